@@ -1,0 +1,227 @@
+"""The payload of every message, as frozen msgspec Structs; schemas/messages.schema.json is made from them.
+
+Evolution: new fields always carry defaults, no field changes its meaning or unit, unknown fields are ignored. Digests are
+64 lower-case hex digits of SHA-256. Times are Unix seconds unless the name says otherwise.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+ProgramName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
+GuestName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,47}$")]
+ElementName = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_@-]{0,62}$")]
+Audience = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
+Identity = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
+Kind = Literal["filter", "classifier", "rewriter"]
+VerdictKind = Literal["safe", "unsafe", "unsupported", "gave_up"]
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Base of all messages."""
+
+
+class Finding(Message):
+    """One reason why a program was not accepted, as a compiler would print it."""
+
+    rule: str
+    message: str
+    instruction: int | None = None
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    source: str | None = None
+    known: list[str] = []
+    hint: str | None = None
+
+
+class Report(Message):
+    """What the verifier found; stored content-addressed as JSON. Only `timing` may differ between two runs."""
+
+    verdict: VerdictKind
+    program: str
+    findings: list[Finding] = []
+    kind: Kind | None = None
+    bundle: Digest | None = None
+    instructions: int = 0
+    stack_bytes: int = 0
+    instruction_bound: int | None = None
+    loops: list[dict[str, int | None]] = []
+    helpers: list[int] = []
+    maps: list[str] = []
+    verifier: str = "unibpf"
+    version: str = ""
+    options_digest: str = ""
+    timing: dict[str, float] = {}
+
+
+class Verdict(Message):
+    """`program.verified` / `program.rejected`: the verdict over one pushed object.
+
+    `push_id` is the stream sequence of the upload (`<stream>:<sequence>`): a redelivered upload keeps it. `audience` is what
+    the pusher asked for (header `Unibpf-Audience`). Header `Unibpf-Signature` (base64) is the verifier's nkey signature over
+    the payload bytes.
+    """
+
+    push_id: str
+    identity: Identity
+    program: ProgramName
+    audience: Audience
+    verdict: VerdictKind
+    object: Digest
+    report: Digest
+    verdict_digest: Digest
+    verifier: str
+    version: str
+    options_digest: Digest
+    bundle: Digest | None = None
+    bundle_length: int = 0
+    kind: Kind | None = None
+    element: str = "*"
+    summary: str = ""
+
+
+class Signed(Message):
+    """`program.signed`: an envelope exists; the bytes are in the object store under `envelope` and `bundle`."""
+
+    push_id: str
+    program: ProgramName
+    audience: Audience
+    kind: Kind
+    element: str
+    sequence: int
+    envelope: Digest
+    bundle: Digest
+    policy: str
+    identity: Identity
+    not_after: int | None = None
+
+
+class Refused(Message):
+    """`program.refused`: the signer would not sign."""
+
+    push_id: str
+    program: ProgramName
+    audience: Audience
+    identity: Identity
+    rule: str
+    reason: str
+    hint: str | None = None
+
+
+class AuditRecord(Message):
+    """One decision of the signer, written before the HSM is asked."""
+
+    push_id: str
+    program: ProgramName
+    audience: Audience
+    identity: Identity
+    sequence: int
+    bundle: Digest
+    verdict_digest: Digest
+    policy: str
+    signed_at: int
+    kid: str
+
+
+class Nic(Message):
+    """A data NIC of a guest: its name in the graph and the host network (named in the host's own configuration)."""
+
+    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9]{0,14}$")]
+    network: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
+
+
+class GuestSpec(Message):
+    """`guest.apply`: the desired guest. It names networks and resources, never host paths, devices or commands.
+
+    `graph` is the text of the Click configuration; the deployer takes it to the signer to have it signed (kind graph).
+    `programs` maps an element to the program whose newest release it boots with; an element whose program has no release
+    yet boots without (and drops).
+    """
+
+    guest: GuestName
+    audience: Audience
+    graph: Annotated[str, Meta(max_length=65536)]
+    nics: list[Nic] = []
+    programs: dict[str, str] = {}
+    memory_mib: Annotated[int, Meta(ge=4, le=1024)] = 8
+    machine: Literal["microvm", "q35", "process"] = "microvm"
+    host: str | None = None
+
+
+class GuestObserved(Message):
+    """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel."""
+
+    guest: GuestName
+    state: Literal["booting", "running", "failed", "stopped"]
+    audience: Audience
+    host: str
+    programs: dict[str, str] = {}
+    pid: int | None = None
+    machine: str = ""
+    accel: str = ""
+    control: str | None = None
+    boot_ms: float | None = None
+    reason: str | None = None
+    restarts: int = 0
+    networks: dict[str, str] = {}
+    graph_digest: str = ""
+    boot_id: str = ""
+
+
+class GuestEvent(Message):
+    """`guest.<state>`: a change in a guest's life."""
+
+    guest: GuestName
+    state: Literal["booting", "running", "failed", "stopped"]
+    host: str
+    reason: str | None = None
+    boot_ms: float | None = None
+    machine: str = ""
+    accel: str = ""
+    pid: int | None = None
+
+
+class MapDecision(Message):
+    """What happened to one map at a swap: 'kept', 'new', 'reset' or 'migrated', with the entries that survived."""
+
+    name: str
+    decision: Literal["kept", "new", "reset", "migrated"]
+    entries: int
+
+
+class ElementEvent(Message):
+    """`element.<state>`: the guest's own, authenticated answer about one update of one element.
+
+    `steps` are the guest's timings, [name, start ns, duration ns]. On `failed`, `rule` and `reason` are the guest's.
+    """
+
+    guest: GuestName
+    element: ElementName
+    state: Literal["staged", "active", "failed", "rolled_back"]
+    program: str
+    sequence: int
+    envelope: Digest
+    push_id: str = ""
+    already: bool = False
+    rule: str | None = None
+    reason: str | None = None
+    steps: list[tuple[str, int, int]] = []
+    maps: list[MapDecision] = []
+    engine: str = ""
+    swap_ns: int = 0
+    longest_gap_ns: int = 0
+    packets_during: int = 0
+    packets_lost: int = 0
+
+
+class DeadLetter(Message):
+    """A message that no service could handle, with the reason; the bytes stay where they were (stream and sequence)."""
+
+    service: str
+    subject: str
+    reason: str
+    stream: str = ""
+    sequence: int = 0
+    deliveries: int = 0
