@@ -1,0 +1,66 @@
+// The control channel (design 6): CoAP on the management NIC, run on the control stack.
+//
+// How main uses it:
+//   parse_boot_image(...)                       guest/control/boot.hpp
+//   verify_boot_graph(...)                      a bad graph is a named panic, main's business
+//   Control::create(parts)                      after the Router is up; takes memory from the heap, once
+//   control->load_first_programs()              says on the console which element got no program (it fails closed)
+//   control_start(Control::entry, control, ..)  the control stack; it runs only inside control_resume
+//   loop: control->poll();                      data-path side: frames in, posted swaps, answers out
+//         if (control->wants_slice()) control_resume(slice_ns);
+//
+// Invariants: everything the data path reads (slots, router) is changed by `poll` alone, on the main stack between two
+// batches; the control stack only prepares and posts. The queues between the two stacks are single-producer,
+// single-consumer and bounded: when full, the frame is dropped and counted, and the host's CoAP client sends it again.
+#pragma once
+
+#include <cstdint>
+
+#include "guest/control/boot.hpp"
+#include "guest/core/loop_stats.hpp"
+#include "guest/core/result.hpp"
+
+namespace unibpf {
+
+class Nic;
+class Router;
+class SlotRegistry;
+
+// What the control channel works on; all of it outlives the Control.
+struct ControlParts {
+    const BootImage* boot = nullptr;
+    Router* router = nullptr;
+    SlotRegistry* slots = nullptr;
+    Nic* management = nullptr;        // may be null: a guest without management can be booted, but not updated
+    LoopStats* loop = nullptr;
+    const Nic* const* nics = nullptr;  // data NICs, for status
+    std::uint32_t nic_count = 0;
+    std::uint64_t entry_ns = 0;       // platform clock at entry; uptime counts from it
+};
+
+class Control {
+  public:
+    static Result<Control*> create(const ControlParts& parts);
+
+    // The first programs of the boot image, with the same checks as an update; runs on the main stack, before the loop.
+    void load_first_programs();
+
+    // The boot's timings, shown by status; main reports them as it goes ("graph", "programs", "nics", ...).
+    void boot_step(const char* name, std::uint64_t start_ns, std::uint64_t duration_ns);
+
+    // Body of the control stack; never returns. `self` is the Control.
+    static void entry(void* self);
+
+    // Main stack, once a round: receives management frames, executes a posted action, sends answers. True if it did anything.
+    bool poll();
+
+    // True while the control stack has something to do.
+    bool wants_slice() const;
+
+  private:
+    struct State;
+    explicit Control(State& state) : state_{state} {}
+    State& state_;
+};
+
+}  // namespace unibpf
