@@ -1,12 +1,12 @@
 """Authentication of the guest's control channel: keys from the boot seed, COSE_Mac0 over requests and answers. Pure.
 
 schemas/control.cddl is the contract. What holds afterwards, in the words of design 6:
-- a request says direction, method, path, guest, boot nonce, counter and body, so it can't be moved to another one of these;
+- a request says direction, method, path, guest, boot nonce, counter and body, so it can't be moved to another;
 - an answer repeats all of it and the request's tag, so it answers exactly one request;
 - each direction has its own key, so an answer can't be reflected as a request.
 
-The order of the checks when opening: shape, then tag (constant time), then claims. Only a message whose tag is right gets
-its claims compared, so an error other than `shape` or `mac` comes from someone who holds the seed.
+The order of the checks when opening: shape, then tag (constant time), then claims. Only a message whose tag is right
+gets its claims compared, so an error other than `shape` or `mac` comes from someone who holds the seed.
 """
 
 import hashlib
@@ -41,14 +41,15 @@ class MacError(Exception):
 
 
 class ControlKeys(Struct, frozen=True, kw_only=True):
-    """The keys of one boot, and its nonce (which is no secret)."""
+    """The keys of one boot of one guest, and its nonce (which is no secret)."""
 
+    guest: str
     nonce: bytes
     to_guest: bytes
     from_guest: bytes
 
     def __repr__(self) -> str:
-        return f"ControlKeys(nonce={self.nonce.hex()})"
+        return f"ControlKeys(guest={self.guest!r}, nonce={self.nonce.hex()})"
 
 
 class Claims(Struct, frozen=True, kw_only=True):
@@ -79,10 +80,11 @@ class Opened(Struct, frozen=True, kw_only=True):
     tag: bytes
 
 
-def derive(seed: bytes) -> ControlKeys:
+def derive(guest: str, seed: bytes) -> ControlKeys:
     """HKDF-SHA-256 of RFC 5869 with the labels of schemas/control.cddl."""
     prk = hmac.digest(SALT, seed, "sha256")  # RFC 5869 2.2
     return ControlKeys(
+        guest=guest,
         nonce=_expand(prk, b"boot-nonce", NONCE_BYTES),
         to_guest=_expand(prk, b"to-guest", KEY_BYTES),
         from_guest=_expand(prk, b"from-guest", KEY_BYTES),
@@ -108,9 +110,11 @@ def seal(keys: ControlKeys, claims: Claims, body: bytes) -> Sealed:
     return Sealed(message=cbor.encode([mac0, body]), claims=claims, tag=tag)
 
 
-def seal_request(keys: ControlKeys, *, method: str, path: str, guest: str, counter: int, body: bytes) -> Sealed:
+def seal_request(keys: ControlKeys, *, method: str, path: str, counter: int, body: bytes) -> Sealed:
     """A request of `method` (`PUT`, `POST`, `FETCH`) to the guest."""
-    claims = Claims(direction=REQUEST, code=METHODS[method], path=path, guest=guest, nonce=keys.nonce, counter=counter)
+    claims = Claims(
+        direction=REQUEST, code=METHODS[method], path=path, guest=keys.guest, nonce=keys.nonce, counter=counter
+    )
     return seal(keys, claims, body)
 
 
@@ -129,10 +133,10 @@ def seal_answer(keys: ControlKeys, request: Opened, *, code: int, body: bytes) -
     return seal(keys, claims, body)
 
 
-def open_request(keys: ControlKeys, message: bytes, *, method: str, path: str, guest: str) -> Opened:
+def open_request(keys: ControlKeys, message: bytes, *, method: str, path: str) -> Opened:
     """A request as the guest checks it; the counter is for the caller to judge."""
     opened = _open(keys, REQUEST, message)
-    _same(opened.claims, code=METHODS[method], path=path, guest=guest, nonce=keys.nonce, request_tag=None)
+    _same(opened.claims, code=METHODS[method], path=path, guest=keys.guest, nonce=keys.nonce, request_tag=None)
     return opened
 
 
