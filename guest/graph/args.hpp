@@ -1,0 +1,104 @@
+// Args: an element's configuration string, read in Click's manner (click(5), "Configuration strings").
+//
+// The string is cut at top-level commas. An argument is positional, or starts with a KEYWORD in capitals and a blank.
+// An element's `configure` reads what it knows, in the order of its manual page; each read fails with a sentence in Errors
+// and leaves the value as it was. After `configure` the router calls `complete()`, which reports whatever was not read.
+// Texts that are read point into the router's own memory and live as long as the router.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "guest/graph/errors.hpp"
+
+namespace unibpf {
+
+using IpAddress = std::array<std::uint8_t, 4>;
+using EtherAddress = std::array<std::uint8_t, 6>;
+struct IpPrefix {
+    IpAddress address{};
+    IpAddress mask{255, 255, 255, 255};
+};
+
+struct Arg {
+    std::string_view text;  // unquoted, no blanks around
+    Place place;
+    bool used = false;
+};
+
+class Args {
+  public:
+    Args(std::span<Arg> args, std::string_view element, Place place, Errors& errors)
+        : args_{args}, element_{element}, place_{place}, errors_{errors} {}
+
+    // A value that must be there: the next positional argument, or `KEYWORD value`.
+    template <typename T>
+    bool required(std::string_view keyword, T& value) {
+        return read(take(keyword, true), keyword, value, true);
+    }
+    // A value that may be there: the next positional argument, or `KEYWORD value`.
+    template <typename T>
+    bool optional(std::string_view keyword, T& value) {
+        return read(take(keyword, true), keyword, value, false);
+    }
+    // A value that may be there, only as `KEYWORD value`.
+    template <typename T>
+    bool keyword(std::string_view keyword, T& value) {
+        return read(take(keyword, false), keyword, value, false);
+    }
+    // The next positional argument as it stands, whatever it starts with; null at the end. For lists (Classifier).
+    const Arg* next();
+
+    // How many arguments nobody has read yet.
+    std::size_t left() const;
+    Place place() const { return place_; }
+    Errors& errors() { return errors_; }
+    // An error at this element's declaration.
+    template <typename... Parts>
+    void error(const Parts&... parts) {
+        errors_.add(place_, "`", element_, "`: ", parts...);
+    }
+    void complete();
+
+  private:
+    struct Found {
+        std::string_view text;
+        Place place;
+        bool present = false;
+    };
+    Found take(std::string_view keyword, bool positional);
+
+    template <typename T>
+    bool read(Found found, std::string_view keyword, T& value, bool must) {
+        if (!found.present) {
+            if (must) error("missing argument `", keyword, "`");
+            return false;
+        }
+        if (parse(found.text, value)) return true;
+        errors_.add(found.place, "`", element_, "`: argument `", keyword, "`: got `", found.text, "`, expected ", expected(value));
+        return false;
+    }
+
+    static bool parse(std::string_view text, std::string_view& value) { return value = text, !text.empty(); }
+    static bool parse(std::string_view text, std::uint32_t& value);
+    static bool parse(std::string_view text, bool& value);
+    static bool parse(std::string_view text, IpAddress& value);
+    static bool parse(std::string_view text, IpPrefix& value);
+    static bool parse(std::string_view text, EtherAddress& value);
+    static std::string_view expected(std::string_view) { return "a word"; }
+    static std::string_view expected(std::uint32_t) { return "a number from 0 to 4294967295"; }
+    static std::string_view expected(bool) { return "`true` or `false`"; }
+    static std::string_view expected(const IpAddress&) { return "an IP address such as `10.0.0.1`"; }
+    static std::string_view expected(const IpPrefix&) { return "an IP prefix such as `10.0.0.0/8`"; }
+    static std::string_view expected(const EtherAddress&) { return "an Ethernet address such as `52:54:00:00:00:01`"; }
+
+    std::span<Arg> args_;
+    std::string_view element_;
+    Place place_;
+    Errors& errors_;
+};
+
+}  // namespace unibpf

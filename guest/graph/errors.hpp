@@ -1,0 +1,60 @@
+// Errors: the configuration errors of one graph, collected with their places before anybody gives up (Click's habit).
+//
+// Holds the first kMax of them in place, no heap; `count()` goes on counting. One sentence each, no full stop, literals in
+// backticks: "line 3:12: unknown element class `Foo`".
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "guest/graph/text.hpp"
+
+namespace unibpf {
+
+// Where something stands in the graph's text; both count from 1.
+struct Place {
+    std::uint32_t line = 1;
+    std::uint32_t column = 1;
+};
+
+class Errors {
+  public:
+    static constexpr std::size_t kMax = 16;
+    static constexpr std::size_t kTextSize = 160;
+
+    struct Entry {
+        Place place;
+        char buffer[kTextSize];
+        std::size_t length;
+        std::string_view text() const { return {buffer, length}; }
+    };
+
+    // Adds one error whose sentence is `parts` put together. Parts are texts or unsigned numbers.
+    template <typename... Parts>
+    void add(Place place, const Parts&... parts) {
+        ++count_;
+        if (count_ > kMax) return;
+        Entry& entry = entries_[count_ - 1];
+        entry.place = place;
+        Text text{entry.buffer};
+        (put(text, parts), ...);
+        entry.length = text.view().size();
+    }
+
+    bool empty() const { return count_ == 0; }
+    std::size_t count() const { return count_; }
+    std::size_t kept() const { return count_ < kMax ? count_ : kMax; }
+    const Entry& operator[](std::size_t i) const { return entries_[i]; }
+
+  private:
+    static void put(Text& text, std::string_view part) { text.put(part); }
+    static void put(Text& text, std::uint64_t part) { text.number(part); }
+    static void put(Text& text, char part) { text.put(part); }
+
+    std::array<Entry, kMax> entries_;
+    std::size_t count_ = 0;
+};
+
+}  // namespace unibpf

@@ -1,0 +1,73 @@
+// Router: a running graph, made from a configuration in Click's language.
+//
+// `Router::create` parses, flattens compounds, checks ports, creates, configures and initializes every element, and reports
+// *all* faults it found in `errors`; a router either exists whole or not at all. The text is foreign bytes: 64 KiB, 1024
+// elements, 16 levels of compounds and 64 KiB of `define` expansion are the limits; nothing in it names anything outside
+// `Registry` and `Environment`.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "guest/core/heap.hpp"
+#include "guest/graph/arena.hpp"
+#include "guest/graph/element.hpp"
+#include "guest/graph/errors.hpp"
+
+namespace unibpf {
+
+inline constexpr std::size_t kMaxGraphText = 64 * 1024;
+inline constexpr std::size_t kMaxElements = 1024;
+inline constexpr std::size_t kMaxPorts = 256;
+
+// The element classes that a graph may use. `main` adds the standard ones (guest/elements/standard.hpp) and Control.
+class Registry {
+  public:
+    static constexpr std::size_t kMax = 64;
+
+    void add(const ElementClass& row);
+    void add(std::span<const ElementClass* const> rows) {
+        for (const ElementClass* row : rows) add(*row);
+    }
+    const ElementClass* find(std::string_view name) const;
+    std::span<const ElementClass* const> classes() const { return {rows_.data(), count_}; }
+
+  private:
+    std::array<const ElementClass*, kMax> rows_{};
+    std::size_t count_ = 0;
+};
+
+class Router {
+  public:
+    // Null when `errors` is not empty. Copies what it keeps of `text`; `environment` and `registry` must outlive the router.
+    static Owned<Router> create(std::string_view text, const Registry& registry, Environment& environment, Errors& errors);
+    ~Router();
+
+    // One round: every task once, then every NIC flushed. Returns whether anything was done. `now_ns` is what `now()` gives.
+    bool run_once(std::uint64_t now_ns);
+
+    Element* find(std::string_view name) const;
+    std::span<Element* const> elements() const { return elements_; }
+    Environment& environment() const { return *environment_; }
+    std::uint64_t now() const { return now_ns_; }
+
+    // Elements of the same name and class take the old ones' state; call it before the first round.
+    void take_state(Router& old);
+
+  private:
+    template <typename T, typename... A>
+    friend Owned<T> make(A&&...);
+    friend class RouterBuilder;
+    Router() = default;
+
+    Arena arena_;
+    Environment* environment_ = nullptr;
+    std::span<Element*> elements_;
+    std::span<Element*> tasks_;
+    std::uint64_t now_ns_ = 0;
+};
+
+}  // namespace unibpf
