@@ -1,0 +1,71 @@
+// A network interface as the graph and the control element see it.
+//
+// Data path only, never blocks, never allocates. `transmit` takes every packet: what the device has no room for is dropped
+// and counted. Nothing is sure to be on its way before `flush` (one kick a burst).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "guest/packet/packet.hpp"
+
+namespace unibpf {
+
+struct NicCounters {
+    std::uint64_t rx_packets = 0;
+    std::uint64_t rx_bytes = 0;
+    std::uint64_t tx_packets = 0;
+    std::uint64_t tx_bytes = 0;
+    // drops, one field a reason
+    std::uint64_t rx_no_slot = 0;     // the pool was empty: the device's ring could not be refilled at once
+    std::uint64_t rx_bad_length = 0;  // the device said a length that its buffer cannot hold, or less than an Ethernet header
+    std::uint64_t rx_bad_id = 0;      // the device returned a buffer it was not given
+    std::uint64_t tx_ring_full = 0;
+    std::uint64_t tx_bad_length = 0;  // shorter than an Ethernet header or longer than the device takes
+
+    std::uint64_t rx_dropped() const { return rx_bad_length + rx_bad_id; }
+    std::uint64_t tx_dropped() const { return tx_ring_full + tx_bad_length; }
+};
+
+using Mac = std::array<std::uint8_t, 6>;
+
+class Nic {
+  public:
+    static constexpr std::size_t kNameBytes = 15;
+    static constexpr std::size_t kMost = 16;  // NICs a guest can have
+
+    virtual std::size_t receive(Batch& batch) = 0;  // appends what has arrived, as far as the batch has room
+    virtual void transmit(Batch&& batch) = 0;
+    virtual void flush() = 0;
+
+    std::string_view name() const { return {name_.data(), name_length_}; }
+    void set_name(std::string_view name);  // cut at kNameBytes
+    const Mac& mac() const { return mac_; }
+    std::uint8_t index() const { return index_; }
+    void set_index(std::uint8_t index) { index_ = index; }
+    const NicCounters& counters() const { return counters_; }
+
+  protected:
+    Nic() = default;
+    ~Nic() = default;  // NICs live as long as the guest
+    Nic(const Nic&) = delete;
+    Nic& operator=(const Nic&) = delete;
+
+    Mac mac_{};
+    NicCounters counters_;
+    std::uint8_t index_ = 0;
+
+  private:
+    std::array<char, kNameBytes> name_{};
+    std::uint8_t name_length_ = 0;
+};
+
+// Finds every NIC of the machine and makes it ready to receive; later calls give the same list. At most Nic::kMost.
+std::span<Nic* const> discover_nics();
+// The NIC that bears this name (given from the boot image by MAC), or nullptr.
+Nic* find_nic(std::string_view name);
+
+}  // namespace unibpf

@@ -1,0 +1,127 @@
+#include "guest/packet/packet.hpp"
+
+#include <new>
+
+#include "guest/platform/platform.hpp"
+
+namespace unibpf {
+
+bool Packet::push(std::uint16_t n) {
+    if (n > headroom()) return false;
+    head_ = static_cast<std::uint16_t>(head_ - n);
+    return true;
+}
+
+bool Packet::pull(std::uint16_t n) {
+    if (n > length()) return false;
+    head_ = static_cast<std::uint16_t>(head_ + n);
+    return true;
+}
+
+bool Packet::put(std::uint16_t n) {
+    if (n > tailroom()) return false;
+    tail_ = static_cast<std::uint16_t>(tail_ + n);
+    return true;
+}
+
+bool Packet::trim(std::uint16_t n) {
+    if (n > length()) return false;
+    tail_ = static_cast<std::uint16_t>(tail_ - n);
+    return true;
+}
+
+void Packet::reset() {
+    head_ = kStart;
+    tail_ = kStart;
+    arrival_ns = 0;
+    network_offset = kNoOffset;
+    input_nic = 0;
+    paint = 0;
+    destination_ip = 0;
+}
+
+std::span<std::uint8_t> Packet::network() {
+    if (network_offset < head_ || network_offset >= tail_) return {};
+    return {slot() + network_offset, static_cast<std::size_t>(tail_ - network_offset)};
+}
+
+void PacketPtr::reset() {
+    if (packet_ == nullptr) return;
+    packet_->pool_->give_back(std::exchange(packet_, nullptr));
+}
+
+bool Batch::push_back(PacketPtr&& packet) {
+    if (full() || !packet) return false;
+    packets_[(first_ + size_) % kCapacity] = packet.release();
+    ++size_;
+    return true;
+}
+
+PacketPtr Batch::pop_front() {
+    if (empty()) return {};
+    Packet* packet = packets_[first_];
+    first_ = static_cast<std::uint8_t>((first_ + 1) % kCapacity);
+    --size_;
+    return PacketPtr::adopt(packet);
+}
+
+std::size_t Batch::append(Batch& other) {
+    std::size_t moved = 0;
+    while (!full() && !other.empty()) {
+        push_back(other.pop_front());
+        ++moved;
+    }
+    return moved;
+}
+
+void Batch::clear() {
+    while (!empty()) pop_front();
+    first_ = 0;
+}
+
+void Batch::take(Batch& other) {
+    first_ = 0;
+    size_ = 0;
+    while (!other.empty()) {
+        packets_[size_++] = other.packets_[other.first_];
+        other.first_ = static_cast<std::uint8_t>((other.first_ + 1) % kCapacity);
+        --other.size_;
+    }
+    other.first_ = 0;
+}
+
+PacketPool& PacketPool::system() {
+    static PacketPool pool;
+    if (pool.capacity_ == 0) pool.adopt(platform::alloc_region(512u * Packet::kSlotBytes));
+    return pool;
+}
+
+void PacketPool::adopt(std::span<std::byte> region) {
+    if (capacity_ != 0) platform::panic("packet pool: adopted twice");
+    if (reinterpret_cast<std::uintptr_t>(region.data()) % Packet::kSlotBytes != 0) platform::panic("packet pool: region not aligned");
+    capacity_ = region.size() / Packet::kSlotBytes;
+    if (capacity_ == 0) platform::panic("packet pool: region too small");
+    for (std::size_t i = capacity_; i > 0; --i) {
+        auto* packet = new (region.data() + (i - 1) * Packet::kSlotBytes) Packet;
+        packet->pool_ = this;
+        give_back(packet);
+    }
+}
+
+PacketPtr PacketPool::acquire() {
+    if (free_ == nullptr) {
+        ++exhausted_;
+        return {};
+    }
+    Packet* packet = std::exchange(free_, free_->next_free_);
+    --available_;
+    packet->reset();
+    return PacketPtr{packet};
+}
+
+void PacketPool::give_back(Packet* packet) {
+    packet->next_free_ = std::exchange(free_, packet);
+    ++available_;
+}
+
+}  // namespace unibpf

@@ -1,0 +1,186 @@
+// Packets: a fixed slot each, owned by exactly one PacketPtr, moved in Batches, never copied, never zeroed.
+//
+// A slot is 2048 bytes below 4 GiB:
+//     | Packet (64) | device room (64) | headroom 256 | frame ... tailroom |
+// Devices DMA straight into the slot; the device room lets a driver put its header before a frame whose headroom is all
+// used. `head_` and `tail_` are offsets in the slot: kFirst <= head_ <= tail_ <= kSlotBytes always holds, and every move that
+// would break it is refused by returning false (the packet is then unchanged). So no caller can reach outside the slot.
+// A PacketPtr that goes out of scope gives its slot back: a leak or a double use does not compile.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "guest/core/result.hpp"
+
+namespace unibpf {
+
+class PacketPool;
+class PacketPtr;
+
+class alignas(64) Packet {
+  public:
+    static constexpr std::uint16_t kSlotBytes = 2048;
+    static constexpr std::uint16_t kMetadata = 64;
+    static constexpr std::uint16_t kDeviceRoom = 64;
+    static constexpr std::uint16_t kHeadroom = 256;
+    static constexpr std::uint16_t kFirst = kMetadata + kDeviceRoom;    // lowest offset a frame may start at
+    static constexpr std::uint16_t kStart = kFirst + kHeadroom;         // where a fresh frame starts
+    static constexpr std::uint16_t kLargest = kSlotBytes - kStart;      // longest fresh frame
+    static constexpr std::uint16_t kNoOffset = 0xffff;
+
+    std::uint8_t* data() { return slot() + head_; }
+    const std::uint8_t* data() const { return const_cast<Packet*>(this)->slot() + head_; }
+    std::uint8_t* end() { return slot() + tail_; }
+    std::uint16_t length() const { return static_cast<std::uint16_t>(tail_ - head_); }
+    std::span<std::uint8_t> bytes() { return {data(), length()}; }
+    std::span<const std::uint8_t> bytes() const { return {data(), length()}; }
+    std::uint16_t headroom() const { return static_cast<std::uint16_t>(head_ - kFirst); }
+    std::uint16_t tailroom() const { return static_cast<std::uint16_t>(kSlotBytes - tail_); }
+
+    // The frame's head and tail move by n bytes; new bytes hold whatever the slot held. False: no room, nothing changed.
+    bool push(std::uint16_t n);  // longer at the head
+    bool pull(std::uint16_t n);  // shorter at the head
+    bool put(std::uint16_t n);   // longer at the tail
+    bool trim(std::uint16_t n);  // shorter at the tail
+
+    // An empty frame at the usual place, all annotations at their defaults.
+    void reset();
+
+    // Annotations (Click's): set by elements, read by elements.
+    std::uint64_t arrival_ns = 0;             // monotonic, when the driver saw it
+    std::uint16_t network_offset = kNoOffset;  // of the network header from the slot's frame start at the time it was set
+    std::uint8_t input_nic = 0;               // index in the guest's list of NICs
+    std::uint8_t paint = 0;
+    std::uint32_t destination_ip = 0;         // network byte order; GetIPAddress, LookupIPRoute
+
+    // The network header, when the annotation names one inside the frame; empty otherwise.
+    std::span<std::uint8_t> network();
+    void set_network(std::uint16_t offset_from_data) { network_offset = static_cast<std::uint16_t>(head_ + offset_from_data); }
+
+  private:
+    friend class PacketPool;
+    friend class PacketPtr;
+    Packet() = default;
+    // Sound: a Packet only ever lives at the start of its 2048-byte slot (PacketPool::create).
+    std::uint8_t* slot() { return reinterpret_cast<std::uint8_t*>(this); }
+
+    PacketPool* pool_ = nullptr;
+    Packet* next_free_ = nullptr;
+    std::uint16_t head_ = kStart;
+    std::uint16_t tail_ = kStart;
+};
+static_assert(sizeof(Packet) == Packet::kMetadata);
+
+class PacketPtr {
+  public:
+    PacketPtr() = default;
+    PacketPtr(PacketPtr&& other) noexcept : packet_{std::exchange(other.packet_, nullptr)} {}
+    PacketPtr& operator=(PacketPtr&& other) noexcept {
+        if (this != &other) {
+            reset();
+            packet_ = std::exchange(other.packet_, nullptr);
+        }
+        return *this;
+    }
+    ~PacketPtr() { reset(); }
+
+    void reset();  // gives the slot back to its pool
+    Packet* get() const { return packet_; }
+    Packet* operator->() const { return packet_; }
+    Packet& operator*() const { return *packet_; }
+    explicit operator bool() const { return packet_ != nullptr; }
+
+    // For drivers: a packet that a device holds is owned by the ring, not by a PacketPtr.
+    Packet* release() { return std::exchange(packet_, nullptr); }
+    static PacketPtr adopt(Packet* packet) { return PacketPtr{packet}; }
+
+  private:
+    friend class PacketPool;
+    explicit PacketPtr(Packet* packet) : packet_{packet} {}
+    Packet* packet_ = nullptr;
+};
+
+// Up to 32 packets in order. Move-only; what is left in one that goes out of scope returns to its pool uncounted, so elements
+// hand every batch on or drop it with a reason.
+class Batch {
+  public:
+    static constexpr std::size_t kCapacity = 32;
+
+    Batch() = default;
+    Batch(Batch&& other) noexcept { take(other); }
+    Batch& operator=(Batch&& other) noexcept {
+        if (this != &other) {
+            clear();
+            take(other);
+        }
+        return *this;
+    }
+    ~Batch() { clear(); }
+
+    std::size_t size() const { return size_; }
+    bool empty() const { return size_ == 0; }
+    bool full() const { return size_ == kCapacity; }
+    std::size_t room() const { return kCapacity - size_; }
+
+    bool push_back(PacketPtr&& packet);  // false: full, the packet stays with the caller
+    PacketPtr pop_front();               // empty when the batch is
+    Packet& operator[](std::size_t index) { return *packets_[(first_ + index) % kCapacity]; }
+    const Packet& operator[](std::size_t index) const { return *packets_[(first_ + index) % kCapacity]; }
+    std::size_t append(Batch& other);    // moves what fits, in order; returns how many
+    void clear();
+
+    // for (Packet& packet : batch)
+    struct Iterator {
+        Batch* batch;
+        std::size_t index;
+        Packet& operator*() const { return (*batch)[index]; }
+        Iterator& operator++() {
+            ++index;
+            return *this;
+        }
+        bool operator!=(const Iterator& other) const { return index != other.index; }
+    };
+    Iterator begin() { return {this, 0}; }
+    Iterator end() { return {this, size_}; }
+
+  private:
+    void take(Batch& other);
+
+    // Only [first_, first_ + size_) modulo the capacity holds packets; the rest is indeterminate, never read.
+    std::array<Packet*, kCapacity> packets_;
+    std::uint8_t first_ = 0;
+    std::uint8_t size_ = 0;
+};
+
+// All slots of the guest, in one region below 4 GiB, on a free list (last in, first out: the warmest slot first).
+class PacketPool {
+  public:
+    PacketPool() = default;
+    explicit PacketPool(std::span<std::byte> region) { adopt(region); }
+    PacketPool(const PacketPool&) = delete;
+    PacketPool& operator=(const PacketPool&) = delete;
+
+    // The pool of the running guest; takes 512 slots from the platform on first use unless `adopt` was called before.
+    static PacketPool& system();
+
+    void adopt(std::span<std::byte> region);  // 2048-aligned; once. Touches only the first 64 bytes of each slot
+    PacketPtr acquire();                      // reset, empty frame; null when no slot is left
+    std::size_t capacity() const { return capacity_; }
+    std::size_t available() const { return available_; }
+    std::uint64_t exhausted() const { return exhausted_; }  // how often acquire had nothing to give
+
+  private:
+    friend class PacketPtr;
+    void give_back(Packet* packet);
+
+    Packet* free_ = nullptr;
+    std::size_t capacity_ = 0;
+    std::size_t available_ = 0;
+    std::uint64_t exhausted_ = 0;
+};
+
+}  // namespace unibpf
