@@ -1,7 +1,7 @@
 // unibpf-pktgen --tx SOCKET --rx SOCKET --port P [--port P ...] [--rate PPS] [--seconds S] [--sources N]
 //
 // An open-loop generator and receiver: packets leave by the clock whatever comes back. Ports take turns, one class each.
-// Runs for S seconds, or until SIGTERM or SIGINT or the end of its standard input; then waits 300 ms for late packets and
+// Runs for S seconds, or until SIGTERM or SIGINT; then waits 300 ms for late packets and
 // prints one JSON object on standard output: per class sent, received, lost, the first missing number, and how often the
 // stream of numbers changed between "arrives" and "is missing" (1 = a clean cut); pauses as [end ns, length ns].
 // Exit code: 0 done, 2 usage, 3 the connection broke.

@@ -5,7 +5,7 @@
 namespace pktgen {
 namespace {
 
-constexpr std::uint64_t pause_floor_ns = 300'000;
+constexpr std::uint64_t pause_floor_ns = 900'000;
 constexpr std::size_t most_pauses = 20'000;
 constexpr std::size_t latency_buckets = 100'000;
 

@@ -1,0 +1,50 @@
+# Every target does its own set-up: Debian packages, the virtual environment, the native build.
+#   make demo    the main job, end to end, in about a minute      make bench   every performance table
+#   make test    all tests                                        make fuzz    the fuzzers, longer than in the tests
+#   make lint    ruff and mypy                                    make build   set-up and native build only
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+.PHONY: demo test bench fuzz lint build native clean
+
+NATIVE := build/native
+PYTHON := .venv/bin/python
+PYTEST_ARGS ?=
+
+build: native .venv/.installed
+
+build/.debian: packaging/debian.txt packaging/install-debian
+	packaging/install-debian
+	@mkdir -p build && touch $@
+
+.venv/.installed: build/.debian requirements.lock pyproject.toml
+	@echo "preparing the virtual environment .venv" >&2
+	@test -x $(PYTHON) || python3 -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(NATIVE)/build.ninja: build/.debian CMakeLists.txt
+	cmake -S . -B $(NATIVE) -G Ninja -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 >build/cmake.log
+
+native: $(NATIVE)/build.ninja
+	@ninja -C $(NATIVE) --quiet
+
+demo: build
+	.venv/bin/unibpf demo
+
+test: build
+	ctest --test-dir $(NATIVE) --output-on-failure --no-tests=error
+	.venv/bin/pytest $(PYTEST_ARGS)
+
+bench: build
+	$(PYTHON) -m benchmarks
+
+fuzz: build
+	tests/fuzz/run
+
+lint: .venv/.installed
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+clean:
+	rm -rf build
