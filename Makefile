@@ -12,8 +12,9 @@ PYTEST_ARGS ?=
 
 build: native .venv/.installed
 
-build/.debian: packaging/debian.txt packaging/install-debian
+build/.debian: packaging/debian.txt packaging/install-debian packaging/create-libvirt-user
 	packaging/install-debian
+	packaging/create-libvirt-user
 	@mkdir -p build && touch $@
 
 .venv/.installed: build/.debian requirements.lock pyproject.toml
