@@ -1,0 +1,376 @@
+// Bundle decoding and instruction validation, header-only: the guest and the analyser read the same bytes the same way.
+//
+// Two steps. decode_bundle: bytes -> BundleView (schemas/bundle.cddl; views into the bytes, nothing copied); accepts exactly one
+// encoding of every bundle (cbor.hpp), so decoding is the re-encode-and-compare of the host. validate_program: what must hold of
+// any program before it may be analysed or loaded, without knowing values:
+//   every slot decodes by the table of isa.hpp · jumps land in their own function and on an instruction · calls land on a
+//   function's first instruction · no function falls off its end · r10 is never written · helpers exist, are allowed for the
+//   kind and are declared · map references name a map, data offsets lie inside its value.
+// Errors: rule `abi` (form), `limits` (counts and sizes), `instruction` and `helper` (value = instruction number).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include "guest/bpf/abi.hpp"
+#include "guest/bpf/isa.hpp"
+#include "guest/core/cbor.hpp"
+#include "guest/core/result.hpp"
+
+namespace unibpf {
+
+struct BundleMap {
+    std::string_view name;
+    std::uint32_t type = 0;
+    std::uint32_t key_size = 0;
+    std::uint32_t value_size = 0;
+    std::uint32_t max_entries = 0;
+    std::uint32_t flags = 0;
+    bool has_layout = false;
+    std::string_view layout;
+    bool has_data = false;
+    std::span<const std::uint8_t> data;
+};
+
+// Views into the bundle's bytes, which must outlive it. About 7 KiB: keep it off small stacks.
+struct BundleView {
+    std::string_view name;
+    abi::Kind kind = abi::Kind::filter;
+    std::span<const std::uint8_t> code;  // 8 bytes a slot, any alignment
+    std::size_t map_count = 0;
+    std::array<BundleMap, abi::max_maps> maps{};
+    std::size_t helper_count = 0;
+    std::array<std::uint32_t, abi::max_helpers> helpers{};
+    std::uint32_t outputs = 1;
+    std::uint32_t stack_bytes = 0;
+    std::span<const std::uint8_t> line_info;  // one CBOR item, checked
+
+    std::size_t size() const { return code.size() / sizeof(Instruction); }
+    Instruction instruction(std::size_t index) const {
+        Instruction result;
+        std::memcpy(&result, code.data() + index * sizeof result, sizeof result);
+        return result;
+    }
+    // The 64-bit immediate of the two-slot load at index.
+    std::uint64_t imm64(std::size_t index) const {
+        return static_cast<std::uint32_t>(instruction(index).imm) |
+               std::uint64_t{static_cast<std::uint32_t>(instruction(index + 1).imm)} << 32;
+    }
+};
+
+// Where functions begin, ascending; starts[0] = 0 is the entry program. A function ends where the next begins.
+struct ProgramShape {
+    std::size_t count = 0;
+    std::array<std::uint32_t, abi::max_subprograms> starts{};
+};
+
+// --- names ------------------------------------------------------------------------------------------------------------
+
+// [a-z0-9][a-z0-9_-]{0,47}
+inline bool is_program_name(std::string_view name) {
+    if (name.empty() || name.size() > 48 || name[0] == '_' || name[0] == '-') return false;
+    return std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    });
+}
+
+// [A-Za-z0-9_.]{1,63}
+inline bool is_map_name(std::string_view name) {
+    if (name.empty() || name.size() > 63) return false;
+    return std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    });
+}
+
+namespace detail {
+
+inline Result<std::uint32_t> number_in(cbor::Reader& in, std::uint64_t low, std::uint64_t high, const char* rule, const char* text) {
+    const std::uint64_t value = TRY(in.uint());
+    if (value < low || value > high) return Error{rule, text, value};
+    return static_cast<std::uint32_t>(value);
+}
+
+// --- maps -------------------------------------------------------------------------------------------------------------
+
+inline bool is_global_data(std::string_view name) {
+    return name.starts_with(".rodata") || name.starts_with(".data") || name.starts_with(".bss");
+}
+
+inline Status check_map(const BundleMap& map) {
+    const abi::MapTypeRow* row = abi::find_map_type(map.type);
+    if (row == nullptr) return Error{"abi", "map type is not offered", map.type};
+    if (!is_map_name(map.name)) return Error{"abi", "map name must match [A-Za-z0-9_.]{1,63}"};
+    if ((map.flags & ~row->allowed_flags) != 0) return Error{"abi", "map flags are not offered for this map type", map.flags};
+    if (map.key_size == 0 || map.key_size > abi::max_key_bytes) return Error{"limits", "map key size is out of range", map.key_size};
+    if (row->key_bytes != 0 && map.key_size != row->key_bytes) return Error{"abi", "map key of this map type must be 4 bytes", map.key_size};
+    if (map.value_size == 0 || map.value_size > abi::max_value_bytes) return Error{"limits", "map value size is out of range", map.value_size};
+    if (map.max_entries == 0 || map.max_entries > abi::max_entries) return Error{"limits", "map entries are out of range", map.max_entries};
+    const std::uint64_t bytes = std::uint64_t{map.max_entries} * (map.key_size + std::uint64_t{map.value_size} + 32);
+    if (bytes > abi::max_map_bytes) return Error{"limits", "map takes too much memory", bytes};
+    const bool global = row->array_like && map.max_entries == 1;
+    if (is_global_data(map.name) && !global) return Error{"abi", "global data must be an array of one entry"};
+    if (map.has_data && (!global || map.data.size() != map.value_size)) {
+        return Error{"abi", "initial data must fill the only value of an array", map.data.size()};
+    }
+    return done();
+}
+
+inline Status read_map(cbor::Reader& in, BundleMap& map) {
+    auto fields = TRY(cbor::MapReader::open(in));
+    constexpr auto any = [](cbor::Reader& reader) { return number_in(reader, 0, UINT32_MAX, "abi", "map field exceeds 32 bits"); };
+    while (const auto key = TRY(fields.next())) {
+        switch (*key) {
+            case 0: map.name = TRY(in.text()); break;
+            case 1: map.type = TRY(any(in)); break;
+            case 2: map.key_size = TRY(any(in)); break;
+            case 3: map.value_size = TRY(any(in)); break;
+            case 4: map.max_entries = TRY(any(in)); break;
+            case 5: map.flags = TRY(any(in)); break;
+            case 6: map.layout = TRY(in.text()); map.has_layout = true; break;
+            case 7: map.data = TRY(in.bytes()); map.has_data = true; break;
+            default: return fields.unknown(*key);
+        }
+    }
+    TRY(fields.require(0b111111));
+    return check_map(map);
+}
+
+inline Status read_maps(cbor::Reader& in, BundleView& bundle) {
+    const std::uint64_t count = TRY(in.array());
+    if (count > abi::max_maps) return Error{"limits", "too many maps", count};
+    for (; bundle.map_count < count; ++bundle.map_count) {
+        BundleMap& map = bundle.maps[bundle.map_count];
+        map = {};
+        TRY(read_map(in, map));
+        for (std::size_t i = 0; i < bundle.map_count; ++i) {
+            if (bundle.maps[i].name == map.name) return Error{"abi", "two maps have the same name", bundle.map_count};
+        }
+    }
+    return done();
+}
+
+// --- the other lists --------------------------------------------------------------------------------------------------
+
+inline Status read_helpers(cbor::Reader& in, BundleView& bundle) {
+    const std::uint64_t count = TRY(in.array());
+    if (count > abi::max_helpers) return Error{"limits", "too many helpers", count};
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint32_t number = TRY(number_in(in, 0, UINT32_MAX, "abi", "helper number exceeds 32 bits"));
+        if (i > 0 && number <= bundle.helpers[i - 1]) return Error{"abi", "helpers are not ascending", number};
+        bundle.helpers[i] = number;
+    }
+    bundle.helper_count = count;
+    return done();
+}
+
+inline Status read_line_row(cbor::Reader& in, std::uint64_t files, std::int64_t& last) {
+    if (TRY(in.array()) != 4) return Error{"abi", "a line row must have four fields"};
+    const std::uint32_t instruction = TRY(number_in(in, 0, abi::max_instructions, "abi", "line row names no instruction"));
+    if (instruction <= last) return Error{"abi", "line rows are not ascending", instruction};
+    last = instruction;
+    if (TRY(in.uint()) >= files) return Error{"abi", "line row names no file", instruction};
+    TRY(number_in(in, 0, UINT32_MAX, "abi", "line number exceeds 32 bits"));
+    TRY(number_in(in, 0, UINT32_MAX, "abi", "column number exceeds 32 bits"));
+    return done();
+}
+
+inline Status read_line_info(cbor::Reader& in, std::span<const std::uint8_t> bytes, BundleView& bundle) {
+    const std::size_t start = in.position();
+    if (TRY(in.array()) != 2) return Error{"abi", "line info must have two fields"};
+    const std::uint64_t files = TRY(in.array());
+    if (files > abi::max_line_files) return Error{"limits", "too many files in line info", files};
+    for (std::uint64_t i = 0; i < files; ++i) TRY(in.text());
+    const std::uint64_t rows = TRY(in.array());
+    if (rows > abi::max_line_rows) return Error{"limits", "too many line rows", rows};
+    std::int64_t last = -1;
+    for (std::uint64_t i = 0; i < rows; ++i) TRY(read_line_row(in, files, last));
+    bundle.line_info = bytes.subspan(start, in.position() - start);
+    return done();
+}
+
+inline Status read_code(cbor::Reader& in, BundleView& bundle) {
+    bundle.code = TRY(in.bytes());
+    if (bundle.code.empty() || bundle.code.size() % sizeof(Instruction) != 0) {
+        return Error{"abi", "instructions must be a positive multiple of 8 bytes", bundle.code.size()};
+    }
+    if (bundle.size() > abi::max_instructions) return Error{"limits", "too many instructions", bundle.size()};
+    return done();
+}
+
+inline Status read_bundle_field(cbor::Reader& in, unsigned key, std::span<const std::uint8_t> bytes, BundleView& bundle) {
+    switch (key) {
+        case 0: TRY(number_in(in, 1, 1, "abi", "bundle format version is not 1")); break;
+        case 1:
+            bundle.name = TRY(in.text());
+            if (!is_program_name(bundle.name)) return Error{"abi", "program name must match [a-z0-9][a-z0-9_-]{0,47}"};
+            break;
+        case 2: bundle.kind = static_cast<abi::Kind>(TRY(number_in(in, 0, abi::kind_count - 1, "abi", "program kind is unknown"))); break;
+        case 3: TRY(read_code(in, bundle)); break;
+        case 4: TRY(read_maps(in, bundle)); break;
+        case 5: TRY(read_helpers(in, bundle)); break;
+        case 6: bundle.outputs = TRY(number_in(in, 1, abi::max_outputs, "limits", "number of outputs is out of range")); break;
+        case 7: bundle.stack_bytes = TRY(number_in(in, 0, abi::max_stack_bytes, "limits", "stack need is out of range")); break;
+        case 8: TRY(read_line_info(in, bytes, bundle)); break;
+        case 9: TRY(number_in(in, abi::version, abi::version, "abi", "program interface version is not 1")); break;
+        default: return Error{"abi", "bundle has an unknown key", key};
+    }
+    return done();
+}
+
+}  // namespace detail
+
+// `out` is overwritten; on error its contents mean nothing.
+inline Status decode_bundle(std::span<const std::uint8_t> bytes, BundleView& out) {
+    if (bytes.size() > abi::max_bundle_bytes) return Error{"limits", "bundle is larger than 1 MiB", bytes.size()};
+    out.map_count = 0;
+    out.helper_count = 0;
+    cbor::Reader in{bytes, "abi"};
+    auto fields = TRY(cbor::MapReader::open(in));
+    while (const auto key = TRY(fields.next())) TRY(detail::read_bundle_field(in, *key, bytes, out));
+    TRY(fields.require(0b1111111111));
+    return in.end();
+}
+
+// --- instructions -----------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+class Validator {
+  public:
+    Validator(const BundleView& bundle, ProgramShape& shape) : bundle_{bundle}, shape_{shape} {}
+
+    Status run() {
+        shape_.count = 1;
+        shape_.starts[0] = 0;
+        for (std::size_t i = 0; i < bundle_.size(); i += slots_of(bundle_.instruction(i))) TRY(check_slot(i));
+        if (called_ != bundle_.helper_count) return Error{"helper", "a declared helper is never called", called_};
+        return check_functions();
+    }
+
+  private:
+    // Opcode byte 0 exists only as the second slot of a 64-bit load, once every slot has been checked in order.
+    static std::size_t slots_of(const Instruction& in) { return in.opcode == 0x18 ? 2 : 1; }
+    static Error fault(const char* text, std::size_t index) { return {"instruction", text, index}; }
+
+    Status check_slot(std::size_t index) {
+        const Instruction in = bundle_.instruction(index);
+        const Operation operation = find_operation(in);
+        if (operation == Operation::count) return fault("instruction is not in the table of RFC 9669", index);
+        const Opcode& row = describe(operation);
+        if (in.dst >= register_count || in.src >= register_count) {
+            const bool pseudo = row.category == Category::load_imm64 || row.category == Category::call_local;
+            if (in.dst >= register_count || !pseudo) return fault("instruction names a register above r10", index);
+        }
+        if (row.writes_dst() && in.dst == frame_register) return fault("instruction writes r10", index);
+        switch (row.category) {
+            case Category::load_imm64: return check_load_imm64(index, row.immediate);
+            case Category::atomic: return check_atomic(index, in, row.atomic);
+            case Category::call_helper: return check_helper(index, static_cast<std::uint32_t>(in.imm));
+            case Category::call_local: return check_call(index, in.imm);
+            default: return done();
+        }
+    }
+
+    Status check_load_imm64(std::size_t index, Immediate64 kind) {
+        if (index + 1 >= bundle_.size()) return fault("64-bit load lacks its second slot", index);
+        const Instruction first = bundle_.instruction(index);
+        const Instruction second = bundle_.instruction(index + 1);
+        if (second.opcode != 0 || second.dst != 0 || second.src != 0 || second.offset != 0) {
+            return fault("second slot of a 64-bit load has fields that must be zero", index + 1);
+        }
+        if (kind == Immediate64::number) return done();
+        if (static_cast<std::uint32_t>(first.imm) >= bundle_.map_count) return fault("64-bit load names no map", index);
+        const BundleMap& map = bundle_.maps[static_cast<std::uint32_t>(first.imm)];
+        if (kind == Immediate64::map) {
+            return second.imm == 0 ? done() : Status{fault("map handle has an offset", index)};
+        }
+        if (!abi::find_map_type(map.type)->array_like || map.max_entries != 1) return fault("map value address needs an array of one entry", index);
+        if (static_cast<std::uint32_t>(second.imm) >= map.value_size) return fault("map value address lies outside the value", index);
+        return done();
+    }
+
+    // The fetching forms write src (cmpxchg writes r0).
+    static Status check_atomic(std::size_t index, const Instruction& in, Atomic operation) {
+        const bool writes_src = operation >= Atomic::fetch_add && operation <= Atomic::xchg;
+        if (writes_src && in.src == frame_register) return fault("instruction writes r10", index);
+        return done();
+    }
+
+    Status check_helper(std::size_t index, std::uint32_t number) {
+        const abi::HelperRow* row = abi::find_helper(number);
+        if (row == nullptr) return Error{"helper", "helper is not offered", number};
+        if ((row->kinds & abi::only(bundle_.kind)) == 0) return Error{"helper", "helper is not allowed for this kind of program", number};
+        const auto* end = bundle_.helpers.begin() + bundle_.helper_count;
+        const auto* found = std::lower_bound(bundle_.helpers.begin(), end, number);
+        if (found == end || *found != number) return Error{"helper", "called helper is not declared", number};
+        const auto position = static_cast<std::size_t>(found - bundle_.helpers.begin());
+        if ((seen_ >> position & 1) == 0) ++called_;
+        seen_ |= std::uint64_t{1} << position;
+        static_assert(abi::max_helpers <= 64);
+        return index < bundle_.size() ? done() : Status{fault("call lies outside the program", index)};
+    }
+
+    Status check_call(std::size_t index, std::int32_t distance) {
+        const std::int64_t target = static_cast<std::int64_t>(index) + 1 + distance;
+        if (!is_instruction(target)) return fault("call goes to no instruction", index);
+        auto* begin = shape_.starts.begin();
+        auto* end = begin + shape_.count;
+        auto* place = std::lower_bound(begin, end, static_cast<std::uint32_t>(target));
+        if (place != end && *place == target) return done();
+        if (shape_.count == abi::max_subprograms) return Error{"limits", "too many subprograms", shape_.count};
+        std::copy_backward(place, end, end + 1);
+        *place = static_cast<std::uint32_t>(target);
+        ++shape_.count;
+        return done();
+    }
+
+    // Inside the program and not the second slot of a 64-bit load.
+    bool is_instruction(std::int64_t index) const {
+        return index >= 0 && index < static_cast<std::int64_t>(bundle_.size()) &&
+               bundle_.instruction(static_cast<std::size_t>(index)).opcode != 0;
+    }
+
+    Status check_functions() const {
+        for (std::size_t f = 0; f < shape_.count; ++f) {
+            const std::size_t start = shape_.starts[f];
+            const std::size_t end = f + 1 < shape_.count ? shape_.starts[f + 1] : bundle_.size();
+            std::size_t last = start;
+            for (std::size_t i = start; i < end; i += slots_of(bundle_.instruction(i))) {
+                TRY(check_jump(i, start, end));
+                last = i;
+            }
+            const Category category = describe(find_operation(bundle_.instruction(last))).category;
+            if (category != Category::exit && category != Category::jump) return fault("function can run past its end", last);
+        }
+        return done();
+    }
+
+    Status check_jump(std::size_t index, std::size_t start, std::size_t end) const {
+        const Instruction in = bundle_.instruction(index);
+        const Operation operation = find_operation(in);
+        const Category category = describe(operation).category;
+        if (category != Category::jump && category != Category::branch) return done();
+        const std::int64_t distance = operation == Operation::op_gotol ? in.imm : in.offset;
+        const std::int64_t target = static_cast<std::int64_t>(index) + 1 + distance;
+        if (target < static_cast<std::int64_t>(start) || target >= static_cast<std::int64_t>(end)) {
+            return fault("jump leaves its function", index);
+        }
+        return is_instruction(target) ? done() : Status{fault("jump goes into the middle of a 64-bit load", index)};
+    }
+
+    const BundleView& bundle_;
+    ProgramShape& shape_;
+    std::uint64_t seen_ = 0;     // bit i: helpers[i] is called
+    std::size_t called_ = 0;
+};
+
+}  // namespace detail
+
+inline Status validate_program(const BundleView& bundle, ProgramShape& shape) { return detail::Validator{bundle, shape}.run(); }
+
+}  // namespace unibpf

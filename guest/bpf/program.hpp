@@ -1,0 +1,59 @@
+// Program: one loaded program, ready to run: code with every address filled in, its maps, its limits. Immutable once loaded.
+//
+// Loaded code is an array of Instruction whose opcode byte holds the Operation instead (one table look-up a dispatch less) and
+// whose lddw rows hold real addresses; nothing else differs from the bundle.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "guest/bpf/abi.hpp"
+#include "guest/bpf/decode.hpp"
+#include "guest/bpf/isa.hpp"
+#include "guest/bpf/map.hpp"
+#include "guest/core/heap.hpp"
+#include "guest/core/result.hpp"
+
+namespace unibpf {
+
+class Program {
+  public:
+    std::string_view name() const { return {name_, name_size_}; }
+    abi::Kind kind() const { return kind_; }
+    std::span<const Instruction> code() const { return code_.span(); }
+    std::span<const MapRef> maps() const { return {maps_.data(), map_count_}; }
+    Map* find_map(std::string_view name) const;
+
+  private:
+    friend class Loader;
+    char name_[48] = {};
+    std::uint8_t name_size_ = 0;
+    abi::Kind kind_ = abi::Kind::filter;
+    OwnedArray<Instruction> code_;
+    std::array<MapRef, abi::max_maps> maps_;
+    std::size_t map_count_ = 0;
+};
+
+struct MapReport {
+    std::size_t count = 0;
+    std::array<MapOutcome, abi::max_maps> maps{};
+};
+
+// Builds a program from a decoded and validated bundle, in two steps so that each can be timed. `running` may be null; its maps
+// are shared, never changed. Nothing that runs is touched; what is built so far is released on error.
+class Loader {
+  public:
+    explicit Loader(const BundleView& bundle) : bundle_{bundle} {}
+    Status build_maps(const MapPlan& plan, const Program* running, MapReport& report);  // rules map-policy, memory
+    Result<Owned<Program>> link();                                                      // rules memory, load
+
+  private:
+    Status build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome);
+
+    const BundleView& bundle_;
+    Owned<Program> program_;
+};
+
+}  // namespace unibpf

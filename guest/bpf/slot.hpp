@@ -1,0 +1,144 @@
+// ProgramSlot: the place in a BPF element that holds its programs; control fills it, the data path runs it.
+//
+// At most three programs: staged (loaded beside, not running), active, previous (still loaded, for rollback).
+//   stage     -> staged       (control stack; the old staged one is released)
+//   activate  -> staged becomes active, active becomes previous, previous is retired
+//   rollback  -> previous becomes active, active becomes previous; the floor does not move
+// activate, rollback and run happen on the main stack between or within batches; they only move pointers. Everything that takes
+// or gives memory (stage, collect, destruction) happens on the control stack, or before the main loop starts.
+// The floor (design 5) rises at activation to the activated sequence and never falls.
+// A slot without an active program fails closed: run() answers no_program.
+//
+// Probation (design 7): for some time after activate, traps are counted; at 1 in 64 runs or more (and 32 traps at least), once
+// per activation and only back to a program that has itself survived its probation, the slot rolls back by itself.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "guest/bpf/abi.hpp"
+#include "guest/bpf/map.hpp"
+#include "guest/bpf/program.hpp"
+#include "guest/core/heap.hpp"
+#include "guest/core/result.hpp"
+#include "guest/packet/packet.hpp"
+
+namespace unibpf {
+
+enum class EngineOption : std::uint8_t { automatic, interpreter, jit };
+Result<EngineOption> parse_engine(std::string_view text);  // "auto", "interpreter", "jit"
+
+using Digest = std::array<std::uint8_t, 32>;
+
+// What the envelope said about a program; `digest` is the envelope's.
+struct ReleaseMeta {
+    std::uint64_t sequence = 0;
+    Digest digest{};
+};
+
+// One timed part of staging; names as in schemas/control.cddl (decode maps load).
+struct StageReport {
+    std::uint64_t decode_start_ns = 0, decode_ns = 0;
+    std::uint64_t maps_start_ns = 0, maps_ns = 0;
+    std::uint64_t load_start_ns = 0, load_ns = 0;
+    std::size_t map_count = 0;
+    std::array<MapOutcome, abi::max_maps> maps{};  // names live as long as the staged program
+};
+
+enum class RunOutcome : std::uint8_t {
+    ok,          // `code` is r0
+    no_program,  // nothing active: drop (DropReason::no_program)
+    budget,      // stopped by the instruction budget: drop (DropReason::budget)
+    fault,       // stopped by a check: drop (DropReason::aborted)
+};
+struct RunResult {
+    RunOutcome outcome = RunOutcome::no_program;
+    std::uint32_t code = 0;  // XDP action, or the classifier's port
+};
+
+struct SlotCounters {
+    std::uint64_t packets = 0;     // run() calls
+    std::uint64_t no_program = 0;
+    std::uint64_t budget = 0;
+    std::uint64_t fault = 0;
+    std::uint64_t rollbacks = 0;   // automatic ones
+};
+
+class ProgramSlot {
+  public:
+    struct Options {
+        std::string_view element;  // name in the graph; outlives the slot
+        std::string_view program;  // the only program that may be staged here
+        abi::Kind kind = abi::Kind::filter;
+        EngineOption engine = EngineOption::automatic;
+        std::uint32_t outputs = 1;  // output ports of the element; a bundle that names more is refused
+        std::uint64_t budget = abi::default_budget;
+        std::uint64_t probation_ns = 2'000'000'000;
+    };
+    explicit ProgramSlot(const Options& options) : options_{options} {}
+    ProgramSlot(const ProgramSlot&) = delete;
+    ProgramSlot& operator=(const ProgramSlot&) = delete;
+
+    std::string_view element() const { return options_.element; }
+    std::string_view program() const { return options_.program; }
+    abi::Kind kind() const { return options_.kind; }
+    EngineOption engine_option() const { return options_.engine; }
+    std::string_view engine() const;  // of the active program: "interpreter" or "jit"
+    void set_limits(std::uint64_t budget, std::uint64_t probation_ns);
+
+    // Control stack. Decodes, validates, builds maps by `plan` and loads, all beside the running program; on error nothing
+    // has changed. Rules: abi limits kind program instruction helper map-policy memory load.
+    Status stage(std::span<const std::uint8_t> bundle, const MapPlan& plan, const ReleaseMeta& meta, StageReport& report);
+    void collect();  // control stack: releases programs that activate or rollback retired
+
+    // Main stack, between two batches (or before the main loop). Rules: nothing-staged nothing-previous.
+    Status activate();
+    Status rollback();
+
+    // Data path.
+    RunResult run(Packet& packet);
+
+    // Null when there is none.
+    const ReleaseMeta* staged() const { return staged_ ? &staged_meta_ : nullptr; }
+    const ReleaseMeta* active() const { return active_ ? &active_meta_ : nullptr; }
+    const ReleaseMeta* previous() const { return previous_ ? &previous_meta_ : nullptr; }
+    const Program* active_program() const { return active_.get(); }
+    std::uint64_t floor() const { return floor_; }
+    void raise_floor(std::uint64_t sequence) { if (sequence > floor_) floor_ = sequence; }
+    const SlotCounters& counters() const { return counters_; }
+
+    // A map of the active program, for dumps; null if it has none of that name. Hold NoPreempt while reading from it.
+    const Map* find_map(std::string_view name) const;
+
+  private:
+    void swap_active_and_previous();
+    void watch_probation(bool trapped);
+
+    Options options_;
+    Owned<Program> staged_, active_, previous_;
+    std::array<Owned<Program>, 2> retired_;
+    ReleaseMeta staged_meta_, active_meta_, previous_meta_;
+    std::uint64_t floor_ = 0;
+    SlotCounters counters_;
+    std::uint64_t probation_until_ns_ = 0;  // 0: not in probation
+    std::uint64_t probation_runs_ = 0, probation_traps_ = 0;
+    bool previous_proven_ = false;          // previous has survived its probation
+};
+
+// All slots of a guest by element name. BPF elements add theirs while the graph initializes; control looks them up.
+class SlotRegistry {
+  public:
+    static constexpr std::size_t capacity = 64;
+    Status add(ProgramSlot& slot);  // rule limits when full
+    void remove(ProgramSlot& slot);
+    ProgramSlot* find(std::string_view element) const;
+    std::span<ProgramSlot* const> slots() const { return {slots_.data(), count_}; }
+
+  private:
+    std::array<ProgramSlot*, capacity> slots_{};
+    std::size_t count_ = 0;
+};
+
+}  // namespace unibpf
