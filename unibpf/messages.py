@@ -225,3 +225,44 @@ class DeadLetter(Message):
     stream: str = ""
     sequence: int = 0
     deliveries: int = 0
+
+
+class SpanRecord(Message):
+    """One finished span, as `unibpf.v1.trace.<trace id>` keeps it (its payload is a JSON array of these).
+
+    Ids are hex as in W3C trace context. Times are Unix nanoseconds. `service` of a guest's step is `guest/<name>`; `pid` is
+    the process that reported the span.
+    """
+
+    trace_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    span_id: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+    name: str
+    service: str
+    start_ns: int
+    end_ns: int
+    parent_id: str | None = None
+    pid: int = 0
+    kind: str = "internal"
+    attributes: dict[str, str | int | float | bool] = {}
+    error: str | None = None
+
+
+class SignGraph(Message):
+    """Request `unibpf.v1.signer.sign_graph`: sign the Click configuration of one guest for its audience."""
+
+    guest: GuestName
+    audience: Audience
+    name: ProgramName
+    graph: Annotated[str, Meta(min_length=1, max_length=65536)]
+
+
+class SignedGraph(Message):
+    """Answer to SignGraph. The envelope is in the object store under `envelope`; asking again gives the same one."""
+
+    name: ProgramName
+    audience: Audience
+    sequence: int
+    envelope: Digest
+    graph: Digest
+    policy: str
+    not_after: int | None = None

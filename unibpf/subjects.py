@@ -72,3 +72,8 @@ def audit(program: str) -> str:
 def dead_letter(service: str) -> str:
     """`unibpf.v1.dead.<service>`: a DeadLetter."""
     return f"{PREFIX}.dead.{service}"
+
+
+def sign_graph() -> str:
+    """`unibpf.v1.signer.sign_graph`: request/reply (ADR-32), a SignGraph answered by a SignedGraph."""
+    return f"{PREFIX}.signer.sign_graph"

@@ -1,0 +1,222 @@
+"""One trace from the publish to the first packet of the new program: OpenTelemetry spans, W3C context in headers.
+
+A process calls `init(service)` once, before it connects to the bus. Finished spans go two ways: by OTLP/HTTP when
+`OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set, and always to `unibpf.v1.trace.<trace id>`
+once a bus is attached, from where `unibpf.tracing_store` reads a trace back. Neither way ever blocks or fails the work:
+spans beyond the queue's bound are dropped and counted.
+
+Which tracing is current follows the context (contextvars), as the current span does; where none is, spans record nothing.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagators.textmap import default_getter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from unibpf import subjects
+from unibpf.messages import SpanRecord
+
+Attributes = Mapping[str, str | int | float | bool]
+Publish = Callable[[str, bytes], Awaitable[None]]
+
+QUEUE_SPANS: Final = 4096
+FLUSH_SECONDS: Final = 0.02
+OTLP_DELAY_MS: Final = 200
+_CONTEXT_BYTES: Final = 25
+_OTLP_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+_current: ContextVar["Tracing | None"] = ContextVar("unibpf_tracing", default=None)
+
+
+def init(service: str, *, environ: Mapping[str, str] = os.environ) -> "Tracing":
+    """Make `service`'s tracing current for this context and all tasks started from it."""
+    tracing = Tracing(service=service, otlp=any(environ.get(name) for name in _OTLP_VARIABLES))
+    _current.set(tracing)
+    return tracing
+
+
+def current() -> "Tracing | None":
+    """The tracing that `init` made current, if any."""
+    return _current.get()
+
+
+@contextmanager
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: Context | None = None,
+    attributes: Attributes | None = None,
+) -> Iterator[Span]:
+    """Time a block; it becomes the current span. `parent` None means the current span. An exception marks it failed."""
+    tracing = _current.get()
+    if tracing is None:
+        yield INVALID_SPAN
+        return
+    tracer = tracing.tracer()
+    with tracer.start_as_current_span(name, context=parent, kind=kind, attributes=dict(attributes or {})) as active:
+        yield active
+
+
+def record(
+    name: str,
+    *,
+    start_ns: int,
+    end_ns: int,
+    parent: Context | None = None,
+    service: str | None = None,
+    attributes: Attributes | None = None,
+) -> Context | None:
+    """Add a span that somebody else timed (a guest's step; `service="guest/<name>"`). Times are Unix nanoseconds.
+
+    Returns the context to hang its children on.
+    """
+    tracing = _current.get()
+    if tracing is None:
+        return None
+    finished = tracing.tracer(service).start_span(
+        name, context=parent, kind=SpanKind.INTERNAL, attributes=dict(attributes or {}), start_time=start_ns
+    )
+    finished.end(end_ns)
+    return trace.set_span_in_context(finished, parent)
+
+
+def inject(headers: dict[str, str], context: Context | None = None) -> dict[str, str]:
+    """Write `traceparent` of the current span (or `context`) into `headers`, and return them."""
+    _PROPAGATOR.inject(headers, context=context)
+    return headers
+
+
+def extract(headers: Mapping[str, str] | None) -> Context:
+    """The context that a message came with; an empty one when it has none or a malformed one."""
+    return _PROPAGATOR.extract(headers or {}, context=Context(), getter=default_getter)
+
+
+def trace_id(context: Context | None = None) -> str:
+    """32 hex digits of the current (or given) trace; empty when there is none."""
+    span_context = trace.get_current_span(context).get_span_context()
+    return trace.format_trace_id(span_context.trace_id) if span_context.is_valid else ""
+
+
+def context_bytes(context: Context | None = None) -> bytes | None:
+    """Trace id, span id and flags, 25 bytes: what CoAP option 65000 carries (schemas/control.cddl)."""
+    span_context = trace.get_current_span(context).get_span_context()
+    if not span_context.is_valid:
+        return None
+    head = span_context.trace_id.to_bytes(16, "big") + span_context.span_id.to_bytes(8, "big")
+    return head + bytes([span_context.trace_flags])
+
+
+class Tracing:
+    """The exporters of one process. `attach` gives it a bus, `flush` and `close` are called by that bus."""
+
+    def __init__(self, *, service: str, otlp: bool = False) -> None:
+        self.service = service
+        self._collector = _Collector()
+        self._processors: list[SpanProcessor] = [self._collector]
+        if otlp:
+            self._processors.append(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=OTLP_DELAY_MS))
+        self._providers: dict[str, TracerProvider] = {}
+        self._publish: Publish | None = None
+        self._flusher: asyncio.Task[None] | None = None
+
+    @property
+    def dropped(self) -> int:
+        """Spans lost to the queue's bound."""
+        return self._collector.dropped
+
+    def tracer(self, service: str | None = None) -> trace.Tracer:
+        """A tracer whose spans belong to `service` (default: this process's)."""
+        name = service or self.service
+        if name not in self._providers:
+            provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}), shutdown_on_exit=False)
+            for processor in self._processors:
+                provider.add_span_processor(processor)
+            self._providers[name] = provider
+        return self._providers[name].get_tracer("unibpf")
+
+    def attach(self, publish: Publish) -> None:
+        """Start sending finished spans by `publish(subject, payload)`, which must neither wait for an answer nor trace."""
+        self._publish = publish
+        self._flusher = asyncio.get_running_loop().create_task(self._run(), name="tracing flush")
+
+    async def flush(self) -> None:
+        """Send what is queued now."""
+        if self._publish is None:
+            return
+        spans = sorted(self._collector.take(), key=attrgetter("trace_id"))
+        for key, group in groupby(spans, key=attrgetter("trace_id")):
+            await self._publish(subjects.trace(key), msgspec.json.encode(list(group)))
+
+    async def close(self) -> None:
+        """Send the rest and stop both exporters."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+            self._flusher = None
+        await self.flush()
+        self._publish = None
+        await asyncio.to_thread(self._force_flush)
+
+    def _force_flush(self) -> None:
+        for processor in self._processors:
+            processor.force_flush(timeout_millis=1000)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+
+
+class _Collector(SpanProcessor):
+    """Keeps finished spans until the bus takes them; `deque.append` makes `on_end` safe on any thread."""
+
+    def __init__(self) -> None:
+        self._spans: deque[SpanRecord] = deque()
+        self._pid = os.getpid()
+        self.dropped = 0
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if len(self._spans) >= QUEUE_SPANS:
+            self.dropped += 1
+            return
+        self._spans.append(_record_of(span, self._pid))
+
+    def take(self) -> list[SpanRecord]:
+        return [self._spans.popleft() for _ in range(len(self._spans))]
+
+
+def _record_of(span: ReadableSpan, pid: int) -> SpanRecord:
+    context = span.get_span_context()
+    if context is None:
+        raise AssertionError("a finished span always has a context")
+    return SpanRecord(
+        trace_id=trace.format_trace_id(context.trace_id),
+        span_id=trace.format_span_id(context.span_id),
+        parent_id=trace.format_span_id(span.parent.span_id) if span.parent else None,
+        name=span.name,
+        service=str(span.resource.attributes[SERVICE_NAME]),
+        pid=pid,
+        kind=span.kind.name.lower(),
+        start_ns=span.start_time or 0,
+        end_ns=span.end_time or 0,
+        attributes={key: value for key, value in (span.attributes or {}).items() if isinstance(value, str | int | float)},
+        error=(span.status.description or "failed") if not span.status.is_ok else None,
+    )
