@@ -1,0 +1,41 @@
+"""The bus: NATS with JetStream, the only store between services (design 4)."""
+
+from nats.micro.request import ServiceError
+
+from unibpf.bus.client import Bus, BusSettings, Follower
+from unibpf.bus.errors import (
+    BusError,
+    BusNotReady,
+    BusUnavailable,
+    Conflict,
+    ObjectCorrupt,
+    ObjectMissing,
+    PermissionDenied,
+    Reject,
+    RequestFailed,
+    RequestTimeout,
+    Retry,
+)
+from unibpf.bus.kv import Bucket, Entry
+from unibpf.bus.received import Received
+
+__all__ = [
+    "Bucket",
+    "Bus",
+    "BusError",
+    "BusNotReady",
+    "BusSettings",
+    "BusUnavailable",
+    "Conflict",
+    "Entry",
+    "Follower",
+    "ObjectCorrupt",
+    "ObjectMissing",
+    "PermissionDenied",
+    "Received",
+    "Reject",
+    "RequestFailed",
+    "RequestTimeout",
+    "Retry",
+    "ServiceError",
+]

@@ -1,0 +1,113 @@
+"""Key-value buckets (ADR-8), changed by compare-and-set only: every write names the revision that it replaces."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
+from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
+
+from unibpf.bus.errors import Conflict
+
+T = TypeVar("T")
+Guard = Callable[[str, Awaitable[T]], Awaitable[T]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One value. `value` is None for a deleted key (only `watch` shows those)."""
+
+    key: str
+    value: bytes | None
+    revision: int
+
+    def decode(self, kind: type[T]) -> T:
+        """The value as a message; raises `msgspec.ValidationError` when it is not one."""
+        return msgspec.json.decode(self.value or b"null", type=kind)
+
+
+class Bucket:
+    """One bucket. Values are bytes, or messages, which are stored as JSON."""
+
+    def __init__(self, store: KeyValue, name: str, guard: "Guard[object]") -> None:
+        self._store = store
+        self._prefix = f"$KV.{name}."
+        self._guard = guard
+        self.name = name
+
+    async def get(self, key: str) -> Entry | None:
+        """The newest value, or None."""
+        try:
+            found = await self._store.get(key)
+        except KeyNotFoundError:
+            return None
+        return Entry(key=key, value=found.value or b"", revision=found.revision or 0)
+
+    async def create(self, key: str, value: bytes | msgspec.Struct) -> int:
+        """Write a key that must not exist; returns its revision, raises Conflict when it exists."""
+        return await self._write(key, self._store.create(key, _bytes(value)))
+
+    async def update(self, key: str, value: bytes | msgspec.Struct, revision: int) -> int:
+        """Replace exactly `revision` (0: the key must not exist); raises Conflict otherwise."""
+        return await self._write(key, self._store.update(key, _bytes(value), last=revision))
+
+    async def change(self, key: str, step: Callable[[Entry | None], bytes | msgspec.Struct | None]) -> int | None:
+        """Read, let `step` decide, compare-and-set, again on conflict. `step` must be pure; None leaves the key alone."""
+        while True:
+            entry = await self.get(key)
+            value = step(entry)
+            if value is None:
+                return None
+            try:
+                if entry is None:
+                    return await self.create(key, value)
+                return await self.update(key, value, entry.revision)
+            except Conflict:
+                continue
+
+    async def delete(self, key: str, revision: int | None = None) -> None:
+        """Delete; with `revision` only if that is the newest."""
+        await self._write(key, self._delete(key, revision))
+
+    async def keys(self) -> list[str]:
+        """All keys that have a value."""
+        try:
+            return await self._store.keys()
+        except NoKeysError:
+            return []
+
+    async def entries(self) -> list[Entry]:
+        """All values; each was the newest at some moment during the call."""
+        found = [await self.get(key) for key in sorted(await self.keys())]
+        return [entry for entry in found if entry is not None]
+
+    async def watch(self, pattern: str = ">") -> AsyncIterator[Entry | None]:
+        """What is there, then None once, then every change until the caller stops."""
+        watcher = await self._store.watch(pattern)
+        try:
+            async for found in watcher:
+                if found is None:
+                    yield None
+                    continue
+                deleted = found.operation in {KV_DEL, KV_PURGE}
+                yield Entry(key=found.key, value=None if deleted else found.value, revision=found.revision or 0)
+        finally:
+            await watcher.stop()
+
+    async def _delete(self, key: str, revision: int | None) -> int:
+        await self._store.delete(key, last=revision)
+        return 0
+
+    async def _write(self, key: str, action: Awaitable[int]) -> int:
+        try:
+            revision = await self._guard(self._prefix + key, action)
+        except KeyWrongLastSequenceError as error:
+            raise Conflict(f"`{key}` in `{self.name}` was changed by somebody else") from error
+        if not isinstance(revision, int):
+            raise AssertionError("a write answers with a revision")
+        return revision
+
+
+def _bytes(value: bytes | msgspec.Struct) -> bytes:
+    return value if isinstance(value, bytes) else msgspec.json.encode(value)

@@ -1,0 +1,113 @@
+"""Content-addressed bytes in a JetStream object store (ADR-20): the name of an object is the hex of its SHA-256.
+
+The layout is the ADR's, so that `nats object` reads it; the access is our own, because here a put may be skipped when the
+bytes are there already, chunk and metadata can be sent together, and a get needs no consumer: an object has so few
+chunks that each is fetched directly. What is read is checked against its name, whoever stored it.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NotFoundError
+
+from unibpf.bus.errors import ObjectCorrupt, ObjectMissing
+from unibpf.bus.topology import OBJECTS
+
+CHUNK_BYTES: Final = 512 * 1024
+MAX_OBJECT_BYTES: Final = 4 * 1024 * 1024
+_STREAM: Final = f"OBJ_{OBJECTS}"
+
+Guard = Callable[[str, Awaitable[Any]], Awaitable[Any]]
+
+
+class ObjectStore:
+    """Put and get by digest."""
+
+    def __init__(self, js: JetStreamContext, guard: Guard) -> None:
+        self._js = js
+        self._guard = guard
+
+    async def put(self, data: bytes) -> str:
+        """Store `data` (at most MAX_OBJECT_BYTES) and return its digest; storing it again costs one read."""
+        if len(data) > MAX_OBJECT_BYTES:
+            raise ObjectCorrupt(f"the object is too large: got {len(data)} bytes, expected at most {MAX_OBJECT_BYTES}")
+        digest = hashlib.sha256(data).hexdigest()
+        if await self._is_stored(digest):
+            return digest
+        chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
+        nuid = self._js._nc.new_inbox().rsplit(".", 1)[-1]  # noqa: SLF001
+        # One connection, one stream: the server stores them in this order, the metadata last.
+        sends = [self._js.publish(f"$O.{OBJECTS}.C.{nuid}", chunk) for chunk in chunks]
+        sends.append(self._js.publish(_meta_subject(digest), _metadata(digest, nuid, data, len(chunks)), headers={"Nats-Rollup": "sub"}))
+        await self._guard(f"$O.{OBJECTS}.", asyncio.gather(*sends))
+        return digest
+
+    async def get(self, digest: str, *, max_bytes: int = MAX_OBJECT_BYTES) -> bytes:
+        """The bytes under `digest`, checked against it. A size above `max_bytes` is refused before anything is fetched."""
+        info = await self._info(digest)
+        size, count, nuid = int(info["size"]), int(info["chunks"]), str(info["nuid"])
+        if size > max_bytes or count > MAX_OBJECT_BYTES:
+            raise ObjectCorrupt(f"object `{digest}` is too large: got {size} bytes, expected at most {max_bytes}")
+        data = await self._chunks(digest, f"$O.{OBJECTS}.C.{nuid}", count)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ObjectCorrupt(f"object `{digest}` does not have the digest it is filed under")
+        return data
+
+    async def _is_stored(self, digest: str) -> bool:
+        try:
+            await self.get(digest)
+        except (ObjectMissing, ObjectCorrupt):
+            return False
+        return True
+
+    async def _info(self, digest: str) -> dict[str, Any]:
+        try:
+            message = await self._js.get_msg(_STREAM, subject=_meta_subject(digest), direct=True)
+            info = json.loads(message.data or b"null")
+            if not isinstance(info, dict) or info.get("deleted") or not {"size", "chunks", "nuid"} <= info.keys():
+                raise ObjectMissing(f"object `{digest}` was deleted or has no usable metadata")
+        except NotFoundError as error:
+            raise ObjectMissing(f"there is no object `{digest}`") from error
+        return info
+
+    async def _chunks(self, digest: str, subject: str, count: int) -> bytes:
+        """The chunks in stream order: one direct get each (ADR-31), the next one behind the last one's sequence."""
+        if count == 1:
+            return (await self._message(digest, subject=subject)).data or b""
+        parts, sequence = [], 0
+        for _ in range(count):
+            message = await self._message(digest, subject=subject, seq=sequence + 1, next=True)
+            parts.append(message.data or b"")
+            sequence = message.seq or 0
+        return b"".join(parts)
+
+    async def _message(self, digest: str, **query: Any) -> Any:
+        try:
+            return await self._js.get_msg(_STREAM, direct=True, **query)
+        except (NotFoundError, APIError) as error:
+            raise ObjectMissing(f"a part of object `{digest}` is missing") from error
+
+
+def _meta_subject(digest: str) -> str:
+    return f"$O.{OBJECTS}.M.{base64.urlsafe_b64encode(digest.encode()).decode()}"
+
+
+def _metadata(digest: str, nuid: str, data: bytes, chunks: int) -> bytes:
+    """ADR-20, ObjectInfo."""
+    info = {
+        "name": digest,
+        "bucket": OBJECTS,
+        "nuid": nuid,
+        "size": len(data),
+        "chunks": chunks,
+        "mtime": datetime.now(UTC).isoformat(),
+        "digest": "SHA-256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode(),
+        "options": {"max_chunk_size": CHUNK_BYTES},
+    }
+    return json.dumps(info).encode()

@@ -1,0 +1,242 @@
+"""Every stream, bucket and consumer of UniBPF: one table, created by `init` (`unibpf bus init`, as the operator).
+
+Services only bind to what is here (`missing`), they never create it. Work queues hold what must be done once; limits
+streams hold what happened, for any number of readers. A work queue's consumers never overlap in their subjects.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    PersistMode,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import NotFoundError
+
+from unibpf.settings import DEFAULT_HOST
+from unibpf.subjects import PREFIX
+
+DAY: Final = 86400
+MAX_PAYLOAD: Final = 1024 * 1024
+ACK_WAIT_SECONDS: Final = 5.0
+MAX_DELIVERIES: Final = 6
+
+UPLOADS: Final = "UNIBPF_UPLOADS"
+COMMANDS: Final = "UNIBPF_COMMANDS"
+EVENTS: Final = "UNIBPF_EVENTS"
+TRACES: Final = "UNIBPF_TRACES"
+AUDIT: Final = "UNIBPF_AUDIT"
+DEAD: Final = "UNIBPF_DEAD"
+
+RELEASES: Final = "unibpf-releases"
+GUESTS: Final = "unibpf-guests"
+GUESTS_OBSERVED: Final = "unibpf-guests-observed"
+SEQUENCES: Final = "unibpf-sequences"
+RESERVATIONS: Final = "unibpf-reservations"
+VERDICTS: Final = "unibpf-verdicts"
+LEASES: Final = "unibpf-leases"
+
+OBJECTS: Final = "unibpf-objects"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """One stream; `work_queue` decides its retention. `durable` False lets the server write without an fsync each time."""
+
+    name: str
+    subjects: tuple[str, ...]
+    description: str
+    work_queue: bool = False
+    max_age: float = 30 * DAY
+    durable: bool = True
+    append_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """One key-value bucket: the newest `history` values of a key."""
+
+    name: str
+    description: str
+    history: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consumer:
+    """One durable pull consumer with explicit acknowledgements."""
+
+    name: str
+    stream: str
+    subjects: tuple[str, ...]
+    max_deliveries: int = MAX_DELIVERIES
+    ack_wait: float = ACK_WAIT_SECONDS
+
+
+STREAMS: Final = (
+    Stream(name=UPLOADS, subjects=(f"{PREFIX}.program.upload.>",), description="pushed objects", work_queue=True),
+    Stream(
+        name=COMMANDS,
+        subjects=(f"{PREFIX}.guest.apply.*", f"{PREFIX}.guest.delete.*", f"{PREFIX}.rollout.*.*"),
+        description="desired guests and rollouts",
+        work_queue=True,
+    ),
+    Stream(
+        name=EVENTS,
+        subjects=(
+            *(f"{PREFIX}.program.{state}.*" for state in ("verified", "rejected", "signed", "refused")),
+            *(f"{PREFIX}.guest.{state}.*" for state in ("booting", "running", "failed", "stopped")),
+            f"{PREFIX}.element.*.*.*",
+        ),
+        description="what happened",
+    ),
+    Stream(name=TRACES, subjects=(f"{PREFIX}.trace.*",), description="finished spans", max_age=7 * DAY, durable=False),
+    Stream(name=AUDIT, subjects=(f"{PREFIX}.audit.*",), description="what was signed", max_age=0, append_only=True),
+    Stream(
+        name=DEAD,
+        subjects=(f"{PREFIX}.dead.>", "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"),
+        description="what no service could handle, and why",
+    ),
+)
+
+BUCKETS: Final = (
+    Bucket(name=RELEASES, description="<audience>.<program>: newest Signed", history=16),
+    Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8),
+    Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved"),
+    Bucket(name=SEQUENCES, description="{program,graph}.<audience>.<name>: highest sequence"),
+    Bucket(name=RESERVATIONS, description="push.<stream>.<sequence>: what a push was signed as"),
+    Bucket(name=VERDICTS, description="<object digest>.<options digest>: Report"),
+    Bucket(name=LEASES, description="<guest>: the host that runs it"),
+)
+
+
+def consumers(hosts: tuple[str, ...] = (DEFAULT_HOST,)) -> tuple[Consumer, ...]:
+    """The consumers: one for all copies of a service, except that every host's reconfigurer hears every release."""
+    return (
+        Consumer(name="verifier", stream=UPLOADS, subjects=(f"{PREFIX}.program.upload.>",)),
+        Consumer(name="signer", stream=EVENTS, subjects=(f"{PREFIX}.program.verified.*",)),
+        Consumer(name="deployer", stream=COMMANDS, subjects=(f"{PREFIX}.guest.apply.*", f"{PREFIX}.guest.delete.*")),
+        Consumer(name="rollouts", stream=COMMANDS, subjects=(f"{PREFIX}.rollout.*.*",)),
+        *(
+            Consumer(name=reconfigurer(host), stream=EVENTS, subjects=(f"{PREFIX}.program.signed.*",))
+            for host in hosts
+        ),
+    )
+
+
+def reconfigurer(host: str) -> str:
+    """The consumer of one host's reconfigurer."""
+    return f"reconfigurer-{host}"
+
+
+def consumer(name: str, hosts: tuple[str, ...] = (DEFAULT_HOST,)) -> Consumer:
+    """The table row of a consumer; `reconfigurer-<host>` is known for any host."""
+    if name.startswith("reconfigurer-"):
+        hosts = (*hosts, name.removeprefix("reconfigurer-"))
+    return next(row for row in consumers(hosts) if row.name == name)
+
+
+async def init(js: JetStreamContext, *, hosts: tuple[str, ...] = (DEFAULT_HOST,), replicas: int = 1) -> list[str]:
+    """Create or update everything in the table; says what it did. Running it again changes nothing."""
+    done = []
+    for config in stream_configs(replicas):
+        done.append(await _ensure_stream(js, config))
+    for row in consumers(hosts):
+        await js.add_consumer(row.stream, consumer_config(row))
+        done.append(f"consumer {row.name}")
+    return done
+
+
+async def missing(js: JetStreamContext, *, streams: tuple[str, ...] = ()) -> list[str]:
+    """The names of those `streams` (default: all) that the server does not have."""
+    absent = []
+    for name in streams or tuple(str(config.name) for config in stream_configs(1)):
+        try:
+            await js.stream_info(name)
+        except NotFoundError:
+            absent.append(name)
+    return absent
+
+
+def stream_configs(replicas: int) -> list[StreamConfig]:
+    """The server's view of the whole table: streams, and the streams behind buckets and objects."""
+    return [
+        *(_stream_config(row, replicas) for row in STREAMS),
+        *(_bucket_config(row, replicas) for row in BUCKETS),
+        _objects_config(replicas),
+    ]
+
+
+def consumer_config(row: Consumer) -> ConsumerConfig:
+    """Explicit acknowledgement, bounded redelivery; the backoff between attempts is `consume`'s (a delayed NAK)."""
+    return ConsumerConfig(
+        durable_name=row.name,
+        filter_subjects=list(row.subjects),
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=row.ack_wait,
+        max_deliver=row.max_deliveries,
+        max_ack_pending=1000,
+    )
+
+
+def _stream_config(row: Stream, replicas: int) -> StreamConfig:
+    return StreamConfig(
+        name=row.name,
+        subjects=list(row.subjects),
+        description=row.description,
+        retention=RetentionPolicy.WORK_QUEUE if row.work_queue else RetentionPolicy.LIMITS,
+        max_age=row.max_age,
+        storage=StorageType.FILE,
+        num_replicas=replicas,
+        max_msg_size=MAX_PAYLOAD,
+        allow_direct=True,
+        deny_delete=row.append_only,
+        deny_purge=row.append_only,
+        # ADR-56: asynchronous persistence exists for unreplicated streams only.
+        persist_mode=PersistMode.ASYNC if not row.durable and replicas == 1 else None,
+    )
+
+
+def _bucket_config(row: Bucket, replicas: int) -> StreamConfig:
+    """As ADR-8 lays out a key-value bucket."""
+    return StreamConfig(
+        name=f"KV_{row.name}",
+        subjects=[f"$KV.{row.name}.>"],
+        description=row.description,
+        max_msgs_per_subject=row.history,
+        discard=DiscardPolicy.NEW,
+        storage=StorageType.FILE,
+        num_replicas=replicas,
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+        deny_delete=True,
+    )
+
+
+def _objects_config(replicas: int) -> StreamConfig:
+    """As ADR-20 lays out an object store."""
+    return StreamConfig(
+        name=f"OBJ_{OBJECTS}",
+        subjects=[f"$O.{OBJECTS}.C.>", f"$O.{OBJECTS}.M.>"],
+        description="bytes by their SHA-256",
+        discard=DiscardPolicy.NEW,
+        storage=StorageType.FILE,
+        num_replicas=replicas,
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+    )
+
+
+async def _ensure_stream(js: JetStreamContext, config: StreamConfig) -> str:
+    try:
+        await js.stream_info(str(config.name))
+    except NotFoundError:
+        await js.add_stream(config)
+        return f"stream {config.name} created"
+    await js.update_stream(config)
+    return f"stream {config.name} kept"
