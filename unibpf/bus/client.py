@@ -224,7 +224,7 @@ class Bus:
             return None
 
     async def guarded(self, subject: str, action: Awaitable[T]) -> T:
-        """Await `action`, but raise PermissionDenied as soon as the server complains about a subject below `subject`."""
+        """Await `action`, but raise PermissionDenied as soon as the server complains about a subject that contains it."""
         with self._violations.watch(subject) as denied:
             task = asyncio.ensure_future(action)
             try:
@@ -291,19 +291,20 @@ class _Violations:
             return
         subject = match.group(2)
         logger.error("permission denied: %s to `%s`", match.group(1), subject)
-        for prefix, future in self._waiting:
-            if subject.startswith(prefix) and not future.done():
+        for part, future in self._waiting:
+            # nats-py hands the server's text on in lower case.
+            if part.lower() in subject.lower() and not future.done():
                 future.set_result(subject)
 
-    def watch(self, prefix: str) -> "_Watch":
-        """Watch for violations below `prefix` while the context lasts."""
-        return _Watch(self._waiting, prefix)
+    def watch(self, part: str) -> "_Watch":
+        """Watch for violations on subjects that contain `part` while the context lasts."""
+        return _Watch(self._waiting, part)
 
 
 class _Watch:
-    def __init__(self, waiting: list[tuple[str, asyncio.Future[str]]], prefix: str) -> None:
+    def __init__(self, waiting: list[tuple[str, asyncio.Future[str]]], part: str) -> None:
         self._waiting = waiting
-        self._row = (prefix, asyncio.get_running_loop().create_future())
+        self._row: tuple[str, asyncio.Future[str]] = (part, asyncio.get_running_loop().create_future())
 
     def __enter__(self) -> "asyncio.Future[str]":
         self._waiting.append(self._row)

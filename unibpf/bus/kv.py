@@ -2,16 +2,23 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
+from nats.errors import NoRespondersError
+from nats.js.errors import (
+    KeyNotFoundError,
+    KeyWrongLastSequenceError,
+    NoKeysError,
+    NoStreamResponseError,
+    ServiceUnavailableError,
+)
 from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
 
-from unibpf.bus.errors import Conflict
+from unibpf.bus.errors import BusNotReady, Conflict
 
 T = TypeVar("T")
-Guard = Callable[[str, Awaitable[T]], Awaitable[T]]
+Guard = Callable[[str, Awaitable[Any]], Awaitable[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +37,15 @@ class Entry:
 class Bucket:
     """One bucket. Values are bytes, or messages, which are stored as JSON."""
 
-    def __init__(self, store: KeyValue, name: str, guard: "Guard[object]") -> None:
+    def __init__(self, store: KeyValue, name: str, guard: Guard) -> None:
         self._store = store
-        self._prefix = f"$KV.{name}."
         self._guard = guard
         self.name = name
 
     async def get(self, key: str) -> Entry | None:
         """The newest value, or None."""
         try:
-            found = await self._store.get(key)
+            found = await self._reach(self._store.get(key))
         except KeyNotFoundError:
             return None
         return Entry(key=key, value=found.value or b"", revision=found.revision or 0)
@@ -73,9 +79,10 @@ class Bucket:
     async def keys(self) -> list[str]:
         """All keys that have a value."""
         try:
-            return await self._store.keys()
+            keys: list[str] = await self._reach(self._store.keys())
         except NoKeysError:
             return []
+        return keys
 
     async def entries(self) -> list[Entry]:
         """All values; each was the newest at some moment during the call."""
@@ -84,7 +91,7 @@ class Bucket:
 
     async def watch(self, pattern: str = ">") -> AsyncIterator[Entry | None]:
         """What is there, then None once, then every change until the caller stops."""
-        watcher = await self._store.watch(pattern)
+        watcher = await self._reach(self._store.watch(pattern))
         try:
             async for found in watcher:
                 if found is None:
@@ -101,12 +108,16 @@ class Bucket:
 
     async def _write(self, key: str, action: Awaitable[int]) -> int:
         try:
-            revision = await self._guard(self._prefix + key, action)
+            revision: int = await self._reach(action)
         except KeyWrongLastSequenceError as error:
             raise Conflict(f"`{key}` in `{self.name}` was changed by somebody else") from error
-        if not isinstance(revision, int):
-            raise AssertionError("a write answers with a revision")
         return revision
+
+    async def _reach(self, action: Awaitable[Any]) -> Any:
+        try:
+            return await self._guard(self.name, action)
+        except (NoStreamResponseError, NoRespondersError, ServiceUnavailableError) as error:
+            raise BusNotReady(f"bucket `{self.name}` is missing; run `unibpf bus init`") from error
 
 
 def _bytes(value: bytes | msgspec.Struct) -> bytes:
