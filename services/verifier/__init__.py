@@ -1,0 +1,1 @@
+"""The verifier: proves pushed programs safe, away from the guests that will run them."""

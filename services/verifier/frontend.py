@@ -1,0 +1,249 @@
+"""From an object to bundles: the pure front end. Bytes and options in, bytes and source lines out.
+
+Steps: read the ELF tables (elf), the types (btf) and the maps (maps); choose the program; link it (linker); read off what
+it needs (needs); attach source lines (lines); encode. Every step raises a `Rejection` and nothing else, whatever the bytes.
+
+Sections: `xdp*` (a Linux XDP program, kind filter), `unibpf/filter`, `unibpf/classifier`, `unibpf/rewriter`; a classifier's
+section may say its number of ports, `unibpf/classifier/4`.
+"""
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from services.verifier import btf, elf, lines, linker, maps, needs
+from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
+from unibpf import bundle
+from unibpf.messages import Finding, Kind, VerdictKind
+
+# Programs of other XDP hooks, which see other contexts (libbpf's section table).
+_OTHER_XDP: Final = re.compile(r"xdp(\.frags)?[/_](devmap|cpumap)\b.*")
+_XDP: Final = re.compile(r"xdp([./_-].*|\d*)")
+_OWN: Final = re.compile(r"unibpf/(filter|classifier|rewriter)(?:/([1-9]\d{0,2}))?")
+_NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9_-]+")
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What the pusher chose: `name` is the program's name in the bundle, `section` and `function` pick one of several."""
+
+    name: str | None = None
+    section: str | None = None
+    function: str | None = None
+
+
+class Candidate(Struct, frozen=True):
+    """A program found in an object; `outputs` only when its section says them."""
+
+    function: linker.Function
+    section: str
+    kind: Kind
+    outputs: int | None = None
+
+
+class Translation(Struct, frozen=True, kw_only=True):
+    """A bundle's bytes with what does not belong in it: where it came from and the text of its source lines."""
+
+    bundle: bytes
+    name: str
+    kind: Kind
+    function: str
+    section: str
+    instructions: int
+    helpers: tuple[int, ...]
+    maps: tuple[str, ...]
+    sources: tuple[lines.SourceLine, ...]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What the limited process says: a translation, or the finding and the verdict that stand in its place."""
+
+    translation: Translation | None = None
+    finding: Finding | None = None
+    verdict: VerdictKind = "unsupported"
+    bad_input: bool = False
+
+
+def answer(data: bytes, options: Options) -> Answer:
+    """Translate the chosen program; a rejection becomes an Answer."""
+    try:
+        return Answer(translation=translate(data, options))
+    except Rejection as error:
+        return Answer(
+            finding=_finding(data, error), verdict=error.verdict, bad_input=isinstance(error, Malformed | Ambiguous)
+        )
+
+
+def translate(data: bytes, options: Options) -> Translation:
+    """Translate the program that `options` choose, or the only one."""
+    obj = elf.read(data)
+    return _Object(obj).translate(_choose(programs(obj, options), options), options.name)
+
+
+def translate_all(data: bytes) -> list[Translation]:
+    """Translate every program of the object, each under its function's name."""
+    obj = elf.read(data)
+    whole = _Object(obj)
+    return [whole.translate(candidate, None) for candidate in programs(obj, Options())]
+
+
+# --- the programs of an object --------------------------------------------------------------------------------------------
+
+
+def programs(obj: elf.ObjectFile, options: Options) -> list[Candidate]:
+    """Return the global functions of program sections; a section nobody knows is refused unless a choice passes it by."""
+    found: list[Candidate] = []
+    unknown: list[str] = []
+    entries = _global_functions(obj)
+    for section in obj.sections:
+        if not section.executable or not section.size or section.name == ".text":
+            continue
+        kind, outputs = _kind(section.name)
+        if kind is None:
+            unknown.append(section.name)
+            continue
+        found += [Candidate(function, section.name, kind, outputs) for function in entries.get(section.index, [])]
+    chosen = options.section is not None or options.function is not None
+    if unknown and (not chosen or options.section in unknown):
+        raise Unsupported(
+            "section-unknown",
+            f"section `{unknown[0]:.80}` holds a program of an unknown kind",
+            hint="expected `xdp`, `unibpf/filter`, `unibpf/classifier` or `unibpf/rewriter`",
+        )
+    return found
+
+
+def _global_functions(obj: elf.ObjectFile) -> dict[int, list[linker.Function]]:
+    names = {
+        (symbol.section, symbol.value)
+        for symbol in obj.symbols
+        if symbol.kind == elf.STT_FUNC and symbol.bind != elf.STB_LOCAL
+    }
+    found: dict[int, list[linker.Function]] = {}
+    for key, function in linker.functions(obj).items():
+        if key in names:
+            found.setdefault(function.section, []).append(function)
+    return found
+
+
+def _kind(section: str) -> tuple[Kind | None, int | None]:
+    own = _OWN.fullmatch(section)
+    if own:
+        kind: Kind = own[1]  # type: ignore[assignment]  # the pattern holds exactly the kinds
+        return kind, min(int(own[2]), bundle.MAX_OUTPUTS) if own[2] else None
+    if _XDP.fullmatch(section) and not _OTHER_XDP.fullmatch(section):
+        return "filter", None
+    return None, None
+
+
+def _choose(found: list[Candidate], options: Options) -> Candidate:
+    names = ", ".join(f"`{c.function.name:.60}` in `{c.section:.60}`" for c in found[:16])
+    if not found:
+        raise Malformed("program-missing", "the object holds no program", hint='mark its function with `SEC("xdp")`')
+    left = [
+        candidate
+        for candidate in found
+        if options.section in (None, candidate.section) and options.function in (None, candidate.function.name)
+    ]
+    if len(left) > 1:
+        left = [candidate for candidate in left if _program_name(candidate.function.name) == options.name] or left
+    if len(left) != 1:
+        raise Ambiguous(
+            "program-choice",
+            f"{'no' if not left else 'more than one'} program matches the choice: the object holds {names}",
+            hint="choose with `--section` and `--program`",
+        )
+    return left[0]
+
+
+def _program_name(function: str) -> str:
+    return _NOT_IN_A_NAME.sub("-", function.lower()).strip("-_")[:48] or "program"
+
+
+# --- one program ----------------------------------------------------------------------------------------------------------
+
+
+class _Object:
+    """What all programs of one object share."""
+
+    def __init__(self, obj: elf.ObjectFile) -> None:
+        self.obj = obj
+        types = obj.section(".BTF")
+        self.btf = btf.read(types.data) if types else None
+        self.extension = _extension(obj, self.btf)
+        self.maps = maps.read(obj, self.btf)
+
+    def translate(self, candidate: Candidate, name: str | None) -> Translation:
+        linked = linker.link(self.obj, candidate.function, self.maps)
+        self.check_no_core(linked)
+        sources = lines.trace(self.obj, linked, self.extension)
+        called = needs.helpers(linked.code)
+        result = bundle.Bundle(
+            name=name or _program_name(candidate.function.name),
+            kind=candidate.kind,
+            code=linked.code,
+            maps=linked.maps,
+            helpers=called,
+            outputs=needs.outputs(candidate.kind, linked, called, candidate.outputs),
+            stack=needs.stack(linked),
+            line_info=lines.line_info(sources),
+        )
+        return Translation(
+            bundle=_encode(result),
+            name=result.name,
+            kind=result.kind,
+            function=candidate.function.name,
+            section=candidate.section,
+            instructions=len(result.code) // bundle.INSN_BYTES,
+            helpers=called,
+            maps=tuple(entry.name for entry in result.maps),
+            sources=sources,
+        )
+
+    def check_no_core(self, linked: linker.Linked) -> None:
+        for placed in linked.functions:
+            function, section = placed.function, self.obj.sections[placed.function.section].name
+            for at in self.extension.core.get(section, []):
+                if function.start <= at < function.start + function.size:
+                    raise Unsupported(
+                        "core-relocation",
+                        "the place of a field depends on the kernel that runs the program (CO-RE)",
+                        hint="do not use `preserve_access_index` or `vmlinux.h` types here",
+                        at=(section, at),
+                    )
+
+
+def _extension(obj: elf.ObjectFile, types: btf.Btf | None) -> btf.Extension:
+    section = obj.section(".BTF.ext")
+    return btf.read_extension(section.data, types) if section and types else btf.Extension()
+
+
+def _encode(result: bundle.Bundle) -> bytes:
+    try:
+        return bundle.encode(result)
+    except bundle.BundleError as error:
+        raise Unsupported(f"bundle-{error.rule}", str(error)) from error
+
+
+def _finding(data: bytes, error: Rejection) -> Finding:
+    """Add the source line to a rejection that has a place; the object is read again, the rejection's path is rare."""
+    if error.at is None:
+        return error.finding()
+    try:
+        obj = elf.read(data)
+        types = obj.section(".BTF")
+        extension = _extension(obj, btf.read(types.data) if types else None)
+        row = lines.locate_in_section(extension, *error.at)
+    except Rejection:
+        row = None
+    if row is None:
+        return error.finding()
+    return Finding(
+        rule=error.rule,
+        message=error.message,
+        hint=error.hint,
+        file=row.file,
+        line=row.line,
+        column=row.column,
+        source=row.text,
+    )

@@ -1,0 +1,298 @@
+"""Links one entry function and everything it calls into the instructions of a bundle.
+
+Plan, then apply: `_discover` walks the call graph and turns every relocation into a `Patch` (data), `_emit` puts the
+functions one behind the other and applies the patches. Entry first, then callees in the order in which they are met.
+
+Invariants of the result:
+- every `call` with src_reg=1 has a relative imm that lands on the first instruction of a linked function;
+- every 64-bit load has src_reg 0 (a number), 5 (handle of maps[imm]) or 6 (address inside global data maps[imm]);
+- maps are in the object's order, each referenced at least once;
+- the call graph has no cycle (the stack need would have no bound).
+
+Relocations follow LLVM's BPF backend: R_BPF_64_64 on a 64-bit load (symbol + addend in imm), R_BPF_64_32 on a call (symbol
++ (imm + 1) * 8). Static functions and static data are named by their section's symbol. Calls inside one section carry no
+relocation, they are already relative.
+"""
+
+import struct
+from collections import deque
+from typing import Final
+
+from msgspec import Struct
+
+from services.verifier import elf
+from services.verifier.errors import Malformed, Unsupported
+from services.verifier.maps import MAPS_SECTION, MapTable, is_global_data
+from unibpf.bundle import INSN_BYTES, MAX_CODE_BYTES, MAX_MAPS, BundleMap
+
+LDDW: Final = 0x18
+CALL: Final = 0x85
+SRC_NUMBER: Final = 0
+SRC_LOCAL_CALL: Final = 1
+SRC_KFUNC: Final = 2
+SRC_MAP: Final = 5
+SRC_MAP_VALUE: Final = 6
+MAX_FUNCTIONS: Final = 256
+
+INSN: Final = struct.Struct("<BBhi")  # opcode, dst and src register, offset, imm (RFC 9669 3)
+
+
+class Function(Struct, frozen=True):
+    """One function of the object: `start` and `size` are bytes in its section."""
+
+    name: str
+    section: int
+    start: int
+    size: int
+
+
+class Patch(Struct, frozen=True):
+    """At byte `offset` of its function: a call of `function`, or a load of `map_key` (at byte `addend`, or its handle)."""
+
+    offset: int
+    function: Function | None = None
+    map_key: tuple[int, int] | None = None
+    addend: int | None = None
+
+
+class Placed(Struct, frozen=True):
+    """A linked function and the index of its first instruction."""
+
+    function: Function
+    base: int
+    calls: tuple[Function, ...]
+
+
+class Linked(Struct, frozen=True):
+    """The result: code, the maps it names, and where every function came to lie."""
+
+    code: bytes
+    maps: tuple[BundleMap, ...]
+    functions: tuple[Placed, ...]
+
+
+def functions(obj: elf.ObjectFile) -> dict[tuple[int, int], Function]:
+    """Return every function of the object by (section, start); raises Malformed when one lies outside its section."""
+    found: dict[tuple[int, int], Function] = {}
+    for symbol in obj.symbols:
+        if symbol.kind != elf.STT_FUNC or not elf.SHN_UNDEF < symbol.section < elf.SHN_LORESERVE:
+            continue
+        if symbol.section >= len(obj.sections):
+            raise Malformed("elf-malformed", f"function `{symbol.name:.80}` lies in an unknown section")
+        section = obj.sections[symbol.section]
+        end = symbol.value + symbol.size
+        if not symbol.size or (symbol.value | symbol.size) % INSN_BYTES or end > len(section.data):
+            raise Malformed(
+                "function-bounds",
+                f"function `{symbol.name:.80}` lies outside its section: "
+                f"got {symbol.size} bytes at {symbol.value} of {len(section.data)}",
+            )
+        found[symbol.section, symbol.value] = Function(symbol.name, symbol.section, symbol.value, symbol.size)
+    return found
+
+
+def link(obj: elf.ObjectFile, entry: Function, maps: MapTable) -> Linked:
+    """Link `entry` with its callees."""
+    plan = _discover(obj, entry, functions(obj), maps)
+    _check_no_recursion(plan)
+    return _emit(obj, plan, maps)
+
+
+# --- plan -----------------------------------------------------------------------------------------------------------------
+
+
+def _discover(
+    obj: elf.ObjectFile, entry: Function, known: dict[tuple[int, int], Function], maps: MapTable
+) -> dict[Function, list[Patch]]:
+    plan: dict[Function, list[Patch]] = {}
+    waiting = deque([entry])
+    total = 0
+    while waiting:
+        function = waiting.popleft()
+        if function in plan:
+            continue
+        total += function.size
+        if total > MAX_CODE_BYTES or len(plan) >= MAX_FUNCTIONS:
+            raise Unsupported(
+                "limits",
+                f"program is too large: got more than {len(plan)} functions with {total // INSN_BYTES} instructions, "
+                f"expected at most {MAX_FUNCTIONS} with {MAX_CODE_BYTES // INSN_BYTES}",
+            )
+        plan[function] = _Scan(obj, function, known, maps).patches()
+        waiting += [patch.function for patch in plan[function] if patch.function is not None]
+    return plan
+
+
+class _Scan:
+    """Turns the relocations and local calls of one function into patches."""
+
+    def __init__(
+        self, obj: elf.ObjectFile, function: Function, known: dict[tuple[int, int], Function], maps: MapTable
+    ) -> None:
+        self.obj = obj
+        self.function = function
+        self.known = known
+        self.maps = maps
+        self.section = obj.sections[function.section]
+        self.relocations = obj.relocations.get(function.section, {})
+
+    def patches(self) -> list[Patch]:
+        found: list[Patch] = []
+        at, end = self.function.start, self.function.start + self.function.size
+        while at < end:
+            opcode, registers, _, imm = INSN.unpack_from(self.section.data, at)
+            width = 2 * INSN_BYTES if opcode == LDDW else INSN_BYTES
+            if at + width > end:
+                raise Malformed("function-bounds", f"function `{self.function.name:.80}` ends inside an instruction")
+            patch = self.patch(at, opcode, registers >> 4, imm)
+            if patch is not None:
+                found.append(patch)
+            at += width
+        return found
+
+    def patch(self, at: int, opcode: int, source: int, imm: int) -> Patch | None:
+        relocation = self.relocations.get(at)
+        if opcode == LDDW:
+            return self.load(at, source, imm, relocation)
+        if opcode == CALL:
+            return self.call(at, source, imm, relocation)
+        if relocation is not None:
+            raise Unsupported(
+                "relocation-kind",
+                f"relocation {relocation.kind} against `{relocation.symbol.name:.80}` applies to no call and no load",
+                at=self.place(at),
+            )
+        return None
+
+    def load(self, at: int, source: int, imm: int, relocation: elf.Relocation | None) -> Patch | None:
+        if relocation is None:
+            if source != SRC_NUMBER:
+                raise Unsupported(
+                    "map-reference", f"a 64-bit load with src_reg={source} has no relocation", at=self.place(at)
+                )
+            return None
+        self.check(at, relocation, elf.R_BPF_64_64)
+        symbol = relocation.symbol
+        target = self.obj.sections[symbol.section]
+        if target.name == MAPS_SECTION:
+            return self.map_load(at, symbol.section, symbol.value + imm)
+        if target.executable:
+            raise Unsupported(
+                "function-pointer", f"the address of a function of `{target.name:.80}` is taken", at=self.place(at)
+            )
+        if target.index not in self.maps.data or not is_global_data(target.name):
+            raise Unsupported(
+                "relocation-target",
+                f"`{symbol.name or target.name:.80}` lies in section `{target.name:.80}`, which is not loaded",
+                at=self.place(at),
+            )
+        if self.obj.relocations.get(target.index):
+            raise Unsupported(
+                "data-relocation", f"section `{target.name:.80}` holds addresses of other symbols", at=self.place(at)
+            )
+        return self.data_load(at, target, symbol.value + imm)
+
+    def map_load(self, at: int, section: int, offset: int) -> Patch:
+        if (section, offset) not in self.maps.defined:
+            raise Malformed("map-reference", f"no map is defined at byte {offset} of `.maps`", at=self.place(at))
+        return Patch(at - self.function.start, map_key=(section, offset))
+
+    def data_load(self, at: int, target: elf.Section, offset: int) -> Patch:
+        if not 0 <= offset <= target.size:
+            raise Malformed(
+                "map-reference",
+                f"an address lies outside section `{target.name:.80}`: got byte {offset} of {target.size}",
+                at=self.place(at),
+            )
+        return Patch(at - self.function.start, map_key=(target.index, 0), addend=offset)
+
+    def call(self, at: int, source: int, imm: int, relocation: elf.Relocation | None) -> Patch | None:
+        if source == SRC_KFUNC:
+            raise Unsupported("kfunc-call", "a kernel function is called (kfunc)", at=self.place(at))
+        if relocation is None:
+            if source != SRC_LOCAL_CALL:
+                return None
+            return self.call_of(at, self.section.index, at + (imm + 1) * INSN_BYTES)
+        self.check(at, relocation, elf.R_BPF_64_32)
+        symbol = relocation.symbol
+        return self.call_of(at, symbol.section, symbol.value + (imm + 1) * INSN_BYTES)
+
+    def call_of(self, at: int, section: int, start: int) -> Patch:
+        callee = self.known.get((section, start))
+        if callee is None:
+            name = self.obj.sections[section].name
+            raise Malformed(
+                "call-target", f"no function begins at byte {start} of section `{name:.80}`", at=self.place(at)
+            )
+        return Patch(at - self.function.start, function=callee)
+
+    def check(self, at: int, relocation: elf.Relocation, kind: int) -> None:
+        symbol = relocation.symbol
+        if symbol.section == elf.SHN_UNDEF:
+            raise Unsupported("extern-symbol", f"`{symbol.name:.80}` is declared but not defined", at=self.place(at))
+        if relocation.kind != kind or symbol.section >= len(self.obj.sections):
+            raise Unsupported(
+                "relocation-kind",
+                f"relocation against `{symbol.name:.80}` has the wrong kind: got {relocation.kind}, expected {kind}",
+                at=self.place(at),
+            )
+
+    def place(self, at: int) -> tuple[str, int]:
+        return self.section.name, at
+
+
+def _check_no_recursion(plan: dict[Function, list[Patch]]) -> None:
+    """Repeatedly drop functions all of whose callees are done; what is left calls itself."""
+    left = {function: {patch.function for patch in patches if patch.function} for function, patches in plan.items()}
+    while left:
+        done = {function for function, callees in left.items() if not callees & left.keys()}
+        if not done:
+            names = ", ".join(sorted(f"`{function.name:.40}`" for function in left)[:4])
+            raise Unsupported("recursion", f"functions call each other in a circle: {names}")
+        left = {function: callees for function, callees in left.items() if function not in done}
+
+
+# --- apply ----------------------------------------------------------------------------------------------------------------
+
+
+def _emit(obj: elf.ObjectFile, plan: dict[Function, list[Patch]], maps: MapTable) -> Linked:
+    bases: dict[Function, int] = {}
+    total = 0
+    for function in plan:
+        bases[function] = total
+        total += function.size // INSN_BYTES
+    used = _used_maps(plan, maps)
+    index = {key: number for number, key in enumerate(used)}
+    code = bytearray()
+    for function, patches in plan.items():
+        body = bytearray(obj.sections[function.section].data[function.start : function.start + function.size])
+        for patch in patches:
+            _apply(body, patch, bases[function], bases, index)
+        code += body
+    placed = tuple(
+        Placed(function, bases[function], tuple(patch.function for patch in patches if patch.function))
+        for function, patches in plan.items()
+    )
+    return Linked(bytes(code), tuple(used.values()), placed)
+
+
+def _used_maps(plan: dict[Function, list[Patch]], maps: MapTable) -> dict[tuple[int, int], BundleMap]:
+    wanted = {patch.map_key for patches in plan.values() for patch in patches if patch.map_key is not None}
+    known = maps.defined | {(section, 0): entry for section, entry in maps.data.items()}
+    used = {key: entry for key, entry in known.items() if key in wanted}
+    if len(used) > MAX_MAPS:
+        raise Unsupported("limits", f"too many maps: got {len(used)}, expected at most {MAX_MAPS}")
+    return used
+
+
+def _apply(
+    body: bytearray, patch: Patch, base: int, bases: dict[Function, int], index: dict[tuple[int, int], int]
+) -> None:
+    opcode, registers, offset, _ = INSN.unpack_from(body, patch.offset)
+    if patch.function is not None:
+        here = base + patch.offset // INSN_BYTES
+        INSN.pack_into(body, patch.offset, opcode, registers, offset, bases[patch.function] - here - 1)
+    elif patch.map_key is not None:
+        source = SRC_MAP if patch.addend is None else SRC_MAP_VALUE
+        INSN.pack_into(body, patch.offset, opcode, registers & 15 | source << 4, offset, index[patch.map_key])
+        INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, patch.addend or 0)
