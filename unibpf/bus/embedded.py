@@ -76,17 +76,20 @@ class EmbeddedServer:
         """The server's own log."""
         return self.directory / "nats-server.log"
 
-    def start(self) -> None:
-        """Start and wait until it accepts connections; a second start after `stop` keeps port and store."""
+    def prepare(self) -> list[str]:
+        """Choose the port and write the configuration; the command line that runs the server."""
         self.port = self.port or free_port()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         users = {identity.name: identity.public_key for identity in self.identities}
         path = self.directory / "nats.json"
         path.write_text(json.dumps(configuration(store=self.directory / "store", port=self.port, users=users), indent=2))
+        return [str(executable()), "--config", str(path)]
+
+    def start(self) -> None:
+        """Start and wait until it accepts connections; a second start after `stop` keeps port and store."""
+        command = self.prepare()
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(executable()), "--config", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._wait_ready(self.process)
 
     def stop(self) -> None:
@@ -114,7 +117,7 @@ class EmbeddedServer:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise BusUnavailable(f"nats-server ended with {process.returncode}: {self._last_line()}")
-            if _answers(self.port):
+            if answers(self.port):
                 return
             time.sleep(POLL_SECONDS)
         self.stop()
@@ -125,7 +128,7 @@ class EmbeddedServer:
         return lines[-1].strip() if lines else "it printed nothing"
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     """Whether the server greets with INFO; JetStream is up by then, it is enabled before the listener."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
