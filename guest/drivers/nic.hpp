@@ -40,6 +40,12 @@ class Nic {
     virtual std::size_t receive(Batch& batch) = 0;  // appends what has arrived, as far as the batch has room
     virtual void transmit(Batch&& batch) = 0;
     virtual void flush() = 0;
+    // Before the guest sleeps: may the device wake it by an interrupt? False: something has arrived, do not sleep.
+    // After it woke: `wanted` false again, because the data path polls.
+    virtual bool wait_for_interrupt(bool wanted) {
+        (void)wanted;
+        return true;
+    }
 
     std::string_view name() const { return {name_.data(), name_length_}; }
     void set_name(std::string_view name);  // cut at kNameBytes

@@ -1,0 +1,136 @@
+#include "guest/drivers/virtio_net.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "guest/platform/platform.hpp"
+
+namespace unibpf {
+
+namespace {
+constexpr std::uint16_t kEthernetHeader = 14;
+}
+
+// Virtio 1.2, 3.1.1; the numbers are its steps.
+Status VirtioNet::start(std::span<std::byte> rings) {
+    if (rings.size() < ring_memory()) return Error{"nic", "too little ring memory", rings.size()};
+    transport_.reset();                            // 1
+    transport_.add_status(virtio::kAcknowledge);   // 2
+    transport_.add_status(virtio::kDriver);        // 3
+    const std::uint64_t offered = transport_.features();  // 4
+    const std::uint64_t needed = virtio::kNetMac | (transport_.legacy() ? virtio::kAnyLayout : virtio::kVersion1);
+    if ((offered & needed) != needed) {
+        transport_.add_status(virtio::kFailed);
+        return Error{"nic", "the device lacks a feature that is needed", needed & ~offered};
+    }
+    transport_.accept_features(needed);
+    if (!transport_.legacy()) {
+        transport_.add_status(virtio::kFeaturesOk);  // 5
+        if ((transport_.status() & virtio::kFeaturesOk) == 0) return Error{"nic", "the device refused the features", needed};  // 6
+    }
+    header_ = transport_.legacy() ? virtio::kLegacyHeaderBytes : static_cast<std::uint16_t>(sizeof(virtio::NetHeader));
+    for (std::uint32_t i = 0; i < 6; ++i) mac_[i] = transport_.config(i);  // 7
+    TRY(start_queue(virtio::kReceiveQueue, rx_, rings.first(one_ring())));
+    TRY(start_queue(virtio::kTransmitQueue, tx_, rings.subspan(one_ring())));
+    transport_.add_status(virtio::kDriverOk);  // 8
+    refill();
+    return done();
+}
+
+Status VirtioNet::start_queue(std::uint16_t index, Virtqueue& queue, std::span<std::byte> memory) {
+    const std::uint16_t limit = transport_.queue_limit(index);
+    if (limit == 0) return Error{"nic", "the device lacks a queue", index};
+    queue.attach(memory, std::bit_floor(limit < kEntries ? limit : kEntries));
+    transport_.start_queue(index, queue);
+    return done();
+}
+
+std::size_t VirtioNet::receive(Batch& batch) {
+    reclaim();
+    if (!rx_.has_completions()) {
+        // Nothing was taken, but the ring may still lack buffers because the pool was empty earlier.
+        if (rx_.free_descriptors() != 0) refill();
+        return 0;
+    }
+    const std::uint64_t now = platform::monotonic_ns();
+    std::size_t received = 0;
+    while (!batch.full()) {
+        Virtqueue::Completion done = rx_.take();
+        if (done.what == Virtqueue::Taken::nothing) break;
+        if (!accept_frame(done)) continue;
+        done.packet->arrival_ns = now;
+        done.packet->input_nic = index();
+        ++counters_.rx_packets;
+        counters_.rx_bytes += done.packet->length();
+        batch.push_back(std::move(done.packet));
+        ++received;
+    }
+    refill();
+    return received;
+}
+
+// The packet's data begin at the frame; the device wrote header_ bytes more, before it.
+bool VirtioNet::accept_frame(Virtqueue::Completion& done) {
+    if (done.what == Virtqueue::Taken::bad_id) {
+        ++counters_.rx_bad_id;
+        return false;
+    }
+    if (done.what == Virtqueue::Taken::bad_length || done.length < header_ + std::uint32_t{kEthernetHeader}) {
+        ++counters_.rx_bad_length;
+        return false;
+    }
+    done.packet->put(static_cast<std::uint16_t>(done.length - header_));
+    return true;
+}
+
+void VirtioNet::refill() {
+    while (rx_.free_descriptors() != 0) {
+        PacketPtr packet = pool_.acquire();
+        if (!packet) {
+            ++counters_.rx_no_slot;
+            break;
+        }
+        const std::uint64_t address = reinterpret_cast<std::uintptr_t>(packet->data()) - header_;
+        rx_.add(packet, address, std::uint32_t{header_} + Packet::kLargest, true);
+    }
+    if (rx_.publish()) transport_.notify(virtio::kReceiveQueue);
+}
+
+void VirtioNet::transmit(Batch&& batch) {
+    if (tx_.free_descriptors() < batch.size()) reclaim();
+    while (!batch.empty()) send(batch.pop_front());
+}
+
+void VirtioNet::send(PacketPtr packet) {
+    const std::uint16_t length = packet->length();
+    if (length < kEthernetHeader || length > Packet::kLargest) {
+        ++counters_.tx_bad_length;
+        return;
+    }
+    // All zero: no checksum, no segmentation (5.1.6.2). The room is there: header_ <= kDeviceRoom.
+    std::uint8_t* header = packet->data() - header_;
+    std::memset(header, 0, header_);
+    if (!tx_.add(packet, reinterpret_cast<std::uintptr_t>(header), std::uint32_t{header_} + length, false)) {
+        ++counters_.tx_ring_full;
+        return;
+    }
+    ++counters_.tx_packets;
+    counters_.tx_bytes += length;
+}
+
+void VirtioNet::flush() {
+    if (tx_.publish()) transport_.notify(virtio::kTransmitQueue);
+    reclaim();
+}
+
+// Sent packets return to the pool.
+void VirtioNet::reclaim() {
+    while (tx_.take().what != Virtqueue::Taken::nothing) {}
+}
+
+bool VirtioNet::wait_for_interrupt(bool wanted) {
+    rx_.want_interrupts(wanted);
+    return !rx_.has_completions();
+}
+
+}  // namespace unibpf

@@ -1,0 +1,148 @@
+// platform.hpp on a Linux process: one thread, POSIX clocks, mmap, signals.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "guest/platform/linux/linux.hpp"
+
+namespace unibpf::platform {
+namespace {
+
+constexpr std::size_t kMostDevices = 16;
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::size_t kRegionLimit = 256u << 20;  // what alloc_region gives in all
+
+std::span<const std::byte> module_bytes;
+std::string_view arguments;
+linux_process::Device* devices[kMostDevices];
+FrameDevice* frame_list[kMostDevices];
+std::size_t device_count = 0;
+std::uint64_t entered_ns = 0;
+std::int64_t wall_offset_us = 0;
+std::size_t regions_bytes = 0;
+volatile std::sig_atomic_t stop_requested = 0;
+
+std::uint64_t read_clock(clockid_t clock) {
+    timespec now{};
+    clock_gettime(clock, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * kSecond + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void write_all(int descriptor, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t n = write(descriptor, text.data(), text.size());
+        if (n <= 0) return;
+        text.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
+}  // namespace
+
+std::string_view name() { return "linux"; }
+std::string_view command_line() { return arguments; }
+void console_write(std::string_view text) { write_all(STDOUT_FILENO, text); }
+bool power_off_requested() { return stop_requested != 0; }
+
+void power_off(int status) { _exit(status); }
+
+void panic(std::string_view unique_text) {
+    write_all(STDOUT_FILENO, "unibpf panic: ");
+    write_all(STDOUT_FILENO, unique_text);
+    write_all(STDOUT_FILENO, "\n");
+    std::abort();  // the host sees SIGABRT
+}
+
+std::uint64_t monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
+std::uint64_t entry_ns() { return entered_ns; }
+
+std::uint64_t wall_clock_us() { return static_cast<std::uint64_t>(static_cast<std::int64_t>(monotonic_ns() / 1000) + wall_offset_us); }
+void set_wall_clock_us(std::uint64_t now_us) { wall_offset_us = static_cast<std::int64_t>(now_us) - static_cast<std::int64_t>(monotonic_ns() / 1000); }
+
+void idle_until(std::uint64_t deadline_ns) {
+    pollfd waits[kMostDevices];
+    nfds_t count = 0;
+    for (std::size_t i = 0; i < device_count; ++i) {
+        const int descriptor = devices[i]->descriptor();
+        if (descriptor < 0) continue;
+        waits[count++] = {descriptor, static_cast<short>(POLLIN | (devices[i]->wants_write() ? POLLOUT : 0)), 0};
+    }
+    const std::uint64_t now = monotonic_ns();
+    const std::uint64_t rest = deadline_ns > now ? deadline_ns - now : 0;
+    const timespec timeout{static_cast<time_t>(rest / kSecond), static_cast<long>(rest % kSecond)};
+    ppoll(waits, count, &timeout, nullptr);
+}
+
+std::span<std::byte> alloc_region(std::size_t bytes) {
+    bytes = (bytes + 4095) & ~std::size_t{4095};
+    if (bytes == 0 || bytes > region_available()) return {};
+    // MAP_32BIT: below 2 GiB, so that addresses fit the 32-bit fields of xdp_md.
+    void* region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    if (region == MAP_FAILED) return {};
+    regions_bytes += bytes;
+    return {static_cast<std::byte*>(region), bytes};
+}
+
+std::size_t region_available() { return kRegionLimit - regions_bytes; }
+std::span<const std::byte> boot_module() { return module_bytes; }
+std::size_t memory_total() { return regions_bytes; }
+
+std::span<std::byte> code_allocate(std::size_t bytes) {
+    bytes = (bytes + 4095) & ~std::size_t{4095};
+    void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == 0 || pages == MAP_FAILED) return {};
+    return {static_cast<std::byte*>(pages), bytes};
+}
+bool code_seal(std::span<std::byte> pages) { return mprotect(pages.data(), pages.size(), PROT_READ | PROT_EXEC) == 0; }
+void code_release(std::span<std::byte> pages) {
+    if (!pages.empty()) munmap(pages.data(), pages.size());
+}
+
+bool entropy(std::span<std::byte> out) {
+    while (!out.empty()) {
+        const ssize_t n = getrandom(out.data(), out.size(), 0);
+        if (n <= 0) return false;
+        out = out.subspan(static_cast<std::size_t>(n));
+    }
+    return true;
+}
+
+std::span<FrameDevice* const> frame_devices() { return {frame_list, device_count}; }
+std::span<const std::uint64_t> virtio_mmio_windows() { return {}; }
+bool has_pci() { return false; }
+std::uint32_t pci_read(std::uint8_t, std::uint8_t, std::uint8_t) { return 0xffffffff; }
+void pci_write(std::uint8_t, std::uint8_t, std::uint8_t, std::uint32_t) {}
+
+namespace linux_process {
+
+void set_boot_module(std::span<const std::byte> module) { module_bytes = module; }
+void set_command_line(std::string_view text) { arguments = text; }
+void note_entry() { entered_ns = monotonic_ns(); }
+
+void add_device(Device* device) {
+    if (device_count == kMostDevices) fail("too many NICs, expected at most", "16");
+    devices[device_count] = device;
+    frame_list[device_count++] = device;
+}
+
+void install_signals() {
+    struct sigaction action{};
+    action.sa_handler = [](int) { stop_requested = 1; };
+    sigaction(SIGTERM, &action, nullptr);
+    sigaction(SIGINT, &action, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+void fail(std::string_view what, std::string_view literal) {
+    std::fprintf(stderr, "unibpf-guest: %.*s `%.*s`\n", static_cast<int>(what.size()), what.data(),
+                 static_cast<int>(literal.size()), literal.data());
+    std::exit(2);
+}
+
+}  // namespace linux_process
+}  // namespace unibpf::platform
