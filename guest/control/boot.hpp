@@ -101,7 +101,14 @@ inline constexpr std::size_t max_boot_image = 16u << 20;
 
 Status parse_boot_image(Bytes bytes, BootImage& image);
 
-// The boot graph's text, after the same checks as any release (design 5); the error names the rule that failed.
-Result<std::string_view> verify_boot_graph(const BootImage& image, std::uint64_t now_us);
+struct BootGraph {
+    std::string_view text;
+    std::string_view name;
+    std::uint64_t sequence = 0;
+    Digest digest{};  // of its envelope
+};
+
+// The boot graph, after the same checks as any release (design 5); the error names the rule that failed. `now_us`: Unix time.
+Result<BootGraph> verify_boot_graph(const BootImage& image, std::uint64_t now_us);
 
 }  // namespace unibpf

@@ -212,6 +212,8 @@ class Writer {
     void uint(std::uint64_t value) { head(Major::uint, value); }
     void nint(std::int64_t value) { head(Major::nint, static_cast<std::uint64_t>(-1 - value)); }  // value < 0
     void bytes(Bytes value) { head(Major::bytes, value.size()); raw(value); }
+    // The head of a byte string whose content the caller puts behind it (in another buffer, or by raw).
+    void bytes_head(std::uint64_t length) { head(Major::bytes, length); }
     void text(std::string_view value) {
         head(Major::text, value.size());
         raw({reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});  // byte types may alias
