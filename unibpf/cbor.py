@@ -128,7 +128,9 @@ class _Reader:
         initial = self.take(1)[0]
         major, info = initial >> 5, initial & 31
         if major > _TAG:
-            raise CborError("major", f"floats and simple values are not allowed: got byte 0x{initial:02x} at offset {at}")
+            raise CborError(
+                "major", f"floats and simple values are not allowed: got byte 0x{initial:02x} at offset {at}"
+            )
         if info < 24:
             return major, info
         if info not in _SIZES:
@@ -142,15 +144,10 @@ class _Reader:
 
     def item(self, depth: int) -> Item:
         major, value = self.head()
-        match major:
-            case 0:
-                return value
-            case 1:
-                return -1 - value
-            case 2:
-                return self.take(value)
-            case 3:
-                return self.text(value)
+        if major <= _NINT:
+            return value if major == _UINT else -1 - value
+        if major <= _TEXT:
+            return self.take(value) if major == _BYTES else self.text(value)
         if depth == 0:
             raise CborError("depth", f"items nest too deep at offset {self.offset}")
         if major == _ARRAY:

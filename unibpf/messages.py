@@ -22,7 +22,7 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Base of all messages."""
 
 
-class Finding(Message):
+class Finding(Message, frozen=True, kw_only=True):
     """One reason why a program was not accepted, as a compiler would print it."""
 
     rule: str
@@ -36,7 +36,7 @@ class Finding(Message):
     hint: str | None = None
 
 
-class Report(Message):
+class Report(Message, frozen=True, kw_only=True):
     """What the verifier found; stored content-addressed as JSON. Only `timing` may differ between two runs."""
 
     verdict: VerdictKind
@@ -56,7 +56,7 @@ class Report(Message):
     timing: dict[str, float] = {}
 
 
-class Verdict(Message):
+class Verdict(Message, frozen=True, kw_only=True):
     """`program.verified` / `program.rejected`: the verdict over one pushed object.
 
     `push_id` is the stream sequence of the upload (`<stream>:<sequence>`): a redelivered upload keeps it. `audience` is what
@@ -82,7 +82,7 @@ class Verdict(Message):
     summary: str = ""
 
 
-class Signed(Message):
+class Signed(Message, frozen=True, kw_only=True):
     """`program.signed`: an envelope exists; the bytes are in the object store under `envelope` and `bundle`."""
 
     push_id: str
@@ -98,7 +98,7 @@ class Signed(Message):
     not_after: int | None = None
 
 
-class Refused(Message):
+class Refused(Message, frozen=True, kw_only=True):
     """`program.refused`: the signer would not sign."""
 
     push_id: str
@@ -110,7 +110,7 @@ class Refused(Message):
     hint: str | None = None
 
 
-class AuditRecord(Message):
+class AuditRecord(Message, frozen=True, kw_only=True):
     """One decision of the signer, written before the HSM is asked."""
 
     push_id: str
@@ -125,14 +125,14 @@ class AuditRecord(Message):
     kid: str
 
 
-class Nic(Message):
+class Nic(Message, frozen=True, kw_only=True):
     """A data NIC of a guest: its name in the graph and the host network (named in the host's own configuration)."""
 
     name: Annotated[str, Meta(pattern="^[a-z][a-z0-9]{0,14}$")]
     network: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
 
 
-class GuestSpec(Message):
+class GuestSpec(Message, frozen=True, kw_only=True):
     """`guest.apply`: the desired guest. It names networks and resources, never host paths, devices or commands.
 
     `graph` is the text of the Click configuration; the deployer takes it to the signer to have it signed (kind graph).
@@ -150,7 +150,7 @@ class GuestSpec(Message):
     host: str | None = None
 
 
-class GuestObserved(Message):
+class GuestObserved(Message, frozen=True, kw_only=True):
     """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel."""
 
     guest: GuestName
@@ -170,7 +170,7 @@ class GuestObserved(Message):
     boot_id: str = ""
 
 
-class GuestEvent(Message):
+class GuestEvent(Message, frozen=True, kw_only=True):
     """`guest.<state>`: a change in a guest's life."""
 
     guest: GuestName
@@ -183,7 +183,7 @@ class GuestEvent(Message):
     pid: int | None = None
 
 
-class MapDecision(Message):
+class MapDecision(Message, frozen=True, kw_only=True):
     """What happened to one map at a swap: 'kept', 'new', 'reset' or 'migrated', with the entries that survived."""
 
     name: str
@@ -191,7 +191,7 @@ class MapDecision(Message):
     entries: int
 
 
-class ElementEvent(Message):
+class ElementEvent(Message, frozen=True, kw_only=True):
     """`element.<state>`: the guest's own, authenticated answer about one update of one element.
 
     `steps` are the guest's timings, [name, start ns, duration ns]. On `failed`, `rule` and `reason` are the guest's.
@@ -216,7 +216,7 @@ class ElementEvent(Message):
     packets_lost: int = 0
 
 
-class DeadLetter(Message):
+class DeadLetter(Message, frozen=True, kw_only=True):
     """A message that no service could handle, with the reason; the bytes stay where they were (stream and sequence)."""
 
     service: str
@@ -227,7 +227,7 @@ class DeadLetter(Message):
     deliveries: int = 0
 
 
-class SpanRecord(Message):
+class SpanRecord(Message, frozen=True, kw_only=True):
     """One finished span, as `unibpf.v1.trace.<trace id>` keeps it (its payload is a JSON array of these).
 
     Ids are hex as in W3C trace context. Times are Unix nanoseconds. `service` of a guest's step is `guest/<name>`; `pid` is
@@ -247,7 +247,7 @@ class SpanRecord(Message):
     error: str | None = None
 
 
-class SignGraph(Message):
+class SignGraph(Message, frozen=True, kw_only=True):
     """Request `unibpf.v1.signer.sign_graph`: sign the Click configuration of one guest for its audience."""
 
     guest: GuestName
@@ -256,7 +256,7 @@ class SignGraph(Message):
     graph: Annotated[str, Meta(min_length=1, max_length=65536)]
 
 
-class SignedGraph(Message):
+class SignedGraph(Message, frozen=True, kw_only=True):
     """Answer to SignGraph. The envelope is in the object store under `envelope`; asking again gives the same one."""
 
     name: ProgramName

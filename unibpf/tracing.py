@@ -75,7 +75,7 @@ def span(
         yield active
 
 
-def record(
+def record(  # noqa: PLR0913  one argument a field of the span, all by name
     name: str,
     *,
     start_ns: int,
@@ -217,6 +217,8 @@ def _record_of(span: ReadableSpan, pid: int) -> SpanRecord:
         kind=span.kind.name.lower(),
         start_ns=span.start_time or 0,
         end_ns=span.end_time or 0,
-        attributes={key: value for key, value in (span.attributes or {}).items() if isinstance(value, str | int | float)},
+        attributes={
+            key: value for key, value in (span.attributes or {}).items() if isinstance(value, str | int | float)
+        },
         error=(span.status.description or "failed") if not span.status.is_ok else None,
     )

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import msgspec
-import nats
 from nats.aio.client import Client
 from nats.errors import AuthorizationError, NoRespondersError, NoServersError
 from nats.errors import Error as NatsError
@@ -133,7 +132,11 @@ class Bus:
         }
         if signed:
             all_headers[SIGNATURE_HEADER] = base64.b64encode(self.identity.sign(payload)).decode()
-        attributes = {"messaging.system": "nats", "messaging.destination.name": subject, "messaging.operation.type": "send"}
+        attributes = {
+            "messaging.system": "nats",
+            "messaging.destination.name": subject,
+            "messaging.operation.type": "send",
+        }
         with tracing.span(f"send {event_type(subject)}", kind=SpanKind.PRODUCER, attributes=attributes):
             tracing.inject(all_headers)
             try:
@@ -157,9 +160,7 @@ class Bus:
         store = KeyValue(name=name, stream=f"KV_{name}", pre=f"$KV.{name}.", js=self._js, direct=True)
         return Bucket(store, name, self.guarded)
 
-    async def consume(
-        self, name: str, handler: Callable[[Received], Awaitable[None]], *, concurrency: int = 1
-    ) -> None:
+    async def consume(self, name: str, handler: Callable[[Received], Awaitable[None]], *, concurrency: int = 1) -> None:
         """Work as one copy of the durable consumer `name` until cancelled; `consumer.py` says how outcomes map.
 
         `concurrency` messages are handled at once. Raises BusNotReady when the consumer does not exist.
@@ -178,9 +179,13 @@ class Bus:
 
         A handler gets the Request and returns a message; a ServiceError (or any exception, as 500) is the error answer.
         """
-        self._services.append(await serving.serve(self._client, name, endpoints, version=version, description=description))
+        self._services.append(
+            await serving.serve(self._client, name, endpoints, version=version, description=description)
+        )
 
-    async def request(self, subject: str, message: msgspec.Struct | bytes, answer: type[T], *, timeout: float = 5.0) -> T:
+    async def request(
+        self, subject: str, message: msgspec.Struct | bytes, answer: type[T], *, timeout: float = 5.0
+    ) -> T:  # noqa: ASYNC109
         """Ask a service; raises RequestFailed with its error, RequestTimeout, or BusNotReady when none listens."""
         payload = message if isinstance(message, bytes) else msgspec.json.encode(message)
         with tracing.span(f"request {subject}", kind=SpanKind.CLIENT, attributes={"messaging.system": "nats"}):
@@ -195,6 +200,14 @@ class Bus:
         if code is not None:
             raise RequestFailed(code, (reply.headers or {}).get("Nats-Service-Error", ""))
         return msgspec.json.decode(reply.data, type=answer)
+
+    async def ping(self, service: str, *, timeout: float = 1.0) -> bool:  # noqa: ASYNC109
+        """Whether a micro-service of this name answers (ADR-32, PING)."""
+        try:
+            await self._client.request(f"$SRV.PING.{service}", b"", timeout=timeout)
+        except (NoRespondersError, NatsTimeout):
+            return False
+        return True
 
     async def follow(self, subjects: Sequence[str]) -> "Follower":
         """Hear events as they are published from now on (not durable): subscribed once this returns."""
@@ -228,7 +241,8 @@ class Bus:
         with self._violations.watch(subject) as denied:
             task = asyncio.ensure_future(action)
             try:
-                await asyncio.wait({task, denied}, return_when=asyncio.FIRST_COMPLETED)
+                waiting: set[asyncio.Future[Any]] = {task, denied}
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 if not task.done():
                     task.cancel()
@@ -323,7 +337,7 @@ async def _open(client: Client, settings: BusSettings, violations: _Violations) 
         inbox_prefix=f"_INBOX_{identity.name}",
         error_cb=violations.on_error,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=0.1,  # type: ignore[arg-type]  annotated int, used as seconds
+        reconnect_time_wait=0.1,  # type: ignore[arg-type]
     )
 
 
@@ -331,7 +345,8 @@ def _connect_error(settings: BusSettings, violations: _Violations, error: Except
     cause = violations.last_error or error
     if isinstance(cause, AuthorizationError) or "authorization" in str(cause).lower():
         return BusUnavailable(f"the server at `{settings.url}` does not know the key of `{settings.identity.name}`")
-    return BusUnavailable(f"no NATS server answers at `{settings.url}` ({cause or type(error).__name__}); is `unibpf up` running?")
+    detail = str(cause) or type(cause).__name__
+    return BusUnavailable(f"no NATS server answers at `{settings.url}` ({detail}); is `unibpf up` running?")
 
 
 async def _ready(action: Awaitable[T]) -> T:

@@ -100,7 +100,7 @@ async def _handle(bus: "Bus", row: Consumer, handler: Handler, message: Msg) -> 
 
 
 async def _run(row: Consumer, handler: Handler, message: Msg, received: Received) -> Exception | None:
-    attributes = {
+    attributes: dict[str, str | int | float | bool] = {
         "messaging.system": "nats",
         "messaging.destination.name": received.subject,
         "messaging.operation.type": "process",

@@ -82,7 +82,9 @@ class EmbeddedServer:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         users = {identity.name: identity.public_key for identity in self.identities}
         path = self.directory / "nats.json"
-        path.write_text(json.dumps(configuration(store=self.directory / "store", port=self.port, users=users), indent=2))
+        path.write_text(
+            json.dumps(configuration(store=self.directory / "store", port=self.port, users=users), indent=2)
+        )
         return [str(executable()), "--config", str(path)]
 
     def start(self) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: N818  states of the world and instructions to `consume`; the family name BusError says "error" once
 """What can go wrong on the bus.
 
 BusError
@@ -57,7 +58,7 @@ class RequestFailed(BusError):
         self.description = description
 
 
-class Reject(Exception):  # noqa: N818  an instruction to `consume`, not a fault of it
+class Reject(Exception):
     """The message can never be handled; `rule` is a stable id, `reason` a sentence."""
 
     def __init__(self, rule: str, reason: str) -> None:
@@ -66,5 +67,5 @@ class Reject(Exception):  # noqa: N818  an instruction to `consume`, not a fault
         self.reason = reason
 
 
-class Retry(Exception):  # noqa: N818  as above
+class Retry(Exception):
     """Handling failed for a reason that may pass."""

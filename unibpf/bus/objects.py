@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -41,10 +42,11 @@ class ObjectStore:
         if await self._is_stored(digest):
             return digest
         chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
-        nuid = self._js._nc.new_inbox().rsplit(".", 1)[-1]  # noqa: SLF001
+        nuid = secrets.token_hex(11)
         # One connection, one stream: the server stores them in this order, the metadata last.
         sends = [self._js.publish(f"$O.{OBJECTS}.C.{nuid}", chunk) for chunk in chunks]
-        sends.append(self._js.publish(_meta_subject(digest), _metadata(digest, nuid, data, len(chunks)), headers={"Nats-Rollup": "sub"}))
+        metadata = _metadata(digest, nuid, data, len(chunks))
+        sends.append(self._js.publish(_meta_subject(digest), metadata, headers={"Nats-Rollup": "sub"}))
         await self._guard(f"$O.{OBJECTS}.", asyncio.gather(*sends))
         return digest
 

@@ -124,7 +124,13 @@ def permissions(identity: str) -> dict[str, Any]:
 
 def _publish(identity: str, role: Role) -> set[str]:
     allowed = {subject.format(identity=identity) for subject in role.publishes}
-    allowed |= {f"{PREFIX}.trace.*", f"{PREFIX}.dead.{identity}", "$JS.API.INFO", "$JS.API.STREAM.INFO.*", *role.requests}
+    allowed |= {
+        f"{PREFIX}.trace.*",
+        f"{PREFIX}.dead.{identity}",
+        "$JS.API.INFO",
+        "$JS.API.STREAM.INFO.*",
+        *role.requests,
+    }
     for stream, durable in role.consumes:
         allowed |= {
             f"$JS.API.CONSUMER.INFO.{stream}.{durable}",

@@ -53,7 +53,11 @@ class Received:
         """From a direct get."""
         headers: dict[str, Any] = message.headers or {}
         return cls(
-            subject=message.subject or "", data=message.data or b"", headers=headers, stream=stream, sequence=message.seq or 0
+            subject=message.subject or "",
+            data=message.data or b"",
+            headers=headers,
+            stream=stream,
+            sequence=message.seq or 0,
         )
 
     @property

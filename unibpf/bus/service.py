@@ -25,7 +25,9 @@ async def serve(
     """Start one micro-service with an endpoint a subject; the endpoint's name is the subject's last token."""
     service: Service = await nats.micro.add_service(client, name=name, version=version, description=description)
     for subject, handler in endpoints.items():
-        await service.add_endpoint(name=subject.rsplit(".", 1)[-1], subject=subject, handler=_answering(subject, handler))
+        await service.add_endpoint(
+            name=subject.rsplit(".", 1)[-1], subject=subject, handler=_answering(subject, handler)
+        )
     await client.flush()
     return service
 

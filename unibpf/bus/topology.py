@@ -122,10 +122,7 @@ def consumers(hosts: tuple[str, ...] = (DEFAULT_HOST,)) -> tuple[Consumer, ...]:
         Consumer(name="signer", stream=EVENTS, subjects=(f"{PREFIX}.program.verified.*",)),
         Consumer(name="deployer", stream=COMMANDS, subjects=(f"{PREFIX}.guest.apply.*", f"{PREFIX}.guest.delete.*")),
         Consumer(name="rollouts", stream=COMMANDS, subjects=(f"{PREFIX}.rollout.*.*",)),
-        *(
-            Consumer(name=reconfigurer(host), stream=EVENTS, subjects=(f"{PREFIX}.program.signed.*",))
-            for host in hosts
-        ),
+        *(Consumer(name=reconfigurer(host), stream=EVENTS, subjects=(f"{PREFIX}.program.signed.*",)) for host in hosts),
     )
 
 
