@@ -71,6 +71,7 @@ class Map {
 
     // One entry at or after `cursor` (start with 0), copied to key and value; looks at 64 places at most, so a step may find
     // nothing and still have a next cursor. Hold NoPreempt around one call, not around a dump.
+    // A cursor past the end finds nothing.
     ScanStep scan(std::uint32_t cursor, std::uint8_t* key, std::uint8_t* value) const;
 
     // Address of the value of place 0 of an array (global data).
@@ -96,11 +97,12 @@ class Map {
     Place& place(std::uint32_t index) const { return *reinterpret_cast<Place*>(place_at(index)); }
     std::uint8_t* key_at(std::uint32_t index) const { return place_at(index) + sizeof(Place); }
     std::uint8_t* value_at(std::uint32_t index) const { return place_at(index) + value_offset_; }
-    std::uint32_t* bucket_of(const std::uint8_t* key) const;
+    std::uint32_t& bucket_of(const std::uint8_t* key) const;
     std::uint32_t find(const std::uint8_t* key) const;
     std::uint32_t take_place();
     void unlink(std::uint32_t index);
     Status allocate(const BundleMap& spec);
+    Status allocate_buckets();
 
     char name_[64] = {};
     std::uint8_t name_size_ = 0;
@@ -112,6 +114,7 @@ class Map {
     std::uint32_t bucket_mask_ = 0;
     OwnedArray<std::uint8_t> storage_;
     OwnedArray<std::uint32_t> buckets_;
+    bool has_layout_ = false;
     OwnedArray<char> layout_;
 };
 

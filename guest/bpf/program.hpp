@@ -50,6 +50,7 @@ class Loader {
     Result<Owned<Program>> link();                                                      // rules memory, load
 
   private:
+    void link_imm64(Instruction* in, Operation operation) const;
     Status build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome);
 
     const BundleView& bundle_;

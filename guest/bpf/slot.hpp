@@ -113,6 +113,8 @@ class ProgramSlot {
     const Map* find_map(std::string_view name) const;
 
   private:
+    Status check_identity(const BundleView& bundle) const;
+    void retire(Owned<Program>&& program);
     void swap_active_and_previous();
     void watch_probation(bool trapped);
 

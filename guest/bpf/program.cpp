@@ -1,0 +1,103 @@
+#include "guest/bpf/program.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "guest/bpf/helpers.hpp"
+
+namespace unibpf {
+namespace {
+
+const MapPolicyEntry* entry_for(const MapPlan& plan, std::string_view name) {
+    for (const MapPolicyEntry& entry : plan.entries) {
+        if (entry.map == name) return &entry;
+    }
+    return nullptr;
+}
+
+void set_imm64(Instruction* in, std::uint64_t value) {
+    in[0].imm = static_cast<std::int32_t>(value);
+    in[1].imm = static_cast<std::int32_t>(value >> 32);
+}
+
+}  // namespace
+
+Map* Program::find_map(std::string_view name) const {
+    for (const MapRef& map : maps()) {
+        if (map->name() == name) return map.get();
+    }
+    return nullptr;
+}
+
+Status Loader::build_maps(const MapPlan& plan, const Program* running, MapReport& report) {
+    program_ = make<Program>();
+    if (!program_) return Error{"memory", "the heap has no room for a program"};
+    report.count = 0;
+    for (const MapPolicyEntry& entry : plan.entries) {
+        const auto named = [&](const BundleMap& map) { return map.name == entry.map; };
+        const auto* end = bundle_.maps.begin() + bundle_.map_count;
+        if (std::find_if(bundle_.maps.begin(), end, named) == end) return Error{"map-policy", "the policy names a map that the bundle lacks"};
+    }
+    for (std::size_t i = 0; i < bundle_.map_count; ++i) {
+        TRY(build_map(i, plan, running, report.maps[i]));
+        report.count = i + 1;
+    }
+    return done();
+}
+
+// Read-only data belongs to the program's text, not to its state: it always comes from the new bundle.
+Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome) {
+    const BundleMap& spec = bundle_.maps[index];
+    const MapPolicyEntry* entry = entry_for(plan, spec.name);
+    const MapPolicy policy = entry != nullptr ? entry->policy : MapPolicy::keep;
+    if (policy == MapPolicy::migrate) return Error{"map-policy", "migration of map entries is not offered", index};
+    const bool constant = (spec.flags & abi::map_flag_rdonly_prog) != 0;
+    const MapRef* old = nullptr;
+    if (running != nullptr && !constant) {
+        for (const MapRef& map : running->maps()) {
+            if (map->name() == spec.name) old = &map;
+        }
+    }
+    const bool keep = old != nullptr && policy == MapPolicy::keep;
+    if (keep && !(*old)->same_layout(spec)) return Error{"map-policy", "a map to keep has another layout in the new program", index};
+    MapRef map = keep ? *old : TRY(Map::create(spec));
+    outcome.name = map->name();
+    outcome.decision = keep ? MapDecision::kept : old != nullptr ? MapDecision::reset : MapDecision::fresh;
+    outcome.entries = keep ? map->entries() : 0;
+    program_->maps_[index] = std::move(map);
+    program_->map_count_ = index + 1;
+    return done();
+}
+
+Result<Owned<Program>> Loader::link() {
+    Program& program = *program_;
+    program.kind_ = bundle_.kind;
+    program.name_size_ = static_cast<std::uint8_t>(bundle_.name.size());
+    std::memcpy(program.name_, bundle_.name.data(), bundle_.name.size());
+    program.code_ = make_array<Instruction>(bundle_.size());
+    if (!program.code_) return Error{"memory", "the heap has no room for the instructions", bundle_.size()};
+    for (std::size_t i = 0; i < bundle_.size(); ++i) {
+        Instruction* in = &program.code_[i];
+        *in = bundle_.instruction(i);
+        const Operation operation = find_operation(*in);
+        if (operation == Operation::count) return Error{"load", "instruction was not validated", i};
+        in->opcode = static_cast<std::uint8_t>(operation);
+        if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(helper_index(static_cast<std::uint32_t>(in->imm)));
+        if (describe(operation).category != Category::load_imm64) continue;
+        program.code_[++i] = bundle_.instruction(i);
+        link_imm64(in, operation);
+    }
+    return std::move(program_);
+}
+
+void Loader::link_imm64(Instruction* in, Operation operation) const {
+    const Immediate64 kind = describe(operation).immediate;
+    if (kind == Immediate64::number) return;
+    const MapRef& map = program_->maps_[static_cast<std::size_t>(in[0].imm)];
+    const auto offset = static_cast<std::uint32_t>(in[1].imm);
+    // A map handle is the address of its Map: helpers turn it back, programs may only hand it on.
+    set_imm64(in, kind == Immediate64::map ? reinterpret_cast<std::uintptr_t>(map.get())
+                                           : reinterpret_cast<std::uintptr_t>(map->global_data()) + offset);
+}
+
+}  // namespace unibpf

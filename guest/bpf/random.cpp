@@ -1,0 +1,84 @@
+#include "guest/bpf/random.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "guest/platform/platform.hpp"
+
+namespace unibpf::random {
+namespace {
+
+struct State {
+    std::uint64_t key[2] = {};
+    std::uint64_t counter = 0;
+    bool seeded = false;
+};
+State state;
+
+struct SipHash {
+    std::uint64_t v0, v1, v2, v3;
+
+    explicit SipHash(const std::uint64_t (&key)[2])
+        : v0{key[0] ^ 0x736f6d6570736575}, v1{key[1] ^ 0x646f72616e646f6d},
+          v2{key[0] ^ 0x6c7967656e657261}, v3{key[1] ^ 0x7465646279746573} {}
+
+    void round() {
+        v0 += v1; v1 = std::rotl(v1, 13); v1 ^= v0; v0 = std::rotl(v0, 32);
+        v2 += v3; v3 = std::rotl(v3, 16); v3 ^= v2;
+        v0 += v3; v3 = std::rotl(v3, 21); v3 ^= v0;
+        v2 += v1; v1 = std::rotl(v1, 17); v1 ^= v2; v2 = std::rotl(v2, 32);
+    }
+    void word(std::uint64_t m) {
+        v3 ^= m;
+        round();
+        v0 ^= m;
+    }
+    std::uint64_t finish() {
+        v2 ^= 0xff;
+        round(); round(); round();
+        return v0 ^ v1 ^ v2 ^ v3;
+    }
+};
+
+void ensure_seeded() {
+    if (state.seeded) return;
+    std::byte bytes[16];
+    if (!platform::entropy(bytes)) {
+        const std::uint64_t clocks[2] = {platform::monotonic_ns(), platform::wall_clock_us()};
+        std::memcpy(bytes, clocks, sizeof clocks);
+    }
+    std::memcpy(state.key, bytes, sizeof bytes);
+    state.seeded = true;
+}
+
+}  // namespace
+
+void seed(std::span<const std::uint8_t, 16> bytes) {
+    std::memcpy(state.key, bytes.data(), bytes.size());
+    state.seeded = true;
+}
+
+std::uint32_t next_u32() {
+    ensure_seeded();
+    SipHash hash{state.key};
+    hash.word(++state.counter);
+    hash.word(~state.counter);  // no table key has this form twice over: streams do not meet
+    return static_cast<std::uint32_t>(hash.finish());
+}
+
+std::uint64_t keyed_hash(std::span<const std::uint8_t> bytes) {
+    ensure_seeded();
+    SipHash hash{state.key};
+    std::size_t i = 0;
+    for (; i + 8 <= bytes.size(); i += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, bytes.data() + i, 8);
+        hash.word(word);
+    }
+    std::uint64_t last = std::uint64_t{bytes.size()} << 56;
+    for (unsigned shift = 0; i < bytes.size(); ++i, shift += 8) last |= std::uint64_t{bytes[i]} << shift;
+    hash.word(last);
+    return hash.finish();
+}
+
+}  // namespace unibpf::random

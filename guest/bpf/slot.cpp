@@ -1,0 +1,187 @@
+#include "guest/bpf/slot.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "guest/bpf/interpreter.hpp"
+#include "guest/platform/platform.hpp"
+
+namespace unibpf {
+namespace {
+
+constexpr std::uint64_t probation_min_traps = 32;
+constexpr std::uint64_t probation_trap_share = 64;  // one trap in so many runs, or more
+
+// Adds the time from its birth to its death.
+class Stopwatch {
+  public:
+    Stopwatch(std::uint64_t& start, std::uint64_t& duration) : duration_{duration}, start_{platform::monotonic_ns()} { start = start_; }
+    ~Stopwatch() { duration_ = platform::monotonic_ns() - start_; }
+
+  private:
+    std::uint64_t& duration_;
+    std::uint64_t start_;
+};
+
+}  // namespace
+
+Result<EngineOption> parse_engine(std::string_view text) {
+    if (text == "auto") return EngineOption::automatic;
+    if (text == "interpreter") return EngineOption::interpreter;
+    if (text == "jit") return EngineOption::jit;
+    return Error{"option", "ENGINE must be `auto`, `interpreter` or `jit`"};
+}
+
+std::string_view ProgramSlot::engine() const { return "interpreter"; }
+
+void ProgramSlot::set_limits(std::uint64_t budget, std::uint64_t probation_ns) {
+    options_.budget = budget;
+    options_.probation_ns = probation_ns;
+}
+
+Status ProgramSlot::stage(std::span<const std::uint8_t> bundle, const MapPlan& plan, const ReleaseMeta& meta, StageReport& report) {
+    collect();
+    auto view = make<BundleView>();
+    auto shape = make<ProgramShape>();
+    auto maps = make<MapReport>();
+    if (!view || !shape || !maps) return Error{"memory", "the heap has no room to stage a program"};
+    {
+        Stopwatch watch{report.decode_start_ns, report.decode_ns};
+        TRY(decode_bundle(bundle, *view));
+        TRY(check_identity(*view));
+        TRY(validate_program(*view, *shape));
+    }
+    Loader loader{*view};
+    {
+        Stopwatch watch{report.maps_start_ns, report.maps_ns};
+        TRY(loader.build_maps(plan, active_.get(), *maps));
+    }
+    Owned<Program> program;
+    {
+        Stopwatch watch{report.load_start_ns, report.load_ns};
+        program = TRY(loader.link());
+    }
+    report.map_count = maps->count;
+    std::copy_n(maps->maps.begin(), maps->count, report.maps.begin());
+    {
+        platform::NoPreempt whole;
+        std::swap(staged_, program);
+        staged_meta_ = meta;
+    }
+    return done();  // the program that was staged before is released here
+}
+
+// Of what the envelope says the same things are checked by control; here they hold for every way to a slot.
+Status ProgramSlot::check_identity(const BundleView& bundle) const {
+    if (bundle.kind != options_.kind) return Error{"kind", "the bundle's kind is not the element's", static_cast<std::uint64_t>(bundle.kind)};
+    if (bundle.name != options_.program) return Error{"program", "the bundle's program is not the element's"};
+    if (bundle.outputs > options_.outputs) return Error{"limits", "the program names more outputs than the element has", bundle.outputs};
+    if (options_.engine == EngineOption::jit) return Error{"load", "the element asks for a JIT and this guest has none"};
+    return done();
+}
+
+void ProgramSlot::collect() {
+    for (auto& program : retired_) {
+        Owned<Program> gone;
+        {
+            platform::NoPreempt whole;
+            std::swap(gone, program);
+        }
+    }
+}
+
+Status ProgramSlot::activate() {
+    if (!staged_) return Error{"nothing-staged", "no program is staged"};
+    if (previous_) retire(std::move(previous_));
+    previous_proven_ = active_ && probation_until_ns_ == 0;
+    previous_ = std::move(active_);
+    previous_meta_ = active_meta_;
+    active_ = std::move(staged_);
+    active_meta_ = staged_meta_;
+    raise_floor(active_meta_.sequence);
+    probation_until_ns_ = platform::monotonic_ns() + options_.probation_ns;
+    probation_runs_ = 0;
+    probation_traps_ = 0;
+    return done();
+}
+
+Status ProgramSlot::rollback() {
+    if (!previous_) return Error{"nothing-previous", "no previous program is loaded"};
+    swap_active_and_previous();
+    return done();
+}
+
+// The program that comes back is not on probation again: one automatic rollback must not lead to another.
+void ProgramSlot::swap_active_and_previous() {
+    std::swap(active_, previous_);
+    std::swap(active_meta_, previous_meta_);
+    probation_until_ns_ = 0;
+    previous_proven_ = false;
+}
+
+// Two places suffice: control collects before each stage, and one stage leads to at most one activation.
+void ProgramSlot::retire(Owned<Program>&& program) {
+    for (auto& place : retired_) {
+        if (place) continue;
+        place = std::move(program);
+        return;
+    }
+    platform::panic("bpf slot: a third program retired without collect");
+}
+
+RunResult ProgramSlot::run(Packet& packet) {
+    ++counters_.packets;
+    if (!active_) {
+        ++counters_.no_program;
+        return {RunOutcome::no_program, 0};
+    }
+    Machine machine{*active_, packet, options_.budget};
+    const Stop stop = interpret(machine, Policy::trusting);
+    if (probation_until_ns_ != 0) watch_probation(stop != Stop::exit);
+    if (stop == Stop::exit) return {RunOutcome::ok, static_cast<std::uint32_t>(machine.r0)};
+    ++(stop == Stop::budget ? counters_.budget : counters_.fault);
+    return {stop == Stop::budget ? RunOutcome::budget : RunOutcome::fault, 0};
+}
+
+void ProgramSlot::watch_probation(bool trapped) {
+    ++probation_runs_;
+    if (!trapped) {
+        // The clock is read at every 64th run only: probation may last a few packets longer.
+        if (probation_runs_ % 64 == 0 && platform::monotonic_ns() > probation_until_ns_) probation_until_ns_ = 0;
+        return;
+    }
+    if (platform::monotonic_ns() > probation_until_ns_) {
+        probation_until_ns_ = 0;
+        return;
+    }
+    ++probation_traps_;
+    const bool bad = probation_traps_ >= probation_min_traps && probation_traps_ * probation_trap_share >= probation_runs_;
+    if (!bad || !previous_ || !previous_proven_) return;
+    swap_active_and_previous();
+    ++counters_.rollbacks;
+}
+
+const Map* ProgramSlot::find_map(std::string_view name) const { return active_ ? active_->find_map(name) : nullptr; }
+
+Status SlotRegistry::add(ProgramSlot& slot) {
+    if (count_ == capacity) return Error{"limits", "too many BPF elements", capacity};
+    slots_[count_++] = &slot;
+    return done();
+}
+
+void SlotRegistry::remove(ProgramSlot& slot) {
+    auto* end = slots_.begin() + count_;
+    auto* found = std::find(slots_.begin(), end, &slot);
+    if (found == end) return;
+    std::copy(found + 1, end, found);
+    --count_;
+}
+
+ProgramSlot* SlotRegistry::find(std::string_view element) const {
+    for (ProgramSlot* slot : slots()) {
+        if (slot->element() == element) return slot;
+    }
+    return nullptr;
+}
+
+}  // namespace unibpf
