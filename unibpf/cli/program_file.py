@@ -1,0 +1,26 @@
+"""A program file of a command line: an object as it is, or C that is compiled first."""
+
+import re
+from pathlib import Path
+
+from unibpf.cli.output import Exit, fail
+from unibpf.cli.push import read_object
+from unibpf.compile import CompileError, compile_c
+
+_NAME = re.compile(r"[^a-z0-9_-]+")
+
+
+def default_program_name(path: Path) -> str:
+    """The file's stem; the folder's name for `program.c`, `program_v2.c`: a function's folder is its name."""
+    stem = path.resolve().parent.name if re.fullmatch(r"program(_.*)?", path.stem) else path.stem
+    return _NAME.sub("-", stem.lower()).strip("-_")[:48]
+
+
+def load_object(path: Path, defines: list[str]) -> bytes:
+    """The object's bytes, or the end of the command with a message."""
+    try:
+        return compile_c(path, defines=defines) if path.suffix == ".c" else read_object(path)
+    except CompileError as error:
+        fail(Exit.USAGE, f"`{path}` does not compile:\n{error}")
+    except (OSError, ValueError) as error:
+        fail(Exit.USAGE, str(error))

@@ -1,0 +1,150 @@
+"""`unibpf up`: the whole system on one machine, with nothing to configure.
+
+Order of starting: keys, server, streams, token, services. Every step may be repeated: what exists is kept, so a second `up`
+on the same state directory goes on where the first one ended. The pids are in `run/stack.json` (mode 0600) while it runs.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from unibpf import identity
+from unibpf.bus import Bus, BusSettings, topology
+from unibpf.bus.embedded import EmbeddedServer, answers
+from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
+from unibpf.settings import REPOSITORY, StatePaths, host_name
+from unibpf.stack.supervisor import Command, Supervisor
+
+READY_SECONDS: Final = 30.0
+POLL_SECONDS: Final = 0.02
+PUSHERS: Final = (CLI, "ci")
+
+Progress = Callable[[str], None]
+
+
+class StackError(Exception):
+    """The stack could not start; the message says which part and where its log is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackState:
+    """What `run/stack.json` holds."""
+
+    url: str
+    pids: dict[str, int]
+    supervisor: int
+
+
+def state_file(paths: StatePaths) -> Path:
+    """Where the running stack writes its pids."""
+    return paths.run / "stack.json"
+
+
+def read_state(paths: StatePaths) -> StackState | None:
+    """The stack that runs on this state directory, or None."""
+    path = state_file(paths)
+    if not path.exists():
+        return None
+    return msgspec.json.decode(path.read_bytes(), type=StackState)
+
+
+class Stack:
+    """One embedded stack: `start`, then `stop`."""
+
+    def __init__(self, *, paths: StatePaths, environ: Mapping[str, str], progress: Progress) -> None:
+        self._paths = paths
+        self._environ = dict(environ)
+        self._progress = progress
+        self._supervisor = Supervisor(self._write_state)
+        self.url = ""
+
+    def pids(self) -> dict[str, int]:
+        """{process: pid}."""
+        return self._supervisor.pids()
+
+    async def start(self) -> None:
+        """Start everything and wait until each service answers; raises StackError."""
+        running = read_state(self._paths)
+        if running is not None and Path(f"/proc/{running.supervisor}").exists():
+            raise StackError(f"a stack already runs on `{self._paths.root}` (pid {running.supervisor})")
+        self._paths.create()
+        await self._start_server()
+        operator = identity.load(self._paths.keys, OPERATOR)
+        async with await Bus.connect(BusSettings(url=self.url, identity=operator)) as bus:
+            await topology.init(bus.jetstream, hosts=(host_name(self._environ),))
+            await self._make_token()
+            for service in SERVICES:
+                await self._supervisor.start(self._service(service))
+            await asyncio.gather(*(self._wait_for(bus, service) for service in SERVICES))
+
+    async def stop(self) -> None:
+        """End the services, then the server. Guests keep running; the next `up` adopts them."""
+        await self._supervisor.stop()
+        state_file(self._paths).unlink(missing_ok=True)
+        self._paths.nats_url_file.unlink(missing_ok=True)
+
+    async def _start_server(self) -> None:
+        names = (OPERATOR, *SERVICES, *PUSHERS)
+        identities = [identity.create(self._paths.keys, name) for name in names]
+        server = EmbeddedServer(directory=self._paths.nats, identities=identities)
+        command = Command(
+            name="nats", arguments=server.prepare(), environment=self._environ, log=self._paths.logs / "nats.log"
+        )
+        self.url = server.url
+        await self._supervisor.start(command)
+        async with asyncio.timeout(READY_SECONDS):
+            while not await asyncio.to_thread(answers, server.port):
+                await asyncio.sleep(POLL_SECONDS)
+        self._paths.nats_url_file.write_text(self.url + "\n")
+        self._progress(f"nats-server      {self.url}")
+
+    async def _make_token(self) -> None:
+        if self._paths.trusted_signers.exists():
+            return
+        self._progress("making the HSM token")
+        command = self._service("signer")
+        process = await asyncio.create_subprocess_exec(
+            *command.arguments, "init-token", env=dict(command.environment), stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, complaint = await process.communicate()
+        if process.returncode != 0:
+            raise StackError(f"the token could not be made: {complaint.decode(errors='replace').strip()[-500:]}")
+
+    def _service(self, name: str) -> Command:
+        return Command(
+            name=name,
+            arguments=[sys.executable, "-m", f"services.{name}"],
+            environment={
+                **self._environ,
+                "UNIBPF_STATE": str(self._paths.root),
+                "UNIBPF_NATS_URL": self.url,
+                "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), self._environ.get("PYTHONPATH", "")])),
+            },
+            log=self._paths.logs / f"{name}.log",
+        )
+
+    async def _wait_for(self, bus: Bus, service: str) -> None:
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        while not await bus.ping(f"unibpf-{service}"):
+            if asyncio.get_running_loop().time() > deadline:
+                raise StackError(f"the {service} did not answer within {READY_SECONDS:.0f} s; its log: "
+                                 f"`{self._paths.logs / f'{service}.log'}`")
+            await asyncio.sleep(POLL_SECONDS)
+        self._progress(f"{service:<16} pid {self.pids().get(service)}")
+
+    def _write_state(self, pids: dict[str, int]) -> None:
+        state = StackState(url=self.url, pids=pids, supervisor=os.getpid())
+        path = state_file(self._paths)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = path.with_suffix(".new")
+        partial.write_bytes(msgspec.json.encode(state))
+        partial.chmod(0o600)
+        partial.replace(path)
+
