@@ -184,8 +184,13 @@ class Bus:
         )
 
     async def request(
-        self, subject: str, message: msgspec.Struct | bytes, answer: type[T], *, timeout: float = 5.0
-    ) -> T:  # noqa: ASYNC109
+        self,
+        subject: str,
+        message: msgspec.Struct | bytes,
+        answer: type[T],
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109  the caller's patience, not a scope
+    ) -> T:
         """Ask a service; raises RequestFailed with its error, RequestTimeout, or BusNotReady when none listens."""
         payload = message if isinstance(message, bytes) else msgspec.json.encode(message)
         with tracing.span(f"request {subject}", kind=SpanKind.CLIENT, attributes={"messaging.system": "nats"}):
