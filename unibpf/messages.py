@@ -266,3 +266,114 @@ class SignedGraph(Message, frozen=True, kw_only=True):
     graph: Digest
     policy: str
     not_after: int | None = None
+
+
+class HostStatus(Message):
+    """Answer of `deployer.<host>.status` (request: empty): the guests of this host as its deployer sees them."""
+
+    host: str
+    accel: str
+    accel_reason: str
+    guests: list[GuestObserved] = []
+
+
+class GuestQuery(Message):
+    """Request to `reconfigurer.<host>.status`, answered by a GuestStatus."""
+
+    guest: GuestName
+
+
+class MapQuery(Message):
+    """Request to `reconfigurer.<host>.dump`, answered by a MapDump."""
+
+    guest: GuestName
+    element: ElementName
+    map: str
+
+
+class RollbackQuery(Message):
+    """Request to `reconfigurer.<host>.rollback`, answered by the ElementEvent that is also published."""
+
+    guest: GuestName
+    element: ElementName
+
+
+class Placed(Message):
+    """A release inside an element: staged, or previous and still loaded."""
+
+    sequence: int
+    envelope: Digest
+
+
+class MapStatus(Message):
+    """One map of an element's active program; `type` is Linux' number, sizes are bytes."""
+
+    name: str
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    entries: int
+
+
+class ElementStatus(Message):
+    """One element as the guest itself describes it. Fields about a program are None where no program is active."""
+
+    name: str
+    class_name: str
+    kind: Kind | None = None
+    program: str | None = None
+    sequence: int | None = None
+    envelope: Digest | None = None
+    engine: str | None = None
+    packets: int = 0
+    drops: dict[str, int] = {}
+    maps: list[MapStatus] = []
+    staged: Placed | None = None
+    previous: Placed | None = None
+    floor: int | None = None
+    handlers: dict[str, str] = {}
+
+
+class NicStatus(Message):
+    """The counters of one NIC since boot."""
+
+    name: str
+    mac: str
+    rx_packets: int
+    rx_bytes: int
+    tx_packets: int
+    tx_bytes: int
+    rx_dropped: int
+    tx_dropped: int
+
+
+class GuestStatus(Message):
+    """The guest's own, authenticated answer to a status request. Memory is bytes; `boot` are its steps from entry to ready."""
+
+    guest: GuestName
+    boot_nonce: str
+    uptime_ns: int
+    audience: str
+    elements: list[ElementStatus]
+    nics: list[NicStatus]
+    memory_total: int
+    memory_used: int
+    memory_peak: int
+    graph: str
+    graph_sequence: int
+    graph_digest: Digest
+    longest_gap_ns: int
+    boot: list[tuple[str, int, int]] = []
+    version: str = ""
+    platform: str = ""
+
+
+class MapDump(Message):
+    """A map's content, keys and values in hex. A dump is no snapshot: packets go on changing the map meanwhile."""
+
+    name: str
+    type: int
+    key_size: int
+    value_size: int
+    entries: list[tuple[str, str]] = []

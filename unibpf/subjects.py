@@ -77,3 +77,23 @@ def dead_letter(service: str) -> str:
 def sign_graph() -> str:
     """`unibpf.v1.signer.sign_graph`: request/reply (ADR-32), a SignGraph answered by a SignedGraph."""
     return f"{PREFIX}.signer.sign_graph"
+
+
+def deployer_status(host: str) -> str:
+    """`unibpf.v1.deployer.<host>.status`: request/reply, empty, answered by a HostStatus."""
+    return f"{PREFIX}.deployer.{host}.status"
+
+
+def guest_status(host: str) -> str:
+    """`unibpf.v1.reconfigurer.<host>.status`: request/reply, a GuestQuery answered by a GuestStatus."""
+    return f"{PREFIX}.reconfigurer.{host}.status"
+
+
+def map_dump(host: str) -> str:
+    """`unibpf.v1.reconfigurer.<host>.dump`: request/reply, a MapQuery answered by a MapDump."""
+    return f"{PREFIX}.reconfigurer.{host}.dump"
+
+
+def rollback(host: str) -> str:
+    """`unibpf.v1.reconfigurer.<host>.rollback`: request/reply, a RollbackQuery answered by an ElementEvent."""
+    return f"{PREFIX}.reconfigurer.{host}.rollback"
