@@ -1,0 +1,1 @@
+"""The reconfigurer: takes signed releases to the running guests of a host."""

@@ -1,0 +1,150 @@
+"""Where a guest's parts meet: materials from the bus, what is fresh, the private folder, the driver of its machine.
+
+The order of a boot is: draft (may be refused, changes nothing), stop the old one, install (image and record on the disk),
+start. A crash of the deployer between any two of these leaves a state that plan.py knows what to do with.
+"""
+
+import os
+import secrets
+import socket
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from services.deployer import boot as booting
+from services.deployer import materials
+from services.deployer.boot import Fresh, Host, Materials
+from services.deployer.errors import BootError, HypervisorError
+from services.deployer.hypervisor import Hypervisor, Machine, MachineKind, OnEnded, Running
+from unibpf import boot_image
+from unibpf.boot_image import BootImageError, SignerKey
+from unibpf.bus import Bus
+from unibpf.guest_folder import Boot, GuestFolder, all_boots
+from unibpf.messages import GuestSpec
+from unibpf.settings import StatePaths
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """All parts of one boot, before anything of it is on the disk."""
+
+    spec: GuestSpec
+    materials: Materials
+    fresh: Fresh
+    machine: Machine
+    signers: list[SignerKey]
+
+
+class Assembly:
+    """Boots of one host. `drivers` maps each kind of machine this host can run to its driver."""
+
+    def __init__(self, *, bus: Bus, paths: StatePaths, host: Host, drivers: Mapping[MachineKind, Hypervisor]) -> None:
+        self._bus = bus
+        self._paths = paths
+        self._host = host
+        self._drivers = drivers
+
+    async def open(self, on_ended: OnEnded) -> None:
+        """Open every driver."""
+        for driver in self._each():
+            await driver.open(on_ended)
+
+    async def close(self) -> None:
+        """Close every driver; guests go on."""
+        for driver in self._each():
+            await driver.close()
+
+    async def running(self) -> list[Running]:
+        """What runs, of every driver."""
+        return [item for driver in self._each() for item in await driver.running()]
+
+    def boots(self) -> dict[str, Boot]:
+        """The last boot of every guest of this host."""
+        return all_boots(self._paths.guests)
+
+    def folder(self, guest: str) -> GuestFolder:
+        """The guest's private folder."""
+        return GuestFolder(self._paths.guests, guest)
+
+    async def draft(self, spec: GuestSpec) -> Draft:
+        """Collect and check; raises DeployerError where the guest can't boot."""
+        fresh = Fresh(
+            boot_id=str(uuid.uuid4()),
+            seed=secrets.token_bytes(boot_image.SEED_BYTES),
+            control_port=_free_udp_port(),
+            now_us=time.time_ns() // 1000,
+        )
+        machine = booting.machine_of(self._host, spec, fresh, self.folder(spec.guest))
+        signers = self._signers()
+        return Draft(
+            spec=spec,
+            materials=await materials.fetch(self._bus, spec),
+            fresh=fresh,
+            machine=machine,
+            signers=signers,
+        )
+
+    async def install(self, draft: Draft, *, is_restart: bool) -> Boot:
+        """Write boot image and record; from here on this boot is the guest's last one."""
+        folder = self.folder(draft.spec.guest)
+        last = folder.boot()
+        restarts = last.restarts + 1 if is_restart and last is not None else 0
+        try:
+            image = boot_image.encode(
+                booting.image_of(draft.spec, draft.materials, draft.fresh, draft.signers, folder.floors())
+            )
+        except BootImageError as error:
+            raise BootError("boot-image", str(error)) from error
+        record = booting.record_of(draft.spec, draft.materials, draft.fresh, draft.machine, restarts=restarts)
+        self._host.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._remove_sockets(draft.spec.guest)
+        folder.write_boot(record, image)
+        return record
+
+    async def start(self, machine: Machine) -> Running:
+        """Start it with the driver of its kind."""
+        return await self._drivers[machine.kind].start(machine)
+
+    async def stop(self, guest: str) -> None:
+        """Stop it, whatever it runs on."""
+        for driver in self._each():
+            await driver.stop(guest)
+
+    def forget(self, guest: str) -> None:
+        """Remove what a deleted guest leaves on the disk, but for its floors."""
+        self._remove_sockets(guest)
+        self.folder(guest).remove()
+
+    def _each(self) -> list[Hypervisor]:
+        return list(dict.fromkeys(self._drivers.values()))
+
+    def _remove_sockets(self, guest: str) -> None:
+        for path in self._host.sockets.glob(f"{guest}.*.sock"):
+            path.unlink(missing_ok=True)
+
+    def _signers(self) -> list[SignerKey]:
+        try:
+            return booting.trusted_signers(_read_capped(self._paths.trusted_signers))
+        except FileNotFoundError:
+            raise BootError(
+                "trusted-signers",
+                f"no signer is trusted: `{self._paths.trusted_signers}` does not exist",
+                hint="create the token with `python -m services.signer init-token`",
+            ) from None
+
+
+def _read_capped(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(booting.MAX_TRUSTED_BYTES + 1)
+
+
+def _free_udp_port() -> int:
+    """A loopback port nobody has now. Whoever takes it before the guest does makes the guest's start fail, and it is tried again."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", 0))
+        except OSError as error:
+            raise HypervisorError("port", f"no free UDP port: {os.strerror(error.errno or 0)}") from error
+        return int(probe.getsockname()[1])

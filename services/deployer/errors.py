@@ -1,0 +1,33 @@
+"""The deployer's errors.
+
+DeployerError
+├── HostConfigError     the host's own configuration is wrong or lacks what a guest asks for
+├── SpecError           a guest asks for what this host does not give
+├── BootError           a guest did not become ready, or what it would boot with is missing
+└── HypervisorError     libvirt, QEMU or the process guest refused
+"""
+
+
+class DeployerError(Exception):
+    """Base; `rule` is stable, `hint` says what to do next."""
+
+    def __init__(self, rule: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.hint = hint
+
+
+class HostConfigError(DeployerError):
+    """The operator of the host is to change something."""
+
+
+class SpecError(DeployerError):
+    """Whoever applied the guest is to change something."""
+
+
+class BootError(DeployerError):
+    """The guest did not come up; a later attempt may succeed."""
+
+
+class HypervisorError(DeployerError):
+    """The hypervisor refused; a later attempt may succeed."""

@@ -1,0 +1,195 @@
+"""Plan and apply: makes the guests of this host what they should be (plan.py decides, this does).
+
+One `look` gathers the world, plans, and starts a task for each action; a guest is worked on by one task at a time, so a
+guest that takes long to fail holds up no other. Tasks, endings of guests and changes of the desired state all lead to the
+next look. Everything that must survive this process is in the guests' folders and in KV, nothing is here:
+a deployer killed at any point finds its guests again by their boot ids.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+
+from services.deployer import console, plan
+from services.deployer.assembly import Assembly
+from services.deployer.errors import BootError, DeployerError
+from services.deployer.hypervisor import Ended, Running
+from services.deployer.plan import Action, World
+from services.deployer.reporting import Reporter
+from unibpf import tracing
+from unibpf.bus import BusError
+from unibpf.guest_folder import Boot, GuestFolder
+from unibpf.messages import GuestSpec
+
+logger = logging.getLogger(__name__)
+
+
+class _Guest:
+    """What this process knows of a guest besides its folder."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.is_watched = False
+        self.ready_at = 0.0
+        self.spec: GuestSpec | None = None
+        self.failures = 0
+        self.not_before = 0.0
+        self.reason = "the guest was gone"
+
+    def has_failed(self) -> None:
+        """Wait the longer the more failures in a row; `spec` says what the wait is about."""
+        self.failures += 1
+        self.not_before = time.monotonic() + plan.backoff(self.failures)
+
+
+class Reconciler:
+    """One host's guests. `wake` is set whenever another look is due."""
+
+    def __init__(self, *, assembly: Assembly, reporter: Reporter, boot_timeout: float) -> None:
+        self._assembly = assembly
+        self._reporter = reporter
+        self._boot_timeout = boot_timeout
+        self._guests: dict[str, _Guest] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.wake = asyncio.Event()
+
+    def on_ended(self, ended: Ended) -> None:
+        """A driver's news: a guest is gone."""
+        guest = self._guest(ended.guest)
+        guest.ended.set()
+        if guest.is_watched:
+            guest.is_watched = False
+            guest.reason = f"the guest {ended.reason}"
+            if time.monotonic() - guest.ready_at > plan.STABLE_SECONDS:
+                guest.failures = 0
+            guest.has_failed()
+        self.wake.set()
+
+    async def look(self, desired: Mapping[str, GuestSpec]) -> None:
+        """Compare once, and start what is to be done; returns before it is done."""
+        running = {item.guest: item for item in await self._assembly.running()}
+        world = World(
+            desired=desired,
+            boots=self._assembly.boots(),
+            running={name: item.boot_id for name, item in running.items()},
+            watched={name for name, guest in self._guests.items() if guest.is_watched},
+            busy=set(self._tasks),
+            not_before={
+                name: guest.not_before for name, guest in self._guests.items() if guest.spec == desired.get(name)
+            },
+            now=time.monotonic(),
+        )
+        for action in plan.plan(world):
+            work = self._apply(action, desired.get(action.guest), running.get(action.guest))
+            task = asyncio.create_task(work, name=f"{action.kind} {action.guest}")
+            self._tasks[action.guest] = task
+            task.add_done_callback(lambda _, name=action.guest: self._done(name))
+
+    async def finish(self) -> None:
+        """Stop working; guests go on."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def next_due(self) -> float | None:
+        """Monotonic time at which the nearest backoff ends."""
+        now = time.monotonic()
+        waiting = [guest.not_before for guest in self._guests.values() if guest.not_before > now]
+        return min(waiting, default=None)
+
+    def _done(self, name: str) -> None:
+        self._tasks.pop(name, None)
+        self.wake.set()
+
+    def _guest(self, name: str) -> _Guest:
+        return self._guests.setdefault(name, _Guest())
+
+    async def _apply(self, action: Action, spec: GuestSpec | None, running: Running | None) -> None:
+        started = time.monotonic()
+        outcome, detail = "done", ""
+        try:
+            with tracing.span(f"{action.kind} guest", attributes={"unibpf.guest": action.guest}):
+                await self._do(action, spec, running)
+        except (DeployerError, BusError, OSError) as error:
+            outcome, detail = getattr(error, "rule", type(error).__name__), str(error)
+            await self._failed(action.guest, spec, error)
+        logger.info(
+            "guest",
+            extra={
+                "guest": action.guest,
+                "action": action.kind,
+                "why": action.reason,
+                "outcome": outcome,
+                "detail": detail,
+                "ms": round((time.monotonic() - started) * 1000, 1),
+            },
+        )
+
+    async def _do(self, action: Action, spec: GuestSpec | None, running: Running | None) -> None:
+        if spec is None:
+            await self._delete(action.guest)
+        elif action.kind == "adopt" and running is not None:
+            await self._adopt(spec, running)
+        else:
+            await self._boot(spec, restart=action.kind == "restart")
+
+    async def _boot(self, spec: GuestSpec, *, restart: bool) -> None:
+        guest = self._guest(spec.guest)
+        guest.spec = spec
+        if restart:
+            await self._reporter.failed(spec, guest.reason)
+        draft = await self._assembly.draft(spec)  # before anything that runs is stopped: it may be refused
+        guest.is_watched = False
+        await self._assembly.stop(spec.guest)
+        guest.ended = asyncio.Event()
+        boot = await self._assembly.install(draft, is_restart=restart)
+        await self._reporter.booting(boot)
+        running = await self._assembly.start(draft.machine)
+        await self._until_ready(boot, running)
+
+    async def _adopt(self, spec: GuestSpec, running: Running) -> None:
+        guest = self._guest(spec.guest)
+        guest.spec = spec
+        boot = self._assembly.folder(spec.guest).boot()
+        if boot is not None:
+            await self._until_ready(boot, running)
+
+    async def _until_ready(self, boot: Boot, running: Running) -> None:
+        name = boot.spec.guest
+        guest, folder = self._guest(name), self._assembly.folder(name)
+        file = folder.console_file(boot.boot_id)
+        try:
+            async with asyncio.timeout(self._boot_timeout):
+                ready = await console.wait_ready(file, guest.ended)
+        except TimeoutError:
+            await self._assembly.stop(name)
+            words = console.read_last_words(file)
+            raise BootError("not-ready", f"not ready after {self._boot_timeout:g} s; it said: {words}") from None
+        if ready is None:
+            raise BootError("ended", f"the guest ended before it was ready; it said: {console.read_last_words(file)}")
+        note_floors(folder, boot)
+        guest.is_watched, guest.ready_at = True, time.monotonic()
+        await self._reporter.running(boot, running, ready)
+
+    async def _delete(self, name: str) -> None:
+        guest = self._guest(name)
+        guest.is_watched = False
+        boot = self._assembly.folder(name).boot()
+        await self._assembly.stop(name)
+        self._assembly.forget(name)
+        del self._guests[name]
+        await self._reporter.stopped(name, boot)
+
+    async def _failed(self, name: str, spec: GuestSpec | None, error: Exception) -> None:
+        guest = self._guest(name)
+        guest.has_failed()
+        if spec is not None:
+            await self._reporter.failed(spec, f"{getattr(error, 'rule', type(error).__name__)}: {error}")
+
+
+def note_floors(folder: GuestFolder, boot: Boot) -> None:
+    """What a ready guest booted with is active: it may not go back behind that, not even by a reboot."""
+    folder.raise_floor("", boot.graph_sequence)
+    for element, release in boot.programs.items():
+        folder.raise_floor(element, release.sequence)

@@ -1,0 +1,142 @@
+"""The private folder of one guest, `<state>/guests/<guest>`: what deployer and reconfigurer of one host share.
+
+It holds the guest's seed, so everything in it is readable by its owner only and none of it ever goes to the bus.
+- `boot.json` (Boot) describes the boot that was started last; it is replaced as a whole before the guest starts, so a
+  reader sees one boot or the next, never a mixture. The deployer writes it.
+- `floors.json` maps an element to the highest sequence that ever was active there; `""` is the graph's. It only rises, and
+  is on the disk before anyone is told `active` (design 5). Reconfigurer and deployer write it, under a file lock.
+- `image-<boot>.cbor` and `console-<boot>.log` belong to one boot.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from unibpf.messages import GuestSpec
+
+_BOOT: Final = "boot.json"
+_FLOORS: Final = "floors.json"
+
+
+class FirstRelease(Struct, frozen=True, kw_only=True):
+    """What an element booted with."""
+
+    program: str
+    sequence: int
+    envelope: str
+
+
+class Boot(Struct, frozen=True, kw_only=True):
+    """One boot. `boot_id` is also the UUID of the VM; `control` is host:port of the CoAP channel; times are Unix us."""
+
+    boot_id: str
+    spec: GuestSpec
+    seed: bytes
+    machine: str
+    accel: str
+    control: str
+    started_us: int
+    networks: dict[str, str] = {}
+    programs: dict[str, FirstRelease] = {}
+    graph_digest: str = ""
+    graph_sequence: int = 0
+    restarts: int = 0
+
+    def __repr__(self) -> str:
+        return f"Boot(guest={self.spec.guest!r}, boot_id={self.boot_id!r}, control={self.control!r})"
+
+
+class GuestFolder:
+    """Reads and writes one guest's folder."""
+
+    def __init__(self, guests: Path, guest: str) -> None:
+        self.path = guests / guest
+
+    def create(self) -> None:
+        """Make the folder, for its owner only."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def image_file(self, boot_id: str) -> Path:
+        """The boot image of one boot: the VM's initrd."""
+        return self.path / f"image-{boot_id}.cbor"
+
+    def console_file(self, boot_id: str) -> Path:
+        """What the guest printed in one boot."""
+        return self.path / f"console-{boot_id}.log"
+
+    def boot(self) -> Boot | None:
+        """The boot started last, if there is one that can be read."""
+        try:
+            return msgspec.json.decode((self.path / _BOOT).read_bytes(), type=Boot)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def write_boot(self, boot: Boot, image: bytes) -> None:
+        """Make `boot` the last one; files of the boots before it go."""
+        self.create()
+        write_private(self.image_file(boot.boot_id), image)
+        self.console_file(boot.boot_id).touch(mode=0o600)
+        write_private(self.path / _BOOT, msgspec.json.encode(boot))
+        keep = {self.image_file(boot.boot_id), self.console_file(boot.boot_id)}
+        for old in [*self.path.glob("image-*.cbor"), *self.path.glob("console-*.log")]:
+            if old not in keep:
+                old.unlink(missing_ok=True)
+
+    def floors(self) -> dict[str, int]:
+        """Highest sequence that was ever active, by element."""
+        try:
+            return msgspec.json.decode((self.path / _FLOORS).read_bytes(), type=dict[str, int])
+        except FileNotFoundError:
+            return {}
+
+    def raise_floor(self, element: str, sequence: int) -> None:
+        """Note that `sequence` is active on `element`; on the disk when this returns. A lower one changes nothing."""
+        self.create()
+        with self._locked():
+            floors = self.floors()
+            if sequence > floors.get(element, 0):
+                write_private(self.path / _FLOORS, msgspec.json.encode(floors | {element: sequence}))
+
+    def remove(self) -> None:
+        """Forget the boots of a deleted guest; its floors stay, for a guest of the same name may come back."""
+        for file in self.path.glob("*"):
+            if file.name != _FLOORS and not file.is_dir():
+                file.unlink(missing_ok=True)
+        if not self.floors():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.path / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def all_boots(guests: Path) -> dict[str, Boot]:
+    """The last boot of every guest of this host."""
+    folders = [entry for entry in guests.glob("*") if entry.is_dir()]
+    boots = {entry.name: GuestFolder(guests, entry.name).boot() for entry in folders}
+    return {guest: boot for guest, boot in boots.items() if boot is not None}
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace `path` as a whole, mode 0600, and wait until data and name are on the disk."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
