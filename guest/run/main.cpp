@@ -1,0 +1,101 @@
+// unibpf-run: runs a bundle on packets with the guest's interpreter and prints what came out.
+//
+// The same decoder, validator, loader, maps and helpers as in a guest, without graph, element or signature.
+// Exit status: 0 every packet ran to its exit, 1 the bundle was refused or a run was stopped, 2 usage.
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "guest/run/options.hpp"
+#include "guest/run/report.hpp"
+
+namespace unibpf::run {
+namespace {
+
+std::optional<Bytes> read_bundle(const std::string& path) {
+    std::ifstream file;
+    if (path != "-") file.open(path, std::ios::binary);
+    std::istream& in = path == "-" ? std::cin : file;
+    if (!in) return {};
+    return Bytes{std::istreambuf_iterator<char>{in}, {}};
+}
+
+Result<Owned<Program>> load(const Bytes& bytes) {
+    static BundleView view;
+    static ProgramShape shape;
+    static MapReport report;
+    TRY(decode_bundle(bytes, view));
+    TRY(validate_program(view, shape));
+    Loader loader{view};
+    TRY(loader.build_maps({}, nullptr, report));
+    return loader.link();
+}
+
+PacketPtr packet_of(const Bytes& bytes) {
+    PacketPtr packet = PacketPool::system().acquire();
+    packet->put(static_cast<std::uint16_t>(bytes.size()));
+    std::memcpy(packet->data(), bytes.data(), bytes.size());
+    return packet;
+}
+
+RunReport run_packet(const Program& program, const Bytes& bytes, const Options& options) {
+    RunReport report;
+    std::chrono::nanoseconds total{};
+    for (std::uint64_t i = 0; i < options.repeat; ++i) {
+        PacketPtr packet = packet_of(bytes);
+        Machine machine{program, *packet, options.budget};
+        if (options.policy == Policy::checking) std::memset(machine.stack, 0, sizeof machine.stack);
+        const auto start = std::chrono::steady_clock::now();
+        report.stop = interpret(machine, options.policy);
+        total += std::chrono::steady_clock::now() - start;
+        report.code = machine.r0;
+        report.instructions = machine.executed;
+        report.trap = machine.trap;
+        if (i + 1 == options.repeat) report.packet = hex(packet->data(), packet->length());
+    }
+    report.ns = static_cast<double>(total.count()) / static_cast<double>(options.repeat);
+    return report;
+}
+
+int run(const Options& options) {
+    const auto bytes = read_bundle(options.bundle);
+    if (!bytes) {
+        std::cerr << "error: cannot read `" << options.bundle << "`\n";
+        return 2;
+    }
+    const auto loaded = load(*bytes);
+    if (!loaded.ok()) {
+        std::cerr << "error[" << loaded.error().rule << "]: " << loaded.error().text << " (got " << loaded.error().value << ")\n";
+        return 1;
+    }
+    const Program& program = *loaded.value();
+    bool stopped = false;
+    for (std::size_t i = 0; i < options.packets.size(); ++i) {
+        const RunReport report = run_packet(program, options.packets[i], options);
+        const bool with_maps = options.maps && i + 1 == options.packets.size();
+        std::cout << (options.json ? report_json : report_text)(program, report, with_maps);
+        stopped |= report.stop != Stop::exit;
+    }
+    return stopped ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace unibpf::run
+
+int main(int argc, char** argv) {
+    using namespace unibpf::run;
+    std::string error;
+    const auto options = parse_options(argc, argv, error);
+    if (!options) {
+        std::cerr << "error: " << error << "\n" << usage;
+        return 2;
+    }
+    if (options->opcodes) {
+        std::cout << opcodes_json();
+        return 0;
+    }
+    return run(*options);
+}

@@ -1,0 +1,36 @@
+// The command line of unibpf-run.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guest/bpf/interpreter.hpp"
+
+namespace unibpf::run {
+
+using Bytes = std::vector<std::uint8_t>;
+
+struct Options {
+    std::string bundle;                       // path, or "-" for standard input
+    std::vector<Bytes> packets;               // run one after the other on the same maps
+    Policy policy = Policy::checking;
+    std::uint64_t repeat = 1;                 // runs of each packet; the last one is reported, ns is the mean
+    std::uint64_t budget = abi::default_budget;
+    bool maps = false;                        // print map contents after the last packet
+    bool json = false;
+    bool opcodes = false;                     // print the opcode table and end
+};
+
+inline constexpr const char* usage =
+    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--policy checking|trusting] [--repeat N] [--budget N]\n"
+    "                         [--maps] [--json]\n"
+    "       unibpf-run --opcodes\n";
+
+// Nothing, with a sentence in `error`, when the arguments make no sense.
+std::optional<Options> parse_options(int argc, char** argv, std::string& error);
+
+std::optional<Bytes> parse_hex(const std::string& text);
+
+}  // namespace unibpf::run
