@@ -72,7 +72,7 @@ ROLES: Final = {
         writes=(GUESTS, GUESTS_OBSERVED, LEASES),
         reads=(RELEASES,),
         stores_objects=True,
-        serves=(f"{PREFIX}.deployer.*",),
+        serves=(f"{PREFIX}.deployer.*.status",),
         requests=("$SRV.>", f"{PREFIX}.signer.sign_graph"),
     ),
     "reconfigurer": Role(
@@ -82,7 +82,7 @@ ROLES: Final = {
         writes=(GUESTS_OBSERVED,),
         reads=(RELEASES, GUESTS, LEASES),
         streams=(EVENTS,),
-        serves=(f"{PREFIX}.reconfigurer.*",),
+        serves=(f"{PREFIX}.reconfigurer.*.*",),
     ),
     CLI: Role(
         publishes=(
@@ -95,7 +95,7 @@ ROLES: Final = {
         reads=ALL_BUCKETS,
         streams=(EVENTS, TRACES, AUDIT, DEAD),
         stores_objects=True,
-        requests=("$SRV.>", *(f"{PREFIX}.{service}.*" for service in SERVICES)),
+        requests=("$SRV.>", *(f"{PREFIX}.{service}.>" for service in SERVICES)),
     ),
 }
 
