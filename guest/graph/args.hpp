@@ -24,7 +24,9 @@ struct IpPrefix {
 };
 
 struct Arg {
-    std::string_view text;  // unquoted, no blanks around
+    std::string_view text;     // the whole argument, unquoted, no blanks around
+    std::string_view keyword;  // empty unless it reads `KEYWORD value`
+    std::string_view value;    // what follows the keyword, unquoted
     Place place;
     bool used = false;
 };

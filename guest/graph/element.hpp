@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "guest/core/heap.hpp"
 #include "guest/core/result.hpp"
@@ -53,6 +54,14 @@ struct ElementClass {
     std::string_view summary;     // one line
     std::span<const Handler> handlers;
     Owned<Element> (*create)();
+    bool sparse_outputs = false;  // outputs may be left out, as `[0]` and `[2]` alone
+
+    // Null when the class has no handler of that name.
+    const Handler* handler(std::string_view handler_name) const {
+        for (const Handler& handler : handlers)
+            if (handler.name == handler_name) return &handler;
+        return nullptr;
+    }
 };
 
 // One end of a connection, at the side that acts: a push output or a pull input.
@@ -67,7 +76,7 @@ class Port {
     }
 
     inline void push(Batch&& batch) const;
-    inline void pull(Batch& batch) const;
+    inline void pull(Batch& batch) const;  // fills `batch`, which is empty
 
   private:
     Element* peer_ = nullptr;
@@ -99,7 +108,7 @@ class Element {
 
     // Takes every packet of the batch: sends it on, keeps it, or drops it by name. The batch is empty afterwards.
     virtual void push(unsigned port, Batch&& batch);
-    // Appends packets to `batch` until it is full or there are no more.
+    // Fills `batch`, which is empty, as far as there are packets.
     virtual void pull(unsigned port, Batch& batch);
     // For elements that treat a push and a pull alike: changes the batch in place, takes out what goes no further.
     virtual void process(Batch&) {}
@@ -118,6 +127,8 @@ class Element {
 
     // Sends the batch out of `port` if that port exists, else drops it.
     void push_or_drop(unsigned port, Batch&& batch, DropReason reason);
+    // Sends packet i out of port ports[i], one batch for each port, in order; drops those of a port that does not exist.
+    void distribute(Batch&& batch, std::span<const std::uint16_t> ports, DropReason reason);
     void drop(Batch&& batch, DropReason reason);
     void drop(PacketPtr packet, DropReason reason);
     void count_packets(std::size_t n) { packets_ += n; }
@@ -141,10 +152,10 @@ class Element {
 
 inline void Port::push(Batch&& batch) const {
     peer_->packets_ += batch.size();
-    peer_->push(peer_port_, static_cast<Batch&&>(batch));
+    peer_->push(peer_port_, std::move(batch));
 }
 
-// What an agnostic element hands on counts at the element that hands it on: it counted its own pull.
+// Whoever is pulled counts for itself: only it knows which packets it took in.
 inline void Port::pull(Batch& batch) const { peer_->pull(peer_port_, batch); }
 
 // `create` of a class row: heap-owned, ready to be configured.

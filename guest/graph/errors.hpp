@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -50,8 +51,10 @@ class Errors {
 
   private:
     static void put(Text& text, std::string_view part) { text.put(part); }
-    static void put(Text& text, std::uint64_t part) { text.number(part); }
-    static void put(Text& text, char part) { text.put(part); }
+    template <std::unsigned_integral Number>
+    static void put(Text& text, Number part) {
+        text.number(part);
+    }
 
     std::array<Entry, kMax> entries_;
     std::size_t count_ = 0;

@@ -21,7 +21,8 @@ namespace unibpf {
 
 inline constexpr std::size_t kMaxGraphText = 64 * 1024;
 inline constexpr std::size_t kMaxElements = 1024;
-inline constexpr std::size_t kMaxPorts = 256;
+inline constexpr std::size_t kMaxPorts = 256;           // of one side of one element
+inline constexpr std::size_t kMaxElementName = 63;      // schemas/envelope.cddl
 
 // The element classes that a graph may use. `main` adds the standard ones (guest/elements/standard.hpp) and Control.
 class Registry {
@@ -43,8 +44,8 @@ class Registry {
 class Router {
   public:
     // Null when `errors` is not empty. Copies what it keeps of `text`; `environment` and `registry` must outlive the router.
+    Router() = default;  // empty; `create` fills it
     static Owned<Router> create(std::string_view text, const Registry& registry, Environment& environment, Errors& errors);
-    ~Router();
 
     // One round: every task once, then every NIC flushed. Returns whether anything was done. `now_ns` is what `now()` gives.
     bool run_once(std::uint64_t now_ns);
@@ -58,15 +59,13 @@ class Router {
     void take_state(Router& old);
 
   private:
-    template <typename T, typename... A>
-    friend Owned<T> make(A&&...);
     friend class RouterBuilder;
-    Router() = default;
 
     Arena arena_;
     Environment* environment_ = nullptr;
-    std::span<Element*> elements_;
-    std::span<Element*> tasks_;
+    OwnedArray<Owned<Element>> owned_;
+    std::span<Element*> elements_;  // in the order of the text
+    std::span<Element*> tasks_;     // sources first, so that a packet crosses the graph in one round
     std::uint64_t now_ns_ = 0;
 };
 

@@ -8,7 +8,15 @@
 #include <span>
 #include <string_view>
 
+#include "guest/core/format.hpp"
+
 namespace unibpf {
+
+// Bytes [from, from + length) of `text`, as far as they exist. Unlike substr it cannot throw, which nothing here could catch.
+constexpr std::string_view slice(std::string_view text, std::size_t from, std::size_t length = std::string_view::npos) {
+    if (from > text.size()) from = text.size();
+    return {text.data() + from, length < text.size() - from ? length : text.size() - from};
+}
 
 class Text {
   public:
@@ -26,18 +34,8 @@ class Text {
         }
         return *this;
     }
-    Text& number(std::uint64_t value) {
-        char digits[20];
-        std::size_t n = 0;
-        do digits[n++] = static_cast<char>('0' + value % 10);
-        while (value /= 10);
-        while (n) put(digits[--n]);
-        return *this;
-    }
-    Text& hex_byte(std::uint8_t byte) {
-        constexpr char kDigits[] = "0123456789abcdef";
-        return put(kDigits[byte >> 4]).put(kDigits[byte & 15]);
-    }
+    Text& number(std::uint64_t value) { return put(TextBuffer<20>{}.number(value).view()); }
+    Text& hex_byte(std::uint8_t byte) { return put(TextBuffer<2>{}.hex(byte, 2).view()); }
 
     std::string_view view() const { return {buffer_.data(), length_}; }
     bool overflowed() const { return overflowed_; }
