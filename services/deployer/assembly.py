@@ -141,7 +141,7 @@ def _read_capped(path: Path) -> bytes:
 
 
 def _free_udp_port() -> int:
-    """A loopback port nobody has now. Whoever takes it before the guest does makes the guest's start fail, and it is tried again."""
+    """A loopback port that is free now; if somebody takes it before the guest does, the start fails and is tried again."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind(("127.0.0.1", 0))

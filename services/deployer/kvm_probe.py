@@ -20,6 +20,8 @@ from msgspec import Struct
 
 from unibpf.guest_folder import write_private
 
+Accelerator = Literal["kvm", "tcg"]
+
 QEMU: Final = "qemu-system-x86_64"
 TIMEOUT_SECONDS: Final = 3.0
 _DEVICE: Final = Path("/dev/kvm")
@@ -29,7 +31,7 @@ class Probe(Struct, frozen=True, kw_only=True):
     """The remembered answer; the two times are milliseconds from exec to the first console line, None: none came."""
 
     about: str
-    accel: Literal["kvm", "tcg"]
+    accel: Accelerator
     reason: str
     kvm_ms: float | None = None
     tcg_ms: float | None = None
@@ -38,7 +40,7 @@ class Probe(Struct, frozen=True, kw_only=True):
 def decide(about: str, kvm_ms: float | None, tcg_ms: float | None) -> Probe:
     """Pure: which accelerator the two times speak for."""
     if kvm_ms is None:
-        accel: Literal["kvm", "tcg"] = "tcg"
+        accel: Accelerator = "tcg"
         reason = "KVM died or hung before the guest's first line"
     elif tcg_ms is not None and kvm_ms > 2 * tcg_ms:
         accel, reason = "tcg", f"KVM took {kvm_ms:.0f} ms to the first line and TCG {tcg_ms:.0f} ms"

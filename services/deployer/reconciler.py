@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from services.deployer import console, plan
 from services.deployer.assembly import Assembly
@@ -84,7 +85,7 @@ class Reconciler:
             work = self._apply(action, desired.get(action.guest), running.get(action.guest))
             task = asyncio.create_task(work, name=f"{action.kind} {action.guest}")
             self._tasks[action.guest] = task
-            task.add_done_callback(lambda _, name=action.guest: self._done(name))
+            task.add_done_callback(partial(self._done, action.guest))
 
     async def finish(self) -> None:
         """Stop working; guests go on."""
@@ -98,7 +99,7 @@ class Reconciler:
         waiting = [guest.not_before for guest in self._guests.values() if guest.not_before > now]
         return min(waiting, default=None)
 
-    def _done(self, name: str) -> None:
+    def _done(self, name: str, _task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
         self.wake.set()
 

@@ -1,0 +1,59 @@
+"""Who runs a guest: one host at a time, by compare-and-set in KV `unibpf-leases`.
+
+A lease names a host and until when. It is taken when it is free, over, or ours already, and renewed at half of its time. A
+host that can't reach the bus keeps its guests running; another host takes them over when the lease is over. `claims` is
+pure, so that what two hosts do to each other can be tested without either.
+"""
+
+from msgspec import Struct
+
+from unibpf.bus import Bucket, Entry
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """The value under `<guest>`; `until` is Unix seconds."""
+
+    host: str
+    until: float
+
+
+def claims(held: Lease | None, *, host: str, now: float, seconds: float) -> Lease | None:
+    """The lease to write now: None where nothing needs writing, or nothing may be."""
+    if held is not None and held.host != host and held.until > now:
+        return None
+    if held is not None and held.host == host and held.until - now > seconds / 2:
+        return None
+    return Lease(host=host, until=now + seconds)
+
+
+def is_ours(held: Lease | None, *, host: str, now: float) -> bool:
+    """Whether `host` may act on the guest."""
+    return held is not None and held.host == host and held.until > now
+
+
+class Leases:
+    """The claims of one host."""
+
+    def __init__(self, *, bucket: Bucket, host: str, seconds: float) -> None:
+        self._bucket = bucket
+        self._host = host
+        self._seconds = seconds
+
+    async def claim(self, guest: str, now: float) -> bool:
+        """Take or renew; whether the guest is ours now."""
+        written: list[Lease | None] = [None]
+
+        def step(entry: Entry | None) -> Lease | None:
+            held = entry.decode(Lease) if entry is not None else None
+            lease = claims(held, host=self._host, now=now, seconds=self._seconds)
+            written[0] = lease or held
+            return lease
+
+        await self._bucket.change(guest, step)
+        return is_ours(written[0], host=self._host, now=now)
+
+    async def release(self, guest: str) -> None:
+        """Give up a deleted guest."""
+        entry = await self._bucket.get(guest)
+        if entry is not None and entry.decode(Lease).host == self._host:
+            await self._bucket.delete(guest, entry.revision)
