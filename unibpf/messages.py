@@ -4,8 +4,10 @@ Evolution: new fields always carry defaults, no field changes its meaning or uni
 64 lower-case hex digits of SHA-256. Times are Unix seconds unless the name says otherwise.
 """
 
+import hashlib
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -44,6 +46,7 @@ class Report(Message, frozen=True, kw_only=True):
     findings: list[Finding] = []
     kind: Kind | None = None
     bundle: Digest | None = None
+    bundle_length: int = 0
     instructions: int = 0
     stack_bytes: int = 0
     instruction_bound: int | None = None
@@ -54,6 +57,11 @@ class Report(Message, frozen=True, kw_only=True):
     version: str = ""
     options_digest: str = ""
     timing: dict[str, float] = {}
+
+
+def verdict_digest(report: Report) -> str:
+    """What `Verdict.verdict_digest` and every envelope bind: SHA-256 over the report's JSON with an empty `timing`."""
+    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(report, timing={}))).hexdigest()
 
 
 class Verdict(Message, frozen=True, kw_only=True):
@@ -268,7 +276,7 @@ class SignedGraph(Message, frozen=True, kw_only=True):
     not_after: int | None = None
 
 
-class HostStatus(Message):
+class HostStatus(Message, frozen=True, kw_only=True):
     """Answer of `deployer.<host>.status` (request: empty): the guests of this host as its deployer sees them."""
 
     host: str
@@ -277,13 +285,13 @@ class HostStatus(Message):
     guests: list[GuestObserved] = []
 
 
-class GuestQuery(Message):
+class GuestQuery(Message, frozen=True, kw_only=True):
     """Request to `reconfigurer.<host>.status`, answered by a GuestStatus."""
 
     guest: GuestName
 
 
-class MapQuery(Message):
+class MapQuery(Message, frozen=True, kw_only=True):
     """Request to `reconfigurer.<host>.dump`, answered by a MapDump."""
 
     guest: GuestName
@@ -291,21 +299,21 @@ class MapQuery(Message):
     map: str
 
 
-class RollbackQuery(Message):
+class RollbackQuery(Message, frozen=True, kw_only=True):
     """Request to `reconfigurer.<host>.rollback`, answered by the ElementEvent that is also published."""
 
     guest: GuestName
     element: ElementName
 
 
-class Placed(Message):
+class Placed(Message, frozen=True, kw_only=True):
     """A release inside an element: staged, or previous and still loaded."""
 
     sequence: int
     envelope: Digest
 
 
-class MapStatus(Message):
+class MapStatus(Message, frozen=True, kw_only=True):
     """One map of an element's active program; `type` is Linux' number, sizes are bytes."""
 
     name: str
@@ -316,7 +324,7 @@ class MapStatus(Message):
     entries: int
 
 
-class ElementStatus(Message):
+class ElementStatus(Message, frozen=True, kw_only=True):
     """One element as the guest itself describes it. Fields about a program are None where no program is active."""
 
     name: str
@@ -335,7 +343,7 @@ class ElementStatus(Message):
     handlers: dict[str, str] = {}
 
 
-class NicStatus(Message):
+class NicStatus(Message, frozen=True, kw_only=True):
     """The counters of one NIC since boot."""
 
     name: str
@@ -348,7 +356,7 @@ class NicStatus(Message):
     tx_dropped: int
 
 
-class GuestStatus(Message):
+class GuestStatus(Message, frozen=True, kw_only=True):
     """The guest's own, authenticated answer to a status request. Memory is bytes; `boot` are its steps from entry to ready."""
 
     guest: GuestName
@@ -369,7 +377,7 @@ class GuestStatus(Message):
     platform: str = ""
 
 
-class MapDump(Message):
+class MapDump(Message, frozen=True, kw_only=True):
     """A map's content, keys and values in hex. A dump is no snapshot: packets go on changing the map meanwhile."""
 
     name: str
