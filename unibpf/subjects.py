@@ -74,6 +74,11 @@ def dead_letter(service: str) -> str:
     return f"{PREFIX}.dead.{service}"
 
 
+def verify() -> str:
+    """`unibpf.v1.verifier.verify`: request/reply (ADR-32), an object answered by its Report; nothing is signed."""
+    return f"{PREFIX}.verifier.verify"
+
+
 def sign_graph() -> str:
     """`unibpf.v1.signer.sign_graph`: request/reply (ADR-32), a SignGraph answered by a SignedGraph."""
     return f"{PREFIX}.signer.sign_graph"

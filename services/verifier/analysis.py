@@ -1,0 +1,137 @@
+"""Runs the analyser, `unibpf-analyse`, as a limited process: bundle bytes in, its JSON out.
+
+Limits are set from outside right after the start and before the first byte is written, so the analyser sees no input
+without them. Whatever goes wrong with the process is a GaveUp; only a missing executable is Broken.
+"""
+
+import asyncio
+import contextlib
+import resource
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from services.verifier.errors import Broken, GaveUp
+from unibpf.messages import VerdictKind
+
+EXECUTABLE: Final = "unibpf-analyse"
+MAX_OUTPUT: Final = 8 << 20
+
+
+class AnalyserOptions(Struct, frozen=True, kw_only=True):
+    """What changes acceptance; part of the options digest."""
+
+    platform: Literal["guest", "linux-xdp"] = "guest"
+    termination: bool = True
+    max_seconds: int = 5
+
+
+class AnalyserFinding(Struct, frozen=True, kw_only=True):
+    """One finding in terms of the bundle."""
+
+    rule: str
+    message: str
+    instruction: int | None = None
+    known: list[str] = []
+    hint: str | None = None
+
+
+class Analysis(Struct, frozen=True, kw_only=True):
+    """The analyser's answer."""
+
+    verdict: VerdictKind
+    findings: list[AnalyserFinding] = []
+    stack_bytes: int = 0
+    instruction_bound: int | None = None
+    loops: list[dict[str, int | None]] = []
+    instructions: int = 0
+    cpu_ms: float = 0.0
+    peak_kib: int = 0
+    version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analyser:
+    """The executable with its limits; `memory_bytes` is address space."""
+
+    executable: Path
+    options: AnalyserOptions
+    memory_bytes: int = 2 << 30
+
+    async def analyse(self, bundle: bytes) -> Analysis:
+        """Return the analyser's verdict; raises GaveUp or Broken."""
+        process = await self._start()
+        try:
+            async with asyncio.timeout(2 * self.options.max_seconds + 1):
+                output = await _exchange(process, bundle)
+        except TimeoutError as error:
+            raise GaveUp("limits", f"the analysis took longer than {2 * self.options.max_seconds + 1} s") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            status = await process.wait()
+        if output is None or status != 0:
+            raise self._gave_up(status)
+        try:
+            return msgspec.json.decode(output, type=Analysis)
+        except msgspec.MsgspecError as error:
+            raise GaveUp("analyser-crash", f"the analyser's answer cannot be read: {error}") from error
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        options = self.options
+        arguments = ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self.executable,
+                *arguments,
+                "--max-seconds",
+                str(options.max_seconds),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={},
+            )
+        except OSError as error:
+            raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
+        _limit(process.pid, cpu_seconds=options.max_seconds + 1, memory_bytes=self.memory_bytes)
+        return process
+
+    def _gave_up(self, status: int) -> GaveUp:
+        if status == -signal.SIGXCPU:
+            return GaveUp("limits", f"the analysis took more than {self.options.max_seconds + 1} s of CPU time")
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        return GaveUp("analyser-crash", f"the analyser ended with {how}")
+
+
+def _limit(pid: int, *, cpu_seconds: int, memory_bytes: int) -> None:
+    limits = {
+        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds + 1),  # SIGXCPU at the first, SIGKILL at the second
+        resource.RLIMIT_AS: (memory_bytes, memory_bytes),
+        resource.RLIMIT_FSIZE: (0, 0),
+        resource.RLIMIT_NOFILE: (8, 8),
+        resource.RLIMIT_CORE: (0, 0),
+    }
+    with contextlib.suppress(ProcessLookupError):  # it ended at once: the exchange will say how
+        for what, bounds in limits.items():
+            resource.prlimit(pid, what, bounds)
+
+
+async def _exchange(process: asyncio.subprocess.Process, bundle: bytes) -> bytes | None:
+    """Write the bundle, read the whole output; None when there is none or too much."""
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("the analyser is started with pipes")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(bundle)
+        await process.stdin.drain()
+        process.stdin.close()
+    output = bytearray()
+    while chunk := await process.stdout.read(1 << 16):
+        output += chunk
+        if len(output) > MAX_OUTPUT:
+            return None
+    await process.wait()
+    return bytes(output) or None

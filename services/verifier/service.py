@@ -1,0 +1,164 @@
+"""The rim: uploads in, verdicts out. It decides nothing: verification and verdict are made in pure modules.
+
+For every upload, in this order: subject and headers, size cap, cached outcome or verification, bytes into the object store
+(object, bundle, report), the signed Verdict, the cache. The Verdict comes after everything that it names by digest, so a
+crash at any point leaves nothing that points nowhere; a redelivery publishes the same Verdict under the same message id.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import msgspec
+
+from services.verifier import report
+from services.verifier.analysis import EXECUTABLE, Analyser, AnalyserOptions
+from services.verifier.errors import Broken, Malformed
+from services.verifier.frontend import Answer, Options
+from services.verifier.report import Outcome
+from services.verifier.settings import Settings
+from services.verifier.verdict import Push, verdict
+from services.verifier.verification import Verification
+from services.verifier.worker import Pool
+from unibpf import subjects, tracing
+from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError
+from unibpf.bus.topology import VERDICTS
+from unibpf.messages import Finding, Report
+from unibpf.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifierService:
+    """One copy of the service; `revision` tells analyser binaries apart in the cache."""
+
+    bus: Bus
+    verification: Verification
+    revision: str
+
+    async def run(self, *, concurrency: int) -> None:
+        """Serve until cancelled."""
+        await self.bus.serve("unibpf-verifier", {subjects.verify(): self.answer}, description="verify without signing")
+        await self.bus.consume("verifier", self.handle, concurrency=concurrency)
+
+    async def handle(self, received: Received) -> None:
+        """Verify one upload and say what came of it."""
+        started = time.perf_counter()
+        push = Push.of(received)
+        outcome, digest = await self._outcome(push, received)
+        message = verdict(push, outcome, object_digest=digest)
+        subject = (subjects.verified if message.verdict == "safe" else subjects.rejected)(message.program)
+        await self.bus.publish(subject, message, signed=True, message_id=f"verdict-{push.push_id}")
+        logger.info(
+            "verified",
+            extra={
+                "trace_id": tracing.trace_id(),
+                "subject": received.subject,
+                "digest": digest,
+                "outcome": message.verdict,
+                "summary": message.summary,
+                "ms": round((time.perf_counter() - started) * 1e3, 3),
+            },
+        )
+
+    async def answer(self, received: Received) -> Report:
+        """Endpoint `verify`: the report alone; nothing is stored, nothing is signed."""
+        try:
+            upload = parse(received.headers)
+            data = await self._bytes(upload, received)
+            outcome = await self.verification.verify(data, Options(section=upload.section, function=upload.function))
+        except UploadError as error:
+            raise ServiceError("400", f"{error.rule}: {error}") from error
+        except (Malformed, Retry) as error:
+            raise ServiceError("404", str(error)) from error
+        except Broken as error:
+            raise ServiceError("503", str(error)) from error
+        return outcome.report
+
+    async def _outcome(self, push: Push, received: Received) -> tuple[Outcome, str]:
+        """Return the outcome, everything it names stored, and the digest of the object."""
+        try:
+            upload = parse(received.headers)
+            data = await self._bytes(upload, received)
+        except (UploadError, Malformed) as error:
+            return await self._refused(push, received, error)
+        options = Options(name=push.program, section=upload.section, function=upload.function)
+        digest = hashlib.sha256(data).hexdigest()
+        key = f"{digest}.{self._cache_key(options)}"
+        cached = await self._cached(key)
+        if cached is not None:
+            return Outcome(report=cached), digest
+        storing = asyncio.create_task(self.bus.put_object(data))
+        try:
+            outcome = await self.verification.verify(data, options)
+        except Broken as error:
+            raise Retry(str(error)) from error
+        finally:
+            await storing
+        await self._store(outcome)
+        if outcome.report.verdict != "gave_up":
+            await self._remember(key, outcome.report)
+        return outcome, digest
+
+    async def _bytes(self, upload: Upload, received: Received) -> bytes:
+        if upload.object is None:
+            return received.data
+        try:
+            return await self.bus.get_object(upload.object, max_bytes=MAX_OBJECT_BYTES)
+        except ObjectCorrupt as error:
+            raise Malformed("object-corrupt", str(error)) from error
+        except ObjectMissing as error:
+            raise Retry(str(error)) from error
+
+    async def _refused(self, push: Push, received: Received, error: UploadError | Malformed) -> tuple[Outcome, str]:
+        options = self.verification.options_digest(Options(name=push.program))
+        answer = Answer(finding=Finding(rule=error.rule, message=str(error)), bad_input=True)
+        outcome = report.rejected(push.program, answer, options)
+        await self._store(outcome)
+        return outcome, await self.bus.put_object(received.data)
+
+    async def _store(self, outcome: Outcome) -> None:
+        data = [report.encode(outcome.report), *([outcome.bundle] if outcome.bundle else [])]
+        await asyncio.gather(*(self.bus.put_object(item) for item in data))
+
+    def _cache_key(self, options: Options) -> str:
+        return report.digest(f"{self.verification.options_digest(options)} {self.revision}".encode())
+
+    async def _cached(self, key: str) -> Report | None:
+        entry = await (await self.bus.kv(VERDICTS)).get(key)
+        if entry is None:
+            return None
+        try:
+            return entry.decode(Report)
+        except msgspec.MsgspecError:
+            logger.warning("the cached verdict `%s` cannot be read", key)
+            return None
+
+    async def _remember(self, key: str, found: Report) -> None:
+        try:
+            await (await self.bus.kv(VERDICTS)).create(key, report.encode(found))
+        except Conflict:
+            logger.debug("another copy verified `%s` first", key)
+
+
+def step_span(name: str) -> AbstractContextManager[object]:
+    """Time a step of a verification in the current trace."""
+    return tracing.span(name)
+
+
+def make_analyser(settings: Settings) -> Analyser:
+    """The analyser that the settings name."""
+    return Analyser(
+        executable=settings.binaries / EXECUTABLE,
+        options=AnalyserOptions(max_seconds=settings.seconds),
+        memory_bytes=settings.memory_mib << 20,
+    )
+
+
+def make_pool(settings: Settings) -> Pool:
+    """The front end's workers; patience covers their own limits (sandbox.Limits) and a cold start."""
+    return Pool(size=settings.workers, wall_seconds=20.0)

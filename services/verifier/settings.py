@@ -1,0 +1,41 @@
+"""The verifier's settings, read once from the environment.
+
+UNIBPF_VERIFIER_WORKERS            objects verified at once                        (default 2)
+UNIBPF_VERIFIER_SECONDS            CPU seconds for one analysis                    (default 5)
+UNIBPF_VERIFIER_MEMORY_MIB         address space of one analysis                   (default 2048)
+UNIBPF_VERIFIER_IDENTITY           identity on the bus, key in the state directory (default `verifier`)
+and those of `unibpf.settings`: UNIBPF_STATE, UNIBPF_BIN, UNIBPF_NATS_URL.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from unibpf.settings import StatePaths, binary_directory, nats_url
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """See the module text for units and defaults."""
+
+    url: str
+    keys: Path
+    identity: str
+    binaries: Path
+    workers: int
+    seconds: int
+    memory_mib: int
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises ValueError when a number is none."""
+        paths = StatePaths.from_environment(environ)
+        return cls(
+            url=nats_url(environ, paths),
+            keys=paths.keys,
+            identity=environ.get("UNIBPF_VERIFIER_IDENTITY", "verifier"),
+            binaries=binary_directory(environ),
+            workers=int(environ.get("UNIBPF_VERIFIER_WORKERS", "2")),
+            seconds=int(environ.get("UNIBPF_VERIFIER_SECONDS", "5")),
+            memory_mib=int(environ.get("UNIBPF_VERIFIER_MEMORY_MIB", "2048")),
+        )

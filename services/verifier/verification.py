@@ -1,0 +1,60 @@
+"""One verification from object bytes to an outcome: front end, analyser, report. Knows no bus and no cache.
+
+The order of a verification is fixed: translate (in a limited process), analyse (in another one), report. Whatever the
+bytes are, there is an outcome; only a broken installation raises (Broken).
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from services.verifier import report
+from services.verifier.analysis import Analyser
+from services.verifier.errors import GaveUp
+from services.verifier.frontend import Answer, Options
+from services.verifier.report import Outcome
+
+Translate = Callable[[bytes, Options], Awaitable[Answer]]
+Span = Callable[[str], AbstractContextManager[object]]
+
+
+def _no_span(_name: str) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """`translate` is the front end behind its limits: a worker pool, or a fork. `span` times a step for a trace."""
+
+    translate: Translate
+    analyser: Analyser
+    span: Span = _no_span
+
+    def options_digest(self, options: Options) -> str:
+        """Return the digest of all options of a verification with `options`."""
+        return report.options_digest(options, self.analyser.options)
+
+    async def verify(self, data: bytes, options: Options) -> Outcome:
+        """Verify the chosen program of an object."""
+        chosen = self.options_digest(options)
+        name = options.name or ""
+        started = time.perf_counter()
+        try:
+            with self.span("translate"):
+                answer = await self.translate(data, options)
+            translated = time.perf_counter()
+            if answer.translation is None:
+                outcome = report.rejected(name, answer, chosen)
+            else:
+                with self.span("analyse"):
+                    analysis = await self.analyser.analyse(answer.translation.bundle)
+                outcome = report.analysed(answer.translation, analysis, chosen)
+                outcome = report.timed(outcome, analyser_cpu_ms=analysis.cpu_ms)
+        except GaveUp as error:
+            return report.timed(report.gave_up(name, error, chosen), total_ms=_milliseconds(started))
+        return report.timed(outcome, frontend_ms=(translated - started) * 1e3, total_ms=_milliseconds(started))
+
+
+def _milliseconds(since: float) -> float:
+    return (time.perf_counter() - since) * 1e3
