@@ -1,0 +1,1 @@
+"""Every performance figure of UniBPF; `make bench` runs them all."""

@@ -1,0 +1,147 @@
+"""Boot, size, and updates under load, on the embedded stack with a real guest.
+
+The generator is open-loop: its packets leave by the clock. A pause is the time between two arrivals at the far side; the
+update's share is the longest pause in the windows with an update minus the longest in equal windows without one.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.figures import Figure, percentile
+from unibpf.cli import guest as guests
+from unibpf.cli.demo import _stack, scenario
+from unibpf.cli.demo.traffic import TrafficReport
+from unibpf.cli.output import progress
+from unibpf.cli.push import Outcome, Push, push_and_wait
+from unibpf.cli.session import open_bus
+from unibpf.cli.status import guest_status
+from unibpf.compile import compile_c
+from unibpf.settings import binary_directory
+
+BOOTS: Final = 10
+UPDATES: Final = 30
+PAUSE_SECONDS: Final = 0.25
+CONTROL_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """One update: when it began and ended (CLOCK_MONOTONIC ns) and what came of it."""
+
+    began_ns: int
+    ended_ns: int
+    outcome: Outcome
+
+
+def program_source(number: int) -> str:
+    """A firewall of about 3 KB of bundle that nobody has seen before: its rules depend on `number` and the time."""
+    seed = number * 7919 + time.time_ns() % 1_000_003
+    ports = [1024 + (seed * 31 + row * 97) % 60_000 for row in range(40)]
+    rules = ",\n".join(f"\t{{IPPROTO_UDP, {port}, XDP_DROP}}" for port in ports if port != scenario.OPEN_PORT)
+    return f'#include "firewall.h"\nstatic const struct rule rules[] = {{\n{rules}\n}};\nFIREWALL(rules);\n'
+
+
+async def objects(count: int) -> list[bytes]:
+    """Compiled programs; compiling is not what is measured."""
+    compiled = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(count):
+            path = Path(folder) / "program.c"
+            path.write_text(program_source(number))
+            compiled.append(await asyncio.to_thread(compile_c, path, include=[scenario.FIREWALL]))
+    return compiled
+
+
+async def measure() -> list[tuple[str, list[Figure]]]:
+    """All tables."""
+    state = Path(tempfile.mkdtemp(prefix="unibpf-bench-"))
+    os.environ["UNIBPF_STATE"] = str(state)
+    try:
+        async with _stack(), open_bus() as bus:
+            demo = scenario.Demo(bus=bus, machine="microvm")
+            await scenario.release_first(demo)
+            boot = await measure_boots(demo)
+            control, updates, report = await measure_updates(demo)
+            return [("Guest", boot), ("Updates under load", update_figures(control, updates, report))]
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+async def measure_boots(demo: scenario.Demo) -> list[Figure]:
+    """Boot times of fresh guests; the last one stays."""
+    times = []
+    for number in range(BOOTS):
+        seen = await scenario.boot_guest(demo)
+        times.append(seen.boot_ms or float("inf"))
+        progress(f"boot {number + 1} of {BOOTS}: {seen.boot_ms} ms")
+        if number < BOOTS - 1:
+            await guests.delete(demo.bus, scenario.GUEST, wait=True, timeout=scenario.WAIT_SECONDS)
+    status = await guest_status(demo.bus, demo.running)
+    image = binary_directory(os.environ) / "unibpf-guest.elf"
+    where = f"{demo.running.machine}, {demo.running.accel}, three NICs"
+    return [
+        Figure(name="QEMU exec to ready, p50", value=percentile(times, 0.5), unit="ms", limit=60, how=f"{BOOTS} boots, {where}"),
+        Figure(name="QEMU exec to ready, worst", value=max(times), unit="ms", how=f"{BOOTS} boots"),
+        Figure(name="guest memory", value=status.memory_total / (1 << 20), unit="MiB", limit=8, how="given to the VM"),
+        Figure(name="of it used at most", value=status.memory_peak / (1 << 20), unit="MiB", how="guest's own count"),
+        Figure(name="image", value=image.stat().st_size / 1024, unit="KiB", limit=256, how="unibpf-guest.elf"),
+    ]
+
+
+async def measure_updates(demo: scenario.Demo) -> tuple[TrafficReport, list[Update], TrafficReport]:
+    """A control run without updates, then `UPDATES` updates under the same load."""
+    programs = await objects(UPDATES)
+    control = await (await scenario.start_traffic(demo, CONTROL_SECONDS)).finish()
+    traffic = await scenario.start_traffic(demo)
+    await asyncio.sleep(1)
+    updates = []
+    for number, data in enumerate(programs):
+        push = Push(program=scenario.PROGRAM, data=data, audience=scenario.AUDIENCE)
+        began = time.monotonic_ns()
+        outcome = await push_and_wait(demo.bus, push, wait=True, timeout=scenario.WAIT_SECONDS)
+        updates.append(Update(began_ns=began, ended_ns=time.monotonic_ns(), outcome=outcome))
+        progress(f"update {number + 1} of {UPDATES}: active after {outcome.active_ms} ms")
+        await asyncio.sleep(PAUSE_SECONDS)
+    return control, updates, await traffic.stop()
+
+
+def longest_pauses(report: TrafficReport, windows: Sequence[tuple[int, int]]) -> list[float]:
+    """For each window (ns) the longest pause that ended in it, ms; pauses below 0.9 ms are not kept and count as that."""
+    return [max((length for end, length in report.pauses if first <= end <= last), default=900_000) / 1e6
+            for first, last in windows]  # fmt: skip
+
+
+def update_figures(control: TrafficReport, updates: Sequence[Update], report: TrafficReport) -> list[Figure]:
+    """The table of updates."""
+    active = [update.outcome.active_ms or float("inf") for update in updates]
+    events = [event for update in updates for event in update.outcome.elements]
+    windows = [(update.began_ns, update.ended_ns) for update in updates]
+    between = [(update.ended_ns + 20_000_000, update.ended_ns + 20_000_000 + update.ended_ns - update.began_ns) for update in updates]
+    with_update, without = longest_pauses(report, windows), longest_pauses(report, between)
+    size = sum(update.outcome.verdict.bundle_length for update in updates if update.outcome.verdict) / len(updates)
+    sent = sum(one.sent for one in report.classes)
+    lost = report.port(scenario.OPEN_PORT).lost
+    rate = sent / report.elapsed_ns * 1e9
+    return [
+        Figure(name="publish to active, p50", value=percentile(active, 0.5), unit="ms", limit=80,
+               how=f"{len(updates)} programs of {size / 1024:.1f} KiB, {rate:.0f} packets/s"),
+        Figure(name="publish to active, p95", value=percentile(active, 0.95), unit="ms", limit=150, how="the same"),
+        Figure(name="packets lost in the control run", value=control.port(scenario.OPEN_PORT).lost, unit="packets", limit=0,
+               how=f"{CONTROL_SECONDS:g} s without update"),
+        Figure(name="packets lost during updates", value=lost + sum(event.packets_lost for event in events), unit="packets",
+               limit=0, how=f"{sent} numbered packets, generator and guest"),
+        Figure(name="gap that an update adds, p50", value=percentile(with_update, 0.5) - percentile(without, 0.5), unit="ms",
+               limit=2, how="longest pause at the receiver, with minus without"),
+        Figure(name="longest gap inside the guest, p50", value=percentile([e.longest_gap_ns / 1e6 for e in events], 0.5),
+               unit="ms", how="between two batches, staging to swap"),
+        Figure(name="swap, p50", value=percentile([event.swap_ns / 1000 for event in events], 0.5), unit="µs", how="guest"),
+        Figure(name="guest's work, p50", unit="ms", how="parse to swap, its own clock",
+               value=percentile([sum(step[2] for step in event.steps) / 1e6 for event in events], 0.5)),
+    ]  # fmt: skip
