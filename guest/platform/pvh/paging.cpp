@@ -1,0 +1,104 @@
+// Page permissions after start.S: the image is W^X in 4 KiB pages, the null page and the page below the main stack are not
+// present, all other memory is writable and not executable in 2 MiB pages. Code pages for a JIT are split off when asked for.
+#include <array>
+#include <cstring>
+
+#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/pvh/pvh.hpp"
+
+extern "C" {
+extern char image_begin[], text_end[], rodata_end[], image_end[], main_stack_begin[];
+extern std::uint64_t page_directories[4 * 512];
+}
+
+namespace unibpf::platform {
+namespace {
+
+constexpr std::uint64_t kPresent = 1, kWrite = 2, kLarge = 1 << 7, kNoExecute = 1ull << 63;
+constexpr std::uint64_t kAddressMask = 0x000f'ffff'ffff'f000;
+constexpr std::uint64_t kSmall = 4096;
+
+constexpr std::size_t kTables = 6;  // 2 MiB pages that can be split: the image's (1 or 2) and the code arena's
+alignas(4096) std::array<std::array<std::uint64_t, 512>, kTables> tables;
+std::size_t tables_used = 0;
+
+std::uint64_t* page_entry(std::uint64_t address) {
+    std::uint64_t& directory = page_directories[address >> 21];
+    if ((directory & kLarge) != 0) {
+        if (tables_used == kTables) panic("paging: no page table left");
+        auto& table = tables[tables_used++];
+        const std::uint64_t flags = directory & ~(kAddressMask | kLarge);
+        for (std::uint64_t i = 0; i < 512; ++i) table[i] = (address & ~0x1f'ffffull) + i * kSmall + flags;
+        directory = reinterpret_cast<std::uint64_t>(table.data()) | kPresent | kWrite;
+    }
+    auto* table = reinterpret_cast<std::uint64_t*>(directory & kAddressMask);
+    return &table[address >> 12 & 511];
+}
+
+void protect(const char* begin, const char* end, bool write, bool execute) {
+    for (auto at = reinterpret_cast<std::uint64_t>(begin); at < reinterpret_cast<std::uint64_t>(end); at += kSmall)
+        pvh::protect_page(at, true, write, execute);
+}
+
+// --- code pages ---
+constexpr std::size_t kCodePages = 64;
+std::span<std::byte> code_arena;
+std::uint64_t code_taken = 0;  // bit i: page i of the arena is in use
+
+std::size_t pages_of(std::size_t bytes) { return (bytes + kSmall - 1) / kSmall; }
+std::uint64_t run_mask(std::size_t first, std::size_t count) { return (count == 64 ? ~0ull : (1ull << count) - 1) << first; }
+
+void set_code_pages(std::span<std::byte> pages, bool write, bool execute) {
+    for (std::size_t i = 0; i < pages.size(); i += kSmall)
+        pvh::protect_page(reinterpret_cast<std::uint64_t>(pages.data()) + i, true, write, execute);
+}
+
+}  // namespace
+
+namespace pvh {
+
+void protect_page(std::uint64_t address, bool present, bool write, bool execute) {
+    *page_entry(address) = (address & kAddressMask) | (present ? kPresent : 0) | (write ? kWrite : 0) | (execute ? 0 : kNoExecute);
+    cpu::flush_page(address);
+}
+
+void protect_image() {
+    protect(image_begin, text_end, false, true);
+    protect(text_end, rodata_end, false, false);
+    protect(rodata_end, image_end, true, false);
+    protect_page(reinterpret_cast<std::uint64_t>(main_stack_begin), false, false, false);
+    // The first 2 MiB were executable as a whole for start.S: what is not image loses that.
+    for (std::uint64_t at = 0; at < reinterpret_cast<std::uint64_t>(image_begin); at += kSmall) protect_page(at, at != 0, true, false);
+    for (std::uint64_t at = (reinterpret_cast<std::uint64_t>(image_end) + kSmall - 1) & ~(kSmall - 1); (at & 0x1f'ffff) != 0; at += kSmall)
+        protect_page(at, true, true, false);
+}
+
+}  // namespace pvh
+
+std::span<std::byte> code_allocate(std::size_t bytes) {
+    const std::size_t count = pages_of(bytes);
+    if (count == 0 || count > kCodePages) return {};
+    if (code_arena.empty()) code_arena = alloc_region(kCodePages * kSmall);
+    if (code_arena.empty()) return {};
+    for (std::size_t first = 0; first + count <= kCodePages; ++first) {
+        if ((code_taken & run_mask(first, count)) != 0) continue;
+        code_taken |= run_mask(first, count);
+        const auto pages = code_arena.subspan(first * kSmall, count * kSmall);
+        set_code_pages(pages, true, false);
+        return pages;
+    }
+    return {};
+}
+
+bool code_seal(std::span<std::byte> pages) {
+    set_code_pages(pages, false, true);
+    return true;
+}
+
+void code_release(std::span<std::byte> pages) {
+    if (pages.empty()) return;
+    set_code_pages(pages, true, false);
+    code_taken &= ~run_mask(static_cast<std::size_t>(pages.data() - code_arena.data()) / kSmall, pages_of(pages.size()));
+}
+
+}  // namespace unibpf::platform
