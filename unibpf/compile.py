@@ -1,8 +1,8 @@
 """Compiles one C file to an eBPF object, for `unibpf push` and `unibpf verify` on FILE.c.
 
 clang does the work; this module only knows how to ask it: target, debug information (the verifier needs BTF), where Linux'
-architecture headers are, and the network functions' own. Source files are named relative to the folder they are in, so that
-the same source gives the same object wherever it lies.
+architecture headers are, and the network functions' own. clang runs in the source's folder and names files relative to it, so
+that the same source gives the same object wherever it lies (a prefix map would do too, but loses the source lines in BTF).
 """
 
 import os
@@ -10,7 +10,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,25 +22,24 @@ TIMEOUT_SECONDS: Final = 60
 
 
 class CompileError(Exception):
-    """The compiler is missing or refused the source; `output` is what it said."""
+    """The compiler is missing, or refused the source; then the text is what it said."""
 
-    def __init__(self, message: str, *, output: str = "", hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
-        self.output = output
         self.hint = hint
 
 
-def compile_c(source: Path, *, defines: Mapping[str, str | int] | None = None) -> bytes:
-    """Return the object of `source`; raises CompileError."""
+def compile_c(source: Path, *, defines: Sequence[str] = ()) -> bytes:
+    """Return the object of `source`, compiled with `defines` (`NAME` or `NAME=VALUE`); raises CompileError."""
     if not source.is_file():
         raise CompileError(f"`{source}` cannot be read")
     with tempfile.TemporaryDirectory(prefix="unibpf-") as folder:
         target = Path(folder) / "program.o"
-        command = [find_compiler(), *FLAGS, *_includes(source), *_defines(defines or {})]
-        command += ["-c", str(source), "-o", str(target)]
+        command = [find_compiler(), *FLAGS, *_includes(), *(f"-D{define}" for define in defines)]
+        command += ["-c", source.name, "-o", str(target)]
         done = _run(command, source)
         if done.returncode != 0:
-            raise CompileError(f"`{source}` does not compile", output=done.stderr.strip())
+            raise CompileError(done.stderr.strip() or f"clang ended with status {done.returncode}")
         return target.read_bytes()
 
 
@@ -64,20 +63,15 @@ def _run(command: list[str], source: Path) -> "subprocess.CompletedProcess[str]"
             timeout=TIMEOUT_SECONDS,
             check=False,
             env=environment,
+            cwd=source.resolve().parent,
         )
     except subprocess.TimeoutExpired as error:
         raise CompileError(f"`{source}` takes longer than {TIMEOUT_SECONDS} s to compile") from error
 
 
-def _includes(source: Path) -> list[str]:
-    folder = source.resolve().parent
+def _includes() -> list[str]:
     return [
         f"-I/usr/include/{platform.machine()}-linux-gnu",
         f"-I{REPOSITORY / 'vnfs'}",
-        f"-ffile-prefix-map={folder}/=",
-        f"-fdebug-compilation-dir={folder}",
+        "-fdebug-compilation-dir=.",
     ]
-
-
-def _defines(defines: Mapping[str, str | int]) -> list[str]:
-    return [f"-D{name}={value}" for name, value in defines.items()]
