@@ -1,6 +1,7 @@
 """A verifier's report for people: what a good compiler would print (house style, "Messages to people")."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 from unibpf.messages import Finding, Report
@@ -22,8 +23,19 @@ def verdict_line(report: Report) -> str:
     return f"safe{name}: {', '.join(facts)}"
 
 
-def finding_lines(finding: Finding) -> Iterator[str]:
-    """One finding: rule and message, place, what was known there, what to write instead."""
+def print_report(report: Report) -> None:
+    """All findings, on stderr."""
+    for finding in report.findings:
+        print(format_finding(finding), file=sys.stderr)
+
+
+def format_finding(finding: Finding) -> str:
+    """One finding as several lines."""
+    return "\n".join(_finding_lines(finding))
+
+
+def _finding_lines(finding: Finding) -> Iterator[str]:
+    """Rule and message, place, what was known there, what to write instead."""
     yield f"error[{finding.rule}]: {finding.message}"
     place = _place(finding)
     if place:

@@ -16,9 +16,11 @@ import msgspec
 import typer
 
 from unibpf.cli.output import Exit, fail
-from unibpf.cli.report import explain_lines, finding_lines, verdict_line
+from unibpf.cli.report import explain_lines, format_finding, print_report, verdict_line
 from unibpf.compile import CompileError, compile_c
 from unibpf.messages import Report
+
+__all__ = ["format_finding", "print_report", "verify"]
 
 TIMEOUT_SECONDS = 60
 
@@ -73,8 +75,7 @@ def _is_report(text: str) -> bool:
 
 
 def _say(report: Report, *, explain: bool) -> None:
-    for finding in report.findings:
-        print(*finding_lines(finding), sep="\n", file=sys.stderr)
+    print_report(report)
     print(verdict_line(report))
     if explain:
         print(*explain_lines(report), sep="\n")
