@@ -3,11 +3,13 @@
 // How main uses it:
 //   parse_boot_image(...)                       guest/control/boot.hpp
 //   verify_boot_graph(...)                      a bad graph is a named panic, main's business
+//   ControlContext in the router's Environment, control_element_class in its Registry, then Router::create
 //   Control::create(parts)                      after the Router is up; takes memory from the heap, once
 //   control->load_first_programs()              says on the console which element got no program (it fails closed)
-//   control_start(Control::entry, control, ..)  the control stack; it runs only inside control_resume
-//   loop: control->poll();                      data-path side: frames in, posted swaps, answers out
-//         if (control->wants_slice()) control_resume(slice_ns);
+//   control_start(Control::entry, control, ..)  the control stack (stack_bytes); it runs only inside control_resume
+//   loop: loop_stats.round_begins(now); router->run_once(now); loop_stats.round_ended(now);
+//         control->poll();                      data-path side: frames in, posted swaps, answers out
+//         if (control->wants_slice()) control_resume(slice_ns);   and then poll once more before sleeping: answers wait
 //
 // Invariants: everything the data path reads (slots, router) is changed by `poll` alone, on the main stack between two
 // batches; the control stack only prepares and posts. The queues between the two stacks are single-producer,
@@ -22,6 +24,7 @@
 
 namespace unibpf {
 
+struct ControlContext;
 class Nic;
 class Router;
 class SlotRegistry;
@@ -29,6 +32,8 @@ class SlotRegistry;
 // What the control channel works on; all of it outlives the Control.
 struct ControlParts {
     const BootImage* boot = nullptr;
+    BootGraph graph;
+    ControlContext* context = nullptr;  // the one in the router's Environment
     Router* router = nullptr;
     SlotRegistry* slots = nullptr;
     Nic* management = nullptr;        // may be null: a guest without management can be booted, but not updated
@@ -40,6 +45,9 @@ struct ControlParts {
 
 class Control {
   public:
+    static constexpr std::size_t stack_bytes = 64 * 1024;
+
+    // Takes limits and floors of the boot image into the slots, too. Fails with rule `memory`.
     static Result<Control*> create(const ControlParts& parts);
 
     // The first programs of the boot image, with the same checks as an update; runs on the main stack, before the loop.

@@ -41,6 +41,7 @@ class Steps {
         end();
         if (count_ < steps_.size()) steps_[count_++] = step;
     }
+    std::uint64_t origin_ns() const { return origin_ns_; }
     std::size_t size() const { return count_; }
     const Step& operator[](std::size_t index) const { return steps_[index]; }
 

@@ -1,0 +1,215 @@
+#include "guest/control/control.hpp"
+
+#include <atomic>
+
+#include "guest/control/coap/server.hpp"
+#include "guest/control/context.hpp"
+#include "guest/control/frame_queue.hpp"
+#include "guest/control/net/frames.hpp"
+#include "guest/control/resources.hpp"
+#include "guest/control/updater.hpp"
+#include "guest/core/format.hpp"
+#include "guest/drivers/nic.hpp"
+#include "guest/platform/platform.hpp"
+
+namespace unibpf {
+
+namespace {
+
+constexpr std::size_t body_budget = 3 * max_signed_bundle / 2;  // of the heap, for all bodies that are being assembled
+
+// Hands a swap from the control stack to the main stack. Control fills in the fields and publishes them by `state` (release);
+// main reads them after seeing `posted` (acquire) and publishes the outcome by `finished` in the same way.
+class SwapMailbox final : public Swapper {
+  public:
+    Status swap(ProgramSlot& slot, Swap what, Times& times) override {
+        slot_ = &slot;
+        what_ = what;
+        if (!platform::on_control_stack()) {  // the first programs, before the loop runs
+            execute();
+        } else {
+            state_.store(State::posted, std::memory_order_release);
+            while (state_.load(std::memory_order_acquire) != State::finished) platform::control_yield();
+        }
+        state_.store(State::idle, std::memory_order_relaxed);
+        times = times_;
+        return outcome_;
+    }
+
+    // Main stack, between two batches.
+    bool run_posted() {
+        if (state_.load(std::memory_order_acquire) != State::posted) return false;
+        execute();
+        state_.store(State::finished, std::memory_order_release);
+        return true;
+    }
+
+  private:
+    enum class State : std::uint8_t { idle, posted, finished };
+
+    void execute() {
+        times_.start_ns = platform::monotonic_ns();
+        outcome_ = what_ == Swap::activate ? slot_->activate() : slot_->rollback();
+        times_.duration_ns = platform::monotonic_ns() - times_.start_ns;
+    }
+
+    std::atomic<State> state_{State::idle};
+    ProgramSlot* slot_ = nullptr;
+    Swap what_ = Swap::activate;
+    Times times_;
+    Status outcome_ = done();
+};
+
+void say(std::string_view element, const Error& error) {
+    TextBuffer<320> line;
+    line.text("unibpf control: element `").text(element).text("` starts without a program: ").text(error.text);
+    line.text(" (rule ").text(rule_table[rule_index(error.rule)].rule).text(")\n");
+    platform::console_write(line.view());
+}
+
+}  // namespace
+
+struct Control::State {
+    explicit State(const ControlParts& given)
+        : parts{given}, updater{parts, mailbox},
+          resources{parts, updater, boot_steps, {platform::monotonic_ns, platform::wall_clock_us}} {}
+
+    ControlParts parts;
+    SwapMailbox mailbox;
+    Updater updater;
+    Steps boot_steps;
+    ControlResources resources;
+    OwnedArray<std::uint8_t> answer_buffer;
+    Owned<coap::Server> server;
+    net::Local local;
+    FrameQueue received;
+    FrameQueue answers;
+    std::atomic<bool> working{false};  // the control stack is in the middle of something
+
+    void handle(Packet& frame);
+    std::size_t answer(const net::Incoming& incoming, std::span<std::uint8_t> out);
+    std::size_t answer_datagram(const net::Incoming& incoming, std::span<std::uint8_t> out);
+    bool receive();
+    bool transmit();
+};
+
+Result<Control*> Control::create(const ControlParts& parts) {
+    // Both live as long as the guest and are never released.
+    void* state_memory = Heap::system().allocate(sizeof(State));
+    void* memory = Heap::system().allocate(sizeof(Control));
+    if (state_memory == nullptr || memory == nullptr) return Error{"memory", "there is no memory for the control channel"};
+    State& state = *new (state_memory) State{parts};
+    TRY(state.updater.prepare());
+    state.answer_buffer = make_array<std::uint8_t>(answer_buffer_bytes);
+    if (!state.answer_buffer) return Error{"memory", "there is no memory for the control channel's answers"};
+    state.server = make<coap::Server>(state.resources, state.answer_buffer.span(), body_budget);
+    if (!state.server) return Error{"memory", "there is no memory for the CoAP server"};
+    state.local.address = parts.boot->management.address;
+    state.local.port = parts.boot->management.port;
+    if (parts.management != nullptr) state.local.mac = parts.management->mac();
+    for (ProgramSlot* slot : parts.slots->slots()) {
+        slot->set_limits(parts.boot->limits.instruction_budget, parts.boot->limits.probation_ns);
+        slot->raise_floor(parts.boot->floor(slot->element()));
+    }
+    return new (memory) Control{state};
+}
+
+void Control::load_first_programs() {
+    for (const BootProgram& program : state_.parts.boot->programs) {
+        const Status loaded = state_.updater.boot(program, platform::wall_clock_us() / 1'000'000);
+        if (!loaded) say(program.element, loaded.error());
+    }
+}
+
+void Control::boot_step(const char* name, std::uint64_t start_ns, std::uint64_t duration_ns) {
+    state_.boot_steps.add({name, start_ns, duration_ns});
+}
+
+void Control::entry(void* self) {
+    State& state = static_cast<Control*>(self)->state_;
+    for (;;) {
+        PacketPtr frame = state.received.pop();
+        if (!frame) {
+            state.working.store(false, std::memory_order_release);
+            platform::control_yield();
+            continue;
+        }
+        state.working.store(true, std::memory_order_release);
+        state.handle(*frame);
+        const platform::NoPreempt whole;  // the pool is the data path's
+        frame.reset();
+    }
+}
+
+void Control::State::handle(Packet& frame) {
+    const net::Incoming incoming = net::classify(frame.bytes(), local);
+    ++parts.context->frames[static_cast<std::size_t>(incoming.kind)];
+    if (incoming.kind > net::FrameKind::echo_request) return;
+    PacketPtr reply;
+    {
+        const platform::NoPreempt whole;
+        reply = PacketPool::system().acquire();
+    }
+    if (!reply) {
+        ++parts.context->no_slot;
+        return;
+    }
+    const std::size_t length = answer(incoming, {reply->data(), reply->tailroom()});
+    const platform::NoPreempt whole;
+    if (length == 0 || !reply->put(static_cast<std::uint16_t>(length)) || !answers.push(reply)) reply.reset();
+}
+
+std::size_t Control::State::answer(const net::Incoming& incoming, std::span<std::uint8_t> out) {
+    switch (incoming.kind) {
+        case net::FrameKind::arp_request: return net::make_arp_reply(local, incoming.peer, out);
+        case net::FrameKind::echo_request: return net::make_echo_reply(local, incoming.peer, incoming.payload, out);
+        case net::FrameKind::datagram: return answer_datagram(incoming, out);
+        default: return 0;
+    }
+}
+
+std::size_t Control::State::answer_datagram(const net::Incoming& incoming, std::span<std::uint8_t> out) {
+    const coap::Endpoint peer{incoming.peer.address, incoming.peer.port};
+    const std::size_t length =
+        server->handle(peer, incoming.payload, platform::monotonic_ns(), out.subspan(net::datagram_offset));
+    const coap::ServerCounters& counters = server->counters();
+    parts.context->requests = counters.requests;
+    parts.context->duplicates = counters.duplicates;
+    parts.context->malformed = counters.malformed;
+    return length == 0 ? 0 : net::finish_datagram(local, incoming.peer, length, out);
+}
+
+bool Control::poll() {
+    const bool received = state_.receive();
+    const bool swapped = state_.mailbox.run_posted();
+    const bool sent = state_.transmit();
+    return received || swapped || sent;
+}
+
+bool Control::State::receive() {
+    if (parts.management == nullptr) return false;
+    Batch batch;
+    parts.management->receive(batch);
+    const bool any = !batch.empty();
+    while (PacketPtr packet = batch.pop_front()) {
+        if (!received.push(packet)) ++parts.context->queue_full;
+    }
+    return any;
+}
+
+bool Control::State::transmit() {
+    if (answers.empty()) return false;
+    Batch batch;
+    while (!batch.full()) {
+        PacketPtr packet = answers.pop();
+        if (!packet) break;
+        (void)batch.push_back(static_cast<PacketPtr&&>(packet));
+    }
+    parts.management->transmit(static_cast<Batch&&>(batch));
+    parts.management->flush();
+    return true;
+}
+
+bool Control::wants_slice() const { return state_.working.load(std::memory_order_acquire) || !state_.received.empty(); }
+
+}  // namespace unibpf
