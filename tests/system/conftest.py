@@ -1,0 +1,34 @@
+"""One embedded stack for all system tests that do not break it, in a state directory with a short path."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Cli, StackProcess
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """Unix socket paths must fit in 108 bytes, pytest's own folders do not always."""
+    folder = Path(tempfile.mkdtemp(prefix="unibpf-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack(short_folder: Path) -> Iterator[StackProcess]:
+    running = StackProcess(short_folder / "state")
+    try:
+        yield running
+    finally:
+        for guest in running.cli.run("guest", "list", "--json").json:
+            running.cli.run("guest", "delete", guest["guest"], "--wait", "--json")
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def cli(stack: StackProcess) -> Cli:
+    return stack.cli
