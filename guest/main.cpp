@@ -8,8 +8,8 @@
 namespace unibpf {
 
 void guest_main() {
-    PacketPool::system().adopt(platform::alloc_region(1280u * Packet::kSlotBytes));
-    Heap::system().adopt(platform::alloc_region(platform::region_available() / 2));
+    PacketPool::system(1280);
+    Heap::system(platform::region_available() / 2);
     const auto nics = discover_nics();
     TextBuffer<160> line;
     line.text("unibpf ready guest=none graph=none elements=0 nics=").number(nics.size()).text(" ns=").number(platform::monotonic_ns() - platform::entry_ns()).text("\n");

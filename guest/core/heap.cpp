@@ -6,7 +6,6 @@ namespace unibpf {
 
 namespace {
 constexpr std::size_t kGrain = 16;
-constexpr std::size_t kSystemBytes = 8u << 20;
 
 constexpr std::uintptr_t round_up(std::uintptr_t value, std::size_t to) { return (value + to - 1) & ~(std::uintptr_t{to} - 1); }
 }  // namespace
@@ -24,9 +23,9 @@ namespace {
 constexpr std::uintptr_t kInUse = 0x1;
 }  // namespace
 
-Heap& Heap::system() {
+Heap& Heap::system(std::size_t bytes) {
     static Heap heap;
-    if (heap.total_ == 0) heap.adopt(platform::alloc_region(kSystemBytes));
+    if (heap.total_ == 0) heap.adopt(platform::alloc_region(bytes));
     return heap;
 }
 

@@ -25,8 +25,8 @@ class Heap {
     Heap(const Heap&) = delete;
     Heap& operator=(const Heap&) = delete;
 
-    // The heap of the running guest. Takes 8 MiB (Linux) from the platform on first use unless `adopt` was called before.
-    static Heap& system();
+    // The heap of the running guest. The first call takes `bytes` from the platform: main's, at boot; in tests, anybody's.
+    static Heap& system(std::size_t bytes = 8u << 20);
 
     void adopt(std::span<std::byte> region);  // once, before the first allocation
     void* allocate(std::size_t bytes, std::size_t align = 16);  // nullptr when nothing fits

@@ -90,9 +90,9 @@ void Batch::take(Batch& other) {
     other.first_ = 0;
 }
 
-PacketPool& PacketPool::system() {
+PacketPool& PacketPool::system(std::size_t slots) {
     static PacketPool pool;
-    if (pool.capacity_ == 0) pool.adopt(platform::alloc_region(512u * Packet::kSlotBytes));
+    if (pool.capacity_ == 0) pool.adopt(platform::alloc_region(slots * Packet::kSlotBytes));
     return pool;
 }
 

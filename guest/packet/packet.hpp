@@ -164,8 +164,8 @@ class PacketPool {
     PacketPool(const PacketPool&) = delete;
     PacketPool& operator=(const PacketPool&) = delete;
 
-    // The pool of the running guest; takes 512 slots from the platform on first use unless `adopt` was called before.
-    static PacketPool& system();
+    // The pool of the running guest. The first call takes `slots` from the platform: main's, at boot; in tests, anybody's.
+    static PacketPool& system(std::size_t slots = 512);
 
     void adopt(std::span<std::byte> region);  // 2048-aligned; once. Touches only the first 64 bytes of each slot
     PacketPtr acquire();                      // reset, empty frame; null when no slot is left
