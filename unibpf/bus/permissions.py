@@ -56,7 +56,7 @@ ROLES: Final = {
         consumes=((UPLOADS, "verifier"),),
         writes=(VERDICTS,),
         stores_objects=True,
-        serves=(f"{PREFIX}.verifier.*",),
+        serves=(f"{PREFIX}.verifier.>",),
     ),
     "signer": Role(
         publishes=(f"{PREFIX}.program.signed.*", f"{PREFIX}.program.refused.*", f"{PREFIX}.audit.*"),
@@ -64,7 +64,7 @@ ROLES: Final = {
         writes=(RELEASES, SEQUENCES, RESERVATIONS),
         streams=(AUDIT,),
         stores_objects=True,
-        serves=(f"{PREFIX}.signer.*",),
+        serves=(f"{PREFIX}.signer.>",),
     ),
     "deployer": Role(
         publishes=tuple(f"{PREFIX}.guest.{state}.*" for state in _STATES),

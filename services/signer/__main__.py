@@ -1,0 +1,55 @@
+"""`python -m services.signer`: the service.   `python -m services.signer init-token`: a SoftHSM token (see token.py)."""
+
+import argparse
+import asyncio
+import os
+import sys
+
+from services.signer import policy
+from services.signer.errors import SignerError
+from services.signer.hsm import Hsm
+from services.signer.service import Signer
+from services.signer.settings import Settings
+from services.signer.token import init_token
+from unibpf import identity, logs, process, tracing
+from unibpf.bus import Bus, BusError, BusSettings
+from unibpf.identity import IdentityError
+
+NAME = "signer"
+
+
+async def serve(settings: Settings) -> None:
+    """Connect, open the token, work until cancelled."""
+    rules = policy.load(settings.policy)
+    verifier_key = settings.pinned_verifier()
+    tracing.init(NAME)
+    own = identity.load(settings.paths.keys, NAME)
+    hsm = await Hsm.open(settings.hsm)
+    try:
+        async with await Bus.connect(BusSettings(url=settings.url, identity=own)) as bus:
+            signer = await Signer.create(bus, hsm, policy=rules, verifier_key=verifier_key)
+            await signer.run(workers=settings.workers)
+    finally:
+        await hsm.close()
+
+
+def main() -> int:
+    """Exit codes: 0 ended by a signal, 1 could not start."""
+    parser = argparse.ArgumentParser(prog="python -m services.signer", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["serve", "init-token"], default="serve")
+    arguments = parser.parse_args()
+    logs.configure(NAME)
+    settings = Settings.from_environment(os.environ)
+    try:
+        if arguments.command == "init-token":
+            print(init_token(settings).kid.hex())
+        else:
+            asyncio.run(process.until_signalled(serve(settings)))
+    except (SignerError, BusError, IdentityError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The signing key in a PKCS#11 token. Every call of the library is made on one dedicated thread.
+
+Invariants: the private key never leaves the token (it is sensitive and not extractable, and `open` refuses to work with
+one that is not); the algorithm is fixed when the token is opened; a session is opened once and reopened after a failure.
+More than one thread in SoftHSM crashes it, hence the executor with exactly one worker.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import pkcs11
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
+from pkcs11.exceptions import PKCS11Error
+
+from services.signer.errors import HsmError
+from services.signer.settings import HsmSettings
+from unibpf.envelope import ALGORITHMS, EDDSA, TrustedKey
+
+T = TypeVar("T")
+_DER_OCTET_STRING: Final = 0x04
+_LOADED: Final[dict[str, Any]] = {}
+
+
+class Hsm:
+    """An open session with the signing key. Made by `open`; `sign` may be called from any task."""
+
+    def __init__(self, settings: HsmSettings, executor: ThreadPoolExecutor) -> None:
+        self._settings = settings
+        self._executor = executor
+        self._session: Any = None
+        self._private: Any = None
+        self._public: TrustedKey | None = None
+
+    @classmethod
+    async def open(cls, settings: HsmSettings) -> "Hsm":
+        """Log in and find the key; raises HsmError with what to do."""
+        hsm = cls(settings, ThreadPoolExecutor(max_workers=1, thread_name_prefix="pkcs11"))
+        try:
+            await hsm._call(hsm._open)
+        except BaseException:
+            hsm._executor.shutdown(wait=False)
+            raise
+        return hsm
+
+    @property
+    def key(self) -> TrustedKey:
+        """The public half, with its algorithm."""
+        if self._public is None:
+            raise HsmError("the token is not open")
+        return self._public
+
+    async def sign(self, data: bytes) -> bytes:
+        """The raw 64-byte signature (Ed25519, or r || s of ES256); one retry with a new session."""
+        try:
+            return await self._call(lambda: self._sign(data))
+        except HsmError:
+            await self._call(self._open)
+            return await self._call(lambda: self._sign(data))
+
+    async def close(self) -> None:
+        """Log out and end the thread."""
+        await self._call(self._close)
+        self._executor.shutdown()
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        """Run on the PKCS#11 thread; the library's exceptions become HsmError."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, function)
+        except PKCS11Error as error:
+            raise HsmError(f"the token refused: {type(error).__name__} {error}".rstrip()) from error
+
+    def _open(self) -> None:
+        settings = self._settings
+        self._close()
+        library = load_library(settings)
+        token = library.get_token(token_label=settings.token)
+        self._session = token.open(user_pin=read_pin(settings))
+        self._private = self._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=settings.key)
+        if self._private[Attribute.EXTRACTABLE] or not self._private[Attribute.SENSITIVE]:
+            raise HsmError(f"the key `{settings.key}` can be extracted from the token; make one that cannot")
+        public = self._session.get_key(object_class=ObjectClass.PUBLIC_KEY, label=settings.key)
+        self._public = public_key(public, settings.algorithm)
+
+    def _sign(self, data: bytes) -> bytes:
+        if self.key.alg == EDDSA:
+            return bytes(self._private.sign(data, mechanism=Mechanism.EDDSA))
+        # ES256: the token's raw ECDSA takes a hash (RFC 9053 2.1).
+        return bytes(self._private.sign(hashlib.sha256(data).digest(), mechanism=Mechanism.ECDSA))
+
+    def _close(self) -> None:
+        session, self._session, self._private = self._session, None, None
+        if session is not None:
+            session.close()
+
+
+def load_library(settings: HsmSettings) -> Any:
+    """The PKCS#11 library, initialised anew when another SoftHSM configuration is asked for (tests do)."""
+    if settings.softhsm_conf is not None:
+        os.environ["SOFTHSM2_CONF"] = str(settings.softhsm_conf)
+    library = pkcs11.lib(settings.module)
+    configuration = str(settings.softhsm_conf)
+    if _LOADED.setdefault(settings.module, configuration) != configuration:
+        _LOADED[settings.module] = configuration
+        library.reinitialize()
+    return library
+
+
+def read_pin(settings: HsmSettings) -> str:
+    """The user PIN; a file that others may read is refused."""
+    path = settings.pin_file
+    if not path.exists():
+        raise HsmError(f"there is no PIN at `{path}`; make a token with `python -m services.signer init-token`")
+    if path.stat().st_mode & 0o077:
+        raise HsmError(f"`{path}` may be read by others; run `chmod 600 {path}`")
+    return path.read_text().strip()
+
+
+def public_key(public: Any, algorithm: str) -> TrustedKey:
+    """The raw public key out of the token's EC_POINT, a DER OCTET STRING around it."""
+    expected = KeyType.EC_EDWARDS if ALGORITHMS[algorithm] == EDDSA else KeyType.EC
+    if public.key_type != expected:
+        raise HsmError(f"the key is of type `{public.key_type.name}`, the setting asks for `{algorithm}`")
+    point = bytes(public[Attribute.EC_POINT])
+    if len(point) < 2 or point[0] != _DER_OCTET_STRING or point[1] != len(point) - 2:
+        raise HsmError("the token's EC_POINT is not a DER octet string")
+    return TrustedKey(alg=ALGORITHMS[algorithm], key=point[2:])

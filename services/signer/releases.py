@@ -1,0 +1,94 @@
+"""What exactly is signed for a push or a graph. Pure: the same input gives the same bytes, so a redelivery changes nothing."""
+
+from services.signer.sequence import Reservation
+from unibpf.envelope import Release, VerifierNote
+from unibpf.messages import AuditRecord, Signed, SignGraph, Verdict
+
+GRAPH_SIGNER = "operator"
+GRAPH_SIGNER_VERSION = "1"
+_NO_DIGEST = bytes(32)
+
+
+def program_release(verdict: Verdict, reservation: Reservation) -> Release:
+    """The release of a verified program; maps keep their contents unless a later policy says otherwise."""
+    if verdict.bundle is None or verdict.kind is None:
+        raise AssertionError("a believed verdict names bundle and kind")
+    return Release(
+        kind=verdict.kind,
+        program=verdict.program,
+        element=verdict.element,
+        sequence=reservation.sequence,
+        audience=verdict.audience,
+        bundle=bytes.fromhex(verdict.bundle),
+        length=verdict.bundle_length,
+        not_after=reservation.not_after,
+        verifier=VerifierNote(
+            name=verdict.verifier,
+            version=verdict.version,
+            options=bytes.fromhex(verdict.options_digest),
+            verdict=bytes.fromhex(verdict.verdict_digest),
+        ),
+    )
+
+
+def graph_release(request: SignGraph, reservation: Reservation) -> Release:
+    """The release of a graph's text; nobody verified it but the operator whose policy allows it."""
+    return Release(
+        kind="graph",
+        program=request.name,
+        sequence=reservation.sequence,
+        audience=request.audience,
+        bundle=bytes.fromhex(reservation.bundle),
+        length=len(request.graph.encode()),
+        not_after=reservation.not_after,
+        verifier=VerifierNote(
+            name=GRAPH_SIGNER,
+            version=GRAPH_SIGNER_VERSION,
+            options=_NO_DIGEST,
+            verdict=_NO_DIGEST,
+        ),
+    )
+
+
+def audit_record(release: Release, reservation: Reservation, *, identity: str, kid: bytes, now: int) -> AuditRecord:
+    """What is written down before the HSM is asked."""
+    return AuditRecord(
+        push_id=reservation.push_id,
+        program=release.program,
+        audience=release.audience,
+        identity=identity,
+        sequence=release.sequence,
+        bundle=release.bundle.hex(),
+        verdict_digest=release.verifier.verdict.hex(),
+        policy=reservation.policy,
+        signed_at=now,
+        kid=kid.hex(),
+    )
+
+
+def signed_event(verdict: Verdict, reservation: Reservation) -> Signed:
+    """The event, and the value of KV `unibpf-releases`."""
+    if verdict.bundle is None or verdict.kind is None:
+        raise AssertionError("a believed verdict names bundle and kind")
+    return Signed(
+        push_id=verdict.push_id,
+        program=verdict.program,
+        audience=verdict.audience,
+        kind=verdict.kind,
+        element=verdict.element,
+        sequence=reservation.sequence,
+        envelope=reservation.envelope,
+        bundle=verdict.bundle,
+        policy=reservation.policy,
+        identity=verdict.identity,
+        not_after=reservation.not_after,
+    )
+
+
+def is_same_release(newest: Signed | None, verdict: Verdict, *, now: int) -> bool:
+    """Whether the push asks for what is the newest release already, and that still holds."""
+    return (
+        newest is not None
+        and (newest.bundle, newest.kind, newest.element) == (verdict.bundle, verdict.kind, verdict.element)
+        and (newest.not_after is None or newest.not_after > now)
+    )

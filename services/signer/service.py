@@ -1,0 +1,99 @@
+"""The signer's rim: verified pushes in, `signed` or `refused` out; graphs on request. No decisions here."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from services.signer import verdicts
+from services.signer.errors import EvidenceError, HsmError, PolicyRefusal
+from services.signer.graphs import Graphs
+from services.signer.hsm import Hsm
+from services.signer.policy import Policy
+from services.signer.programs import Programs
+from services.signer.sequence import Sequences
+from services.signer.signing import Signing
+from unibpf import subjects
+from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, topology
+from unibpf.messages import Refused, SignedGraph, SignGraph, Verdict
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "unibpf-signer"
+CONSUMER = "signer"
+
+
+class Signer:
+    """One copy of the service; any number may run."""
+
+    def __init__(self, bus: Bus, *, programs: Programs, graphs: Graphs, verifier_key: str) -> None:
+        self._bus = bus
+        self._programs = programs
+        self._graphs = graphs
+        self._verifier_key = verifier_key
+
+    @classmethod
+    async def create(
+        cls, bus: Bus, hsm: Hsm, *, policy: Policy, verifier_key: str, clock: Callable[[], float] = time.time
+    ) -> "Signer":
+        """Wire the parts together; `clock` gives Unix seconds."""
+        sequences = Sequences(
+            counters=await bus.kv(topology.SEQUENCES), reservations=await bus.kv(topology.RESERVATIONS)
+        )
+        signing = Signing(bus=bus, hsm=hsm, sequences=sequences)
+        releases = await bus.kv(topology.RELEASES)
+        programs = Programs(signing=signing, releases=releases, policy=policy, clock=clock)
+        graphs = Graphs(signing=signing, policy=policy, clock=clock)
+        return cls(bus, programs=programs, graphs=graphs, verifier_key=verifier_key)
+
+    async def run(self, *, workers: int = 1) -> None:
+        """Serve and consume until cancelled."""
+        endpoints = {subjects.sign_graph(): self.on_sign_graph}
+        await self._bus.serve(SERVICE, endpoints, description="signs verified programs and graphs inside an HSM")
+        await self._bus.consume(CONSUMER, self.on_verified, concurrency=workers)
+
+    async def on_verified(self, received: Received) -> None:
+        """`program.verified`: sign, refuse, or put aside."""
+        try:
+            verdict = verdicts.believe(received.data, received.signature, self._verifier_key)
+        except EvidenceError as error:
+            raise Reject(error.rule, str(error)) from error
+        try:
+            signed = await self._programs.release(verdict)
+        except PolicyRefusal as error:
+            await self._refuse(verdict, error.rule, str(error), error.hint)
+        except EvidenceError as error:
+            await self._refuse(verdict, error.rule, str(error), None)
+            raise Reject(error.rule, str(error)) from error
+        except (HsmError, ObjectMissing, ObjectCorrupt) as error:
+            raise Retry(str(error)) from error
+        else:
+            await self._bus.publish(subjects.signed(verdict.program), signed)
+            logger.info("signed", extra=_fields(verdict, sequence=signed.sequence, envelope=signed.envelope))
+
+    async def on_sign_graph(self, received: Received) -> SignedGraph:
+        """`signer.sign_graph`: 403 when the policy refuses, 503 when the token cannot sign now."""
+        request = received.decode(SignGraph)
+        try:
+            return await self._graphs.sign(request)
+        except PolicyRefusal as error:
+            raise ServiceError("403", f"{error.rule}: {error}") from error
+        except HsmError as error:
+            raise ServiceError("503", f"hsm: {error}") from error
+
+    async def _refuse(self, verdict: Verdict, rule: str, reason: str, hint: str | None) -> None:
+        refused = Refused(
+            push_id=verdict.push_id,
+            program=verdict.program,
+            audience=verdict.audience,
+            identity=verdict.identity,
+            rule=rule,
+            reason=reason,
+            hint=hint,
+        )
+        await self._bus.publish(subjects.refused(verdict.program), refused)
+        logger.info("refused", extra=_fields(verdict, rule=rule, reason=reason))
+
+
+def _fields(verdict: Verdict, **more: str | int) -> dict[str, str | int]:
+    """The canonical line of one push."""
+    return {"push_id": verdict.push_id, "program": verdict.program, "audience": verdict.audience, **more}

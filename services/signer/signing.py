@@ -1,0 +1,57 @@
+"""From a decision to a stored envelope, in an order that any crash may interrupt.
+
+1. the audit record is written     a signature that nobody wrote down cannot exist
+2. the HSM signs
+3. the envelope is checked with the public key and stored
+4. the reservation names it        from here on every redelivery gives this envelope
+"""
+
+from dataclasses import dataclass
+
+from services.signer.errors import HsmError
+from services.signer.hsm import Hsm
+from services.signer.releases import audit_record
+from services.signer.sequence import Reservation, Sequences
+from unibpf import envelope as envelopes
+from unibpf import subjects, tracing
+from unibpf.bus import Bus, topology
+from unibpf.envelope import Release
+from unibpf.messages import AuditRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signing:
+    """The HSM, the audit log and the reservations."""
+
+    bus: Bus
+    hsm: Hsm
+    sequences: Sequences
+
+    async def last_audited(self, program: str) -> AuditRecord | None:
+        """The newest audit record of a program or graph of this name."""
+        found = await self.bus.last(topology.AUDIT, subjects.audit(program))
+        return None if found is None else found.decode(AuditRecord)
+
+    async def sign(
+        self, key: str, release: Release, reservation: Reservation, *, identity: str, now: int
+    ) -> Reservation:
+        """The reservation with its envelope; signs unless another copy did meanwhile."""
+        await self._audit(release, reservation, identity=identity, now=now)
+        protected = envelopes.protected_header(self.hsm.key.alg, self.hsm.key.kid)
+        payload = envelopes.encode_release(release)
+        data = envelopes.to_be_signed(protected, payload)
+        with tracing.span(
+            "sign", attributes={"unibpf.sequence": release.sequence, "unibpf.kid": self.hsm.key.kid.hex()}
+        ):
+            signature = await self.hsm.sign(data)
+        if not envelopes.signature_holds(self.hsm.key, data, signature):
+            raise HsmError("the token gave a signature that its own public key refuses")
+        digest = await self.bus.put_object(envelopes.assemble(protected, payload, signature))
+        return await self.sequences.fulfil(key, digest)
+
+    async def _audit(self, release: Release, reservation: Reservation, *, identity: str, now: int) -> None:
+        last = await self.last_audited(release.program)
+        if last is not None and (last.push_id, last.sequence) == (reservation.push_id, reservation.sequence):
+            return
+        record = audit_record(release, reservation, identity=identity, kid=self.hsm.key.kid, now=now)
+        await self.bus.publish(subjects.audit(release.program), record)

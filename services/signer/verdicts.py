@@ -1,0 +1,69 @@
+"""What the signer believes of a verdict, and why. Pure.
+
+1. The payload is signed by the pinned verifier key: whoever could write to the stream cannot forge a verdict.
+2. The verdict is `safe` and complete.
+3. The report that the verdict names says the same: verdict, program, kind, bundle, verifier, options, verdict digest.
+4. The bundle that the verdict names has its length and decodes strictly; its own name and kind are the verdict's.
+
+The bytes of 3 and 4 were fetched by their digests (the bus checks those), not taken from the message.
+"""
+
+import msgspec
+
+from services.signer.errors import EvidenceError
+from unibpf import bundle as bundles
+from unibpf import identity
+from unibpf.bundle import Bundle, BundleError
+from unibpf.messages import Report, Verdict, verdict_digest
+
+
+def believe(payload: bytes, signature: bytes, verifier_key: str) -> Verdict:
+    """Steps 1 and 2: the verdict in `payload`."""
+    if not signature:
+        raise EvidenceError("verdict-signature", "the verdict is not signed")
+    if not identity.verify(verifier_key, payload, signature):
+        raise EvidenceError("verdict-signature", "the verdict is not signed by the pinned verifier")
+    try:
+        verdict = msgspec.json.decode(payload, type=Verdict)
+    except msgspec.MsgspecError as error:
+        raise EvidenceError("verdict-payload", f"the verdict is malformed: {error}") from error
+    if verdict.verdict != "safe":
+        raise EvidenceError("verdict-safe", f"got the verdict `{verdict.verdict}`, expected `safe`")
+    if verdict.bundle is None or verdict.kind is None or verdict.bundle_length < 1:
+        raise EvidenceError("verdict-payload", "a safe verdict names bundle, length and kind")
+    return verdict
+
+
+def check_report(verdict: Verdict, data: bytes) -> None:
+    """Step 3."""
+    try:
+        report = msgspec.json.decode(data, type=Report)
+    except msgspec.MsgspecError as error:
+        raise EvidenceError("report", f"the report is malformed: {error}") from error
+    rows: tuple[tuple[str, object, object], ...] = (
+        ("verdict", report.verdict, verdict.verdict),
+        ("program", report.program, verdict.program),
+        ("kind", report.kind, verdict.kind),
+        ("bundle", report.bundle, verdict.bundle),
+        ("verifier", report.verifier, verdict.verifier),
+        ("version", report.version, verdict.version),
+        ("options_digest", report.options_digest, verdict.options_digest),
+        ("verdict_digest", verdict_digest(report), verdict.verdict_digest),
+    )
+    for field, got, expected in rows:
+        if got != expected:
+            raise EvidenceError("report", f"the report's `{field}` differs: got `{got}`, expected `{expected}`")
+
+
+def check_bundle(verdict: Verdict, data: bytes) -> Bundle:
+    """Step 4: the bundle, decoded."""
+    if len(data) != verdict.bundle_length:
+        raise EvidenceError("bundle-length", f"got a bundle of {len(data)} bytes, expected {verdict.bundle_length}")
+    try:
+        bundle = bundles.decode(data)
+    except BundleError as error:
+        raise EvidenceError("bundle", f"the bundle is malformed: {error}") from error
+    for field, got, expected in (("name", bundle.name, verdict.program), ("kind", bundle.kind, verdict.kind)):
+        if got != expected:
+            raise EvidenceError("bundle", f"the bundle's `{field}` differs: got `{got}`, expected `{expected}`")
+    return bundle

@@ -1,0 +1,234 @@
+"""The signer on a real nats-server and a real SoftHSM2 token."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from services.signer import policy
+from services.signer.hsm import Hsm
+from services.signer.service import Signer
+from services.signer.settings import DEFAULT_POLICY
+from services.signer.token import read_trusted
+from tests.support.hsm import HsmFixture
+from tests.support.nats import NatsFixture
+from tests.support.pushes import announce, make_verdict, pass_bundle
+from unibpf import envelope, subjects
+from unibpf.bus import Bus, RequestFailed, topology
+from unibpf.bus.permissions import OPERATOR
+from unibpf.messages import AuditRecord, DeadLetter, Refused, Signed, SignedGraph, SignGraph
+from unibpf.settings import REPOSITORY
+
+PATIENCE = 10.0
+
+
+class CountingHsm(Hsm):
+    """The real token, with the signatures counted."""
+
+    signatures = 0
+
+    async def sign(self, data: bytes) -> bytes:
+        self.signatures += 1
+        return await super().sign(data)
+
+
+@contextlib.asynccontextmanager
+async def running_signer(
+    nats: NatsFixture, hsm: HsmFixture, *, clock: Callable[[], float] = lambda: 1000.0, rules: str | None = None
+) -> AsyncIterator[CountingHsm]:
+    token = await CountingHsm.open(hsm.settings.hsm)
+    assert isinstance(token, CountingHsm)
+    policies = policy.parse(rules) if rules is not None else policy.load(DEFAULT_POLICY)
+    try:
+        async with await nats.connect("signer") as bus:
+            key = nats.identities["verifier"].public_key
+            signer = await Signer.create(bus, token, policy=policies, verifier_key=key, clock=clock)
+            task = asyncio.create_task(signer.run())
+            yield token
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    finally:
+        await token.close()
+
+
+async def next_event(bus: Bus, subject: str, *, after: int = 0) -> tuple[int, bytes]:
+    """The first stored event of `subject` behind stream sequence `after`."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            async for event in bus.history(topology.EVENTS, subject, start=after + 1):
+                return event.sequence, event.data
+            await asyncio.sleep(0.02)
+
+
+async def signed_of(bus: Bus, program: str, *, after: int = 0) -> Signed:
+    return msgspec.json.decode((await next_event(bus, subjects.signed(program), after=after))[1], type=Signed)
+
+
+async def dead_letter(bus: Bus) -> DeadLetter:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            letter = await bus.last(topology.DEAD, subjects.dead_letter("signer"))
+            if letter is not None:
+                return letter.decode(DeadLetter)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_safe_verdict_becomes_an_envelope_that_the_pinned_key_verifies(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with running_signer(nats, hsm_token), nats.buses("verifier", "cli") as (verifier, cli):
+        bundle = pass_bundle("firewall")
+        verdict = await make_verdict(verifier, "firewall", bundle, push_id="UNIBPF_UPLOADS:1")
+        await announce(verifier, verdict)
+        signed = await signed_of(cli, "firewall")
+        data = await cli.get_object(signed.envelope)
+        release = envelope.verify(data, read_trusted(hsm_token.settings.paths.trusted_signers))
+        assert release.bundle.hex() == envelope.digest(bundle)
+        assert (release.sequence, release.audience, release.length) == (1000, "edge", len(bundle))
+        assert release.verifier.verdict.hex() == verdict.verdict_digest
+        newest = await (await cli.kv(topology.RELEASES)).get("edge.firewall")
+        assert newest is not None and newest.decode(Signed) == signed
+        audit = await cli.last(topology.AUDIT, subjects.audit("firewall"))
+        assert audit is not None and audit.decode(AuditRecord).sequence == 1000
+
+
+async def test_a_verdict_signed_by_another_key_never_reaches_the_hsm(nats: NatsFixture, hsm_token: HsmFixture) -> None:
+    async with running_signer(nats, hsm_token) as token, nats.buses(OPERATOR, "cli") as (operator, cli):
+        forged = await make_verdict(operator, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await announce(operator, forged)
+        letter = await dead_letter(cli)
+        assert letter.reason.startswith("verdict-signature:")
+        assert token.signatures == 0
+        assert await cli.last(topology.AUDIT, subjects.audit("firewall")) is None
+
+
+async def test_a_report_that_says_something_else_is_refused_and_put_aside(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with running_signer(nats, hsm_token) as token, nats.buses("verifier", "cli") as (verifier, cli):
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await announce(verifier, replace(verdict, options_digest="1" * 64))
+        assert (await dead_letter(cli)).reason.startswith("report:")
+        refused = await cli.last(topology.EVENTS, subjects.refused("firewall"))
+        assert refused is not None and refused.decode(Refused).rule == "report"
+        assert token.signatures == 0
+
+
+async def test_the_same_push_delivered_again_gives_the_same_envelope(nats: NatsFixture, hsm_token: HsmFixture) -> None:
+    seconds = iter(range(1000, 2000))
+    async with (
+        running_signer(nats, hsm_token, clock=lambda: float(next(seconds))) as token,
+        nats.buses("verifier", "cli") as (verifier, cli),
+    ):
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await announce(verifier, verdict)
+        sequence, _ = await next_event(cli, subjects.signed("firewall"))
+        first = await signed_of(cli, "firewall")
+        await announce(verifier, verdict)
+        assert await signed_of(cli, "firewall", after=sequence) == first
+        assert token.signatures == 1
+
+
+async def test_v1_v2_v1_is_three_rising_releases_but_v1_v1_is_one(nats: NatsFixture, hsm_token: HsmFixture) -> None:
+    async with running_signer(nats, hsm_token), nats.buses("verifier", "cli") as (verifier, cli):
+        found: list[Signed] = []
+        after = 0
+        for number, returns in enumerate((1, 2, 1, 1)):
+            bundle = pass_bundle("firewall", returns=returns)
+            verdict = await make_verdict(verifier, "firewall", bundle, push_id=f"UNIBPF_UPLOADS:{number + 1}")
+            await announce(verifier, verdict)
+            found.append(await signed_of(cli, "firewall", after=after))
+            after, _ = await next_event(cli, subjects.signed("firewall"), after=after)
+        assert [signed.sequence for signed in found] == [1000, 1001, 1002, 1002]
+        assert found[3].envelope == found[2].envelope != found[0].envelope
+        assert found[3].push_id == "UNIBPF_UPLOADS:4"
+
+
+async def test_what_no_rule_allows_is_refused_with_the_nearest_rule(nats: NatsFixture, hsm_token: HsmFixture) -> None:
+    rules = """[[program]]
+    name = "core-only"
+    identities = ["ci"]
+    programs = ["*"]
+    audiences = ["core"]
+    kinds = ["filter"]
+    elements = ["*"]
+    """
+    async with (
+        running_signer(nats, hsm_token, rules=rules) as token,
+        nats.buses("verifier", "cli") as (verifier, cli),
+    ):
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await announce(verifier, verdict)
+        await next_event(cli, subjects.refused("firewall"))
+        refused = await cli.last(topology.EVENTS, subjects.refused("firewall"))
+        assert refused is not None
+        assert refused.decode(Refused).hint == "rule `core-only` would allow it but for its `audiences`"
+        assert token.signatures == 0
+
+
+async def test_a_graph_asked_for_twice_has_one_envelope_and_a_changed_one_a_higher_sequence(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with running_signer(nats, hsm_token), nats.buses("deployer") as (deployer,):
+
+        async def sign(graph: str) -> SignedGraph:
+            request = SignGraph(guest="edge-1", audience="edge", name="edge-1", graph=graph)
+            return await deployer.request(subjects.sign_graph(), request, SignedGraph)
+
+        first, again, other, back = [await sign(text) for text in ("a;", "a;", "b;", "a;")]
+        assert first == again
+        assert [first.sequence, other.sequence, back.sequence] == [1000, 1001, 1002]
+        release = envelope.verify(await deployer.get_object(back.envelope), [hsm_token.key])
+        assert (release.kind, release.program, release.element) == ("graph", "edge-1", "*")
+        assert release.bundle.hex() == envelope.digest(b"a;") == back.graph
+
+
+async def test_a_graph_outside_the_policy_is_answered_with_403(nats: NatsFixture, hsm_token: HsmFixture) -> None:
+    async with running_signer(nats, hsm_token, rules=""), nats.buses("deployer") as (deployer,):
+        await asyncio.sleep(0.1)
+        with pytest.raises(RequestFailed, match="no rule allows graph") as caught:
+            request = SignGraph(guest="edge-1", audience="edge", name="edge-1", graph="a;")
+            await deployer.request(subjects.sign_graph(), request, SignedGraph)
+        assert caught.value.code == "403"
+
+
+async def test_a_signer_killed_in_the_middle_ends_in_the_same_release(nats: NatsFixture, hsm_token: HsmFixture) -> None:
+    """Twenty pushes, a signer process that is killed while it works on them, another that takes over."""
+
+    async def start() -> asyncio.subprocess.Process:
+        environment = {**os.environ, **nats.environment(), "PYTHONPATH": str(REPOSITORY)}
+        return await asyncio.create_subprocess_exec(sys.executable, "-m", "services.signer", env=environment)
+
+    async with nats.buses("verifier", "cli") as (verifier, cli):
+        process = await start()
+        for number in range(20):
+            bundle = pass_bundle("firewall", returns=number)
+            await announce(
+                verifier, await make_verdict(verifier, "firewall", bundle, push_id=f"UNIBPF_UPLOADS:{number + 1}")
+            )
+        await next_event(cli, subjects.signed("firewall"))
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        process = await start()
+        by_push: dict[str, set[str]] = {}
+        async with asyncio.timeout(40):
+            while len(by_push) < 20:
+                await asyncio.sleep(0.1)
+                async for event in cli.history(topology.EVENTS, subjects.signed("firewall")):
+                    signed = event.decode(Signed)
+                    by_push.setdefault(signed.push_id, set()).add(signed.envelope)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+        assert all(len(envelopes) == 1 for envelopes in by_push.values())
+        assert len({next(iter(envelopes)) for envelopes in by_push.values()}) == 20
+
+
+def test_the_private_key_is_sensitive_and_was_never_extractable(hsm_token: HsmFixture) -> None:
+    listing = hsm_token.pkcs11_tool("--list-objects", "--type", "privkey")
+    assert "sensitive, always sensitive, never extractable, local" in listing
