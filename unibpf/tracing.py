@@ -23,7 +23,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagators.textmap import default_getter
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import PROCESS_PID, SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
@@ -146,7 +146,7 @@ class Tracing:
         """A tracer whose spans belong to `service` (default: this process's)."""
         name = service or self.service
         if name not in self._providers:
-            provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}), shutdown_on_exit=False)
+            provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name, PROCESS_PID: os.getpid()}), shutdown_on_exit=False)
             for processor in self._processors:
                 provider.add_span_processor(processor)
             self._providers[name] = provider
