@@ -16,7 +16,7 @@ from services.deployer.kvm_probe import Probe
 from services.deployer.libvirt_driver import LibvirtDriver
 from services.deployer.process import ProcessDriver
 from services.deployer.service import Deployer
-from services.deployer.settings import Settings
+from services.deployer.settings import Settings, create_private
 from unibpf import identity, logs, tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.identity import IdentityError
@@ -55,6 +55,7 @@ def _assembly(settings: Settings, bus: Bus, accel: Accel, *, has_vms: bool) -> A
 async def _main() -> None:
     settings = Settings.from_environment(os.environ)
     settings.paths.create()
+    create_private(settings.runtime)
     tracing.init("deployer")
     has_vms = _has_vms(settings)
     probe = await _probe(settings, has_vms=has_vms)

@@ -10,6 +10,7 @@ use `qemu:///system` for a host with several tenants.
 """
 
 import asyncio
+import contextlib
 import os
 import pwd
 import threading
@@ -66,6 +67,7 @@ class LibvirtDriver:
         self._loop = asyncio.get_running_loop()
         self._on_ended = on_ended
         await self._call(self._open)
+        self._calls.submit(self._warm)
 
     async def close(self) -> None:
         """Disconnect; the VMs go on."""
@@ -93,12 +95,18 @@ class LibvirtDriver:
             raise HypervisorError("libvirt", str(error)) from error
 
     def _open(self) -> None:
-        _start_events()
-        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors come as exceptions, not on stderr
         if self.is_embedded:
             prepare_embedded(self._root)
+        os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", f"3:file:{self._root}/libvirt.log")
+        _start_events()
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors come as exceptions, not on stderr
         self._connection = libvirt.open(f"qemu:///embed?root={self._root}" if self.is_embedded else self._uri)
         self._connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
+
+    def _warm(self) -> None:
+        """Have libvirt ask QEMU what it can do, which takes seconds once, before the first guest needs the answer."""
+        with contextlib.suppress(libvirt.libvirtError):
+            self._connection.getDomainCapabilities(None, "x86_64", "q35", None)
 
     def _running(self) -> list[Running]:
         domains = self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)

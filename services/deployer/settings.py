@@ -11,13 +11,22 @@ UNIBPF_LEASE          seconds for which a claim on a guest holds           (defa
 and those of unibpf.settings.
 """
 
+import hashlib
+import os
+import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from services.deployer.errors import HostConfigError
+from services.deployer.hypervisor import UNIX_PATH_BYTES
 from services.deployer.libvirt_driver import EMBEDDED
 from unibpf.settings import StatePaths, binary_directory, host_name, nats_url
+
+# libvirt's longest socket path below its root is 56 bytes: `/lib/qemu/domain-<id>-<20 of the name>/monitor.sock`.
+RUNTIME_BYTES: Final = UNIX_PATH_BYTES - 56 - len("/vm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +68,31 @@ class Settings:
         )
 
     @property
+    def runtime(self) -> Path:
+        """Where unix sockets live: `<state>/run`, or a folder in `/tmp` where that is too long for a socket's path."""
+        preferred = self.paths.run
+        if len(bytes(preferred)) <= RUNTIME_BYTES:
+            return preferred
+        digest = hashlib.sha256(bytes(self.paths.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"unibpf-{os.getuid()}-{digest}"
+
+    @property
     def libvirt_root(self) -> Path:
         """The embedded driver's own directory."""
-        return self.paths.root / "libvirt"
+        return self.runtime / "vm"
 
     @property
     def sockets(self) -> Path:
         """Where NICs on stream networks listen."""
-        return self.paths.run / "net"
+        return self.runtime / "net"
+
+
+def create_private(path: Path) -> None:
+    """Make a folder for its owner only; refuse one that somebody else made, as anybody can in `/tmp`."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    facts = path.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+        raise HostConfigError("runtime", f"`{path}` belongs to somebody else, or others may write to it")
 
 
 def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
