@@ -55,7 +55,14 @@ IpAddress mask_of(std::uint64_t length) {
 
 }  // namespace
 
-bool Args::parse(std::string_view text, std::uint32_t& value) {
+std::string_view next_word(std::string_view& text) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    const std::string_view word = slice(text, 0, text.find(' '));
+    text = slice(text, word.size());
+    return word;
+}
+
+bool read_word(std::string_view text, std::uint32_t& value) {
     std::uint64_t number = 0;
     const bool hex = text.starts_with("0x") || text.starts_with("0X");
     if (!parse_number(hex ? slice(text, 2) : text, hex ? 16 : 10, 0xffffffff, number)) return false;
@@ -63,22 +70,22 @@ bool Args::parse(std::string_view text, std::uint32_t& value) {
     return true;
 }
 
-bool Args::parse(std::string_view text, bool& value) {
+bool read_word(std::string_view text, bool& value) {
     const bool yes = text == "true" || text == "yes" || text == "1";
     const bool no = text == "false" || text == "no" || text == "0";
     if (yes || no) value = yes;
     return yes || no;
 }
 
-bool Args::parse(std::string_view text, IpAddress& value) { return parse_octets(text, '.', 10, value); }
+bool read_word(std::string_view text, IpAddress& value) { return parse_octets(text, '.', 10, value); }
 
-bool Args::parse(std::string_view text, IpPrefix& value) {
+bool read_word(std::string_view text, IpPrefix& value) {
     std::string_view rest = text;
     IpPrefix prefix;
-    if (!parse(cut(rest, '/'), prefix.address)) return false;
+    if (!read_word(cut(rest, '/'), prefix.address)) return false;
     std::uint64_t length = 32;
     if (text.find('/') != std::string_view::npos) {
-        if (rest.find('.') != std::string_view::npos) return parse(rest, prefix.mask) && (value = prefix, true);
+        if (rest.find('.') != std::string_view::npos) return read_word(rest, prefix.mask) && (value = prefix, true);
         if (!parse_number(rest, 10, 32, length)) return false;
     }
     prefix.mask = mask_of(length);
@@ -86,7 +93,7 @@ bool Args::parse(std::string_view text, IpPrefix& value) {
     return true;
 }
 
-bool Args::parse(std::string_view text, EtherAddress& value) { return parse_octets(text, ':', 16, value); }
+bool read_word(std::string_view text, EtherAddress& value) { return parse_octets(text, ':', 16, value); }
 
 Args::Found Args::take(std::string_view keyword, bool positional) {
     for (Arg& arg : args_) {

@@ -31,6 +31,17 @@ struct Arg {
     bool used = false;
 };
 
+// Takes the first word off `text`, which has no other blanks than ' '. Empty at the end.
+std::string_view next_word(std::string_view& text);
+
+// One word as a value; false, and the value as it was, when it is not one.
+bool read_word(std::string_view word, std::uint32_t& value);
+bool read_word(std::string_view word, bool& value);
+bool read_word(std::string_view word, IpAddress& value);
+bool read_word(std::string_view word, IpPrefix& value);
+bool read_word(std::string_view word, EtherAddress& value);
+inline bool read_word(std::string_view word, std::string_view& value) { return value = word, !word.empty(); }
+
 class Args {
   public:
     Args(std::span<Arg> args, std::string_view element, Place place, Errors& errors)
@@ -79,17 +90,11 @@ class Args {
             if (must) error("missing argument `", keyword, "`");
             return false;
         }
-        if (parse(found.text, value)) return true;
+        if (read_word(found.text, value)) return true;
         errors_.add(found.place, "`", element_, "`: argument `", keyword, "`: got `", found.text, "`, expected ", expected(value));
         return false;
     }
 
-    static bool parse(std::string_view text, std::string_view& value) { return value = text, !text.empty(); }
-    static bool parse(std::string_view text, std::uint32_t& value);
-    static bool parse(std::string_view text, bool& value);
-    static bool parse(std::string_view text, IpAddress& value);
-    static bool parse(std::string_view text, IpPrefix& value);
-    static bool parse(std::string_view text, EtherAddress& value);
     static std::string_view expected(std::string_view) { return "a word"; }
     static std::string_view expected(std::uint32_t) { return "a number from 0 to 4294967295"; }
     static std::string_view expected(bool) { return "`true` or `false`"; }

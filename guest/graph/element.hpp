@@ -129,8 +129,28 @@ class Element {
     void push_or_drop(unsigned port, Batch&& batch, DropReason reason);
     // Sends packet i out of port ports[i], one batch for each port, in order; drops those of a port that does not exist.
     void distribute(Batch&& batch, std::span<const std::uint16_t> ports, DropReason reason);
+    // For `process`: packets for which `stays` is false leave by output 1, or are dropped where there is none.
+    template <typename Predicate>
+    void split(Batch& batch, Predicate&& stays, DropReason reason) {
+        Batch other;
+        for (std::size_t n = batch.size(); n > 0; --n) {
+            PacketPtr packet = batch.pop_front();
+            (stays(*packet) ? batch : other).push_back(std::move(packet));
+        }
+        if (!other.empty()) push_or_drop(1, std::move(other), reason);
+    }
+    // For `process`: drops the packets for which `stays` is false.
+    template <typename Predicate>
+    void keep(Batch& batch, Predicate&& stays, DropReason reason) {
+        for (std::size_t n = batch.size(); n > 0; --n) {
+            PacketPtr packet = batch.pop_front();
+            if (stays(*packet)) batch.push_back(std::move(packet));
+            else drop(std::move(packet), reason);
+        }
+    }
     void drop(Batch&& batch, DropReason reason);
     void drop(PacketPtr packet, DropReason reason);
+    void count_drop(DropReason reason) { ++drops_[static_cast<std::size_t>(reason)]; }  // of a packet that never was
     void count_packets(std::size_t n) { packets_ += n; }
     void reset_counters();
     // Takes over packet and drop counters, for take_state.

@@ -190,9 +190,11 @@ void Parser::require() {
     if (!expect(TokenKind::open_paren, "`(`")) return recover();
     const Lexer::ConfigString string = lexer_.config_string();
     if (!string.closed) return context_.error(word.text.data(), "`(` is never closed");
-    for (std::string_view package : split_config(string.text, context_.scratch))
+    for (std::string_view argument : split_config(string.text, context_.scratch)) {
+        const std::string_view package = unquote(argument, context_.scratch);
         if (package != "unibpf" && package != "package unibpf")
-            context_.error(package.empty() ? word.text.data() : package.data(), "package `", package, "` is not available");
+            context_.error(word.text.data(), "package `", package, "` is not available");
+    }
 }
 
 // --- elements and connections -----------------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+#include "guest/elements/bpf_element.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace unibpf {
+
+void BpfElement::read_program(const Element& element, Text& out) { out.put(static_cast<const BpfElement&>(element).program_); }
+
+void BpfElement::read_engine(const Element& element, Text& out) {
+    const ProgramSlot& slot = *static_cast<const BpfElement&>(element).slot_;
+    out.put(slot.active() ? slot.engine() : "none");
+}
+
+BpfElement::~BpfElement() {
+    if (slots_) slots_->remove(*slot_);
+}
+
+void BpfElement::configure(Args& args) {
+    args.required("PROGRAM", program_);
+    std::string_view engine = "auto";
+    args.keyword("ENGINE", engine);
+    const Result<EngineOption> parsed = parse_engine(engine);
+    if (parsed.ok()) engine_ = parsed.value();
+    else args.error("got engine `", engine, "`, expected `auto`, `interpreter` or `jit`");
+}
+
+void BpfElement::initialize(Environment& environment, Errors& errors) {
+    ProgramSlot::Options options;
+    options.element = name();
+    options.program = program_;
+    options.kind = kind_;
+    options.engine = engine_;
+    options.outputs = program_outputs_ ? program_outputs_ : std::max(outputs(), kActionPorts);
+    slot_ = make<ProgramSlot>(options);
+    if (!slot_) return errors.add(place(), "`", name(), "`: no memory for a program slot");
+    if (!environment.slots) return errors.add(place(), "`", name(), "`: this guest runs no programs");
+    const Status added = environment.slots->add(*slot_);
+    if (added.ok()) slots_ = environment.slots;
+    else errors.add(place(), "`", name(), "`: more than ", SlotRegistry::capacity, " BPF elements");
+}
+
+BpfElement::Fate BpfElement::leave_by(std::uint32_t port, DropReason otherwise) const {
+    if (port < outputs() && output(port).connected()) return {false, otherwise, static_cast<std::uint16_t>(port)};
+    return {true, otherwise, 0};
+}
+
+// Design 7: PASS port 0, DROP port 1, TX port 2, REDIRECT the port that a devmap names. ABI 1 has no devmap yet.
+BpfElement::Fate BpfElement::fate_of_action(std::uint32_t action) const {
+    switch (action) {
+        case abi::xdp_pass: return leave_by(0, DropReason::no_port);
+        case abi::xdp_drop: return leave_by(1, DropReason::by_program);
+        case abi::xdp_tx: return leave_by(2, DropReason::no_port);
+        case abi::xdp_redirect: return {true, DropReason::no_port, 0};
+        case abi::xdp_aborted: return {true, DropReason::aborted, 0};
+        default: return {true, DropReason::unknown_code, 0};
+    }
+}
+
+BpfElement::Fate BpfElement::fate(const RunResult& result) const {
+    switch (result.outcome) {
+        case RunOutcome::ok:
+            return abi::describe(kind_).returns_port ? leave_by(result.code, DropReason::no_port) : fate_of_action(result.code);
+        case RunOutcome::no_program: return {true, DropReason::no_program, 0};
+        case RunOutcome::budget: return {true, DropReason::budget, 0};
+        case RunOutcome::fault: break;
+    }
+    return {true, DropReason::aborted, 0};
+}
+
+void BpfElement::push(unsigned, Batch&& batch) {
+    Batch kept;
+    std::uint16_t ports[Batch::kCapacity];
+    while (!batch.empty()) {
+        PacketPtr packet = batch.pop_front();
+        const Fate fate = this->fate(slot_->run(*packet));
+        if (fate.dropped) {
+            drop(std::move(packet), fate.reason);
+        } else {
+            ports[kept.size()] = fate.port;
+            kept.push_back(std::move(packet));
+        }
+    }
+    distribute(std::move(kept), ports, DropReason::no_port);
+}
+
+}  // namespace unibpf

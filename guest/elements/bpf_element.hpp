@@ -1,0 +1,58 @@
+// BpfElement: what BPFFilter, BPFClassifier and BPFRewriter share: a ProgramSlot that Control fills, and what becomes of a
+// packet after its program ran. Until a valid program is active the element fails closed: it drops and counts.
+#pragma once
+
+#include "guest/bpf/slot.hpp"
+#include "guest/elements/handlers.hpp"
+#include "guest/graph/element.hpp"
+
+namespace unibpf {
+
+class BpfElement : public Element {
+  public:
+    ~BpfElement() override;
+
+    void configure(Args& args) override;
+    void initialize(Environment& environment, Errors& errors) override;
+    void push(unsigned port, Batch&& batch) override;
+    void take_state(Element& old) override { take_counters(old); }
+    void reset() { reset_counters(); }
+
+    static void read_program(const Element& element, Text& out);
+    static void read_engine(const Element& element, Text& out);
+
+  protected:
+    explicit BpfElement(abi::Kind kind) : kind_{kind} {}
+    // How many outputs a program may name; unless told otherwise those of PASS, DROP and TX, and what is connected.
+    void set_program_outputs(std::uint32_t count) { program_outputs_ = count; }
+
+  private:
+    // Where a packet goes: out of `port`, or dropped for `reason`.
+    struct Fate {
+        bool dropped;
+        DropReason reason;
+        std::uint16_t port;
+    };
+    Fate fate(const RunResult& result) const;
+    Fate fate_of_action(std::uint32_t action) const;
+    Fate leave_by(std::uint32_t port, DropReason otherwise) const;
+
+    static constexpr unsigned kActionPorts = 3;  // PASS 0, DROP 1, TX 2: a program may name these though nothing is connected
+
+    abi::Kind kind_;
+    EngineOption engine_ = EngineOption::automatic;
+    std::string_view program_;
+    std::uint32_t program_outputs_ = 0;
+    Owned<ProgramSlot> slot_;
+    SlotRegistry* slots_ = nullptr;
+};
+
+inline constexpr Handler kBpfHandlers[] = {
+    kCountHandler,
+    kDropsHandler,
+    {"program", BpfElement::read_program, nullptr},
+    {"engine", BpfElement::read_engine, nullptr},
+    kResetHandler<BpfElement>,
+};
+
+}  // namespace unibpf

@@ -1,0 +1,9 @@
+#include "guest/elements/bpf_filter.hpp"
+
+namespace unibpf {
+
+constinit const ElementClass BPFFilter::kClass{
+    "BPFFilter", "1/1-256", "h/h", "PROGRAM [, ENGINE]", "runs an eBPF program that passes or drops packets", kBpfHandlers,
+    create_element<BPFFilter>, true};
+
+}  // namespace unibpf

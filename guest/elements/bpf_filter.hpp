@@ -1,0 +1,23 @@
+#pragma once
+
+#include "guest/elements/bpf_element.hpp"
+
+namespace unibpf {
+
+// BPFFilter - runs an eBPF program that passes or drops packets
+//
+//   BPFFilter(PROGRAM name [, ENGINE auto|interpreter|jit])
+//
+// XDP_PASS leaves by output 0, XDP_DROP by output 1 and XDP_TX by output 2 where those are connected. The program must not
+// change the packet. Only a release of the program PROGRAM can be staged here; without one every packet is dropped.
+// Ports: one push input, one to three push outputs; 1 and 2 may be left free.
+// Drops: no-program, aborted, unknown-code, budget, no-port, dropped-by-program.
+// Handlers: count, drops, program, engine (read), reset_counts (write).
+// Example: FromDevice(eth0) -> fw :: BPFFilter(PROGRAM firewall) -> Queue -> ToDevice(eth1);
+class BPFFilter : public BpfElement {
+  public:
+    static const ElementClass kClass;
+    BPFFilter() : BpfElement{abi::Kind::filter} {}
+};
+
+}  // namespace unibpf

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "guest/graph/element.hpp"
+
+namespace unibpf {
+
+// CheckIPHeader - checks IPv4 headers
+//
+//   CheckIPHeader([OFFSET] [, BADSRC "ip ..."] [, CHECKSUM bool])
+//
+// Expects an IPv4 header OFFSET bytes into the packet (default 0). Lets packets pass whose version, header length, total
+// length and header checksum (unless CHECKSUM is false) are right and whose source is not in BADSRC. Marks the network
+// header, sets the destination annotation and cuts the packet to the length that its header says. Others leave by output 1
+// if there is one.
+// Ports: one input and one or two outputs; agnostic, the second output pushes.
+// Drops: too-short, bad-header, bad-checksum, bad-source. Handlers: count, drops (read).
+// Example: Classifier(12/0800) -> CheckIPHeader(14) -> Discard;
+class CheckIPHeader : public Element {
+  public:
+    static const ElementClass kClass;
+
+    void configure(Args& args) override;
+    void process(Batch& batch) override;
+    void take_state(Element& old) override { take_counters(old); }
+
+  private:
+    // What is wrong with the packet; if nothing is, it is marked and cut.
+    std::optional<DropReason> check(Packet& packet) const;
+    bool bad_source(const std::uint8_t* address) const;
+
+    static constexpr std::size_t kMaxBadSources = 16;
+    std::uint32_t offset_ = 0;
+    bool checksum_ = true;
+    std::array<IpAddress, kMaxBadSources> bad_sources_{};
+    std::size_t bad_source_count_ = 0;
+};
+
+}  // namespace unibpf

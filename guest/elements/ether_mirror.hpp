@@ -1,0 +1,23 @@
+#pragma once
+
+#include "guest/graph/element.hpp"
+
+namespace unibpf {
+
+// EtherMirror - swaps Ethernet source and destination
+//
+//   EtherMirror
+//
+// Input: Ethernet frames. Sends each back to where it came from.
+// Ports: one input, one output, agnostic.
+// Drops: too-short. Handlers: count, drops (read).
+// Example: FromDevice(eth0) -> EtherMirror -> Queue -> ToDevice(eth0);
+class EtherMirror : public Element {
+  public:
+    static const ElementClass kClass;
+
+    void process(Batch& batch) override;
+    void take_state(Element& old) override { take_counters(old); }
+};
+
+}  // namespace unibpf

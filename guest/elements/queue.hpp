@@ -1,0 +1,46 @@
+#pragma once
+
+#include "guest/core/heap.hpp"
+#include "guest/graph/element.hpp"
+
+namespace unibpf {
+
+// Queue - stores packets in a first-in, first-out queue
+//
+//   Queue([CAPACITY])
+//
+// Packets pushed in wait until they are pulled out. At most CAPACITY packets wait (default 1000); what comes when the queue
+// is full is dropped. After a graph swap the new queue goes on with the old one's packets.
+// Ports: one push input, one pull output.
+// Drops: queue-full. Handlers: length, highwater_length, capacity, drops (read), reset_counts (write).
+// Example: FromDevice(eth0) -> Queue(64) -> ToDevice(eth1);
+class Queue : public Element {
+  public:
+    static constexpr std::uint32_t kDefaultCapacity = 1000;
+    static constexpr std::uint32_t kMaxCapacity = 65536;
+    static const ElementClass kClass;
+
+    void configure(Args& args) override;
+    void initialize(Environment& environment, Errors& errors) override;
+    void push(unsigned port, Batch&& batch) override;
+    void pull(unsigned port, Batch& batch) override;
+    void take_state(Element& old) override;
+
+    std::uint32_t length() const { return length_; }
+    std::uint32_t highwater() const { return highwater_; }
+    std::uint32_t capacity() const { return capacity_; }
+    void reset();
+
+  private:
+    void append(PacketPtr&& packet);
+    PacketPtr take_front();
+
+    // A ring: `length_` packets from `first_` on, modulo the capacity.
+    OwnedArray<PacketPtr> ring_;
+    std::uint32_t capacity_ = kDefaultCapacity;
+    std::uint32_t first_ = 0;
+    std::uint32_t length_ = 0;
+    std::uint32_t highwater_ = 0;
+};
+
+}  // namespace unibpf

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "guest/graph/element.hpp"
+
+namespace unibpf {
+
+// Unqueue - pulls packets and pushes them on
+//
+//   Unqueue
+//
+// In each round pulls one batch and pushes it out.
+// Ports: one pull input, one push output.
+// Handlers: count (read), reset_counts (write).
+// Example: Queue -> Unqueue -> Discard;
+class Unqueue : public Element {
+  public:
+    static const ElementClass kClass;
+
+    bool has_task() const override { return true; }
+    bool run_task() override;
+    void take_state(Element& old) override { take_counters(old); }
+    void reset() { reset_counters(); }
+};
+
+}  // namespace unibpf
