@@ -7,7 +7,7 @@ namespace {
 
 // Configuration header (PCI Local Bus 3.0, 6.1; bridges: PCI-to-PCI Bridge 1.2, 3.2).
 constexpr std::uint8_t kCommand = 0x04, kStatus = 0x06, kHeaderType = 0x0e, kBar0 = 0x10, kCapabilities = 0x34;
-constexpr std::uint8_t kBusNumbers = 0x18, kBridgeMemory = 0x20, kBridgePrefetch = 0x24;
+constexpr std::uint8_t kBusNumbers = 0x18, kBridgeMemory = 0x20;
 constexpr std::uint16_t kCommandMemory = 2, kCommandMaster = 4, kStatusCapabilities = 0x10;
 constexpr std::uint32_t kMegabyte = 1u << 20;
 
@@ -25,28 +25,36 @@ std::uint64_t place(std::uint64_t size) {
 
 void visit_bus(std::uint8_t bus, unsigned depth, void (*visit)(void*, const Function&), void* context);
 
-// A bridge that firmware left alone gets the next bus number and a window of what its functions will take.
-void visit_bridge(const Function& bridge, unsigned depth, void (*visit)(void*, const Function&), void* context) {
-    std::uint32_t numbers = bridge.read32(kBusNumbers);
-    const bool unassigned = (numbers >> 8 & 0xff) == 0;
-    std::uint64_t window = 0;
-    if (unassigned) {
-        const std::uint32_t secondary = ++last_bus;
-        numbers = (numbers & 0xff00'0000) | 0xff'0000 | secondary << 8 | bridge.bus;
-        bridge.write32(kBusNumbers, numbers);
-        window = next_free = (next_free + kMegabyte - 1) & ~std::uint64_t{kMegabyte - 1};
-        // Open to the end for now, closed to what was used below.
-        bridge.write32(kBridgeMemory, static_cast<std::uint32_t>(window >> 16 & 0xfff0) | static_cast<std::uint32_t>((kWindowEnd - 1) & 0xfff0'0000));
-        bridge.write32(kBridgePrefetch, 0x0000'fff0);
-        bridge.enable_bus_master();
-        bridge.write16(kCommand, bridge.read16(kCommand) | kCommandMemory);
+std::uint32_t memory_range(std::uint64_t begin, std::uint64_t last) {
+    return static_cast<std::uint32_t>(begin >> 16 & 0xfff0) | static_cast<std::uint32_t>(last & 0xfff0'0000);
+}
+
+// The bus behind a bridge; firmware that numbered none left that to us.
+std::uint8_t secondary_bus(const Function& bridge) {
+    const std::uint32_t numbers = bridge.read32(kBusNumbers);
+    auto secondary = static_cast<std::uint8_t>(numbers >> 8);
+    if (secondary == 0) {
+        secondary = ++last_bus;
+        bridge.write32(kBusNumbers, (numbers & 0xff00'0000) | 0xff'0000 | std::uint32_t{secondary} << 8 | bridge.bus);
     }
-    visit_bus(static_cast<std::uint8_t>(numbers >> 8), depth + 1, visit, context);
-    if (!unassigned) return;
-    bridge.write32(kBusNumbers, (numbers & 0xff00'ffff) | std::uint32_t{last_bus} << 16);
+    if (secondary > last_bus) last_bus = secondary;
+    return secondary;
+}
+
+// A bridge without a memory window gets one, open to the end of our range until its functions have taken what they need.
+// (qboot numbers buses and opens no window, SeaBIOS does both.)
+void visit_bridge(const Function& bridge, unsigned depth, void (*visit)(void*, const Function&), void* context) {
+    const std::uint8_t secondary = secondary_bus(bridge);
+    const std::uint32_t range = bridge.read32(kBridgeMemory);
+    const bool closed = (range & 0xfff0) > (range >> 16 & 0xfff0);
+    if (!closed) return visit_bus(secondary, depth + 1, visit, context);
+
+    const std::uint64_t begin = next_free = (next_free + kMegabyte - 1) & ~std::uint64_t{kMegabyte - 1};
+    bridge.write32(kBridgeMemory, memory_range(begin, kWindowEnd - 1));
+    bridge.write16(kCommand, bridge.read16(kCommand) | kCommandMemory | kCommandMaster);
+    visit_bus(secondary, depth + 1, visit, context);
     next_free = (next_free + kMegabyte - 1) & ~std::uint64_t{kMegabyte - 1};
-    const std::uint64_t end = next_free == window ? window : next_free - 1;
-    bridge.write32(kBridgeMemory, static_cast<std::uint32_t>(window >> 16 & 0xfff0) | static_cast<std::uint32_t>(end & 0xfff0'0000));
+    bridge.write32(kBridgeMemory, next_free == begin ? range : memory_range(begin, next_free - 1));
 }
 
 void visit_bus(std::uint8_t bus, unsigned depth, void (*visit)(void*, const Function&), void* context) {

@@ -1,6 +1,6 @@
 // PCI configuration space through the platform, and the buses below a host bridge.
 //
-// Firmware may have left everything unassigned (qboot): bridges then get bus numbers and a window, functions get their memory
+// Firmware may have left things unassigned (qboot): bridges then get a bus number and a window, functions get their memory
 // BARs, all from one range below 4 GiB that no machine we run on uses for anything else.
 #pragma once
 
