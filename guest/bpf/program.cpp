@@ -84,7 +84,8 @@ Result<Owned<Program>> Loader::link() {
         in->opcode = static_cast<std::uint8_t>(operation);
         if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(helper_index(static_cast<std::uint32_t>(in->imm)));
         if (describe(operation).category != Category::load_imm64) continue;
-        program.code_[++i] = bundle_.instruction(i);
+        ++i;
+        program.code_[i] = bundle_.instruction(i);
         link_imm64(in, operation);
     }
     return std::move(program_);

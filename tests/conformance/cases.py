@@ -1,0 +1,82 @@
+"""Reads the case files of `data/`: one behaviour a file, cited from RFC 9669.
+
+    # what is shown, with the clause
+    -- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES     (any number; the index is the order)
+    -- packet HEX                                    (default: 64 zero bytes)
+    -- code
+    assembly, see tests/support/assembler.py
+    -- result 0x2a        r0, all 64 bits      or   -- trap budget|fault
+    -- packet-out HEX                                (optional: the packet afterwards)
+    -- value NAME KEY_HEX VALUE_HEX                  (optional, any number: a map entry afterwards; VALUE_HEX `none`: no entry)
+    -- checking-only                                 (optional: the trusting policy would do harm)
+    -- no-kernel                                     (optional: Linux cannot run it; the reason follows)
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unibpf.bundle import BundleMap
+
+DATA = Path(__file__).parent / "data"
+MAP_TYPES = {"hash": 1, "array": 2, "percpu_hash": 5, "percpu_array": 6, "lru_hash": 9, "lru_percpu_hash": 10}
+
+
+@dataclass(kw_only=True)
+class Case:
+    """One file. `result` is None exactly when `trap` is set."""
+
+    name: str
+    maps: list[BundleMap] = field(default_factory=list)
+    packet: bytes = bytes(64)
+    code: str = ""
+    result: int | None = None
+    trap: str | None = None
+    packet_out: bytes | None = None
+    values: list[tuple[str, str, str]] = field(default_factory=list)
+    checking_only: bool = False
+    no_kernel: bool = False
+
+
+def read(path: Path) -> Case:
+    """Parse one case file."""
+    case = Case(name=path.stem)
+    in_code = False
+    for line in path.read_text().splitlines():
+        if not line.startswith("--"):
+            case.code += line + "\n" if in_code else ""
+            continue
+        in_code = line == "-- code"
+        if not in_code:
+            _directive(case, line[2:].split())
+    if (case.result is None) == (case.trap is None):
+        raise ValueError(f"{path.name}: expected one of `-- result` and `-- trap`")
+    return case
+
+
+def _directive(case: Case, words: list[str]) -> None:
+    match words:
+        case ["map", name, kind, key, value, entries]:
+            case.maps.append(
+                BundleMap(name=name, type=MAP_TYPES[kind], key_size=int(key), value_size=int(value), max_entries=int(entries))
+            )
+        case ["packet", text]:
+            case.packet = bytes.fromhex(text)
+        case ["packet-out", text]:
+            case.packet_out = bytes.fromhex(text)
+        case ["result", text]:
+            case.result = int(text, 0) & 0xFFFF_FFFF_FFFF_FFFF
+        case ["trap", kind]:
+            case.trap = kind
+        case ["value", name, key, value]:
+            case.values.append((name, key, value))
+        case ["checking-only", *_]:
+            case.checking_only = True
+        case ["no-kernel", *_]:
+            case.no_kernel = True
+        case _:
+            raise ValueError(f"{case.name}: unknown directive {words}")
+
+
+def all_cases() -> list[Case]:
+    """Return every case, by name."""
+    return [read(path) for path in sorted(DATA.glob("*.txt"))]

@@ -1,0 +1,121 @@
+"""eBPF assembly for tests, encoded by the guest's own opcode table (`unibpf-run --opcodes`): there is no second one.
+
+A line is `mnemonic operands`, a `label:`, or a `# comment`. A mnemonic is a row's name; where a row has forms `_imm` and
+`_reg`, the last value operand says which. Memory operands are written `[r1+4]`, 64-bit loads take one number.
+
+    add64 r0, 1          lddw r0, 0x1122334455667788     ldxw r0, [r1+4]        stxw [r10-8], r0    stw [r10-8], 5
+    jeq64 r1, 0, end     lddw_map r1, 0                  lddw_map_value r1, 0, 8                    atomic_add64 [r1+0], r2
+    ja end               call_helper 5                   call_local function    be16 r0             exit
+"""
+
+import json
+import re
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+_MEMORY: Final = re.compile(r"\[r(\d+)([+-](?:0x)?[0-9a-fA-F]+)?\]")
+_REGISTER: Final = re.compile(r"r(\d+)")
+
+Row = dict[str, Any]
+
+
+class Assembler:
+    """Turns text into bytes. Raises ValueError with the line that it cannot read."""
+
+    def __init__(self, run_executable: Path) -> None:
+        output = subprocess.run([run_executable, "--opcodes"], capture_output=True, check=True).stdout
+        self.rows: dict[str, Row] = {row["name"]: row for row in json.loads(output)}
+
+    def assemble(self, text: str) -> tuple[bytes, list[str]]:
+        """Return the code and the name of the row that each instruction used."""
+        lines: list[tuple[Row, list[str]]] = []
+        labels: dict[str, int] = {}
+        slot = 0
+        for line in (raw.split("#")[0].strip() for raw in text.splitlines()):
+            if line.endswith(":"):
+                labels[line[:-1]] = slot
+            elif line:
+                mnemonic, _, rest = line.partition(" ")
+                operands = [part.strip() for part in rest.split(",")] if rest.strip() else []
+                row = self._row(mnemonic, operands, line)
+                lines.append((row, operands))
+                slot += 2 if row["category"] == "load_imm64" else 1
+        code = b""
+        for row, operands in lines:
+            code += _encode(row, operands, labels, len(code) // 8)
+        return code, [row["name"] for row, _ in lines]
+
+    def _row(self, mnemonic: str, operands: list[str], line: str) -> Row:
+        if mnemonic in self.rows:
+            return self.rows[mnemonic]
+        last = operands[-2] if mnemonic.startswith("j") else operands[-1]
+        row = self.rows.get(mnemonic + ("_reg" if _REGISTER.fullmatch(last) else "_imm"))
+        if row is None:
+            raise ValueError(f"no such instruction: {line!r}")
+        return row
+
+
+def slot(opcode: int, *, dst: int = 0, src: int = 0, offset: int = 0, imm: int = 0) -> bytes:
+    """Return one raw slot (RFC 9669 3), whatever its fields mean."""
+    return struct.pack("<BBhI", opcode, src << 4 | dst, offset, imm & 0xFFFFFFFF)
+
+
+def _encode(row: Row, operands: list[str], labels: dict[str, int], here: int) -> bytes:
+    fields = {"dst": 0, "src": 0, "offset": 0, "imm": 0}
+    high = None
+    category = row["category"]
+
+    def relative(label: str) -> int:
+        return labels[label] - here - 1 if label in labels else int(label, 0)
+
+    if category in ("alu", "branch"):
+        fields["dst"] = _register(operands[0])
+        if len(operands) > 1:
+            _operand(row, operands[1], fields)
+        if category == "branch":
+            fields["offset"] = relative(operands[2])
+    elif category in ("move_sx", "endian"):
+        fields["dst"] = _register(operands[0])
+        fields["src"] = _register(operands[1]) if category == "move_sx" else 0
+    elif category == "load_imm64":
+        value = int(operands[1], 0)
+        fields["dst"], fields["imm"] = _register(operands[0]), value & 0xFFFFFFFF
+        high = int(operands[2], 0) if len(operands) > 2 else value >> 32
+    elif category in ("load", "load_sx"):
+        fields["dst"] = _register(operands[0])
+        fields["src"], fields["offset"] = _memory(operands[1])
+    elif category in ("store", "store_imm", "atomic"):
+        fields["dst"], fields["offset"] = _memory(operands[0])
+        _operand(row, operands[1], fields)
+    elif category in ("jump", "call_local"):
+        fields["imm" if row["imm"] is None else "offset"] = relative(operands[0])
+    elif category == "call_helper":
+        fields["imm"] = int(operands[0], 0)
+    for name in fields:
+        if row[name] is not None:
+            fields[name] = row[name]
+    first = slot(row["opcode"], **fields)
+    return first if high is None else first + slot(0, imm=high)
+
+
+def _operand(row: Row, text: str, fields: dict[str, int]) -> None:
+    if row["src_operand"]:
+        fields["src"] = _register(text)
+    else:
+        fields["imm"] = int(text, 0)
+
+
+def _register(text: str) -> int:
+    match = _REGISTER.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a register: {text!r}")
+    return int(match[1])
+
+
+def _memory(text: str) -> tuple[int, int]:
+    match = _MEMORY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a memory operand: {text!r}")
+    return int(match[1]), int(match[2] or "0", 0)

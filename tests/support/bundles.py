@@ -1,0 +1,49 @@
+"""Bundles for tests, made from assembly, and their runs by `unibpf-run`."""
+
+import json
+import struct
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from unibpf.bundle import Bundle, BundleMap, encode
+from unibpf.messages import Kind
+
+
+def helpers_called(code: bytes) -> tuple[int, ...]:
+    """Return the helper numbers that code calls, ascending (opcode 0x85, src 0)."""
+    slots = [struct.unpack_from("<BBhi", code, at) for at in range(0, len(code), 8)]
+    return tuple(sorted({imm for opcode, registers, _, imm in slots if opcode == 0x85 and registers >> 4 == 0}))
+
+
+def bundle_of(code: bytes, maps: Sequence[BundleMap] = (), *, kind: Kind = "rewriter", name: str = "test") -> bytes:
+    """Return the bundle of a program with nothing but code and maps."""
+    return encode(
+        Bundle(name=name, kind=kind, code=code, maps=tuple(maps), helpers=helpers_called(code), outputs=1, stack=512)
+    )
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Runs bundles on packets. `reports` is unibpf-run's JSON, one a packet; the last one has the maps."""
+
+    executable: Path
+    directory: Path
+
+    def run(
+        self,
+        bundle: bytes,
+        packets: Iterable[bytes] = (bytes(64),),
+        *,
+        policy: str = "checking",
+        budget: int = 1_000_000,
+    ) -> list[dict[str, Any]]:
+        (self.directory / "bundle").write_bytes(bundle)
+        (self.directory / "packets").write_text("".join(packet.hex() + "\n" for packet in packets))
+        arguments = ["bundle", "--packets", "packets", "--policy", policy, "--budget", str(budget), "--maps", "--json"]
+        done = subprocess.run([self.executable, *arguments], cwd=self.directory, capture_output=True, text=True)
+        if done.stderr:
+            raise ValueError(done.stderr.strip())
+        return [cast(dict[str, Any], json.loads(line)) for line in done.stdout.splitlines()]
