@@ -146,7 +146,8 @@ class Tracing:
         """A tracer whose spans belong to `service` (default: this process's)."""
         name = service or self.service
         if name not in self._providers:
-            provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name, PROCESS_PID: os.getpid()}), shutdown_on_exit=False)
+            resource = Resource.create({SERVICE_NAME: name, PROCESS_PID: os.getpid()})
+            provider = TracerProvider(resource=resource, shutdown_on_exit=False)
             for processor in self._processors:
                 provider.add_span_processor(processor)
             self._providers[name] = provider
