@@ -40,24 +40,23 @@ std::uint64_t get_prandom_u32(Machine&, Arguments) { return random::next_u32(); 
 
 std::uint64_t get_smp_processor_id(Machine&, Arguments) { return 0; }  // one data-path thread a guest
 
-// Ones' complement sum of 32-bit words (RFC 1071), not folded below 32 bits.
+// Ones' complement sum of 32-bit words (RFC 1071), the last one filled up with zeroes; not folded below 32 bits.
 std::uint32_t partial_sum(const std::uint8_t* bytes, std::uint32_t size, std::uint32_t seed) {
     std::uint64_t sum = seed;
     for (std::uint32_t i = 0; i < size; i += 4) {
-        std::uint32_t word;
-        std::memcpy(&word, bytes + i, 4);
+        std::uint32_t word = 0;
+        std::memcpy(&word, bytes + i, size - i < 4 ? size - i : 4);
         sum += word;
         sum = (sum & 0xffffffff) + (sum >> 32);
     }
     return static_cast<std::uint32_t>(sum);
 }
 
-// bpf-helpers(7): to minus from, plus seed; since Linux 6.13 folded to 16 bits.
+// bpf-helpers(7): to minus from, plus seed. As Linux since 6.13: folded to 16 bits, any size (older: multiples of 4 only).
 std::uint64_t csum_diff(Machine&, Arguments a) {
     const auto from_size = static_cast<std::uint32_t>(a[1]);
     const auto to_size = static_cast<std::uint32_t>(a[3]);
     const auto seed = static_cast<std::uint32_t>(a[4]);
-    if (((from_size | to_size) & 3) != 0) return failed(abi::einval);
     std::uint32_t sum = seed;
     if (to_size != 0) sum = partial_sum(bytes_of(a[2]), to_size, sum);
     if (from_size != 0) {

@@ -1,15 +1,15 @@
 """Reads the case files of `data/`: one behaviour a file, cited from RFC 9669.
 
-    # what is shown, with the clause
-    -- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES     (any number; the index is the order)
-    -- packet HEX                                    (default: 64 zero bytes)
-    -- code
-    assembly, see tests/support/assembler.py
-    -- result 0x2a        r0, all 64 bits      or   -- trap budget|fault
-    -- packet-out HEX                                (optional: the packet afterwards)
-    -- value NAME KEY_HEX VALUE_HEX                  (optional, any number: a map entry afterwards; VALUE_HEX `none`: no entry)
-    -- checking-only                                 (optional: the trusting policy would do harm)
-    -- no-kernel                                     (optional: Linux cannot run it; the reason follows)
+# what is shown, with the clause
+-- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES     (any number; the index is the order)
+-- packet HEX                                    (default: 64 zero bytes)
+-- code
+assembly, see tests/support/assembler.py
+-- result 0x2a        r0, all 64 bits      or   -- trap budget|fault
+-- packet-out HEX                                (optional: the packet afterwards)
+-- value NAME KEY_HEX VALUE_HEX                  (optional, any number: a map entry afterwards; VALUE_HEX `none`: no entry)
+-- checking-only                                 (optional: the trusting policy would do harm)
+-- no-kernel                                     (optional: Linux cannot run it; the reason follows)
 """
 
 from dataclasses import dataclass, field
@@ -57,7 +57,9 @@ def _directive(case: Case, words: list[str]) -> None:
     match words:
         case ["map", name, kind, key, value, entries]:
             case.maps.append(
-                BundleMap(name=name, type=MAP_TYPES[kind], key_size=int(key), value_size=int(value), max_entries=int(entries))
+                BundleMap(
+                    name=name, type=MAP_TYPES[kind], key_size=int(key), value_size=int(value), max_entries=int(entries)
+                )
             )
         case ["packet", text]:
             case.packet = bytes.fromhex(text)

@@ -63,41 +63,41 @@ def slot(opcode: int, *, dst: int = 0, src: int = 0, offset: int = 0, imm: int =
 
 
 def _encode(row: Row, operands: list[str], labels: dict[str, int], here: int) -> bytes:
-    fields = {"dst": 0, "src": 0, "offset": 0, "imm": 0}
-    high = None
-    category = row["category"]
-
-    def relative(label: str) -> int:
-        return labels[label] - here - 1 if label in labels else int(label, 0)
-
-    if category in ("alu", "branch"):
-        fields["dst"] = _register(operands[0])
-        if len(operands) > 1:
-            _operand(row, operands[1], fields)
-        if category == "branch":
-            fields["offset"] = relative(operands[2])
-    elif category in ("move_sx", "endian"):
-        fields["dst"] = _register(operands[0])
-        fields["src"] = _register(operands[1]) if category == "move_sx" else 0
-    elif category == "load_imm64":
+    if row["category"] == "load_imm64":
         value = int(operands[1], 0)
-        fields["dst"], fields["imm"] = _register(operands[0]), value & 0xFFFFFFFF
         high = int(operands[2], 0) if len(operands) > 2 else value >> 32
-    elif category in ("load", "load_sx"):
-        fields["dst"] = _register(operands[0])
-        fields["src"], fields["offset"] = _memory(operands[1])
-    elif category in ("store", "store_imm", "atomic"):
-        fields["dst"], fields["offset"] = _memory(operands[0])
-        _operand(row, operands[1], fields)
-    elif category in ("jump", "call_local"):
-        fields["imm" if row["imm"] is None else "offset"] = relative(operands[0])
-    elif category == "call_helper":
-        fields["imm"] = int(operands[0], 0)
+        return slot(row["opcode"], dst=_register(operands[0]), src=row["src"], imm=value) + slot(0, imm=high)
+    fields = {"dst": 0, "src": 0, "offset": 0, "imm": 0}
+    if row["category"] in ("jump", "branch", "call_local"):
+        label = operands.pop()
+        distance = labels[label] - here - 1 if label in labels else int(label, 0)
+        fields["offset" if row["offset"] is None else "imm"] = distance
+    if operands:
+        _OPERANDS[row["category"]](row, operands, fields)
     for name in fields:
         if row[name] is not None:
             fields[name] = row[name]
-    first = slot(row["opcode"], **fields)
-    return first if high is None else first + slot(0, imm=high)
+    return slot(row["opcode"], **fields)
+
+
+def _destination(row: Row, operands: list[str], fields: dict[str, int]) -> None:
+    fields["dst"] = _register(operands[0])
+    if len(operands) > 1:
+        _operand(row, operands[1], fields)
+
+
+def _load(_row: Row, operands: list[str], fields: dict[str, int]) -> None:
+    fields["dst"] = _register(operands[0])
+    fields["src"], fields["offset"] = _memory(operands[1])
+
+
+def _store(row: Row, operands: list[str], fields: dict[str, int]) -> None:
+    fields["dst"], fields["offset"] = _memory(operands[0])
+    _operand(row, operands[1], fields)
+
+
+def _helper(_row: Row, operands: list[str], fields: dict[str, int]) -> None:
+    fields["imm"] = int(operands[0], 0)
 
 
 def _operand(row: Row, text: str, fields: dict[str, int]) -> None:
@@ -119,3 +119,17 @@ def _memory(text: str) -> tuple[int, int]:
     if match is None:
         raise ValueError(f"not a memory operand: {text!r}")
     return int(match[1]), int(match[2] or "0", 0)
+
+
+_OPERANDS: Final = {
+    "alu": _destination,
+    "branch": _destination,
+    "move_sx": _destination,
+    "endian": _destination,
+    "load": _load,
+    "load_sx": _load,
+    "store": _store,
+    "store_imm": _store,
+    "atomic": _store,
+    "call_helper": _helper,
+}

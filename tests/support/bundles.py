@@ -43,7 +43,8 @@ class Runner:
         (self.directory / "bundle").write_bytes(bundle)
         (self.directory / "packets").write_text("".join(packet.hex() + "\n" for packet in packets))
         arguments = ["bundle", "--packets", "packets", "--policy", policy, "--budget", str(budget), "--maps", "--json"]
-        done = subprocess.run([self.executable, *arguments], cwd=self.directory, capture_output=True, text=True)
+        command = [self.executable, *arguments]
+        done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
         if done.stderr:
             raise ValueError(done.stderr.strip())
         return [cast(dict[str, Any], json.loads(line)) for line in done.stdout.splitlines()]

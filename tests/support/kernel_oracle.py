@@ -1,0 +1,153 @@
+"""The Linux kernel as oracle: loads a bundle's program as XDP and runs it on packets by BPF_PROG_TEST_RUN (bpf(2)).
+
+The same code and maps as the guest gets: map references (src 5 and 6 of the bundle) become Linux' src 1 and 2 with file
+descriptors. Limits of the oracle: packets of 14 bytes or more, r0 is cut to 32 bits, time, randomness, CPU number and LRU
+eviction differ. Needs CAP_BPF; nothing is pinned, so nothing outlives an Oracle.
+"""
+
+import ctypes
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from unibpf.bundle import Bundle, BundleMap
+
+_SYSCALL_BPF: Final = 321  # x86-64
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _MAP_FREEZE = 0, 1, 2, 4, 5, 10, 22
+_PROG_TYPE_XDP: Final = 6
+_LOG_BYTES: Final = 1 << 20
+_OUT_BYTES: Final = 4096
+_ATTR_BYTES: Final = 144
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+class KernelRefusedError(Exception):
+    """The kernel does not load this program; the text is the end of its verifier's log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelRun:
+    """What came out: the low 32 bits of r0 and the packet."""
+
+    code: int
+    packet: bytes
+
+
+def _bpf(command: int, attributes: bytes) -> tuple[int, bytes]:
+    buffer = ctypes.create_string_buffer(attributes.ljust(_ATTR_BYTES, b"\0"), _ATTR_BYTES)
+    result = _libc.syscall(_SYSCALL_BPF, command, buffer, _ATTR_BYTES)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"bpf command {command}: {os.strerror(number)}")
+    return result, buffer.raw
+
+
+def _address(buffer: ctypes.Array[ctypes.c_char]) -> int:
+    return ctypes.addressof(buffer)
+
+
+def available() -> bool:
+    """Say whether this process may load programs."""
+    try:
+        os.close(_create_map(BundleMap(name="probe", type=2, key_size=4, value_size=4, max_entries=1)))
+    except OSError:
+        return False
+    return True
+
+
+def _create_map(spec: BundleMap) -> int:
+    attributes = struct.pack("<IIIII", spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags)
+    descriptor, _ = _bpf(_MAP_CREATE, attributes)
+    return descriptor
+
+
+@dataclass(kw_only=True)
+class Oracle:
+    """One loaded program with its maps; use it as a context manager."""
+
+    bundle: Bundle
+    program: int = -1
+    maps: dict[str, int] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        for spec in self.bundle.maps:
+            self.maps[spec.name] = _create_map(spec)
+            if spec.data is not None:
+                self._update(spec, bytes(4), spec.data)
+            if spec.flags & 1 << 7:
+                _bpf(_MAP_FREEZE, struct.pack("<I", self.maps[spec.name]))
+        self.program = self._load()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in (self.program, *self.maps.values()):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def run(self, packet: bytes) -> KernelRun:
+        """Run the program once on the packet."""
+        inside = ctypes.create_string_buffer(packet, len(packet))
+        outside = ctypes.create_string_buffer(_OUT_BYTES)
+        attributes = struct.pack(
+            "<IIIIQQI", self.program, 0, len(packet), _OUT_BYTES, _address(inside), _address(outside), 1
+        )
+        _, answer = _bpf(_TEST_RUN, attributes)
+        _, code, _, size = struct.unpack_from("<IIII", answer)
+        return KernelRun(code=code, packet=outside.raw[:size])
+
+    def entries(self, name: str) -> dict[str, str]:
+        """Return a map's contents, hex to hex."""
+        spec = next(entry for entry in self.bundle.maps if entry.name == name)
+        return {key.hex(): self._lookup(spec, key).hex() for key in self._keys(spec)}
+
+    def _keys(self, spec: BundleMap) -> Iterator[bytes]:
+        key = ctypes.create_string_buffer(spec.key_size)
+        following = ctypes.create_string_buffer(spec.key_size)
+        previous = 0
+        while True:
+            try:
+                _bpf(_MAP_NEXT_KEY, struct.pack("<IIQQ", self.maps[spec.name], 0, previous, _address(following)))
+            except FileNotFoundError:
+                return
+            key.raw = following.raw
+            previous = _address(key)
+            yield key.raw
+
+    def _lookup(self, spec: BundleMap, key: bytes) -> bytes:
+        inside, value = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(spec.value_size)
+        _bpf(_MAP_LOOKUP, struct.pack("<IIQQ", self.maps[spec.name], 0, _address(inside), _address(value)))
+        return value.raw
+
+    def _update(self, spec: BundleMap, key: bytes, value: bytes) -> None:
+        inside, data = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+        _bpf(_MAP_UPDATE, struct.pack("<IIQQQ", self.maps[spec.name], 0, _address(inside), _address(data), 0))
+
+    def _load(self) -> int:
+        code = ctypes.create_string_buffer(self._linked(), len(self.bundle.code))
+        license_text = ctypes.create_string_buffer(b"GPL")
+        log = ctypes.create_string_buffer(_LOG_BYTES)
+        count = len(self.bundle.code) // 8
+        attributes = struct.pack(
+            "<IIQQIIQ", _PROG_TYPE_XDP, count, _address(code), _address(license_text), 1, _LOG_BYTES, _address(log)
+        )
+        try:
+            return _bpf(_PROG_LOAD, attributes)[0]
+        except OSError as error:
+            raise KernelRefusedError(f"{error}: {log.value.decode(errors='replace')[-2000:]}") from error
+
+    def _linked(self) -> bytes:
+        """Return the code with Linux' map references: src 1 (fd) and 2 (fd, offset) for the bundle's 5 and 6."""
+        code = bytearray(self.bundle.code)
+        descriptors = list(self.maps.values())
+        at = 0
+        while at < len(code):
+            if code[at] == 0x18:
+                source = code[at + 1] >> 4
+                if source in (5, 6):
+                    code[at + 1] = code[at + 1] & 0x0F | (source - 4) << 4
+                    struct.pack_into("<i", code, at + 4, descriptors[struct.unpack_from("<i", code, at + 4)[0]])
+                at += 8
+            at += 8
+        return bytes(code)
