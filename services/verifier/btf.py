@@ -7,6 +7,7 @@ Invariants:
 - Everything raises Malformed and nothing else, whatever the bytes.
 """
 
+import posixpath
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
@@ -243,9 +244,14 @@ def _lines(rows: list[tuple[int, ...]], btf: Btf) -> list[LineRecord]:
         return strings[offset]
 
     return sorted(
-        (LineRecord(at, text(file), text(line).strip(), place >> 10, place & 0x3FF) for at, file, line, place in rows),
+        (LineRecord(at, _file(text(file)), text(line).strip(), place >> 10, place & 0x3FF) for at, file, line, place in rows),
         key=lambda record: record.offset,
     )
+
+
+def _file(name: str) -> str:
+    """clang names a file as its folder and the name in the source: `././firewall.h`."""
+    return posixpath.normpath(name) if name else ""
 
 
 def _records(table: memoryview, btf: Btf) -> Iterator[tuple[str, list[tuple[int, ...]]]]:

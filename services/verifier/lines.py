@@ -5,7 +5,6 @@ the same place are one row. A function without rows gets an explicit unknown pla
 next one and would otherwise name the line of another function.
 """
 
-import posixpath
 from bisect import bisect_left, bisect_right
 
 from msgspec import Struct
@@ -43,7 +42,7 @@ def _function_rows(placed: Placed, records: list[LineRecord]) -> list[SourceLine
     first, behind = (bisect_left(records, at, key=lambda record: record.offset) for at in (start, end))
     for record in records[first:behind]:
         insn = placed.base + (record.offset - start) // INSN_BYTES
-        found[insn] = SourceLine(insn, _file(record.file), record.line, record.column, record.text)
+        found[insn] = SourceLine(insn, record.file, record.line, record.column, record.text)
     found.setdefault(placed.base, SourceLine(placed.base, "", 0, 0, ""))
     return [found[insn] for insn in sorted(found)]
 
@@ -67,11 +66,6 @@ def locate_in_section(extension: Extension, section: str, offset: int) -> LineRe
     records = extension.lines.get(section, [])
     at = bisect_right(records, offset, key=lambda record: record.offset)
     return records[at - 1] if at and records[at - 1].line else None
-
-
-def _file(name: str) -> str:
-    """clang names a file as its folder and the name in the source: `././firewall.h`."""
-    return posixpath.normpath(name) if name else ""
 
 
 def _place(row: SourceLine) -> tuple[str, int, int]:

@@ -242,14 +242,16 @@ class _Scan:
 
 
 def _check_no_recursion(plan: dict[Function, list[Patch]]) -> None:
-    """Repeatedly drop functions all of whose callees are done; what is left calls itself."""
+    """Repeatedly drop functions that call, or are called by, nobody who is left; what remains calls itself."""
     left = {function: {patch.function for patch in patches if patch.function} for function, patches in plan.items()}
     while left:
-        done = {function for function, callees in left.items() if not callees & left.keys()}
-        if not done:
+        called = set().union(*left.values())
+        on_a_path = {function: callees & left.keys() for function, callees in left.items() if function in called}
+        kept = {function: callees for function, callees in on_a_path.items() if callees}
+        if len(kept) == len(left):
             names = ", ".join(sorted(f"`{function.name:.40}`" for function in left)[:4])
             raise Unsupported("recursion", f"functions call each other in a circle: {names}")
-        left = {function: callees for function, callees in left.items() if function not in done}
+        left = kept
 
 
 # --- apply ----------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,55 @@
+// What must hold before an instruction runs, as data: a closed variant of assertions, read off the instruction alone.
+// Whether they hold is the checker's business (checker.hpp), what the instruction does is the transformer's (transformer.hpp).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <variant>
+
+#include "guest/bpf/abi.hpp"
+#include "services/verifier/native/program.hpp"
+
+namespace unibpf::analyser {
+
+enum class Direction : std::uint8_t { read, write, update };
+
+// The register was written on every path.
+struct Initialised { Register reg; };
+// The register holds a number.
+struct HoldsNumber { Register reg; };
+// r10 is not written.
+struct NotFramePointer { Register reg; };
+// The operation is allowed on what its operands hold: numbers, or pointer plus, minus number, or pointer minus pointer.
+struct Computable { Compute compute; };
+// The two sides may be compared.
+struct Comparable { Branch branch; };
+// [base + offset, + bytes) may be accessed.
+struct Accessible { Register base; std::int16_t offset; std::uint8_t bytes; Direction direction; };
+// What is stored there may be stored there.
+struct Storable { Register base; std::uint8_t bytes; Register src; };
+// Platform and kind offer the helper.
+struct Callable { std::uint32_t helper; };
+// Argument `position` (0 is r1) of a helper call is what its row asks for.
+struct Argument { std::uint32_t helper; std::uint8_t position; };
+// The map load names a map; the offset lies in its value.
+struct NamesMap { std::uint32_t map; std::uint32_t offset; };
+// The program's result.
+struct ReturnsNumber {};
+
+using Assertion = std::variant<Initialised, HoldsNumber, NotFramePointer, Computable, Comparable, Accessible, Storable, Callable, Argument, NamesMap, ReturnsNumber>;
+
+class Assertions {
+  public:
+    void add(const Assertion& assertion) { items_[count_++] = assertion; }
+    const Assertion* begin() const { return items_.data(); }
+    const Assertion* end() const { return items_.data() + count_; }
+
+  private:
+    std::array<Assertion, 8> items_{};
+    std::size_t count_ = 0;
+};
+
+// `outermost`: the function is the entry program, whose exit ends the run.
+Assertions required(const Insn& insn, bool outermost);
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,35 @@
+// Control-flow graph: basic blocks, subprograms inlined at each call site.
+//
+// A block ends before a jump target and behind a jump, branch, call of a subprogram or exit. A call's block goes to the callee's
+// entry, the callee's exits go to the block behind the call: each call path has blocks of its own, so one analysis serves
+// arguments and results of each call precisely. Recursion and depth are bounded by abi::max_frames, the whole by max_blocks.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "services/verifier/native/finding.hpp"
+#include "services/verifier/native/program.hpp"
+
+namespace unibpf::analyser {
+
+using BlockId = std::uint32_t;
+inline constexpr BlockId no_block = UINT32_MAX;
+
+struct Block {
+    std::uint32_t first, last;  // instructions, both included
+    std::uint8_t depth = 0;     // 0 is the entry program
+    // next: fall-through, jump, call or return; taken: the branch's target
+    BlockId next = no_block, taken = no_block;
+    std::uint16_t live = 0x7ff;  // registers that some path reads before writing
+};
+
+struct Cfg {
+    static constexpr std::size_t max_blocks = 400'000;
+    std::vector<Block> blocks;  // 0 is the entry
+};
+
+std::variant<Cfg, Finding> build_cfg(const Program& program);
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,66 @@
+#include "services/verifier/native/describe.hpp"
+
+namespace unibpf::analyser {
+namespace {
+
+std::string bound(std::int64_t x) {
+    if (x == INT64_MAX) return "+inf";
+    if (x == INT64_MIN) return "-inf";
+    return std::to_string(x);
+}
+
+std::string in_range(const Interval<std::int64_t>& range) {
+    if (range.low == range.high) return bound(range.low);
+    return "[" + bound(range.low) + ", " + bound(range.high) + "]";
+}
+
+// " + [0, 4]", " - 8" or nothing.
+std::string offset(const State& state, const Value& value) {
+    const auto range = state.range(value);
+    if (range.low == 0 && range.high == 0) return "";
+    if (range.low == range.high && range.low < 0) return " - " + std::to_string(-static_cast<__int128>(range.low) > INT64_MAX ? INT64_MAX : -range.low);
+    return " + " + in_range(range);
+}
+
+std::string describe_number(const State& state, const Value& value) {
+    const Scalar scalar = state.scalar(value);
+    if (scalar.is_constant()) return "number " + bound(scalar.s64.low);
+    const auto range = state.range(value);
+    if (range.low == INT64_MIN && range.high == INT64_MAX) return "any number";
+    return "number in " + in_range(range);
+}
+
+std::string describe_packet_pointer(const State& state, const Value& value) {
+    if (value.symbol == packet_size) {
+        return value.delta == 0 ? "packet end" : "packet end" + std::string{value.delta < 0 ? " - " : " + "} + std::to_string(value.delta < 0 ? -value.delta : value.delta);
+    }
+    return "packet" + offset(state, value);
+}
+
+std::string null_note(const Value& value) { return value.may_be_null() ? ", or null" : ""; }
+
+}  // namespace
+
+std::string describe(const State& state, const Program& program, const Value& value) {
+    switch (value.kind) {
+        case Kind::uninitialised: return "never written on some path";
+        case Kind::mixed: return "different kinds of values on different paths";
+        case Kind::number: return describe_number(state, value);
+        case Kind::context: return "context" + offset(state, value);
+        case Kind::packet: return describe_packet_pointer(state, value) + null_note(value);
+        case Kind::stack: return "stack" + offset(state, value);
+        case Kind::map_value: return "value of map `" + program.maps[value.object].name + "`" + offset(state, value) + null_note(value);
+        case Kind::map_handle: return "map `" + program.maps[value.object].name + "`";
+    }
+    __builtin_unreachable();
+}
+
+std::string describe_register(const State& state, const Program& program, Register reg) {
+    return "r" + std::to_string(reg) + " = " + describe(state, program, state.registers[reg]);
+}
+
+std::string describe_packet(const State& state) {
+    return "packet is at least " + std::to_string(state.range(Value::number(packet_size)).low) + " bytes long";
+}
+
+}  // namespace unibpf::analyser

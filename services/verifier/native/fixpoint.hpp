@@ -1,0 +1,36 @@
+// The analysis itself: states are pushed through the blocks in weak topological order; loops are unrolled while that is cheap,
+// else iterated with widening, then narrowing, until stable. What comes out are findings and facts for the report.
+//
+// Soundness: assertions are checked only in the pass that uses the final invariants (`checking`). In all other passes a failing
+// assertion is taken as an assumption: the instruction's effect is replaced by an over-approximation of every execution for which
+// it holds. So invariants cover every execution up to its first fault, and the last pass shows that there is no first fault.
+// States are kept for blocks that wait to be run and for heads of active loops, not per instruction.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+#include "services/verifier/native/cfg.hpp"
+#include "services/verifier/native/finding.hpp"
+#include "services/verifier/native/program.hpp"
+#include "services/verifier/native/wto.hpp"
+
+namespace unibpf::analyser {
+
+// Thrown when a limit ends the analysis: the verdict is then `gave_up`.
+struct GaveUp : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct Analysis {
+    std::vector<Finding> findings;
+    std::map<BlockId, std::optional<std::uint64_t>> loop_bounds;  // head -> times it is entered again; nothing: no bound known
+    std::uint32_t stack_bytes = 0;
+};
+
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto);
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,53 @@
+// The program under analysis: the bundle's contents in the analyser's own form, and what the caller asked for.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "guest/bpf/abi.hpp"
+#include "services/verifier/native/instruction.hpp"
+
+namespace unibpf::analyser {
+
+struct Map {
+    std::string name;
+    std::uint32_t type = 0, key_bytes = 0, value_bytes = 0, max_entries = 0, flags = 0;
+    std::vector<std::uint8_t> initial;  // global data; empty: zeroes or nothing
+
+    bool read_only() const { return (flags & abi::map_flag_rdonly_prog) != 0; }
+    // Global data that nobody can change: loads may be folded.
+    bool is_constant() const { return read_only() && max_entries == 1 && initial.size() == value_bytes; }
+};
+
+struct Program {
+    std::string name;
+    abi::Kind kind = abi::Kind::filter;
+    std::vector<Insn> insns;
+    std::vector<Map> maps;
+    std::uint32_t outputs = 1;
+};
+
+enum class Platform : std::uint8_t { guest, linux_xdp };
+
+// Options that change what is accepted come first; the rest never does.
+struct Options {
+    Platform platform = Platform::guest;
+    bool termination = true;
+    double max_seconds = 10;         // CPU time
+    std::uint64_t max_mebibytes = 1024;
+    std::size_t max_findings = 8;
+};
+
+struct Malformed {
+    std::string message;
+    std::size_t instruction = 0;
+    bool has_instruction = false;
+};
+
+// Decodes bundle bytes (schemas/bundle.cddl).
+std::variant<Program, Malformed> read_bundle(std::span<const std::uint8_t> bytes);
+
+}  // namespace unibpf::analyser

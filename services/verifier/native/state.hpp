@@ -1,0 +1,117 @@
+// State: what holds whenever control reaches one point: registers, stack frames, loop counters, symbols and their differences.
+//
+// Invariants: every symbol named by a value, an edge or a definition has an entry in `symbols`; the first three are those of
+// value.hpp; a symbol (other than those) whose scalar is a constant is replaced by zero + constant as soon as that is found, so
+// that equal constants are equal terms. A state that cannot occur is never stored: operations that can discover it say so.
+// Concretisation: the machine states for which some assignment of the symbols satisfies all scalars, edges and definitions.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "services/verifier/native/domains/differences.hpp"
+#include "services/verifier/native/domains/scalar.hpp"
+#include "services/verifier/native/program.hpp"
+#include "services/verifier/native/stack.hpp"
+#include "services/verifier/native/value.hpp"
+
+namespace unibpf::analyser {
+
+// How a symbol came to be, where later tests of it teach something about its operands.
+struct Definition {
+    enum class Form : std::uint8_t { none, difference, shifted } form = Form::none;
+    Value left{}, right{};  // difference: left - right, no wrap. shifted: left << 32
+};
+
+struct SymbolInfo {
+    Scalar scalar;
+    Definition definition{};
+};
+
+// A loop counts how often its head was entered, upwards from 0 and downwards from 0 (two, so that differences can relate
+// either to variables that rise or fall).
+struct LoopCounter {
+    std::uint32_t head;
+    Value up, down;
+};
+
+// A packet is never longer, on any platform; and no loop runs for longer than a machine lives.
+inline constexpr std::int64_t largest_packet = 0xffff;
+inline constexpr std::int64_t largest_count = std::int64_t{1} << 60;
+
+class State {
+  public:
+    // The entry of a program of this platform.
+    static State entry(Platform platform);
+
+    std::array<Value, register_count> registers{};
+    std::vector<std::array<Value, 4>> saved;  // r6..r9 of the callers
+    std::vector<Frame> frames;
+    std::vector<LoopCounter> counters;
+    std::vector<SymbolInfo> symbols;
+    Differences differences;
+
+    Frame& frame(const Value& pointer) { return frames[pointer.object]; }
+    const Frame& frame(const Value& pointer) const { return frames[pointer.object]; }
+
+    // --- numbers
+    Symbol fresh(const Scalar& scalar, Definition definition = {});
+    Value number(const Scalar& scalar, Definition definition = {});  // constants need no symbol
+    Scalar scalar(const Value& value) const;
+    // Signed bounds of the term, differences included; what may wrap gives the whole range.
+    Interval<std::int64_t> range(const Value& value) const;
+    // Least known c with a - b <= c, as integers; nothing if unknown or if a term may wrap.
+    std::optional<std::int64_t> upper_difference(const Value& a, const Value& b) const;
+    // Sum and difference of terms, with all that is known of their relation.
+    Value add(const Value& a, const Value& b);
+    Value subtract(const Value& a, const Value& b);
+
+    // --- learning; false: the state cannot occur
+    [[nodiscard]] bool assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b);
+    [[nodiscard]] bool narrow(const Value& value, const Scalar& scalar);
+    void assume_null(Symbol nullable, bool is_null);
+    // Old packet pointers and the old size mean nothing any more.
+    void forget_packet(Platform platform);
+    // After a frame is popped, addresses in it are worthless.
+    void forget_frame(std::uint16_t frame);
+
+    // Drops symbols that nothing names.
+    void compact();
+    void compact_if_large() { if (symbols.size() > compact_at_) compact(); }
+
+    template <typename F>
+    void each_value(F&& visit) {
+        for (Value& value : registers) visit(value);
+        for (auto& set : saved) for (Value& value : set) visit(value);
+        for (Frame& frame : frames) for (Cell& cell : frame.cells()) visit(cell.value);
+        for (LoopCounter& counter : counters) visit(counter.up), visit(counter.down);
+    }
+
+  private:
+    bool propagate();
+    bool learn_order(const Value& small, const Value& large, std::int64_t gap);
+    bool learn_relation(Condition condition, bool holds, const Value& a, const Value& b);
+    bool learn_definition(Symbol symbol);
+    void substitute(Symbol symbol, Symbol by, std::int64_t delta);
+    bool fold_constants();
+
+    std::size_t compact_at_ = 96;
+};
+
+// Can the term be computed without wrapping as a signed number?
+bool is_exact(const Scalar& symbol, std::int64_t delta);
+
+// Least upper bound. `widen`: the result is above `a` too, and iterating it terminates; bounds jump to `thresholds` (sorted).
+// `relate_counters`: at loop heads, look for differences between counters and what changes in the loop.
+struct JoinOptions {
+    bool widen = false;
+    bool relate_counters = false;
+    const std::vector<std::int64_t>* thresholds = nullptr;
+};
+State join(const State& a, const State& b, const JoinOptions& options = {});
+// Sound test for containment: true means that every machine state of `a` is one of `b`.
+bool leq(const State& a, const State& b);
+
+}  // namespace unibpf::analyser

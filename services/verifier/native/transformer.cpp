@@ -1,0 +1,345 @@
+#include "services/verifier/native/transformer.hpp"
+
+namespace unibpf::analyser {
+namespace {
+
+// Offsets for which `address of the packet + offset` cannot wrap below 0 or above 2^64 on any platform: packet memory begins
+// above 64 KiB and ends below 2^64 - 2^40.
+constexpr std::int64_t least_offset = -0xffff, largest_offset = std::int64_t{1} << 40;
+
+struct Transformer {
+    State& state;
+    const Program& program;
+    const Options& options;
+
+    Value& reg(Register number) { return state.registers[number]; }
+    Value operand(const Operand& operand) { return operand.is_register ? reg(operand.reg) : Value::constant(static_cast<std::uint64_t>(operand.imm)); }
+
+    // The low bytes of a number, as the same term if nothing is cut off.
+    Value truncate(const Value& value, unsigned bytes) {
+        const Scalar scalar = state.scalar(value);
+        const Scalar cut = zero_extend(scalar, bytes);
+        const bool whole = bytes == 8 || scalar.u64.high < std::uint64_t{1} << (bytes * 8);
+        return whole ? value : state.number(cut);
+    }
+    Value extend(const Value& value, unsigned bytes) {
+        const Scalar scalar = state.scalar(value);
+        const std::int64_t limit = bytes == 8 ? INT64_MAX : (std::int64_t{1} << (bytes * 8 - 1)) - 1;
+        const bool whole = bytes == 8 || (scalar.s64.low >= -limit - 1 && scalar.s64.high <= limit);
+        return whole ? value : state.number(sign_extend(scalar, bytes));
+    }
+
+    // --- arithmetic
+
+    void operator()(const Compute& insn) {
+        const Value left = reg(insn.dst), right = operand(insn.src);
+        if (insn.op == Alu::mov) {
+            reg(insn.dst) = insn.width == 64 ? right : truncate(right, 4);
+        } else if (left.is_number() && right.is_number()) {
+            reg(insn.dst) = numbers(insn, left, right);
+        } else {
+            reg(insn.dst) = pointers(insn, left, right);
+        }
+    }
+
+    Value numbers(const Compute& insn, const Value& left, const Value& right) {
+        switch (insn.op) {
+            case Alu::add: return sum(insn.width, left, right, false);
+            case Alu::sub: return sum(insn.width, left, right, true);
+            case Alu::and_:
+                if (keeps_all(insn, left, right)) return insn.width == 64 ? left : truncate(left, 4);
+                break;
+            case Alu::lsh:
+                if (insn.width == 64 && right.is_constant() && right.delta == 32 && !left.is_constant()) return shifted_up(left);
+                break;
+            case Alu::rsh:
+            case Alu::arsh:
+                if (insn.width == 64 && right.is_constant() && right.delta == 32) {
+                    if (const auto back = shifted_back(left, insn.op == Alu::arsh)) return *back;
+                }
+                break;
+            case Alu::mul: case Alu::div: case Alu::sdiv: case Alu::or_: case Alu::neg: case Alu::mod: case Alu::smod:
+            case Alu::xor_: case Alu::mov: break;
+        }
+        return state.number(compute(insn.op, insn.width, state.scalar(left), state.scalar(right)));
+    }
+
+    // In 32 bits the sum is the term itself where it needs no more than 32 bits.
+    Value sum(unsigned width, const Value& left, const Value& right, bool negative) {
+        const auto wide = [&](const Value& a, const Value& b) { return negative ? state.subtract(a, b) : state.add(a, b); };
+        if (width == 64) return wide(left, right);
+        const Value low_left = truncate(left, 4);
+        const Value low_right = right.is_constant() ? Value::constant(static_cast<std::uint64_t>(static_cast<std::int32_t>(right.delta))) : truncate(right, 4);
+        const Value result = wide(low_left, low_right);
+        if (state.scalar(result).fits_u32()) return result;
+        const Alu op = negative ? Alu::sub : Alu::add;
+        return state.number(compute(op, 32, state.scalar(left), state.scalar(right)));
+    }
+
+    // x & mask where x has no bits outside the mask.
+    bool keeps_all(const Compute& insn, const Value& left, const Value& right) {
+        if (!right.is_constant()) return false;
+        const std::uint64_t mask = insn.width == 64 ? right.constant() : right.constant() & UINT32_MAX;
+        Tnum bits = state.scalar(left).bits;
+        if (insn.width == 32) bits = low_bits(bits, 32);
+        return (bits.max() & ~mask) == 0;
+    }
+
+    // Compilers for BPF v1 and v2 extend 32-bit values by a pair of shifts.
+    Value shifted_up(const Value& value) {
+        const Scalar scalar = compute(Alu::lsh, 64, state.scalar(value), Scalar::constant(32));
+        return state.number(scalar, {Definition::Form::shifted, value, Value::constant(0)});
+    }
+    std::optional<Value> shifted_back(const Value& value, bool is_signed) {
+        const Definition& definition = state.symbols[value.symbol].definition;
+        if (value.delta != 0 || definition.form != Definition::Form::shifted) return std::nullopt;
+        const Value source = definition.left;
+        return is_signed ? extend(source, 4) : truncate(source, 4);
+    }
+
+    static Value with_term(Value pointer, const Value& term) {
+        pointer.symbol = term.symbol;
+        pointer.delta = term.delta;
+        return pointer;
+    }
+
+    Value pointers(const Compute& insn, const Value& left, const Value& right) {
+        const auto term = [](const Value& value) { return Value::number(value.symbol, value.delta); };
+        if (insn.op == Alu::sub && right.is_pointer()) return state.subtract(term(left), term(right));
+        if (insn.op == Alu::sub) return with_term(left, state.subtract(term(left), right));
+        if (left.is_number()) return with_term(right, state.add(term(right), left));
+        return with_term(left, state.add(term(left), right));
+    }
+
+    void operator()(const MoveSigned& insn) {
+        const Value wide = extend(reg(insn.src), insn.bytes);
+        reg(insn.dst) = insn.width == 64 ? wide : truncate(wide, 4);
+    }
+    void operator()(const Swap& insn) {
+        if (insn.order == ByteOrder::little) reg(insn.dst) = truncate(reg(insn.dst), insn.bytes);
+        else reg(insn.dst) = state.number(swap_bytes(insn.order, insn.bytes, state.scalar(reg(insn.dst))));
+    }
+    void operator()(const LoadNumber& insn) { reg(insn.dst) = Value::constant(insn.value); }
+    void operator()(const LoadMap& insn) { reg(insn.dst) = {Kind::map_handle, static_cast<std::uint16_t>(insn.map), zero_symbol, no_symbol, 0}; }
+    void operator()(const LoadMapValue& insn) {
+        reg(insn.dst) = {Kind::map_value, static_cast<std::uint16_t>(insn.map), zero_symbol, no_symbol, insn.offset};
+    }
+
+    // --- memory
+
+    static Scalar of_bytes(unsigned bytes, bool sign) {
+        if (bytes == 8) return Scalar::top();
+        const std::uint64_t limit = (std::uint64_t{1} << (bytes * 8)) - 1;
+        if (!sign) return Scalar::unsigned_range(0, limit);
+        return Scalar::signed_range(-static_cast<std::int64_t>(limit / 2) - 1, static_cast<std::int64_t>(limit / 2));
+    }
+
+    void operator()(const Load& insn) {
+        const Value base = reg(insn.base).moved(insn.offset);
+        if (base.kind == Kind::context) reg(insn.dst) = context_field(base.delta);
+        else if (base.kind == Kind::stack) reg(insn.dst) = from_stack(base, insn);
+        else if (base.kind == Kind::map_value) reg(insn.dst) = from_map(base, insn);
+        else reg(insn.dst) = state.number(of_bytes(insn.bytes, insn.sign));
+    }
+
+    Value context_field(std::int64_t offset) {
+        for (const abi::ContextRow& row : abi::context_fields) {
+            if (row.offset != offset) continue;
+            switch (row.field) {
+                case abi::ContextField::packet: return {Kind::packet, 0, zero_symbol, no_symbol, 0};
+                case abi::ContextField::packet_end: return {Kind::packet, 0, packet_size, no_symbol, 0};
+                case abi::ContextField::packet_meta: return {Kind::packet, 0, meta_start, no_symbol, 0};
+                case abi::ContextField::number: break;
+            }
+        }
+        return state.number(of_bytes(4, false));
+    }
+
+    Value sign_if(const Load& insn, const Value& value) { return insn.sign ? extend(value, insn.bytes) : value; }
+
+    Value from_stack(const Value& base, const Load& insn) {
+        const auto range = state.range(base);
+        if (range.low != range.high) return state.number(of_bytes(insn.bytes, insn.sign));
+        const auto start = static_cast<unsigned>(range.low + Frame::size);
+        const Frame& frame = state.frame(base);
+        if (const Value* cell = frame.cell_at(start, insn.bytes)) return sign_if(insn, *cell);
+        if (const auto constant = frame.constant_at(start, insn.bytes)) return sign_if(insn, Value::constant(*constant));
+        return state.number(of_bytes(insn.bytes, insn.sign));
+    }
+
+    Value from_map(const Value& base, const Load& insn) {
+        const Map& map = program.maps[base.object];
+        if (!map.is_constant() || base.symbol != zero_symbol) return state.number(of_bytes(insn.bytes, insn.sign));
+        std::uint64_t word = 0;
+        for (unsigned i = 0; i < insn.bytes; ++i) word |= std::uint64_t{map.initial[static_cast<std::size_t>(base.delta) + i]} << (8 * i);
+        return sign_if(insn, Value::constant(word));
+    }
+
+    void operator()(const Store& insn) {
+        const Value base = reg(insn.base).moved(insn.offset);
+        if (base.kind != Kind::stack) return;
+        const Value source = operand(insn.src);
+        const Value value = source.is_number() ? truncate(source, insn.bytes) : source;
+        const auto range = state.range(base);
+        const auto first = static_cast<unsigned>(range.low + Frame::size), last = static_cast<unsigned>(range.high + Frame::size);
+        Frame& frame = state.frame(base);
+        if (first == last) frame.store(first, insn.bytes, value);
+        else frame.smear(first, last, insn.bytes);
+    }
+
+    void operator()(const AtomicUpdate& insn) {
+        const Value base = reg(insn.base).moved(insn.offset);
+        if (base.kind == Kind::stack) {
+            const auto range = state.range(base);
+            state.frame(base).smear(static_cast<unsigned>(range.low + Frame::size), static_cast<unsigned>(range.high + Frame::size), insn.bytes);
+        }
+        if (insn.op == Atomic::cmpxchg) reg(0) = state.number(of_bytes(insn.bytes, false));
+        else if (insn.op >= Atomic::fetch_add) reg(insn.src) = state.number(of_bytes(insn.bytes, false));
+    }
+
+    // --- calls
+
+    void operator()(const CallHelper& insn) {
+        const abi::HelperRow* row = abi::find_helper(insn.number);
+        Value result{};
+        if (row->returns == abi::Return::map_value_or_null) result = looked_up(*row);
+        if (row->moves_packet) state.forget_packet(options.platform);
+        for (Register i = 1; i <= 5; ++i) reg(i) = {};
+        reg(0) = result.is_readable() ? result : state.number(Scalar::top());
+    }
+
+    Value looked_up(const abi::HelperRow& row) {
+        for (std::uint8_t i = 0; i < row.arguments.size(); ++i) {
+            if (row.arguments[i] != abi::Argument::map) continue;
+            return {Kind::map_value, reg(static_cast<Register>(i + 1)).object, zero_symbol, state.fresh(Scalar::unsigned_range(0, 1)), 0};
+        }
+        return {};
+    }
+
+    void operator()(const Jump&) {}
+    void operator()(const Branch&) {}
+    void operator()(const CallLocal&) {}
+    void operator()(const Exit&) {}
+    void operator()(const SecondSlot&) {}
+};
+
+// Results become `mixed`, which every later use refuses; a store may have gone anywhere in any frame.
+struct Assumed {
+    State& state;
+    const Options& options;
+
+    bool result(Register reg) {
+        if (reg == frame_register) return false;
+        state.registers[reg] = {Kind::mixed};
+        return true;
+    }
+    bool store(Register base) {
+        const Kind kind = state.registers[base].kind;
+        if (kind != Kind::stack && kind != Kind::mixed) return true;
+        for (Frame& frame : state.frames) {
+            frame.cells().clear();
+            frame.data().reset();
+        }
+        return true;
+    }
+
+    bool operator()(const Compute& insn) { return result(insn.dst); }
+    bool operator()(const MoveSigned& insn) { return result(insn.dst); }
+    bool operator()(const Swap& insn) { return result(insn.dst); }
+    bool operator()(const LoadNumber& insn) { return result(insn.dst); }
+    bool operator()(const LoadMap& insn) { return result(insn.dst); }
+    bool operator()(const LoadMapValue& insn) { return result(insn.dst); }
+    bool operator()(const Load& insn) { return result(insn.dst); }
+    bool operator()(const Store& insn) { return store(insn.base); }
+    bool operator()(const AtomicUpdate& insn) {
+        if (insn.op == Atomic::cmpxchg) result(0);
+        else if (insn.op >= Atomic::fetch_add && !result(insn.src)) return false;
+        return store(insn.base);
+    }
+    bool operator()(const CallHelper& insn) {
+        const abi::HelperRow* row = abi::find_helper(insn.number);
+        if (row == nullptr) return false;
+        if (row->moves_packet) state.forget_packet(options.platform);
+        for (Register i = 1; i <= 5; ++i) state.registers[i] = {};
+        return result(0);
+    }
+    bool operator()(const Branch&) { return true; }
+    bool operator()(const Exit&) { return false; }
+    bool operator()(const Jump&) { return true; }
+    bool operator()(const CallLocal&) { return true; }
+    bool operator()(const SecondSlot&) { return true; }
+};
+
+bool is_zero(const Value& value) { return value.is_constant() && value.delta == 0; }
+
+// A pointer against null: only equality gets here.
+bool follow_null(State& state, const Value& pointer, bool is_null) {
+    if (!pointer.may_be_null()) return !is_null;
+    state.assume_null(pointer.nullable, is_null);
+    return true;
+}
+
+// Two pointers into the packet compare as their offsets do, as long as no address wraps.
+bool follow_pointers(State& state, const Branch& branch, bool taken, const Value& left, const Value& right) {
+    const bool comparable = branch.width == 64 && left.kind == right.kind && left.object == right.object &&
+                            (left.kind == Kind::packet || left.kind == Kind::stack) && !left.may_be_null() && !right.may_be_null();
+    if (!comparable) return true;
+    const Value a = Value::number(left.symbol, left.delta), b = Value::number(right.symbol, right.delta);
+    for (const Value& offset : {a, b}) {
+        const auto range = state.range(offset);
+        if (range.low < least_offset || range.high > largest_offset) return true;
+    }
+    // Offsets may be negative where addresses are not: compare them as signed numbers.
+    Condition condition = branch.condition;
+    switch (condition) {
+        case Condition::gt: condition = Condition::sgt; break;
+        case Condition::ge: condition = Condition::sge; break;
+        case Condition::lt: condition = Condition::slt; break;
+        case Condition::le: condition = Condition::sle; break;
+        case Condition::eq: case Condition::ne: break;
+        case Condition::set: case Condition::sgt: case Condition::sge: case Condition::slt: case Condition::sle: return true;
+    }
+    return state.assume(condition, 64, taken, a, b);
+}
+
+}  // namespace
+
+void apply(State& state, const Insn& insn, const Program& program, const Options& options) {
+    Transformer transformer{state, program, options};
+    std::visit(transformer, insn);
+    state.compact_if_large();
+}
+
+bool apply_assumed(State& state, const Insn& insn, const Options& options) { return std::visit(Assumed{state, options}, insn); }
+
+bool follow(State& state, const Branch& branch, bool taken) {
+    const Value left = state.registers[branch.left];
+    const Value right = branch.right.is_register ? state.registers[branch.right.reg] : Value::constant(static_cast<std::uint64_t>(branch.right.imm));
+    if (left.is_number() && right.is_number()) return state.assume(branch.condition, branch.width, taken, left, right);
+    if (is_zero(left) || is_zero(right)) {
+        return follow_null(state, is_zero(left) ? right : left, (branch.condition == Condition::eq) == taken);
+    }
+    return follow_pointers(state, branch, taken, left, right);
+}
+
+void enter_call(State& state) {
+    auto& saved = state.saved.emplace_back();
+    for (unsigned i = 0; i < saved.size(); ++i) {
+        saved[i] = state.registers[6 + i];
+        state.registers[6 + i] = {};
+    }
+    state.registers[0] = {};
+    state.registers[10] = {Kind::stack, static_cast<std::uint16_t>(state.frames.size()), zero_symbol, no_symbol, 0};
+    state.frames.emplace_back();
+}
+
+void leave_call(State& state) {
+    state.frames.pop_back();
+    state.forget_frame(static_cast<std::uint16_t>(state.frames.size()));
+    for (unsigned i = 0; i < state.saved.back().size(); ++i) state.registers[6 + i] = state.saved.back()[i];
+    state.saved.pop_back();
+    for (unsigned i = 1; i <= 5; ++i) state.registers[i] = {};
+    state.registers[10] = {Kind::stack, static_cast<std::uint16_t>(state.frames.size() - 1), zero_symbol, no_symbol, 0};
+}
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,56 @@
+// Value: what one register or stack cell holds: a kind, and a number as `symbol + delta` (modulo 2^64).
+//
+// For a Number the term is its value. For a pointer it is the distance in bytes from the start of what it points into: from
+// `data` for packets, from the frame's top for the stack, from its first byte for a map value. `nullable` is a symbol that is 0
+// where the pointer is null and 1 where it is not; registers copied from each other share it, so one test serves them all.
+#pragma once
+
+#include <cstdint>
+
+#include "services/verifier/native/domains/differences.hpp"
+
+namespace unibpf::analyser {
+
+// Symbols that every state has. `zero` is the constant 0, so a constant is zero + delta.
+inline constexpr Symbol zero_symbol = 0;
+inline constexpr Symbol packet_size = 1;  // data_end - data
+inline constexpr Symbol meta_start = 2;   // data_meta - data: 0 or negative
+inline constexpr Symbol first_free_symbol = 3;
+inline constexpr Symbol no_symbol = UINT32_MAX;
+
+enum class Kind : std::uint8_t {
+    uninitialised,  // never written on some path
+    mixed,          // different kinds on different paths; may be an address
+    number,
+    context,
+    packet,
+    stack,       // object = frame, 0 is the entry program's
+    map_value,   // object = map
+    map_handle,  // object = map
+};
+
+struct Value {
+    Kind kind = Kind::uninitialised;
+    std::uint16_t object = 0;
+    Symbol symbol = zero_symbol;
+    Symbol nullable = no_symbol;
+    std::int64_t delta = 0;
+
+    static Value number(Symbol symbol, std::int64_t delta = 0) { return {Kind::number, 0, symbol, no_symbol, delta}; }
+    static Value constant(std::uint64_t value) { return number(zero_symbol, static_cast<std::int64_t>(value)); }
+
+    bool operator==(const Value&) const = default;
+    bool is_number() const { return kind == Kind::number; }
+    bool is_pointer() const { return kind >= Kind::context; }
+    bool is_readable() const { return kind != Kind::uninitialised; }
+    bool is_constant() const { return is_number() && symbol == zero_symbol; }
+    bool may_be_null() const { return nullable != no_symbol; }
+    std::uint64_t constant() const { return static_cast<std::uint64_t>(delta); }
+    Value moved(std::int64_t by) const {
+        Value result = *this;
+        result.delta = static_cast<std::int64_t>(static_cast<std::uint64_t>(delta) + static_cast<std::uint64_t>(by));
+        return result;
+    }
+};
+
+}  // namespace unibpf::analyser

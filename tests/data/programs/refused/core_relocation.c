@@ -1,0 +1,15 @@
+/* The place of a field depends on the running kernel. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct device {
+	int index;
+	int mtu;
+} __attribute__((preserve_access_index));
+
+SEC("xdp") int relocated(struct xdp_md *ctx)
+{
+	struct device *device = (void *)(long)ctx->data;
+
+	return device->mtu ? XDP_PASS : XDP_DROP;
+}

@@ -1,0 +1,156 @@
+"""unibpf/bundle.py: one encoding, and every rule of schemas/bundle.cddl refused by name."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from unibpf import cbor
+from unibpf.bundle import MAX_BYTES, Bundle, BundleError, BundleMap, Line, LineInfo, decode, encode
+
+GOOD = Bundle(
+    name="firewall",
+    kind="filter",
+    code=bytes.fromhex("b7000000020000009500000000000000"),
+    maps=(
+        BundleMap(name="hits", type=2, key_size=4, value_size=16, max_entries=8, layout="struct{u64 a;u64 b;}"),
+        BundleMap(name=".rodata", type=2, key_size=4, value_size=4, max_entries=1, flags=128, data=b"\1\2\3\4"),
+    ),
+    helpers=(1, 6),
+    outputs=2,
+    stack=16,
+    line_info=LineInfo(files=("a.c",), lines=(Line(0, 0, 3, 1), Line(1, 0, 4, 9))),
+)
+
+numbers = st.integers(0, 2**32 - 1)
+maps = st.builds(
+    BundleMap,
+    name=st.from_regex(r"[A-Za-z0-9_.]{1,63}", fullmatch=True),
+    type=numbers,
+    key_size=numbers,
+    value_size=numbers,
+    max_entries=numbers,
+    flags=numbers,
+    layout=st.none() | st.text(max_size=20),
+)
+bundles = st.builds(
+    Bundle,
+    name=st.from_regex(r"[a-z0-9][a-z0-9_-]{0,47}", fullmatch=True),
+    kind=st.sampled_from(["filter", "classifier", "rewriter"]),
+    code=st.binary(min_size=1, max_size=8).map(lambda data: data.ljust(8, b"\0") * 3),
+    maps=st.lists(maps, max_size=4, unique_by=lambda entry: entry.name).map(tuple),
+    helpers=st.sets(numbers, max_size=5).map(lambda found: tuple(sorted(found))),
+    outputs=st.integers(1, 256),
+    stack=st.integers(0, 4096),
+    line_info=st.just(LineInfo(files=("x.c",), lines=(Line(0, 0, 1, 1), Line(2, 0, 2**31, 0)))),
+)
+
+
+@given(bundles)
+def test_what_is_encoded_is_decoded_to_the_same(bundle: Bundle) -> None:
+    assert decode(encode(bundle)) == bundle
+
+
+@given(st.binary(max_size=200))
+def test_bytes_are_a_bundle_or_a_bundle_error(data: bytes) -> None:
+    try:
+        assert encode(decode(data)) == data
+    except BundleError as error:
+        assert error.rule in {"size", "shape", "abi", "limits"}
+
+
+@given(st.integers(0, len(encode(GOOD)) - 1), st.integers(1, 255))
+def test_a_changed_byte_gives_another_bundle_or_an_error(at: int, change: int) -> None:
+    data = bytearray(encode(GOOD))
+    data[at] ^= change
+    try:
+        assert decode(bytes(data)) != GOOD
+        assert encode(decode(bytes(data))) == data
+    except BundleError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        pytest.param("shape", {"name": "Fire Wall"}, id="a name with a space"),
+        pytest.param("shape", {"name": "firewall\n"}, id="a name with a line end"),
+        pytest.param("shape", {"code": bytes(12)}, id="half an instruction"),
+        pytest.param("limits", {"code": b""}, id="no instruction"),
+        pytest.param("limits", {"code": bytes(800_008)}, id="too many instructions"),
+        pytest.param("limits", {"outputs": 0}, id="no output"),
+        pytest.param("limits", {"outputs": 257}, id="too many outputs"),
+        pytest.param("limits", {"stack": 4097}, id="too much stack"),
+        pytest.param("limits", {"helpers": (-1,)}, id="a negative helper"),
+        pytest.param("shape", {"helpers": (6, 1)}, id="helpers in disorder"),
+        pytest.param("shape", {"helpers": (1, 1)}, id="a helper twice"),
+        pytest.param("abi", {"abi": 2}, id="another program interface"),
+        pytest.param("shape", {"maps": (GOOD.maps[0], GOOD.maps[0])}, id="two maps of one name"),
+        pytest.param("shape", {"maps": (replace(GOOD.maps[0], name="a b"),)}, id="a map name with a space"),
+        pytest.param("shape", {"maps": (replace(GOOD.maps[1], value_size=5),)}, id="data shorter than its value"),
+        pytest.param("limits", {"maps": (replace(GOOD.maps[0], max_entries=1 << 32),)}, id="a map size above 32 bits"),
+        pytest.param(
+            "limits", {"maps": tuple(replace(GOOD.maps[0], name=f"m{n}") for n in range(65))}, id="too many maps"
+        ),
+        pytest.param("shape", {"line_info": LineInfo(files=(), lines=(Line(0, 0, 1, 1),))}, id="a line of no file"),
+        pytest.param(
+            "shape", {"line_info": LineInfo(files=("a",), lines=(Line(2, 0, 1, 1),))}, id="a line behind the end"
+        ),
+        pytest.param(
+            "shape",
+            {"line_info": LineInfo(files=("a",), lines=(Line(1, 0, 1, 1), Line(0, 0, 2, 1)))},
+            id="lines in disorder",
+        ),
+        pytest.param("size", {"line_info": LineInfo(files=("x" * MAX_BYTES,))}, id="more than a mebibyte"),
+    ],
+)
+def test_a_broken_rule_is_neither_written_nor_read(rule: str, change: dict[str, object]) -> None:
+    broken = replace(GOOD, **change)
+    with pytest.raises(BundleError) as caught:
+        encode(broken)
+    assert caught.value.rule == rule
+
+
+def edited(key: int, value: object) -> bytes:
+    fields = cbor.decode(encode(GOOD), max_bytes=MAX_BYTES)
+    assert isinstance(fields, dict)
+    fields[key] = value  # type: ignore[assignment]
+    return cbor.encode(fields)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(edited(0, 2), id="another format version"),
+        pytest.param(edited(2, 3), id="kind graph"),
+        pytest.param(edited(1, b"firewall"), id="a name of bytes"),
+        pytest.param(edited(3, "code"), id="code of text"),
+        pytest.param(edited(5, [-1]), id="a negative helper"),
+        pytest.param(edited(8, [[]]), id="line info without lines"),
+        pytest.param(edited(8, [["a"], [[0, 0, 1]]]), id="a row of three"),
+        pytest.param(edited(10, 0), id="an unknown key"),
+        pytest.param(edited(4, [{0: "m"}]), id="a map without sizes"),
+        pytest.param(encode(GOOD) + b"\0", id="a byte behind the end"),
+        pytest.param(encode(GOOD)[:-1], id="a byte missing"),
+        pytest.param(cbor.encode([]), id="an array"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_foreign_bytes_of_the_wrong_shape_are_refused(data: bytes) -> None:
+    with pytest.raises(BundleError) as caught:
+        decode(data)
+    assert caught.value.rule == "shape"
+
+
+def test_a_large_input_is_refused_before_it_is_read() -> None:
+    with pytest.raises(BundleError, match="too large") as caught:
+        decode(bytes(MAX_BYTES + 1))
+    assert caught.value.rule == "size"
+
+
+def test_the_code_limit_is_the_one_of_the_schema() -> None:
+    schema = (Path(__file__).parents[3] / "schemas" / "bundle.cddl").read_text()
+    assert "bstr .size (8..800000)" in schema
+    assert "at most 64" in schema
