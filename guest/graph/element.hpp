@@ -121,10 +121,10 @@ class Element {
     // `old` has the same name and class and is thrown away afterwards.
     virtual void take_state(Element& old) { (void)old; }
 
-  protected:
     const Port& output(unsigned port) const { return outputs_[port]; }
     const Port& input(unsigned port) const { return inputs_[port]; }
 
+  protected:
     // Sends the batch out of `port` if that port exists, else drops it.
     void push_or_drop(unsigned port, Batch&& batch, DropReason reason);
     // Sends packet i out of port ports[i], one batch for each port, in order; drops those of a port that does not exist.

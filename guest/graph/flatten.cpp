@@ -20,6 +20,7 @@ const ElementSyntax& declared(const ElementSyntax& element) { return element.ali
 FlatGraph Flattener::flatten(const BodySyntax& graph) {
     Scope scope;
     expand(graph, scope, {}, {}, 0);
+    if (!context_.errors.empty()) return {};
     return remove_tunnels(elements_.to_span(context_.scratch), connections_.to_span(context_.scratch), context_);
 }
 
@@ -39,8 +40,10 @@ void Flattener::expand(const BodySyntax& body, Scope& scope, std::string_view pr
 }
 
 Flattener::Node Flattener::instantiate(const ElementSyntax& element, const Scope& scope, std::string_view prefix, unsigned depth) {
+    const std::string_view name = full_name(prefix, element);
+    if (name.empty()) return {};
     const std::string_view config = substitution_.apply(element.config, scope, element.config_at);
-    FlatElement flat{full_name(prefix, element), element.type.row, config, element.at, element.config_at};
+    FlatElement flat{name, element.type.row, config, element.at, element.config_at};
     const std::uint32_t in = add(flat);
     const CompoundSyntax* compound = element.type.compound;
     if (!compound || in == kNone) return {in, in};
@@ -103,7 +106,10 @@ std::string_view Flattener::full_name(std::string_view prefix, const ElementSynt
     char buffer[kMaxElementName];
     Text name{buffer};
     name.put(prefix).put('/').put(element.name);
-    if (name.overflowed()) context_.error(element.at, "`", name.view(), "...` is longer than ", kMaxElementName, " bytes");
+    if (name.overflowed()) {
+        context_.error(element.at, "`", name.view(), "...` is longer than ", kMaxElementName, " bytes");
+        return {};
+    }
     return context_.lasting.copy(name.view());
 }
 

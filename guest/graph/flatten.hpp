@@ -57,6 +57,7 @@ class Flattener {
     void bind(const ElementSyntax& use, std::string_view config, Scope& inner);
     void connect(const ConnectionSyntax& connection, std::span<const Node> nodes);
     std::uint32_t add(const FlatElement& element);
+    // Empty, and an error, when it is too long.
     std::string_view full_name(std::string_view prefix, const ElementSyntax& element);
 
     BuildContext& context_;

@@ -87,7 +87,7 @@ const CompoundSyntax* Parser::compound(BodySyntax& parent, std::string_view name
     if (!made) return nullptr;
     if (depth == kMaxBraces) {
         context_.error(brace.text.data(), "compounds nest deeper than ", kMaxBraces);
-        for (Token token = lexer_.next(); !token.is(TokenKind::end);) token = lexer_.next();
+        skip_block();
         return nullptr;
     }
     made->name = name;
@@ -100,6 +100,15 @@ const CompoundSyntax* Parser::compound(BodySyntax& parent, std::string_view name
     resolve(made->body);
     if (!expect(TokenKind::close_brace, "`}`")) return nullptr;
     return made;
+}
+
+// Standing behind a `{`: on to behind its `}`.
+void Parser::skip_block() {
+    for (unsigned open = 1; open > 0 && !lexer_.peek().is(TokenKind::end);) {
+        const Token token = lexer_.next();
+        if (token.is(TokenKind::open_brace)) ++open;
+        if (token.is(TokenKind::close_brace)) --open;
+    }
 }
 
 // `$a, KEYWORD $b |`; nothing when the body starts with a statement.
@@ -201,19 +210,28 @@ void Parser::require() {
 
 void Parser::chain(BodySyntax& body, unsigned depth) {
     End from;
-    const Token first = lexer_.peek();
     if (!end(body, depth, from)) return recover();
-    if (from.element == nullptr) return;  // a list of names
+    if (from.element == nullptr) return expect_no_arrow();
     if (from.in_port_at) context_.error(from.in_port_at, "an input port needs `->` before it");
     while (lexer_.peek().is(TokenKind::arrow)) {
         const char* arrow = lexer_.next().text.data();
         End to;
         if (!end(body, depth, to)) return recover();
-        if (to.element == nullptr) return context_.error(first.text.data(), "a chain cannot hold a list of names");
+        if (to.element == nullptr) {
+            context_.error(arrow, "`->` cannot lead to a list of names");
+            return recover();
+        }
         body.connections.append(context_.scratch, {from.element, from.out_port, to.element, to.in_port, arrow});
         from = to;
     }
     if (from.out_port_at) context_.error(from.out_port_at, "an output port needs `->` behind it");
+}
+
+// Behind a list of names.
+void Parser::expect_no_arrow() {
+    if (!lexer_.peek().is(TokenKind::arrow)) return;
+    context_.error(lexer_.peek().text.data(), "`->` cannot start at a list of names");
+    recover();
 }
 
 bool Parser::end(BodySyntax& body, unsigned depth, End& end) {

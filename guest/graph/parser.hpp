@@ -48,10 +48,12 @@ class Parser {
     void statement(BodySyntax& body, unsigned depth);
     void element_class(BodySyntax& body, unsigned depth);
     const CompoundSyntax* compound(BodySyntax& parent, std::string_view name, unsigned depth);
+    void skip_block();
     void formals(CompoundSyntax& compound);
     void define(BodySyntax& body);
     void require();
     void chain(BodySyntax& body, unsigned depth);
+    void expect_no_arrow();
     bool name_list(BodySyntax& body, const Token& first, unsigned depth);
     bool end(BodySyntax& body, unsigned depth, End& end);
     ElementSyntax* element(BodySyntax& body, unsigned depth);

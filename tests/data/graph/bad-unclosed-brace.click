@@ -1,0 +1,4 @@
+elementclass A {
+  input -> output
+%errors
+3:1 the text ends here, expected `}`

@@ -1,0 +1,3 @@
+FromDevice(eth0 -> Discard;
+%errors
+1:11 `(` is never closed
