@@ -45,7 +45,9 @@ class Engine {
 
     // --- loops
 
+    struct Active { bool is_final = false, unrolling = false; };
     struct Entry { BlockId block; Pending state; };
+    struct Held { BlockId block; Pending state; std::size_t common; };  // loops that both ends of the edge share
 
     void visit_loop(const Component& loop, bool checking) {
         std::vector<Entry> entries;
@@ -79,8 +81,7 @@ class Engine {
         if (entries.size() != 1 || entries[0].block != loop.head || work_ > unroll_until_) return false;
         const std::size_t findings_before = result_.findings.size(), held_before = held_.size();
         const auto bounds_before = result_.loop_bounds;
-        active_.push_back({true});
-        ++holding_;
+        active_.push_back({true, true});
         Pending state = std::make_unique<State>(*entries[0].state);
         bool undecided = false;
         unsigned iterations = 0;
@@ -90,10 +91,9 @@ class Engine {
             undecided |= next && held_.size() > exits;
             state = std::move(next);
         }
-        --holding_;
         active_.pop_back();
         if (state) {
-            held_.resize(held_before);
+            held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held_before), held_.end());
             result_.findings.resize(findings_before);
             result_.loop_bounds = bounds_before;
             return false;
@@ -103,10 +103,18 @@ class Engine {
         return true;
     }
 
+    // What leaves a loop further out that is being unrolled too stays back until that has ended.
     void release(std::size_t from) {
-        std::vector<Entry> exits(std::make_move_iterator(held_.begin() + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(held_.end()));
-        held_.resize(from);
-        for (Entry& exit : exits) arrive(exit.block, std::move(*exit.state));
+        std::vector<Held> exits(std::make_move_iterator(held_.begin() + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(held_.end()));
+        held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(from), held_.end());
+        for (Held& exit : exits) {
+            if (leaves_unrolling(exit.common)) held_.push_back(std::move(exit));
+            else arrive(exit.block, std::move(*exit.state));
+        }
+    }
+
+    bool leaves_unrolling(std::size_t common) const {
+        return std::any_of(active_.begin() + static_cast<std::ptrdiff_t>(std::min(common, active_.size())), active_.end(), [](const Active& loop) { return loop.unrolling; });
     }
 
     void iterate(const Component& loop, const std::vector<Entry>& entries, bool checking) {
@@ -242,7 +250,7 @@ class Engine {
         for (Register reg = 0; reg < register_count; ++reg) {
             if ((cfg_.blocks[to].live >> reg & 1) == 0) state.registers[reg] = {};
         }
-        if (holding_ > 0 && left.size() > common) held_.push_back({to, std::make_unique<State>(std::move(state))});
+        if (leaves_unrolling(common)) held_.push_back({to, std::make_unique<State>(std::move(state)), common});
         else arrive(to, std::move(state));
     }
 
@@ -300,16 +308,13 @@ class Engine {
         if (static_cast<double>(std::clock()) / CLOCKS_PER_SEC > options_.max_seconds) throw GaveUp{"the analysis takes longer than its limit"};
     }
 
-    struct Active { bool is_final; };
-
     const Program& program_;
     const Options& options_;
     const Cfg& cfg_;
     const Wto& wto_;
     std::vector<Pending> pending_;
     std::vector<Active> active_;   // parallel to the loops around the block that runs
-    std::vector<Entry> held_;      // exits of loops that are being unrolled
-    unsigned holding_ = 0;
+    std::vector<Held> held_;       // exits of loops that are being unrolled
     std::array<std::uint32_t, abi::max_frames> frame_bytes_{};
     std::uint64_t work_ = 0, unroll_until_ = unroll_work, ticks_ = 0;
     Analysis result_;
