@@ -1,0 +1,47 @@
+"""`python -m services.reconfigurer`: wiring of one host's reconfigurer; ends on SIGTERM."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from services.reconfigurer.coap_client import CoapClient
+from services.reconfigurer.errors import ReconfigurerError
+from services.reconfigurer.service import Reconfigurer
+from services.reconfigurer.settings import Settings
+from services.reconfigurer.updater import Sessions
+from unibpf import identity, logs, tracing
+from unibpf.bus import Bus, BusError, BusSettings
+from unibpf.identity import IdentityError
+
+
+async def _main() -> None:
+    settings = Settings.from_environment(os.environ)
+    tracing.init("reconfigurer")
+    key = identity.load(settings.paths.keys, "reconfigurer")
+    async with await Bus.connect(BusSettings(url=settings.nats_url, identity=key)) as bus:
+        client = await CoapClient.create(limit=settings.coap_timeout)
+        sessions = Sessions(paths=settings.paths, exchange=client)
+        work = asyncio.create_task(Reconfigurer(bus=bus, settings=settings, sessions=sessions).run())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+        try:
+            await work
+        finally:
+            await client.close()
+
+
+def main() -> int:
+    """Run until told to stop; the exit code is 1 when the service could not work."""
+    logs.configure("reconfigurer")
+    try:
+        asyncio.run(_main())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        return 0
+    except (ReconfigurerError, BusError, IdentityError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""The guest's CBOR answers (schemas/control.cddl) as messages. Pure.
+
+They are authenticated, so a wrong shape means another version of the guest: one error, `answer`, names the field.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+
+from services.reconfigurer.errors import GuestUnreachable
+from unibpf.messages import ElementStatus, GuestStatus, Kind, MapDecision, MapStatus, NicStatus, Placed
+
+T = TypeVar("T")
+
+KINDS: Final[tuple[Kind, ...]] = ("filter", "classifier", "rewriter")
+_DECISIONS: Final = ("kept", "new", "reset", "migrated")
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """A `staged` or an `activated`; the latter's numbers are 0 in the former. Steps: name, start, duration in ns."""
+
+    already: bool
+    element: str
+    program: str
+    sequence: int
+    envelope: str
+    steps: list[tuple[str, int, int]]
+    maps: list[MapDecision]
+    engine: str
+    swap_ns: int = 0
+    longest_gap_ns: int = 0
+    packets_during: int = 0
+    packets_lost: int = 0
+
+
+class DumpPage(Struct, frozen=True, kw_only=True):
+    """One page of a map; `next` is the cursor of the page behind it, 0 at the end."""
+
+    name: str
+    type: int
+    key_size: int
+    value_size: int
+    entries: list[tuple[str, str]]
+    next: int
+
+
+def outcome(item: Any) -> Outcome:
+    """`staged` and `activated`."""
+    return _reading("outcome", lambda: _outcome(item))
+
+
+def status(item: Any) -> GuestStatus:
+    """`status`."""
+    return _reading("status", lambda: _status(item))
+
+
+def dump_page(item: Any) -> DumpPage:
+    """`map-dump`."""
+    return _reading("map dump", lambda: _dump_page(item))
+
+
+def _outcome(item: Any) -> Outcome:
+    return Outcome(
+        already=bool(item[0]),
+        element=item[1],
+        program=item[2],
+        sequence=item[3],
+        envelope=item[4].hex(),
+        steps=_steps(item[5]),
+        maps=[
+            MapDecision(name=name, decision=_DECISIONS[decision], entries=entries)
+            for name, decision, entries in item[6]
+        ],
+        engine=item[7],
+        swap_ns=item.get(9, 0),
+        longest_gap_ns=item.get(10, 0),
+        packets_during=item.get(11, 0),
+        packets_lost=item.get(12, 0),
+    )
+
+
+def _status(item: Any) -> GuestStatus:
+    total, used, peak = item[6]
+    graph, sequence, digest = item[7]
+    return GuestStatus(
+        guest=item[0],
+        boot_nonce=item[1].hex(),
+        uptime_ns=item[2],
+        audience=item[3],
+        elements=[_element(element) for element in item[4]],
+        nics=[_nic(nic) for nic in item[5]],
+        memory_total=total,
+        memory_used=used,
+        memory_peak=peak,
+        graph=graph,
+        graph_sequence=sequence,
+        graph_digest=digest.hex(),
+        longest_gap_ns=item[8],
+        boot=_steps(item[9]),
+        version=item[10],
+        platform=item[11],
+    )
+
+
+def _element(item: Any) -> ElementStatus:
+    envelope = item.get(5)
+    return ElementStatus(
+        name=item[0],
+        class_name=item[1],
+        kind=KINDS[item[2]] if 2 in item else None,
+        program=item.get(3),
+        sequence=item.get(4),
+        envelope=envelope.hex() if envelope is not None else None,
+        engine=item.get(6),
+        packets=item[7],
+        drops={str(reason): int(count) for reason, count in item[8]},
+        maps=[_map(row) for row in item.get(9, [])],
+        staged=_placed(item.get(10)),
+        previous=_placed(item.get(11)),
+        floor=item.get(12),
+        handlers={str(name): str(value) for name, value in item.get(13, [])},
+    )
+
+
+def _map(row: Any) -> MapStatus:
+    name, kind, key, value, most, entries = row
+    return MapStatus(name=name, type=kind, key_size=key, value_size=value, max_entries=most, entries=entries)
+
+
+def _nic(row: Any) -> NicStatus:
+    name, mac, *counters = row
+    rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped = counters
+    return NicStatus(
+        name=name,
+        mac=mac.hex(":"),
+        rx_packets=rx_packets,
+        rx_bytes=rx_bytes,
+        tx_packets=tx_packets,
+        tx_bytes=tx_bytes,
+        rx_dropped=rx_dropped,
+        tx_dropped=tx_dropped,
+    )
+
+
+def _dump_page(item: Any) -> DumpPage:
+    return DumpPage(
+        name=item[0],
+        type=item[1],
+        key_size=item[2],
+        value_size=item[3],
+        entries=[(key.hex(), value.hex()) for key, value in item[4]],
+        next=item[6],
+    )
+
+
+def _placed(row: Any) -> Placed | None:
+    return None if row is None else Placed(sequence=row[0], envelope=row[1].hex())
+
+
+def _steps(rows: Any) -> list[tuple[str, int, int]]:
+    return [(str(name), int(start), int(duration)) for name, start, duration in rows]
+
+
+def _reading(what: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise GuestUnreachable("answer", f"the guest's {what} is not as in schemas/control.cddl: {error!r}") from error

@@ -1,0 +1,99 @@
+"""Authenticated talk with one boot of one guest (design 6).
+
+- Every request carries a MAC, with a counter of max(last + 1, Unix microseconds), so a restarted reconfigurer goes on
+  without a file. Where the clock was set back, the guest's MACed 4.09 names its highest counter, and we go on from there.
+- Only an answer whose MAC is right and belongs to this very request is a fact: a result, or GuestRefused with the guest's
+  own rule. Anything else, also an error without a MAC, says nothing about the guest: GuestUnreachable.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from services.reconfigurer.coap_client import Response
+from services.reconfigurer.errors import GuestRefused, GuestUnreachable
+from unibpf import cbor, control_mac
+from unibpf.control_mac import ControlKeys, MacError
+
+MAX_ANSWER_BYTES: Final = 8 << 20
+COUNTER_RULE: Final = "counter"
+CONFLICT: Final = 4 << 5 | 9
+PROBLEM: Final = "urn:unibpf:v1"
+
+
+class Exchange(Protocol):
+    """CoapClient's seam."""
+
+    async def exchange(
+        self, address: str, method: str, path: str, payload: bytes, *, trace: bytes | None = None
+    ) -> Response:
+        """One request and its answer."""
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """What the guest vouches for, with the host's times of request and answer (Unix nanoseconds)."""
+
+    body: Any
+    sent_ns: int
+    received_ns: int
+
+
+class GuestSession:
+    """One boot's keys, address and counter. Requests of one session may overlap: each takes a counter of its own."""
+
+    def __init__(self, *, address: str, keys: ControlKeys, exchange: Exchange, now_us: Callable[[], int]) -> None:
+        self._address = address
+        self._keys = keys
+        self._exchange = exchange
+        self._now_us = now_us
+        self._counter = 0
+
+    async def request(self, method: str, path: str, body: bytes, *, trace: bytes | None = None) -> Fact:
+        """Ask; raises GuestRefused or GuestUnreachable. A counter that was too low is raised once."""
+        try:
+            return await self._once(method, path, body, trace)
+        except GuestRefused as refused:
+            if refused.rule != COUNTER_RULE or refused.code != CONFLICT or refused.highest is None:
+                raise
+            self._counter = max(self._counter, refused.highest)
+            return await self._once(method, path, body, trace)
+
+    async def _once(self, method: str, path: str, body: bytes, trace: bytes | None) -> Fact:
+        self._counter = max(self._counter + 1, self._now_us())
+        sealed = control_mac.seal_request(self._keys, method=method, path=path, counter=self._counter, body=body)
+        response = await self._exchange.exchange(self._address, method, path, sealed.message, trace=trace)
+        try:
+            answer = control_mac.open_answer(self._keys, response.payload, request=sealed, code=response.code)
+        except MacError as error:
+            raise GuestUnreachable("mac", self._unproven(response, error)) from error
+        item = _decode(answer)
+        if not response.is_success:
+            raise refusal(response.code, item)
+        return Fact(body=item, sent_ns=response.sent_ns, received_ns=response.received_ns)
+
+    def _unproven(self, response: Response, error: MacError) -> str:
+        """Say what the unauthenticated answer claims: it helps whoever looks, and decides nothing."""
+        claimed = ""
+        with contextlib.suppress(GuestUnreachable):
+            claimed = f"; it claims `{refusal(response.code, _decode(response.payload)).rule}`"
+        return f"`{self._address}` gave an answer {response.dotted} that its key does not vouch for ({error}){claimed}"
+
+
+def refusal(code: int, problem: Any) -> GuestRefused:
+    """RFC 9290 problem details, with our own entry for rule and highest (schemas/control.cddl, problem)."""
+    ours = problem.get(PROBLEM) if isinstance(problem, dict) else None
+    if not isinstance(ours, dict) or not isinstance(ours.get(0), str):
+        raise GuestUnreachable("answer", f"the guest refused with {code >> 5}.{code & 31:02d} and no problem details")
+    title, detail = problem.get(-1), problem.get(-2)
+    message = ": ".join(part for part in (title, detail) if isinstance(part, str) and part)
+    highest = ours.get(1)
+    return GuestRefused(ours[0], message or ours[0], code=code, highest=highest if isinstance(highest, int) else None)
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        return cbor.decode(data, max_bytes=MAX_ANSWER_BYTES)
+    except cbor.CborError as error:
+        raise GuestUnreachable("answer", f"the guest's answer is not deterministic CBOR: {error}") from error
