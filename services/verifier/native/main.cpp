@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
     if (!confine(options)) return fail("the process cannot limit itself");
     std::vector<std::uint8_t> input;
     if (!read_input(input)) return fail("standard input cannot be read");
-    const Report report = input.size() > largest_input
+    Report report = input.size() > largest_input
                               ? refuse(Verdict::unsupported, {Rule::malformed, "bundle is larger than 1 MiB"})
                               : examine(input, options);
     const std::string text = to_json(report) + "\n";

@@ -107,14 +107,10 @@ std::optional<std::int64_t> State::upper_difference(const Value& a, const Value&
 Value State::add(const Value& a, const Value& b) {
     if (b.symbol == zero_symbol) return a.moved(b.delta);
     if (a.symbol == zero_symbol) return plain(b).moved(a.delta);
-    const Scalar x = scalar(a), y = scalar(b);
-    const Value sum = number(analyser::add(x, y));
-    const auto left = range(a), right = range(b);
-    if (sum.symbol == zero_symbol || !is_tame(*this, a) || !is_tame(*this, b)) return sum;
-    differences.add(sum.symbol, a.symbol, right.high + a.delta);
-    differences.add(a.symbol, sum.symbol, -right.low - a.delta);
-    differences.add(sum.symbol, b.symbol, left.high + b.delta);
-    differences.add(b.symbol, sum.symbol, -left.low - b.delta);
+    const Scalar result = analyser::add(scalar(a), scalar(b));
+    if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
+    const Value sum = number(result, {Definition::Form::sum, plain(a), plain(b)});
+    if (sum.symbol != zero_symbol) (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
     return sum;
 }
 
@@ -122,15 +118,12 @@ Value State::subtract(const Value& a, const Value& b) {
     if (a.symbol == b.symbol) return Value::constant(a.constant() - b.constant());
     if (b.symbol == zero_symbol) return plain(a).moved(static_cast<std::int64_t>(0 - b.constant()));
     Scalar result = analyser::subtract(scalar(a), scalar(b));
-    const auto right = range(b);
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
     const auto high = upper_difference(a, b), low = upper_difference(b, a);
     if (high && low) result = meet(result, Scalar::signed_range(-*low, *high));
     if (result.is_bottom()) result = Scalar::top();  // an impossible state: any answer is sound
     const Value rest = number(result, {Definition::Form::difference, plain(a), plain(b)});
-    if (rest.symbol == zero_symbol || a.symbol == zero_symbol) return rest;
-    differences.add(rest.symbol, a.symbol, a.delta - right.low);
-    differences.add(a.symbol, rest.symbol, right.high - a.delta);
+    if (rest.symbol != zero_symbol) (void)learn_definition(rest.symbol);
     return rest;
 }
 
@@ -177,13 +170,33 @@ bool State::learn_relation(Condition condition, bool holds, const Value& a, cons
     __builtin_unreachable();
 }
 
-// symbol = left - right with known bounds gives the differences of left and right.
+// distance.low <= a - b <= distance.high
+bool State::learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance) {
+    if (distance.low > -Differences::largest && !learn_order(b, a, distance.low)) return false;
+    return distance.high >= Differences::largest || learn_order(a, b, -distance.high);
+}
+
+// What bounds of one of three terms say of the other two.
 bool State::learn_definition(Symbol symbol) {
     const Definition definition = symbols[symbol].definition;
-    if (definition.form != Definition::Form::difference) return true;
-    const auto bounds = symbols[symbol].scalar.s64;
-    if (bounds.low > -Differences::largest && !learn_order(definition.right, definition.left, bounds.low)) return false;
-    if (bounds.high < Differences::largest && !learn_order(definition.left, definition.right, -bounds.high)) return false;
+    const Value own = Value::number(symbol), &left = definition.left, &right = definition.right;
+    switch (definition.form) {
+        case Definition::Form::none:
+        case Definition::Form::shifted: return true;
+        case Definition::Form::sum: return learn_distance(own, left, range(right)) && learn_distance(own, right, range(left));
+        case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, range(right));
+    }
+    __builtin_unreachable();
+}
+
+bool State::learn_definitions(Symbol changed) {
+    if (changed == zero_symbol) return true;
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        const Definition& definition = symbols[symbol].definition;
+        if (definition.form == Definition::Form::none) continue;
+        if (symbol != changed && definition.left.symbol != changed && definition.right.symbol != changed) continue;
+        if (!learn_definition(symbol)) return false;
+    }
     return true;
 }
 
@@ -219,7 +232,7 @@ bool State::assume(Condition condition, unsigned width, bool holds, const Value&
     bool as_integers = positive || is_signed || equality;
     if (width == 32) as_integers = (x.fits_u32() && y.fits_u32() && (!is_signed || (x.fits_s32() && y.fits_s32()))) || (is_signed && x.fits_s32() && y.fits_s32());
     if (as_integers && !learn_relation(condition, holds, a, b)) return false;
-    return learn_definition(a.symbol) && learn_definition(b.symbol) && propagate() && fold_constants();
+    return learn_definitions(a.symbol) && learn_definitions(b.symbol) && propagate() && fold_constants();
 }
 
 void State::substitute(Symbol symbol, Symbol by, std::int64_t delta) {

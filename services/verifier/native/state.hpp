@@ -21,8 +21,8 @@ namespace unibpf::analyser {
 
 // How a symbol came to be, where later tests of it teach something about its operands.
 struct Definition {
-    enum class Form : std::uint8_t { none, difference, shifted } form = Form::none;
-    Value left{}, right{};  // difference: left - right, no wrap. shifted: left << 32
+    enum class Form : std::uint8_t { none, sum, difference, shifted } form = Form::none;
+    Value left{}, right{};  // sum, difference: left + right, left - right, no wrap. shifted: left << 32
 };
 
 struct SymbolInfo {
@@ -93,7 +93,9 @@ class State {
     bool propagate();
     bool learn_order(const Value& small, const Value& large, std::int64_t gap);
     bool learn_relation(Condition condition, bool holds, const Value& a, const Value& b);
+    bool learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance);
     bool learn_definition(Symbol symbol);
+    bool learn_definitions(Symbol changed);
     void substitute(Symbol symbol, Symbol by, std::int64_t delta);
     bool fold_constants();
 
