@@ -1,0 +1,269 @@
+// A slot's life: fails closed, stages beside what runs, swaps, keeps maps, rolls back, and guards its budget.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+
+#include "guest/bpf/slot.hpp"
+#include "tests/unit/guest/bpf/bundle_builder.hpp"
+
+using namespace unibpf;
+using test::BundleSpec;
+using test::MapSpec;
+
+namespace {
+
+constexpr Instruction mov0(std::int32_t value) { return {0xb7, 0, 0, 0, value}; }
+constexpr Instruction leave = {0x95, 0, 0, 0, 0};
+constexpr Instruction forever = {0x05, 0, 0, -1, 0};
+
+ProgramSlot::Options options_of() {
+    ProgramSlot::Options options;
+    options.element = "fw";
+    options.program = "firewall";
+    options.kind = abi::Kind::rewriter;
+    options.budget = 1000;
+    return options;
+}
+
+struct Bench {
+    ProgramSlot slot{options_of()};
+    StageReport report;
+
+    std::string stage(const BundleSpec& spec, std::uint64_t sequence, const MapPlan& plan = {}) {
+        const auto bundle = test::encode(spec);
+        ReleaseMeta meta{.sequence = sequence};
+        meta.digest[0] = static_cast<std::uint8_t>(sequence);
+        const Status status = slot.stage(bundle, plan, meta, report);
+        return status.ok() ? "" : status.error().rule;
+    }
+    void install(const BundleSpec& spec, std::uint64_t sequence) {
+        REQUIRE(stage(spec, sequence) == "");
+        REQUIRE(slot.activate().ok());
+    }
+    RunResult run() {
+        PacketPtr packet = PacketPool::system().acquire();
+        REQUIRE(packet->put(64));
+        return slot.run(*packet);
+    }
+};
+
+BundleSpec returning(std::int32_t code) {
+    BundleSpec spec;
+    spec.code = {mov0(code), leave};
+    return spec;
+}
+
+// ++counts[0]; return the new value. Array `counts`, or whatever `map` says.
+BundleSpec counting(MapSpec map = {.name = "counts", .type = 2, .entries = 1}) {
+    BundleSpec spec;
+    spec.maps = {map};
+    spec.code = {{0x18, 1, 6, 0, 0}, {}, {0xb7, 0, 0, 0, 1}, {0xdb, 1, 0, 0, 1}, {0x07, 0, 0, 0, 1}, leave};
+    return spec;
+}
+
+BundleSpec endless() {
+    BundleSpec spec;
+    spec.code = {forever, leave};
+    return spec;
+}
+
+}  // namespace
+
+TEST_CASE("a slot without a program fails closed and counts it") {
+    Bench bench;
+    CHECK(bench.run().outcome == RunOutcome::no_program);
+    CHECK(bench.slot.counters().no_program == 1);
+    REQUIRE(bench.stage(returning(2), 5) == "");
+    CHECK(bench.run().outcome == RunOutcome::no_program);  // staged is not running
+}
+
+TEST_CASE("activation swaps to what was staged and raises the floor") {
+    Bench bench;
+    bench.install(returning(2), 5);
+    CHECK(bench.run().code == 2);
+    REQUIRE(bench.stage(returning(1), 9) == "");
+    CHECK(bench.run().code == 2);
+    CHECK(bench.slot.floor() == 5);
+    CHECK(bench.slot.staged()->sequence == 9);
+    REQUIRE(bench.slot.activate().ok());
+    CHECK(bench.run().code == 1);
+    CHECK(bench.slot.floor() == 9);
+    CHECK(bench.slot.staged() == nullptr);
+    CHECK(bench.slot.previous()->sequence == 5);
+    CHECK(std::string_view{bench.slot.activate().error().rule} == "nothing-staged");
+}
+
+TEST_CASE("rollback brings the previous program back; the floor stays") {
+    Bench bench;
+    CHECK(std::string_view{bench.slot.rollback().error().rule} == "nothing-previous");
+    bench.install(returning(2), 5);
+    bench.install(returning(1), 9);
+    REQUIRE(bench.slot.rollback().ok());
+    CHECK(bench.run().code == 2);
+    CHECK(bench.slot.active()->sequence == 5);
+    CHECK(bench.slot.previous()->sequence == 9);
+    CHECK(bench.slot.floor() == 9);
+}
+
+TEST_CASE("a bundle that cannot be staged changes nothing") {
+    Bench bench;
+    bench.install(returning(2), 5);
+    REQUIRE(bench.stage(returning(1), 6) == "");
+    const std::size_t used = Heap::system().used();
+    const std::pair<const char*, void (*)(BundleSpec&)> defects[] = {
+        {"kind", [](BundleSpec& s) { s.kind = 0; }},
+        {"program", [](BundleSpec& s) { s.name = "nat"; }},
+        {"limits", [](BundleSpec& s) { s.outputs = 2; }},
+        {"instruction", [](BundleSpec& s) { s.code = {leave, mov0(1)}; }},
+        {"helper", [](BundleSpec& s) { s.helpers = {5}; }},
+        {"abi", [](BundleSpec& s) { s.abi = 2; }},
+        {"memory", [](BundleSpec& s) { s.maps = {{.value = 1024, .entries = 60'000}}; }},
+    };
+    for (const auto& [rule, make] : defects) {
+        BundleSpec spec = returning(3);
+        make(spec);
+        CHECK(bench.stage(spec, 7) == rule);
+        CHECK(bench.run().code == 2);
+        CHECK(bench.slot.staged()->sequence == 6);
+        CHECK(Heap::system().used() == used);
+    }
+}
+
+TEST_CASE("an element that insists on a JIT refuses an interpreter") {
+    auto options = options_of();
+    options.engine = EngineOption::jit;
+    ProgramSlot slot{options};
+    StageReport report;
+    const Status status = slot.stage(test::encode(returning(2)), {}, {}, report);
+    CHECK(std::string_view{status.error().rule} == "load");
+}
+
+TEST_CASE("kept maps are shared by old and new program, in both directions") {
+    Bench bench;
+    bench.install(counting(), 1);
+    CHECK(bench.report.maps[0].decision == MapDecision::fresh);
+    for (std::uint32_t i = 1; i <= 3; ++i) CHECK(bench.run().code == i);
+    REQUIRE(bench.stage(counting(), 2) == "");
+    CHECK(bench.report.maps[0].decision == MapDecision::kept);
+    CHECK(bench.report.maps[0].entries == 1);
+    CHECK(bench.report.maps[0].name == "counts");
+    CHECK(bench.run().code == 4);  // between staging and activation the old program goes on counting
+    REQUIRE(bench.slot.activate().ok());
+    CHECK(bench.run().code == 5);
+    REQUIRE(bench.slot.rollback().ok());
+    CHECK(bench.run().code == 6);
+}
+
+TEST_CASE("a reset map starts anew, and the running program keeps its own") {
+    Bench bench;
+    bench.install(counting(), 1);
+    bench.run();
+    const MapPolicyEntry entry{.map = "counts", .policy = MapPolicy::reset};
+    REQUIRE(bench.stage(counting(), 2, {{&entry, 1}}) == "");
+    CHECK(bench.report.maps[0].decision == MapDecision::reset);
+    CHECK(bench.run().code == 2);
+    REQUIRE(bench.slot.activate().ok());
+    CHECK(bench.run().code == 1);
+}
+
+TEST_CASE("a map whose layout changed cannot be kept") {
+    Bench bench;
+    bench.install(counting(), 1);
+    CHECK(bench.stage(counting({.name = "counts", .type = 2, .value = 16, .entries = 1}), 2) == "map-policy");
+    const MapPolicyEntry reset{.map = "counts", .policy = MapPolicy::reset};
+    CHECK(bench.stage(counting({.name = "counts", .type = 2, .value = 16, .entries = 1}), 2, {{&reset, 1}}) == "");
+}
+
+TEST_CASE("a policy for a map that does not exist, or for migration, is refused") {
+    Bench bench;
+    const MapPolicyEntry unknown{.map = "other", .policy = MapPolicy::keep};
+    CHECK(bench.stage(counting(), 1, {{&unknown, 1}}) == "map-policy");
+    const MapPolicyEntry migrate{.map = "counts", .policy = MapPolicy::migrate};
+    CHECK(bench.stage(counting(), 1, {{&migrate, 1}}) == "map-policy");
+}
+
+TEST_CASE("constants come from the new program though its other maps are kept") {
+    const auto with_constant = [](std::uint8_t value) {
+        BundleSpec spec;
+        spec.maps = {{.name = ".rodata", .type = 2, .value = 1, .entries = 1, .flags = 128, .data = {{value}}}};
+        spec.code = {{0x18, 1, 6, 0, 0}, {}, {0x71, 0, 1, 0, 0}, leave};
+        return spec;
+    };
+    Bench bench;
+    bench.install(with_constant(3), 1);
+    CHECK(bench.run().code == 3);
+    bench.install(with_constant(4), 2);
+    CHECK(bench.run().code == 4);
+    CHECK(bench.report.maps[0].decision == MapDecision::fresh);
+}
+
+TEST_CASE("a program that exceeds its budget is stopped and counted") {
+    Bench bench;
+    bench.install(endless(), 1);
+    CHECK(bench.run().outcome == RunOutcome::budget);
+    CHECK(bench.slot.counters().budget == 1);
+    CHECK(bench.slot.active()->sequence == 1);
+}
+
+TEST_CASE("in probation a program that keeps being stopped is rolled back, once") {
+    Bench bench;
+    bench.slot.set_limits(1000, 0);
+    bench.install(returning(2), 1);
+    for (int i = 0; i < 64; ++i) bench.run();  // survives its probation
+    bench.slot.set_limits(1000, 1'000'000'000'000);
+    bench.install(endless(), 2);
+    for (int i = 0; i < 31; ++i) CHECK(bench.run().outcome == RunOutcome::budget);
+    CHECK(bench.slot.active()->sequence == 2);
+    bench.run();
+    CHECK(bench.slot.active()->sequence == 1);
+    CHECK(bench.slot.counters().rollbacks == 1);
+    CHECK(bench.run().code == 2);
+    CHECK(bench.slot.floor() == 2);
+}
+
+TEST_CASE("packets cannot force a second rollback, or one to a program that never proved itself") {
+    Bench bench;
+    bench.slot.set_limits(1000, 1'000'000'000'000);
+    bench.install(endless(), 1);
+    bench.install(endless(), 2);
+    for (int i = 0; i < 500; ++i) bench.run();
+    CHECK(bench.slot.active()->sequence == 2);
+    CHECK(bench.slot.counters().rollbacks == 0);
+}
+
+TEST_CASE("after probation traps only drop packets") {
+    Bench bench;
+    bench.slot.set_limits(1000, 0);
+    bench.install(returning(2), 1);
+    for (int i = 0; i < 64; ++i) bench.run();
+    bench.install(endless(), 2);
+    for (int i = 0; i < 500; ++i) bench.run();
+    CHECK(bench.slot.active()->sequence == 2);
+}
+
+TEST_CASE("a hundred updates leave no memory behind") {
+    Bench bench;
+    bench.install(counting(), 1);
+    bench.install(counting(), 2);
+    bench.install(counting(), 3);
+    bench.slot.collect();
+    const std::size_t used = Heap::system().used();
+    for (std::uint64_t sequence = 4; sequence < 104; ++sequence) bench.install(counting(), sequence);
+    bench.slot.collect();
+    CHECK(Heap::system().used() == used);
+}
+
+TEST_CASE("the registry finds slots by element, and forgets removed ones") {
+    SlotRegistry registry;
+    ProgramSlot one{options_of()};
+    auto options = options_of();
+    options.element = "nat";
+    ProgramSlot two{options};
+    REQUIRE(registry.add(one).ok());
+    REQUIRE(registry.add(two).ok());
+    CHECK(registry.find("nat") == &two);
+    registry.remove(one);
+    CHECK(registry.find("fw") == nullptr);
+    CHECK(registry.slots().size() == 1);
+}
