@@ -53,7 +53,9 @@ Status Updater::stage(std::string_view element, Bytes message, std::uint64_t now
     report.release = Installed{judgement_->release.sequence, judgement_->digest};
     report.already = judgement_->standing != Standing::fresh;
     if (report.already) return done();
-    return load(slot, *judgement_, steps, report);
+    TRY(load(slot, *judgement_, steps, report));
+    ++parts_.context->stagings;
+    return done();
 }
 
 Status Updater::load(ProgramSlot& slot, const Judgement& judgement, Steps& steps, UpdateReport& report) {
@@ -64,7 +66,6 @@ Status Updater::load(ProgramSlot& slot, const Judgement& judgement, Steps& steps
     StageReport& staged = *stage_report_;
     staged = StageReport{};
     TRY(slot.stage(judgement.bundle, plan, ReleaseMeta{release.sequence, judgement.digest}, staged));
-    ++parts_.context->stagings;
     steps.add({"decode", staged.decode_start_ns - origin, staged.decode_ns});
     steps.add({"maps", staged.maps_start_ns - origin, staged.maps_ns});
     steps.add({"load", staged.load_start_ns - origin, staged.load_ns});
