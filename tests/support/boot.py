@@ -1,0 +1,106 @@
+"""Boot images for guests under test, signed by an Ed25519 key in memory."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.verifier.frontend import Options, translate
+from unibpf import boot_image, envelope
+from unibpf.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
+from unibpf.compile import compile_c
+from unibpf.envelope import EDDSA, Release, VerifierNote
+
+VNFS = Path(__file__).parents[2] / "vnfs"
+AUDIENCE = "edge"
+MANAGEMENT = "10.0.2.15/24"  # what QEMU's user network gives the first guest
+
+# What any guest can run: two NICs, no program.
+WIRE = """
+control :: Control;
+FromDevice(inside) -> Queue(512) -> ToDevice(outside);
+FromDevice(outside) -> Queue(512) -> ToDevice(inside);
+"""
+
+
+def mac(number: int) -> bytes:
+    """The MAC of the guest's NIC with this number."""
+    return bytes([0x52, 0x54, 0, 0, 0, number])
+
+
+def mac_text(number: int) -> str:
+    return mac(number).hex(":")
+
+
+NICS = {"mgmt": mac(1), "inside": mac(2), "outside": mac(3)}
+
+
+@dataclass
+class Boot:
+    """One boot of one guest, and the key that its releases are signed with."""
+
+    graph: str = WIRE
+    programs: dict[str, bytes] = field(default_factory=dict)  # bundle by element
+    nics: dict[str, bytes] = field(default_factory=lambda: dict(NICS))
+    guest: str = "test-1"
+    limits: Limits = Limits()
+    seed: bytes = field(default_factory=lambda: os.urandom(32))
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    sequence: int = 1_700_000_000
+
+    @property
+    def signer(self) -> SignerKey:
+        raw = self.key.public_key().public_bytes_raw()
+        return SignerKey(kid=envelope.key_id(raw), alg=EDDSA, key=raw)
+
+    def sign(self, content: bytes, *, kind: str = "filter", program: str = "firewall", **fields: object) -> bytes:
+        """The envelope of a bundle or graph, with the next sequence; `fields` override those of the Release."""
+        self.sequence += 1
+        base = {
+            "kind": kind,
+            "program": program,
+            "sequence": self.sequence,
+            "audience": AUDIENCE,
+            "bundle": bytes.fromhex(envelope.digest(content)),
+            "length": len(content),
+            "verifier": VerifierNote(name="test", version="0", options=bytes(32), verdict=bytes(32)),
+        }
+        protected = envelope.protected_header(EDDSA, self.signer.kid)
+        payload = envelope.encode_release(Release(**(base | fields)))  # type: ignore[arg-type]
+        return envelope.assemble(protected, payload, self.key.sign(envelope.to_be_signed(protected, payload)))
+
+    def image(self) -> bytes:
+        """The boot image's bytes; every program is named `firewall`."""
+        graph = self.graph.encode()
+        return boot_image.encode(
+            BootImage(
+                guest=self.guest,
+                audience=AUDIENCE,
+                seed=self.seed,
+                signers=[self.signer],
+                graph_envelope=self.sign(graph, kind="graph", program="test"),
+                graph=graph,
+                management=Management(interface=IPv4Interface(MANAGEMENT)),
+                nics=self.nics,
+                started_us=time.time_ns() // 1000,
+                programs=[
+                    FirstProgram(element=element, envelope=self.sign(bundle), bundle=bundle)
+                    for element, bundle in self.programs.items()
+                ],
+                limits=self.limits,
+            )
+        )
+
+
+def firewall_bundle(source: str = "program.c", **defines: int) -> bytes:
+    """The bundle of the catalogue's firewall, compiled now."""
+    words = [f"{name}={value}" for name, value in defines.items()]
+    return translate(compile_c(VNFS / "firewall" / source, defines=words), Options()).bundle
+
+
+def firewall_boot() -> Boot:
+    """A guest as in the demo: the firewall graph with its first program."""
+    return Boot(graph=(VNFS / "firewall" / "graph.click").read_text(), programs={"fw": firewall_bundle()})
