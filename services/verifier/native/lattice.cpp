@@ -50,10 +50,17 @@ std::int64_t next_threshold_down(std::int64_t bound, const std::vector<std::int6
     return INT64_MIN;
 }
 
-// Bounds of `joined` that are beyond those of `a` jump to a threshold or to the end of the type; bits are finite anyway.
+// Bits that are not stable are given up but for the lowest, which tell alignment: bit by bit would take 64 rounds.
+Tnum widen(Tnum a, Tnum joined) {
+    if (joined.leq(a) || joined.mask == 0) return joined;
+    const std::uint64_t lowest = joined.mask & negate(joined.mask);
+    return {joined.value & (lowest - 1), ~(lowest - 1)};
+}
+
+// Bounds of `joined` that are beyond those of `a` jump to a threshold or to the end of the type.
 Scalar widen(const Scalar& a, const Scalar& joined, const std::vector<std::int64_t>* thresholds) {
     Scalar x;
-    x.bits = joined.bits;
+    x.bits = widen(a.bits, joined.bits);
     x.s64 = {joined.s64.low < a.s64.low ? next_threshold_down(joined.s64.low, thresholds) : a.s64.low,
              joined.s64.high > a.s64.high ? next_threshold_up(joined.s64.high, thresholds) : a.s64.high};
     x.u64.low = joined.u64.low < a.u64.low ? 0 : a.u64.low;
