@@ -115,9 +115,16 @@ def _limit(pid: int, *, cpu_seconds: int, memory_bytes: int) -> None:
         resource.RLIMIT_NOFILE: (8, 8),
         resource.RLIMIT_CORE: (0, 0),
     }
-    with contextlib.suppress(ProcessLookupError):  # it ended at once: the exchange will say how
-        for what, bounds in limits.items():
-            resource.prlimit(pid, what, bounds)
+    # The analyser limits itself before it reads a byte; whichever comes first, only ever tighten. PermissionError: its own
+    # hard limit is tighter already. ProcessLookupError: it ended at once, the exchange will say how.
+    for what, bounds in limits.items():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            soft, hard = resource.prlimit(pid, what)
+            resource.prlimit(pid, what, (_tighter(bounds[0], soft), _tighter(bounds[1], hard)))
+
+
+def _tighter(wanted: int, current: int) -> int:
+    return wanted if current == resource.RLIM_INFINITY else min(wanted, current)
 
 
 async def _exchange(process: asyncio.subprocess.Process, bundle: bytes) -> bytes | None:
