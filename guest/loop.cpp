@@ -1,12 +1,15 @@
 #include "guest/loop.hpp"
 
+#include <algorithm>
+
 #include "guest/platform/platform.hpp"
 
 namespace unibpf {
 namespace {
 
 constexpr std::uint64_t kSpinNs = 50'000;           // polled in vain for so long: sleep
-constexpr std::uint64_t kTickNs = 1'000'000;        // longest sleep: timers of elements, NICs that cannot interrupt
+constexpr std::uint64_t kTickNs = 10'000'000;       // longest sleep
+constexpr std::uint64_t kShortTickNs = 500'000;     // the same when a NIC cannot interrupt
 constexpr std::uint64_t kPowerCheckNs = 20'000'000;  // looking at the power button leaves the VM
 
 bool nics_allow_sleep(std::span<Nic* const> nics) {
@@ -15,8 +18,8 @@ bool nics_allow_sleep(std::span<Nic* const> nics) {
     return quiet;
 }
 
-void sleep(const LoopParts& parts, std::uint64_t now) {
-    if (nics_allow_sleep(parts.nics)) platform::idle_until(now + kTickNs);
+void sleep(const LoopParts& parts, std::uint64_t tick_ns) {
+    if (nics_allow_sleep(parts.nics)) platform::idle_until(platform::monotonic_ns() + tick_ns);
     for (Nic* nic : parts.nics) nic->wait_for_interrupt(false);
     parts.stats.round_ended(platform::monotonic_ns());
 }
@@ -24,6 +27,8 @@ void sleep(const LoopParts& parts, std::uint64_t now) {
 }  // namespace
 
 void run_loop(const LoopParts& parts) {
+    const bool interrupts = std::ranges::all_of(parts.nics, &Nic::interrupts);
+    const std::uint64_t tick_ns = interrupts ? kTickNs : kShortTickNs;
     std::uint64_t busy_at = platform::monotonic_ns();
     std::uint64_t power_checked_at = 0;
     while (true) {
@@ -39,7 +44,7 @@ void run_loop(const LoopParts& parts) {
         } else if (managed || routed) {
             busy_at = now;
         } else if (now - busy_at > kSpinNs) {
-            sleep(parts, now);
+            sleep(parts, tick_ns);
         }
         if (now - power_checked_at > kPowerCheckNs) {
             if (platform::power_off_requested()) return;

@@ -40,6 +40,8 @@ class Nic {
     virtual std::size_t receive(Batch& batch) = 0;  // appends what has arrived, as far as the batch has room
     virtual void transmit(Batch&& batch) = 0;
     virtual void flush() = 0;
+    // Can the NIC end platform::idle_until? Otherwise it has to be looked at every now and then.
+    virtual bool interrupts() const { return true; }
     // Before the guest sleeps: may the device wake it by an interrupt? False: something has arrived, do not sleep.
     // After it woke: `wanted` false again, because the data path polls.
     virtual bool wait_for_interrupt(bool wanted) {

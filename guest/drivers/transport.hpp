@@ -19,6 +19,8 @@ class VirtioTransport {
     virtual std::uint16_t queue_limit(std::uint16_t queue) = 0;     // 0: no such queue
     virtual void start_queue(std::uint16_t queue, const Virtqueue& ring) = 0;
     virtual void notify(std::uint16_t queue) = 0;
+    virtual bool interrupts() const = 0;     // can the receive queue's interrupt end platform::idle_until?
+    virtual void acknowledge_interrupt() {}  // lets the next one through
 
   protected:
     ~VirtioTransport() = default;

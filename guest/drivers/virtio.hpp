@@ -44,6 +44,9 @@ inline constexpr std::uint16_t kAvailNoInterrupt = 1;    // driver to device: do
 inline constexpr std::uint16_t kUsedNoNotify = 1;        // device to driver: do not kick
 inline constexpr std::size_t kLegacyRingAlign = 4096;    // 2.7.2
 
+// 4.2.2: bits of mmio InterruptStatus and InterruptAck
+inline constexpr std::uint32_t kInterruptQueue = 1, kInterruptConfig = 2;
+
 struct Descriptor {
     std::uint64_t address;
     std::uint32_t length;
@@ -101,7 +104,15 @@ struct CommonConfig {
 };
 static_assert(sizeof(CommonConfig) == 56 && offsetof(CommonConfig, device_status) == 20 &&
               offsetof(CommonConfig, queue_select) == 22 && offsetof(CommonConfig, queue_desc_low) == 32);
-inline constexpr std::uint16_t kNoVector = 0xffff;
+inline constexpr std::uint16_t kNoVector = 0xffff;  // 4.1.5.1.2
+
+// PCI Local Bus 3.0, 6.8.2: MSI-X capability and table entry
+inline constexpr std::uint8_t kMsixControl = 2, kMsixTable = 4;
+inline constexpr std::uint16_t kMsixEnable = 0x8000;
+struct MsixEntry {
+    std::uint32_t address_low, address_high, data, control;
+};
+static_assert(sizeof(MsixEntry) == 16);
 }  // namespace pci
 
 }  // namespace unibpf::virtio

@@ -60,6 +60,8 @@ class MmioTransport final : public VirtioTransport {
     }
 
     void notify(std::uint16_t queue) override { write(reg::kQueueNotify, queue); }
+    bool interrupts() const override { return true; }
+    void acknowledge_interrupt() override { write(reg::kInterruptAck, virtio::kInterruptQueue | virtio::kInterruptConfig); }
 
   private:
     // Sound: the platform names only windows of device memory, mapped one to one; every access is 32 bits wide (4.2.2).

@@ -129,6 +129,8 @@ void VirtioNet::reclaim() {
 }
 
 bool VirtioNet::wait_for_interrupt(bool wanted) {
+    // Acknowledged while the ring still forbids interrupts: none can be lost in between.
+    if (wanted) transport_.acknowledge_interrupt();
     rx_.want_interrupts(wanted);
     return !rx_.has_completions();
 }

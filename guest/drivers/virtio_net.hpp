@@ -23,6 +23,7 @@ class VirtioNet final : public Nic {
     void transmit(Batch&& batch) override;
     void flush() override;
     bool wait_for_interrupt(bool wanted) override;
+    bool interrupts() const override { return transport_.interrupts(); }
 
   private:
     static constexpr std::size_t one_ring() {

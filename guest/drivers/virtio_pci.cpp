@@ -2,6 +2,7 @@
 #include "guest/core/heap.hpp"
 #include "guest/drivers/pci.hpp"
 #include "guest/drivers/transport.hpp"
+#include "guest/platform/platform.hpp"
 
 namespace unibpf {
 namespace {
@@ -24,6 +25,7 @@ class PciTransport final : public VirtioTransport {
             if (type == vp::kCfgNotify) multiplier_ = function.read32(cap + 16);
         }
         function.enable_bus_master();
+        route_interrupt(function);
         return common_ != 0 && notify_ != 0 && device_ != 0;
     }
 
@@ -57,7 +59,7 @@ class PciTransport final : public VirtioTransport {
     void start_queue(std::uint16_t queue, const Virtqueue& ring) override {
         common()->queue_select = queue;
         common()->queue_size = ring.size();
-        common()->queue_msix_vector = vp::kNoVector;
+        common()->queue_msix_vector = interrupts_ && queue == virtio::kReceiveQueue ? 0 : vp::kNoVector;
         common()->queue_desc_low = static_cast<std::uint32_t>(ring.descriptors_address());
         common()->queue_desc_high = static_cast<std::uint32_t>(ring.descriptors_address() >> 32);
         common()->queue_driver_low = static_cast<std::uint32_t>(ring.available_address());
@@ -67,11 +69,30 @@ class PciTransport final : public VirtioTransport {
         if (queue < doorbells_.size()) doorbells_[queue] = notify_ + std::uint64_t{common()->queue_notify_off} * multiplier_;
         common()->queue_enable = 1;
     }
+    bool interrupts() const override { return interrupts_; }
     void notify(std::uint16_t queue) override {
         if (queue < doorbells_.size()) *reinterpret_cast<volatile std::uint16_t*>(doorbells_[queue]) = queue;
     }
 
   private:
+    // MSI-X entry 0 wakes the guest; it is the receive queue's. Without MSI-X the guest polls.
+    void route_interrupt(const pci::Function& function) {
+        const platform::InterruptMessage message = platform::wake_message();
+        const std::uint8_t cap = function.capability(vp::kCapMsix);
+        if (cap == 0 || message.address == 0) return;
+        const std::uint32_t table = function.read32(cap + vp::kMsixTable);  // offset, and the BAR in the low three bits
+        const std::uint64_t bar = function.memory_bar(table & 7);
+        if (bar == 0) return;
+        // Sound: the table lies in device memory, mapped one to one.
+        auto* entry = reinterpret_cast<volatile vp::MsixEntry*>(bar + (table & ~7u));
+        entry->address_low = static_cast<std::uint32_t>(message.address);
+        entry->address_high = static_cast<std::uint32_t>(message.address >> 32);
+        entry->data = message.data;
+        entry->control = 0;  // not masked
+        function.write16(cap + vp::kMsixControl, function.read16(cap + vp::kMsixControl) | vp::kMsixEnable);
+        interrupts_ = true;
+    }
+
     // Sound: the BAR is device memory mapped one to one; the struct's fields are accessed at their own width (4.1.3.1).
     volatile vp::CommonConfig* common() const { return reinterpret_cast<volatile vp::CommonConfig*>(common_); }
 
@@ -79,6 +100,7 @@ class PciTransport final : public VirtioTransport {
     std::uint64_t notify_ = 0;
     std::uint64_t device_ = 0;
     std::uint32_t multiplier_ = 0;
+    bool interrupts_ = false;
     std::array<std::uint64_t, 2> doorbells_{};
 };
 

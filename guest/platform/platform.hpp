@@ -59,6 +59,12 @@ class FrameDevice {
 };
 std::span<FrameDevice* const> frame_devices();
 std::span<const std::uint64_t> virtio_mmio_windows();  // physical = virtual addresses that may hold a virtio-mmio device
+// What a device writes (MSI) to end idle_until; address 0: this platform has none.
+struct InterruptMessage {
+    std::uint64_t address;
+    std::uint32_t data;
+};
+InterruptMessage wake_message();
 bool has_pci();
 std::uint32_t pci_read(std::uint8_t bus, std::uint8_t function, std::uint8_t offset);  // function: device << 3 | function
 void pci_write(std::uint8_t bus, std::uint8_t function, std::uint8_t offset, std::uint32_t value);

@@ -114,6 +114,7 @@ bool entropy(std::span<std::byte> out) {
 
 std::span<FrameDevice* const> frame_devices() { return {frame_list, device_count}; }
 std::span<const std::uint64_t> virtio_mmio_windows() { return {}; }
+InterruptMessage wake_message() { return {0, 0}; }
 bool has_pci() { return false; }
 std::uint32_t pci_read(std::uint8_t, std::uint8_t, std::uint8_t) { return 0xffffffff; }
 void pci_write(std::uint8_t, std::uint8_t, std::uint8_t, std::uint32_t) {}

@@ -31,7 +31,10 @@ void windows_from_command_line() {
         const std::size_t sign = rest.find('@');
         if (sign == rest.npos) return;
         const std::uint64_t address = pvh::number(rest.substr(sign + 1));
-        if (address % 4 == 0 && address != 0 && address < 1ull << 32) windows[window_count++] = address;
+        if (address % 4 != 0 || address == 0 || address >= 1ull << 32) return;
+        windows[window_count++] = address;
+        const std::size_t colon = rest.find(':');
+        if (colon != rest.npos) pvh::route_pin(pvh::number(rest.substr(colon + 1)));
     }
 }
 
@@ -76,6 +79,7 @@ void find_machine() {
     if (window_count != 0) return;
     which = Machine::microvm_acpi;
     windows_of_microvm();
+    route_microvm_pins();
 }
 
 Machine machine() { return which; }

@@ -31,6 +31,10 @@ inline constexpr unsigned kSpuriousVector = 0xff;
 // clock.cpp
 void start_clock();
 
+// interrupts.cpp: device interrupts of the I/O APICs' pins wake the guest, nothing more
+void route_microvm_pins();             // acpi=on: all pins of the second I/O APIC
+void route_pin(std::uint64_t number);  // global interrupt number, first I/O APIC
+
 // machine.cpp: which of the machines we know this is
 void find_machine();
 enum class Machine : std::uint8_t { microvm, microvm_acpi, pc };
