@@ -94,7 +94,7 @@ def _interface(devices: Element, machine: Machine, nic: MachineNic) -> None:
 
 def _commandline(root: Element, machine: Machine) -> None:
     forward = f"hostfwd=udp:127.0.0.1:{machine.control_port}-{GUEST_ADDRESS}:{COAP_PORT}"
-    arguments = _nic_arguments(machine, MANAGEMENT, f"user,restrict=on,{forward}", machine.management_mac)
+    arguments = _nic_arguments(machine, MANAGEMENT, f"user,ipv6=off,{forward}", machine.management_mac)
     for nic in machine.nics:
         if nic.network.kind == "stream":
             backend = f"stream,server=on,addr.type=unix,addr.path={_option(str(nic.socket))}"

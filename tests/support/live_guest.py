@@ -370,7 +370,7 @@ def command(machine: Machine, binaries: Path, folder: Path, port: int) -> list[s
     for name in ("in0", "out0"):
         arguments += ["-netdev", f"stream,id={name},server=off,addr.type=unix,addr.path={folder / name}"]
         arguments += ["-device", f"{device},netdev={name},mac={mac[name]}"]
-    forward = f"user,id=mgmt,restrict=on,hostfwd=udp:127.0.0.1:{port}-{ADDRESS.ip}:5683"
+    forward = f"user,id=mgmt,ipv6=off,hostfwd=udp:127.0.0.1:{port}-{ADDRESS.ip}:5683"
     return [*arguments, "-netdev", forward, "-device", f"{device},netdev=mgmt,mac={mac['mgmt']}"]
 
 
