@@ -154,11 +154,7 @@ async def serving(guests: Path, name: str, *, audience: str = "edge") -> AsyncIt
     )
     GuestFolder(guests, name).write_boot(boot, b"image")
     fake = FakeGuest(guest=name, port=port)
-    site = resource.Site()
-    for path in (["status"], *(["elements", "fw", leaf] for leaf in ("staged", "activate", "rollback"))):
-        site.add_resource(path, fake)
-    site.add_resource(["elements", "fw", "maps", "hits"], fake)
-    context = await aiocoap.Context.create_server_context(site, bind=("127.0.0.1", port))
+    context = await aiocoap.Context.create_server_context(fake, bind=("127.0.0.1", port))
     try:
         yield fake
     finally:

@@ -1,0 +1,199 @@
+"""The reconfigurer on a real nats-server: releases reach guests, and only what a guest vouches for is reported."""
+
+import signal
+
+import pytest
+
+from tests.support import fake_guest
+from tests.support.release import TestSigner
+from tests.support.services import eventually, running
+from unibpf import subjects
+from unibpf.bus import BusNotReady, RequestFailed
+from unibpf.bus.topology import GUESTS_OBSERVED
+from unibpf.guest_folder import GuestFolder
+from unibpf.messages import (
+    ElementEvent,
+    GuestEvent,
+    GuestObserved,
+    GuestQuery,
+    GuestStatus,
+    MapDump,
+    MapQuery,
+    RollbackQuery,
+)
+
+HOST = "local"
+
+
+class Bench:
+    def __init__(self, nats, signer_bus, deployer_bus, cli):
+        self.paths, self.signer, self.deployer, self.cli = nats.paths, TestSigner(bus=signer_bus), deployer_bus, cli
+
+    async def observe(self, guest, *, state="running", audience="edge", announce=False):
+        """What the deployer would have written about a guest."""
+        seen = GuestObserved(
+            guest=guest, state=state, audience=audience, host=HOST, programs={"fw": "firewall"}, boot_id="b-1"
+        )
+        await (await self.deployer.kv(GUESTS_OBSERVED)).change(guest, lambda _: seen)
+        if announce:
+            await self.deployer.publish(
+                subjects.guest_state("running", guest), GuestEvent(guest=guest, state="running", host=HOST)
+            )
+
+    async def events(self, guest):
+        found = self.cli.history("UNIBPF_EVENTS", f"unibpf.v1.element.*.{guest}.*")
+        return [message.decode(ElementEvent) async for message in found]
+
+    async def event(self, guest, state, *, number=1):
+        async def look():
+            found = [event for event in await self.events(guest) if event.state == state]
+            return found[number - 1] if len(found) >= number else None
+
+        return await eventually(look, what=f"`{state}` of `{guest}`")
+
+    async def release(self, bundle=b"bundle", **fields):
+        return await self.signer.release(bundle, program="firewall", audience="edge", **fields)
+
+    def floors(self, guest):
+        return GuestFolder(self.paths.guests, guest).floors()
+
+
+@pytest.fixture
+async def bench(nats):
+    async with nats.buses("signer", "deployer", "cli") as buses:
+        yield Bench(nats, *buses)
+
+
+@pytest.fixture
+async def service(nats, bench, tmp_path):
+    environment = nats.environment() | {"UNIBPF_COAP_TIMEOUT": "1", "UNIBPF_GUEST_PATIENCE": "2"}
+    async with running("reconfigurer", environment=environment, log=tmp_path / "log") as service:
+        await eventually(lambda: listens(bench.cli), what="the reconfigurer")
+        yield service
+
+
+async def listens(cli):
+    """True once the service answers anything at all."""
+    try:
+        await cli.request(subjects.guest_status(HOST), GuestQuery(guest="nobody"), GuestStatus, timeout=1.0)
+    except BusNotReady:
+        return None
+    except RequestFailed:
+        return True
+
+
+@pytest.fixture
+async def guest(bench):
+    async with fake_guest.serving(bench.paths.guests, "g1") as guest:
+        await bench.observe("g1")
+        yield guest
+
+
+async def test_a_release_is_staged_activated_and_reported_with_the_guests_own_numbers(bench, service, guest):
+    signed = await bench.release(bytes(3000))
+    active = await bench.event("g1", "active")
+    staged = await bench.event("g1", "staged")
+    assert (staged.sequence, active.sequence, active.envelope) == (signed.sequence, signed.sequence, signed.envelope)
+    assert (active.push_id, active.already, active.packets_during, active.longest_gap_ns) == (
+        signed.push_id,
+        False,
+        77,
+        90_000,
+    )
+    assert active.steps[1] == ("signature", 3000, 300_000)
+    assert [(row.name, row.decision, row.entries) for row in active.maps] == [("hits", "kept", 5)]
+    assert bench.floors("g1") == {"fw": signed.sequence}
+    assert {len(trace) for trace in guest.traces} == {25}
+
+
+async def test_a_refusal_is_reported_with_the_guests_rule_and_leaves_the_floor(bench, service, guest):
+    guest.refuse_with = "kind"
+    await bench.release()
+    failed = await bench.event("g1", "failed")
+    assert (failed.rule, bench.floors("g1")) == ("kind", {})
+    assert "got a, expected b" in (failed.reason or "")
+
+
+async def test_a_refusal_without_a_mac_is_no_fact(bench, service, guest):
+    guest.unsealed = 1
+    await bench.release()
+    await bench.event("g1", "active")
+    assert "failed" not in {event.state for event in await bench.events("g1")}
+
+
+async def test_a_busy_guest_is_asked_again(bench, service, guest):
+    guest.busy = 2
+    await bench.release()
+    await bench.event("g1", "active")
+
+
+async def test_a_counter_that_is_behind_goes_on_from_the_guests_highest(bench, service, guest):
+    guest.counter = 1 << 60
+    await bench.release()
+    await bench.event("g1", "active")
+    assert guest.counter > 1 << 60
+
+
+async def test_a_reconfigurer_killed_and_started_again_ends_in_the_same_state(bench, service, guest):
+    service.signal(signal.SIGKILL)
+    signed = await bench.release()
+    service.start()
+    await bench.event("g1", "active")
+    assert guest.active[0] == signed.sequence and len(guest.history) == 1
+
+
+async def test_a_release_sent_again_is_reported_as_already_active(bench, service, guest):
+    signed = await bench.release()
+    await bench.event("g1", "active")
+    await bench.signer._bus.publish(subjects.signed("firewall"), signed)
+    again = await bench.event("g1", "active", number=2)
+    assert again.already and len(guest.history) == 1
+
+
+async def test_a_guest_that_came_up_late_gets_the_release_it_missed(bench, service):
+    signed = await bench.release()
+    async with fake_guest.serving(bench.paths.guests, "g2") as guest:
+        await bench.observe("g2", announce=True)
+        await bench.event("g2", "active")
+        assert guest.active[0] == signed.sequence
+
+
+async def test_an_unreachable_guest_does_not_hold_up_another(bench, service, guest):
+    async with fake_guest.serving(bench.paths.guests, "dead"):
+        pass
+    await bench.observe("dead")
+    await bench.release()
+    await bench.event("g1", "active")
+    failed = await bench.event("dead", "failed")
+    assert failed.rule == "unreachable"
+
+
+async def test_other_audiences_and_other_elements_are_left_alone(bench, service, guest):
+    await bench.release(element="other")
+    await bench.signer.release(b"x", program="firewall", audience="core")
+    signed = await bench.release()
+    await bench.event("g1", "active")
+    assert [entry[0] for entry in guest.history] == [signed.sequence]
+
+
+async def test_status_dump_and_rollback_are_answered_by_the_guest(bench, service, guest):
+    first = await bench.release(b"one")
+    await bench.event("g1", "active")
+    await bench.release(b"two")
+    await bench.event("g1", "active", number=2)
+    status = await bench.cli.request(subjects.guest_status(HOST), GuestQuery(guest="g1"), GuestStatus)
+    assert status.elements[0].drops == {"no-program": 1} and status.platform == "linux"
+    ask = MapQuery(guest="g1", element="fw", map="hits")
+    dump = await bench.cli.request(subjects.map_dump(HOST), ask, MapDump)
+    assert dict(dump.entries) == {key.hex(): value.hex() for key, value in guest.entries.items()}
+    back = await bench.cli.request(subjects.rollback(HOST), RollbackQuery(guest="g1", element="fw"), ElementEvent)
+    assert (back.state, back.sequence) == ("rolled_back", first.sequence)
+    await bench.event("g1", "rolled_back")
+
+
+async def test_asking_about_an_unknown_guest_or_map_says_so(bench, service, guest):
+    with pytest.raises(RequestFailed, match="no guest `nobody`"):
+        await bench.cli.request(subjects.guest_status(HOST), GuestQuery(guest="nobody"), GuestStatus)
+    with pytest.raises(RequestFailed, match="nothing-previous"):
+        ask = RollbackQuery(guest="g1", element="fw")
+        await bench.cli.request(subjects.rollback(HOST), ask, ElementEvent)
