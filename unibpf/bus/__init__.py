@@ -2,7 +2,7 @@
 
 from nats.micro.request import ServiceError
 
-from unibpf.bus.client import Bus, BusSettings, Follower
+from unibpf.bus.client import Bus, BusSettings
 from unibpf.bus.errors import (
     BusError,
     BusNotReady,
@@ -16,6 +16,7 @@ from unibpf.bus.errors import (
     RequestTimeout,
     Retry,
 )
+from unibpf.bus.follower import Follower
 from unibpf.bus.kv import Bucket, Entry
 from unibpf.bus.received import Received
 

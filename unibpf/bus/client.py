@@ -7,7 +7,6 @@ while the call itself would only time out, is raised from the call that caused i
 import asyncio
 import base64
 import logging
-import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from nats.aio.client import Client
-from nats.errors import AuthorizationError, NoRespondersError, NoServersError
+from nats.errors import ConnectionReconnectingError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
+from nats.js.api import PubAck
 from nats.js.errors import NoStreamResponseError, NotFoundError, ServiceUnavailableError
 from nats.js.kv import KeyValue
 from nats.micro.service import Service
@@ -28,18 +28,22 @@ from unibpf import tracing
 from unibpf.bus import consumer as consuming
 from unibpf.bus import service as serving
 from unibpf.bus import topology
+from unibpf.bus.connecting import barrier, open_client
 from unibpf.bus.errors import BusError, BusNotReady, BusUnavailable, PermissionDenied, RequestFailed, RequestTimeout
 from unibpf.bus.events import event_headers, event_type
+from unibpf.bus.follower import Follower
 from unibpf.bus.kv import Bucket
 from unibpf.bus.objects import MAX_OBJECT_BYTES, ObjectStore
 from unibpf.bus.received import SIGNATURE_HEADER, Received
+from unibpf.bus.violations import Violations
 from unibpf.identity import Identity
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-MINIMUM_SERVER: Final = (2, 11)
-_VIOLATION: Final = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]+)\"", re.IGNORECASE)
+BIND_SECONDS: Final = 1.0
+PUBLISH_SECONDS: Final = 2.0
+PUBLISH_TRIES: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,7 @@ class BusSettings:
 class Bus:
     """Made by `connect`, used as `async with await Bus.connect(settings) as bus`."""
 
-    def __init__(self, client: Client, settings: BusSettings, violations: "_Violations") -> None:
+    def __init__(self, client: Client, settings: BusSettings, violations: Violations) -> None:
         self._client = client
         self._settings = settings
         self._violations = violations
@@ -68,17 +72,8 @@ class Bus:
     @classmethod
     async def connect(cls, settings: BusSettings) -> "Bus":
         """Connect and check the server's version; raises BusUnavailable with what to do about it."""
-        violations = _Violations()
-        client = Client()
-        try:
-            await asyncio.wait_for(_open(client, settings, violations), settings.timeout)
-        except (TimeoutError, NoServersError, OSError, NatsError) as error:
-            await _quietly(client.close())
-            raise _connect_error(settings, violations, error) from error
-        version = client.connected_server_version
-        if (version.major, version.minor) < MINIMUM_SERVER:
-            await client.close()
-            raise BusUnavailable(f"the server at `{settings.url}` is too old: got {version}, expected at least 2.11")
+        violations = Violations()
+        client = await open_client(settings.url, settings.identity, violations, patience=settings.timeout)
         return cls(client, settings, violations)
 
     @property
@@ -105,7 +100,7 @@ class Bus:
         if self._tracing is not None:
             await _quietly(self._tracing.close())
         if self._client.is_connected:
-            await _quietly(self._client.flush(timeout=1))
+            await _quietly(barrier(self._client))
         await _quietly(self._client.close())
 
     async def publish(
@@ -140,7 +135,7 @@ class Bus:
         with tracing.span(f"send {event_type(subject)}", kind=SpanKind.PRODUCER, attributes=attributes):
             tracing.inject(all_headers)
             try:
-                ack = await self.guarded(subject, self._js.publish(subject, payload, headers=all_headers))
+                ack = await self.guarded(subject, self._publish(subject, payload, all_headers))
             except NoStreamResponseError as error:
                 raise BusNotReady(f"no stream takes `{subject}`; run `unibpf bus init`") from error
         return f"{ack.stream}:{ack.seq}"
@@ -166,7 +161,7 @@ class Bus:
         `concurrency` messages are handled at once. Raises BusNotReady when the consumer does not exist.
         """
         row = topology.consumer(name)
-        await self._bound(self._js.consumer_info(row.stream, row.name), f"consumer `{row.name}`")
+        await self.guarded(f"{row.stream}.{row.name}", self._bind(row))
         workers = [consuming.work(self, row, handler) for _ in range(concurrency)]
         async with asyncio.TaskGroup() as group:
             for worker in workers:
@@ -199,7 +194,7 @@ class Bus:
                 reply = await self.guarded(subject, asked)
             except NoRespondersError as error:
                 raise BusNotReady(f"no service listens on `{subject}`; is it running?") from error
-            except NatsTimeout as error:
+            except BusUnavailable as error:
                 raise RequestTimeout(f"nobody answered `{subject}` within {timeout} s") from error
         code = (reply.headers or {}).get("Nats-Service-Error-Code")
         if code is not None:
@@ -216,12 +211,7 @@ class Bus:
 
     async def follow(self, subjects: Sequence[str]) -> "Follower":
         """Hear events as they are published from now on (not durable): subscribed once this returns."""
-        follower = Follower()
-        for subject in subjects:
-            subscription = await self._client.subscribe(subject, cb=follower.put)
-            follower.subscriptions.append(subscription)
-        await self._client.flush()
-        return follower
+        return await Follower.start(self._client, subjects)
 
     async def history(self, stream: str, subject: str, *, start: int = 1) -> AsyncIterator[Received]:
         """The stored messages of `subject` (wildcards allowed) from stream sequence `start` on, up to the newest."""
@@ -242,7 +232,10 @@ class Bus:
             return None
 
     async def guarded(self, subject: str, action: Awaitable[T]) -> T:
-        """Await `action`, but raise PermissionDenied as soon as the server complains about a subject that contains it."""
+        """Await `action`, but raise PermissionDenied as soon as the server complains about a subject that contains it.
+
+        A time-out becomes BusUnavailable: without a permission problem it means that the server is away.
+        """
         with self._violations.watch(subject) as denied:
             task = asyncio.ensure_future(action)
             try:
@@ -254,104 +247,35 @@ class Bus:
                     await asyncio.gather(task, return_exceptions=True)
             if denied.done():
                 raise PermissionDenied(f"`{self.identity.name}` may not use `{denied.result()}`")
+        try:
             return task.result()
+        except NatsTimeout as error:
+            raise BusUnavailable(f"the server at `{self._settings.url}` does not answer ({subject})") from error
 
     async def subscribe_pull(self, row: topology.Consumer) -> JetStreamContext.PullSubscription:
         """For `consumer.py`: a pull subscription bound to an existing durable consumer."""
         return await self._js.pull_subscribe_bind(consumer=row.name, stream=row.stream)
 
-    async def _bound(self, action: Awaitable[T], what: str) -> T:
-        try:
-            return await action
-        except NotFoundError as error:
-            raise BusNotReady(f"{what} is missing; run `unibpf bus init`") from error
+    async def _publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> PubAck:
+        """Publish until it is acknowledged: a try that a reconnect swallowed is repeated under the same `Nats-Msg-Id`."""
+        for _ in range(PUBLISH_TRIES - 1):
+            try:
+                return await self._js.publish(subject, payload, headers=headers, timeout=PUBLISH_SECONDS)
+            except NatsTimeout:
+                logger.warning("publish to `%s`: the server does not answer yet", subject)
+        return await self._js.publish(subject, payload, headers=headers, timeout=PUBLISH_SECONDS)
 
-
-class Follower:
-    """An endless queue of live events; `close` it, or use it in `async with`."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[Received] = asyncio.Queue()
-        self.subscriptions: list[Any] = []
-
-    async def put(self, message: Any) -> None:
-        """The subscription's callback."""
-        await self._queue.put(Received.live(message))
-
-    async def next(self, timeout: float | None = None) -> Received:  # noqa: ASYNC109  the caller's patience, not a scope
-        """The next event; TimeoutError after `timeout` seconds."""
-        return await asyncio.wait_for(self._queue.get(), timeout)
-
-    async def close(self) -> None:
-        """Stop hearing."""
-        for subscription in self.subscriptions:
-            await _quietly(subscription.unsubscribe())
-
-    async def __aenter__(self) -> "Follower":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-
-class _Violations:
-    """Permission violations as the server reports them, matched to the calls that wait."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[str, asyncio.Future[str]]] = []
-        self.last_error: Exception | None = None
-
-    async def on_error(self, error: Exception) -> None:
-        """The client's `error_cb`."""
-        self.last_error = error
-        match = _VIOLATION.search(str(error))
-        if match is None:
-            logger.warning("nats: %s", error)
+    async def _bind(self, row: topology.Consumer) -> None:
+        """Wait until the consumer is there to be used; a server that is away now comes back."""
+        while True:
+            try:
+                await self._js.consumer_info(row.stream, row.name, timeout=BIND_SECONDS)
+            except NotFoundError as error:
+                raise BusNotReady(f"consumer `{row.name}` is missing; run `unibpf bus init`") from error
+            except (NatsTimeout, ConnectionReconnectingError, ServiceUnavailableError):
+                logger.warning("consumer `%s`: the server does not answer yet", row.name)
+                continue
             return
-        subject = match.group(2)
-        logger.error("permission denied: %s to `%s`", match.group(1), subject)
-        for part, future in self._waiting:
-            # nats-py hands the server's text on in lower case.
-            if part.lower() in subject.lower() and not future.done():
-                future.set_result(subject)
-
-    def watch(self, part: str) -> "_Watch":
-        """Watch for violations on subjects that contain `part` while the context lasts."""
-        return _Watch(self._waiting, part)
-
-
-class _Watch:
-    def __init__(self, waiting: list[tuple[str, asyncio.Future[str]]], part: str) -> None:
-        self._waiting = waiting
-        self._row: tuple[str, asyncio.Future[str]] = (part, asyncio.get_running_loop().create_future())
-
-    def __enter__(self) -> "asyncio.Future[str]":
-        self._waiting.append(self._row)
-        return self._row[1]
-
-    def __exit__(self, *_: object) -> None:
-        self._waiting.remove(self._row)
-
-
-async def _open(client: Client, settings: BusSettings, violations: _Violations) -> None:
-    identity = settings.identity
-    await client.connect(
-        settings.url.split(","),
-        name=identity.name,
-        nkeys_seed_str=identity.seed,
-        inbox_prefix=f"_INBOX_{identity.name}",
-        error_cb=violations.on_error,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.1,  # type: ignore[arg-type]
-    )
-
-
-def _connect_error(settings: BusSettings, violations: _Violations, error: Exception) -> BusUnavailable:
-    cause = violations.last_error or error
-    if isinstance(cause, AuthorizationError) or "authorization" in str(cause).lower():
-        return BusUnavailable(f"the server at `{settings.url}` does not know the key of `{settings.identity.name}`")
-    detail = str(cause) or type(cause).__name__
-    return BusUnavailable(f"no NATS server answers at `{settings.url}` ({detail}); is `unibpf up` running?")
 
 
 async def _ready(action: Awaitable[T]) -> T:

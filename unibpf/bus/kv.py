@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from nats.errors import NoRespondersError
 from nats.js.errors import (
+    APIError,
     KeyNotFoundError,
     KeyWrongLastSequenceError,
     NoKeysError,
@@ -18,6 +19,7 @@ from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
 from unibpf.bus.errors import BusNotReady, Conflict
 
 T = TypeVar("T")
+_WRONG_LAST_SEQUENCE: Final = (10071, 10164)  # the server's error codes; nats-py maps them for `update` only
 Guard = Callable[[str, Awaitable[Any]], Awaitable[Any]]
 
 
@@ -109,8 +111,10 @@ class Bucket:
     async def _write(self, key: str, action: Awaitable[int]) -> int:
         try:
             revision: int = await self._reach(action)
-        except KeyWrongLastSequenceError as error:
-            raise Conflict(f"`{key}` in `{self.name}` was changed by somebody else") from error
+        except APIError as error:
+            if isinstance(error, KeyWrongLastSequenceError) or error.err_code in _WRONG_LAST_SEQUENCE:
+                raise Conflict(f"`{key}` in `{self.name}` was changed by somebody else") from error
+            raise
         return revision
 
     async def _reach(self, action: Awaitable[Any]) -> Any:

@@ -95,7 +95,8 @@ ROLES: Final = {
         reads=ALL_BUCKETS,
         streams=(EVENTS, TRACES, AUDIT, DEAD),
         stores_objects=True,
-        requests=("$SRV.>", *(f"{PREFIX}.{service}.>" for service in SERVICES)),
+        # Not the signer: graphs are signed for deployers only.
+        requests=("$SRV.>", *(f"{PREFIX}.{service}.>" for service in ("verifier", "deployer", "reconfigurer"))),
     ),
 }
 

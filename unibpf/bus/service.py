@@ -11,6 +11,7 @@ from nats.micro.service import Service
 from opentelemetry.trace import SpanKind
 
 from unibpf import tracing
+from unibpf.bus.connecting import barrier
 from unibpf.bus.errors import Reject
 from unibpf.bus.received import Received
 
@@ -28,7 +29,7 @@ async def serve(
         await service.add_endpoint(
             name=subject.rsplit(".", 1)[-1], subject=subject, handler=_answering(subject, handler)
         )
-    await client.flush()
+    await barrier(client)
     return service
 
 

@@ -1,0 +1,105 @@
+"""services.signer.policy: refuses by default, says what would have been needed."""
+
+from dataclasses import dataclass
+
+import pytest
+from msgspec.structs import replace
+
+from services.signer import policy
+from services.signer.errors import PolicyError, PolicyRefusal
+from services.signer.policy import GraphRequest, ProgramRequest
+from services.signer.settings import DEFAULT_POLICY
+
+RULES = policy.parse("""
+[[program]]
+name = "edge-firewalls"
+identities = ["ci", "alice"]
+programs = ["fw-*"]
+audiences = ["edge"]
+kinds = ["filter"]
+elements = ["fw", "fw2"]
+valid_seconds = 60
+
+[[program]]
+name = "alice"
+identities = ["alice"]
+programs = ["*"]
+audiences = ["lab-?"]
+kinds = ["*"]
+elements = ["*"]
+
+[[graph]]
+name = "edge-graphs"
+graphs = ["fw*"]
+audiences = ["edge"]
+guests = ["fw*"]
+""")
+REQUEST = ProgramRequest(identity="ci", program="fw-1", audience="edge", kind="filter", element="fw")
+
+
+def test_the_first_matching_rule_allows_and_sets_the_expiry() -> None:
+    allowed = policy.decide(RULES, REQUEST, now=1000)
+    assert (allowed.rule, allowed.not_after) == ("edge-firewalls", 1060)
+    lab = replace(REQUEST, identity="alice", audience="lab-3", element="*")
+    assert policy.decide(RULES, lab, now=1000) == policy.Allowed(rule="alice", not_after=None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("identity", "bob"),
+        ("program", "nat"),
+        ("audience", "core"),
+        ("kind", "rewriter"),
+        ("element", "*"),
+        ("audience", "edge2"),
+        ("program", "FW-1"),
+    ],
+)
+def test_one_part_outside_every_rule_is_refused(field: str, value: str) -> None:
+    with pytest.raises(PolicyRefusal) as caught:
+        policy.decide(RULES, replace(REQUEST, **{field: value}), now=0)
+    assert caught.value.rule == "policy"
+    assert caught.value.hint is not None and "edge-firewalls" in caught.value.hint
+
+
+def test_an_empty_policy_refuses_everything() -> None:
+    with pytest.raises(PolicyRefusal, match="no rule lets `ci`"):
+        policy.decide(policy.parse(""), REQUEST, now=0)
+
+
+def test_graphs_have_rules_of_their_own() -> None:
+    request = GraphRequest(graph="fw1", audience="edge", guest="fw1")
+    assert policy.decide_graph(RULES, request, now=0).rule == "edge-graphs"
+    with pytest.raises(PolicyRefusal, match="no rule allows graph"):
+        policy.decide_graph(RULES, replace(request, guest="nat1"), now=0)
+
+
+def test_the_embedded_stacks_policy_allows_its_users_and_nobody_else() -> None:
+    rules = policy.load(DEFAULT_POLICY)
+    policy.decide(rules, replace(REQUEST, identity="cli"), now=0)
+    with pytest.raises(PolicyRefusal):
+        policy.decide(rules, replace(REQUEST, identity="verifier"), now=0)
+
+
+@dataclass(frozen=True)
+class Malformed:
+    text: str
+    message: str
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Malformed("[[program]\n", "Expected"),
+        Malformed("[[program]]\nname='x'\n", "identities"),
+        Malformed("[[programs]]\nname='x'\n", "unknown field `programs`"),
+        Malformed("[[graph]]\nname='x'\ngraphs=[]\naudiences=['*']\nguests=['*']\n", "length"),
+        Malformed(
+            "[[graph]]\nname='x'\ngraphs=['*']\naudiences=['*']\nguests=['*']\nvalid_seconds=0\n", "valid_seconds"
+        ),
+    ],
+)
+def test_a_malformed_policy_is_refused_as_a_whole(case: Malformed) -> None:
+    with pytest.raises(PolicyError, match=case.message):
+        policy.parse(case.text)

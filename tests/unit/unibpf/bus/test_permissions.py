@@ -1,0 +1,69 @@
+"""unibpf.bus.permissions: who may publish what, by NATS's own matching rule."""
+
+import pytest
+
+from unibpf import subjects
+from unibpf.bus.permissions import CLI, OPERATOR, SERVICES, permissions
+
+EVERYBODY = (*SERVICES, CLI, "ci")
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """NATS: `*` is one token, `>` the rest."""
+    wanted, got = pattern.split("."), subject.split(".")
+    for index, token in enumerate(wanted):
+        if token == ">":
+            return len(got) > index
+        if index >= len(got) or token not in {"*", got[index]}:
+            return False
+    return len(wanted) == len(got)
+
+
+def may_publish(identity: str, subject: str) -> bool:
+    return any(matches(pattern, subject) for pattern in permissions(identity)["publish"]["allow"])
+
+
+def may_hear(identity: str, subject: str) -> bool:
+    return any(matches(pattern, subject) for pattern in permissions(identity)["subscribe"]["allow"])
+
+
+@pytest.mark.parametrize(
+    ("subject", "allowed"),
+    [
+        (subjects.upload("ci", "fw"), {"ci"}),
+        (subjects.upload("cli", "fw"), {CLI}),
+        (subjects.verified("fw"), {"verifier"}),
+        (subjects.rejected("fw"), {"verifier"}),
+        (subjects.signed("fw"), {"signer"}),
+        (subjects.refused("fw"), {"signer"}),
+        (subjects.audit("fw"), {"signer"}),
+        (subjects.guest_apply("fw1"), {CLI}),
+        (subjects.guest_state("running", "fw1"), {"deployer"}),
+        (subjects.element("active", "fw1", "fw"), {"reconfigurer"}),
+        (subjects.sign_graph(), {"deployer"}),
+        ("$KV.unibpf-releases.edge.fw", {"signer"}),
+        ("$KV.unibpf-sequences.program.edge.fw", {"signer"}),
+        ("$KV.unibpf-verdicts.a.b", {"verifier"}),
+        ("$JS.API.STREAM.CREATE.X", set()),
+        ("$JS.API.STREAM.DELETE.UNIBPF_AUDIT", set()),
+        ("$JS.API.STREAM.PURGE.UNIBPF_EVENTS", set()),
+        ("$JS.API.STREAM.MSG.DELETE.UNIBPF_AUDIT", set()),
+        ("$JS.API.CONSUMER.DELETE.UNIBPF_UPLOADS.verifier", set()),
+        ("$JS.API.CONSUMER.MSG.NEXT.UNIBPF_UPLOADS.verifier", {"verifier"}),
+        ("$JS.ACK.UNIBPF_UPLOADS.verifier.1.2.3.4.5", {"verifier"}),
+    ],
+)
+def test_only_these_identities_may_publish(subject: str, allowed: set[str]) -> None:
+    assert {identity for identity in EVERYBODY if may_publish(identity, subject)} == allowed
+    assert may_publish(OPERATOR, subject)
+
+
+@pytest.mark.parametrize("identity", EVERYBODY)
+def test_everybody_reads_only_his_own_inbox(identity: str) -> None:
+    assert may_hear(identity, f"_INBOX_{identity}.x.y")
+    assert not any(may_hear(identity, f"_INBOX_{other}.x") for other in EVERYBODY if other != identity)
+    assert not may_hear(identity, "_INBOX.x")
+
+
+def test_no_service_hears_the_uploads_of_others_on_the_wire() -> None:
+    assert {identity for identity in EVERYBODY if may_hear(identity, subjects.upload("ci", "fw"))} == {CLI}

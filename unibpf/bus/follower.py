@@ -1,0 +1,47 @@
+"""Live events as they pass, for those who watch: not durable, nothing is acknowledged."""
+
+import asyncio
+from collections.abc import Sequence
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from unibpf.bus.connecting import barrier
+from unibpf.bus.received import Received
+
+
+class Follower:
+    """An endless queue of events. Made by `Bus.follow`; `async with` closes it."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Received] = asyncio.Queue()
+        self._subscriptions: list[Subscription] = []
+
+    @classmethod
+    async def start(cls, client: Client, subjects: Sequence[str]) -> "Follower":
+        """Subscribe; whatever is published after this returned will be heard."""
+        follower = cls()
+        for subject in subjects:
+            follower._subscriptions.append(await client.subscribe(subject, cb=follower._put))
+        await barrier(client)
+        return follower
+
+    async def next(self, timeout: float | None = None) -> Received:  # noqa: ASYNC109  the caller's patience, not a scope
+        """The next event; TimeoutError after `timeout` seconds."""
+        return await asyncio.wait_for(self._queue.get(), timeout)
+
+    async def close(self) -> None:
+        """Stop hearing."""
+        for subscription in self._subscriptions:
+            await subscription.unsubscribe()
+        self._subscriptions.clear()
+
+    async def __aenter__(self) -> "Follower":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _put(self, message: Msg) -> None:
+        await self._queue.put(Received.live(message))
