@@ -23,4 +23,8 @@ struct ElementPorts {
 // One row for each element of the graph. Faults go to `context.errors`; trust it only when there are none.
 std::span<ElementPorts> check_ports(const FlatGraph& graph, BuildContext& context);
 
+// No packet may be pushed or pulled in a circle, nor through more elements than the stack has room for (runs.cpp).
+// Needs ports that were checked without a fault.
+void check_runs(const FlatGraph& graph, std::span<const ElementPorts> ports, BuildContext& context);
+
 }  // namespace unibpf

@@ -17,6 +17,7 @@ void RouterBuilder::build(std::string_view text) {
         const FlatGraph graph = Flattener{context}.flatten(syntax);
         if (!errors_.empty()) return;
         const std::span<const ElementPorts> ports = check_ports(graph, context);
+        if (errors_.empty()) check_runs(graph, ports, context);
         if (!scratch.exhausted()) make_elements(graph, ports, context);
     }
     if (scratch.exhausted() || router_.arena_.exhausted()) return errors_.add({}, "no memory for the graph");

@@ -1,0 +1,3 @@
+FromDevice(eth0) -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Null -> Discard;
+%errors
+1:394 more than 48 elements in a row, expected a `Queue` between them
