@@ -60,8 +60,10 @@ class Report(Message, frozen=True, kw_only=True):
 
 
 def verdict_digest(report: Report) -> str:
-    """What `Verdict.verdict_digest` and every envelope bind: SHA-256 over the report's JSON with an empty `timing`."""
-    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(report, timing={}))).hexdigest()
+    """What `Verdict.verdict_digest` and every envelope bind: SHA-256 over the report's JSON, keys sorted, `timing` empty."""
+    return hashlib.sha256(
+        msgspec.json.encode(msgspec.structs.replace(report, timing={}), order="deterministic")
+    ).hexdigest()
 
 
 class Verdict(Message, frozen=True, kw_only=True):
