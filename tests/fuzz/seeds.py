@@ -1,0 +1,26 @@
+"""Writes the seeds of `fuzz_bundle` into a directory: the bundle of every conformance case.
+
+    python tests/fuzz/seeds.py CORPUS
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.conformance.cases import all_cases
+from tests.support.assembler import Assembler
+from tests.support.bundles import bundle_of
+from unibpf.settings import binary_directory
+
+
+def main(corpus: Path) -> None:
+    corpus.mkdir(parents=True, exist_ok=True)
+    assembler = Assembler(binary_directory(os.environ) / "unibpf-run")
+    for case in all_cases():
+        (corpus / case.name).write_bytes(bundle_of(assembler.assemble(case.code)[0], case.maps))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
