@@ -1,6 +1,7 @@
 """The firewall as the system tests use it: versions made on the spot, pushes, guests, traffic."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,9 @@ def element(cli: Cli, name: str, element_name: str = "fw") -> dict[str, Any]:
 
 def traffic(observed: dict[str, Any], ports: list[int], *, rate: int = 5000, seconds: float = 1.0) -> "subprocess.Popen[str]":
     """A generator through the guest's two data NICs."""
-    words = [str(binary_directory({}) / "unibpf-pktgen"), "--rate", str(rate), "--seconds", str(seconds)]
-    words += ["--tx", observed["networks"]["inside"], "--rx", observed["networks"]["outside"]]
+    words = [str(binary_directory(os.environ) / "unibpf-pktgen"), "--rate", str(rate), "--seconds", str(seconds)]
+    inside, outside = (observed["networks"][nic].removeprefix("unix:") for nic in ("inside", "outside"))
+    words += ["--tx", inside, "--rx", outside]
     words += [word for port in ports for word in ("--port", str(port))]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -41,6 +41,9 @@ def run_demo(*, machine: str, output: Path) -> DemoResult:
     except (scenario.DemoFailed, TrafficError) as error:
         kept = _keep_logs(state, output.parent)
         fail(Exit.REFUSED, str(error), f"the logs of all services are in `{kept}`")
+    except SystemExit:
+        progress(f"hint: the logs of all services are in `{_keep_logs(state, output.parent)}`")
+        raise
     finally:
         shutil.rmtree(state, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)

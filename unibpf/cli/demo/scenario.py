@@ -52,7 +52,7 @@ class Demo:
     def sockets(self) -> tuple[Path, Path]:
         """Where the guest's NICs `inside` and `outside` are plugged in on this host."""
         networks = self.running.networks
-        return Path(networks["inside"]), Path(networks["outside"])
+        return unix_socket(networks["inside"]), unix_socket(networks["outside"])
 
     @property
     def running(self) -> GuestObserved:
@@ -60,6 +60,14 @@ class Demo:
         if self.guest is None:
             raise DemoFailed("the guest does not run")
         return self.guest
+
+
+def unix_socket(network: str) -> Path:
+    """The path in `unix:/path`; DemoFailed for a network of another kind."""
+    scheme, _, path = network.partition(":")
+    if scheme != "unix":
+        raise DemoFailed(f"got network `{network}`, expected one of kind `stream`")
+    return Path(path)
 
 
 async def push_program(demo: Demo, source: str) -> Outcome:
