@@ -36,7 +36,7 @@ class _Guest:
         self.spec: GuestSpec | None = None
         self.failures = 0
         self.not_before = 0.0
-        self.reason = "the guest was gone"
+        self.untold: str | None = "the guest was gone"
 
     def has_failed(self) -> None:
         """Wait the longer the more failures in a row; `spec` says what the wait is about."""
@@ -61,7 +61,7 @@ class Reconciler:
         guest.ended.set()
         if guest.is_watched:
             guest.is_watched = False
-            guest.reason = f"the guest {ended.reason}"
+            guest.untold = f"the guest {ended.reason}"
             if time.monotonic() - guest.ready_at > plan.STABLE_SECONDS:
                 guest.failures = 0
             guest.has_failed()
@@ -138,8 +138,9 @@ class Reconciler:
     async def _boot(self, spec: GuestSpec, *, restart: bool) -> None:
         guest = self._guest(spec.guest)
         guest.spec = spec
-        if restart:
-            await self._reporter.failed(spec, guest.reason)
+        if restart and guest.untold is not None:
+            await self._reporter.failed(spec, guest.untold)
+        guest.untold = None
         draft = await self._assembly.draft(spec)  # before anything that runs is stopped: it may be refused
         guest.is_watched = False
         await self._assembly.stop(spec.guest)

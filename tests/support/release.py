@@ -74,7 +74,7 @@ class TestSigner:
             policy="test",
         )
 
-    async def release(self, bundle: bytes, *, program: str, audience: str, **fields: object) -> Signed:
+    async def release(self, data: bytes, /, *, program: str, audience: str, **fields: object) -> Signed:
         """Sign a bundle, make it the newest release and publish `signed`. `fields` override those of the Release."""
         self.sequence += 1
         base = {
@@ -82,8 +82,8 @@ class TestSigner:
             "program": program,
             "sequence": self.sequence,
             "audience": audience,
-            "bundle": bytes.fromhex(envelope.digest(bundle)),
-            "length": len(bundle),
+            "bundle": bytes.fromhex(envelope.digest(data)),
+            "length": len(data),
             "verifier": VerifierNote(name="unibpf", version="0", options=bytes(32), verdict=bytes(32)),
         }
         release = Release(**(base | fields))
@@ -95,7 +95,7 @@ class TestSigner:
             element=release.element,
             sequence=release.sequence,
             envelope=await self._bus.put_object(self.sign(release)),
-            bundle=await self._bus.put_object(bundle),
+            bundle=await self._bus.put_object(data),
             policy="test",
             identity="ci",
         )
