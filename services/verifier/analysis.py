@@ -6,6 +6,7 @@ without them. Whatever goes wrong with the process is a GaveUp; only a missing e
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 from dataclasses import dataclass
@@ -71,10 +72,8 @@ class Analyser:
         except TimeoutError as error:
             raise GaveUp("limits", f"the analysis took longer than {2 * self.options.max_seconds + 1} s") from error
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            status = await process.wait()
-        if output is None or status != 0:
+            status = await _end(process)
+        if not output or status != 0:
             raise self._gave_up(status)
         try:
             return msgspec.json.decode(output, type=Analysis)
@@ -94,6 +93,7 @@ class Analyser:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env={},
+                start_new_session=True,
             )
         except OSError as error:
             raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
@@ -101,8 +101,10 @@ class Analyser:
         return process
 
     def _gave_up(self, status: int) -> GaveUp:
-        if status == -signal.SIGXCPU:
-            return GaveUp("limits", f"the analysis took more than {self.options.max_seconds + 1} s of CPU time")
+        if status in (-signal.SIGXCPU, -signal.SIGKILL):  # the kernel's answers to the limits set here
+            return GaveUp(
+                "limits", f"the analysis took more than {self.options.max_seconds + 1} s of CPU time or too much memory"
+            )
         how = f"signal {-status}" if status < 0 else f"status {status}"
         return GaveUp("analyser-crash", f"the analyser ended with {how}")
 
@@ -127,8 +129,16 @@ def _tighter(wanted: int, current: int) -> int:
     return wanted if current == resource.RLIM_INFINITY else min(wanted, current)
 
 
-async def _exchange(process: asyncio.subprocess.Process, bundle: bytes) -> bytes | None:
-    """Write the bundle, read the whole output; None when there is none or too much."""
+async def _end(process: asyncio.subprocess.Process) -> int:
+    """Kill what is left, with all that it started, and read what is left in the pipe: `wait` needs its end."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.communicate()
+    return await process.wait()
+
+
+async def _exchange(process: asyncio.subprocess.Process, bundle: bytes) -> bytes:
+    """Write the bundle, read the whole output."""
     if process.stdin is None or process.stdout is None:
         raise AssertionError("the analyser is started with pipes")
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -139,6 +149,6 @@ async def _exchange(process: asyncio.subprocess.Process, bundle: bytes) -> bytes
     while chunk := await process.stdout.read(1 << 16):
         output += chunk
         if len(output) > MAX_OUTPUT:
-            return None
-    await process.wait()
-    return bytes(output) or None
+            raise GaveUp("analyser-crash", f"the analyser wrote more than {MAX_OUTPUT} bytes")
+    await process.wait()  # its own status, not that of `_end`
+    return bytes(output)

@@ -244,7 +244,10 @@ def _lines(rows: list[tuple[int, ...]], btf: Btf) -> list[LineRecord]:
         return strings[offset]
 
     return sorted(
-        (LineRecord(at, _file(text(file)), text(line).strip(), place >> 10, place & 0x3FF) for at, file, line, place in rows),
+        (
+            LineRecord(at, _file(text(file)), text(line).strip(), place >> 10, place & 0x3FF)
+            for at, file, line, place in rows
+        ),
         key=lambda record: record.offset,
     )
 

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from services.verifier.errors import GaveUp
 
 _READ: Final = 1 << 16
+_ANSWER: Final = 0  # the child's file for its answer
 _EXIT_MEMORY: Final = 3
 _EXIT_CRASH: Final = 4
 
@@ -55,7 +56,7 @@ def _child(work: Callable[[], bytes], limits: Limits, writer: int) -> NoReturn:
     code = _EXIT_CRASH
     try:
         _confine(limits, writer)
-        _write_all(writer, work())
+        _write_all(_ANSWER, work())
         code = 0
     except MemoryError:
         code = _EXIT_MEMORY
@@ -63,14 +64,19 @@ def _child(work: Callable[[], bytes], limits: Limits, writer: int) -> NoReturn:
         os._exit(code)
 
 
-def _confine(limits: Limits, keep: int) -> None:
-    """Hard limits only ever go down: a parent that is limited itself stays the stricter one."""
-    os.closerange(3, keep)
-    os.closerange(keep + 1, 256)
+def _confine(limits: Limits, writer: int) -> None:
+    """Leave three files (the answer's pipe, nothing, stderr) and no number for a fourth.
+
+    The parent's own pipes must not stay open here: whoever waits for their end would wait for this child. Hard limits only
+    ever go down: a parent that is limited itself stays the stricter one.
+    """
+    os.dup2(writer, _ANSWER)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     _lower(resource.RLIMIT_CPU, limits.cpu_seconds, grace=1)  # SIGXCPU first, SIGKILL a second later
     _lower(resource.RLIMIT_AS, limits.memory_bytes)
     _lower(resource.RLIMIT_FSIZE, 0)
-    _lower(resource.RLIMIT_NOFILE, keep + 1)
+    _lower(resource.RLIMIT_NOFILE, 3)
     _lower(resource.RLIMIT_CORE, 0)
 
 

