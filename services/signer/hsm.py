@@ -74,16 +74,23 @@ class Hsm:
             raise HsmError(f"the token refused: {type(error).__name__} {error}".rstrip()) from error
 
     def _open(self) -> None:
-        settings = self._settings
         self._close()
-        library = load_library(settings)
-        token = library.get_token(token_label=settings.token)
-        self._session = token.open(user_pin=read_pin(settings))
-        self._private = self._session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=settings.key)
+        token = load_library(self._settings).get_token(token_label=self._settings.token)
+        self._session = token.open(user_pin=read_pin(self._settings))
+        try:
+            self._find_keys(self._session)
+        except BaseException:
+            # A login is the process's, not the session's: a session left open would make the next one fail.
+            self._close()
+            raise
+
+    def _find_keys(self, session: Any) -> None:
+        label = self._settings.key
+        self._private = session.get_key(object_class=ObjectClass.PRIVATE_KEY, label=label)
         if self._private[Attribute.EXTRACTABLE] or not self._private[Attribute.SENSITIVE]:
-            raise HsmError(f"the key `{settings.key}` can be extracted from the token; make one that cannot")
-        public = self._session.get_key(object_class=ObjectClass.PUBLIC_KEY, label=settings.key)
-        self._public = public_key(public, settings.algorithm)
+            raise HsmError(f"the key `{label}` can be extracted from the token; make one that cannot")
+        public = session.get_key(object_class=ObjectClass.PUBLIC_KEY, label=label)
+        self._public = public_key(public, self._settings.algorithm)
 
     def _sign(self, data: bytes) -> bytes:
         if self.key.alg == EDDSA:

@@ -1,5 +1,6 @@
 """A verified push becomes a release: evidence, policy, sequence, signature, newest release, in this order."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,12 +56,16 @@ class Programs:
     async def _check_evidence(self, verdict: Verdict) -> None:
         with tracing.span("check evidence"):
             bus = self.signing.bus
-            verdicts.check_report(verdict, await bus.get_object(verdict.report, max_bytes=MAX_REPORT_BYTES))
-            verdicts.check_bundle(verdict, await bus.get_object(str(verdict.bundle), max_bytes=MAX_BUNDLE_BYTES))
+            report, bundle = await asyncio.gather(
+                bus.get_object(verdict.report, max_bytes=MAX_REPORT_BYTES),
+                bus.get_object(str(verdict.bundle), max_bytes=MAX_BUNDLE_BYTES),
+            )
+            verdicts.check_report(verdict, report)
+            verdicts.check_bundle(verdict, bundle)
 
     async def _reserve(self, key: str, verdict: Verdict, allowed: policies.Allowed, now: int) -> Reservation:
         """Decide the sequence: the newest release's when it is this very bundle, else a new one."""
-        newest = await self._newest(verdict)
+        newest, audited = await asyncio.gather(self._newest(verdict), self.signing.last_audited(verdict.program))
         sequences = self.signing.sequences
         if newest is not None and is_same_release(newest, verdict, now=now):
             wanted = Reservation(
@@ -72,7 +77,6 @@ class Programs:
                 envelope=newest.envelope,
             )
             return await sequences.reserve(key, wanted)
-        audited = await self.signing.last_audited(verdict.program)
         sequence = await sequences.take(
             f"program.{verdict.audience}.{verdict.program}",
             verdict.push_id,

@@ -6,17 +6,19 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from services.signer import policy
+from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
 from services.signer.service import Signer
 from services.signer.settings import DEFAULT_POLICY
 from services.signer.token import read_trusted
-from tests.support.hsm import HsmFixture
+from tests.support.hsm import HsmFixture, make_token
 from tests.support.nats import NatsFixture
 from tests.support.pushes import announce, make_verdict, pass_bundle
 from unibpf import envelope, subjects
@@ -29,11 +31,15 @@ PATIENCE = 10.0
 
 
 class CountingHsm(Hsm):
-    """The real token, with the signatures counted."""
+    """The real token, with the signatures counted and, if asked, the first `outages` of them refused."""
 
     signatures = 0
+    outages = 0
 
     async def sign(self, data: bytes) -> bytes:
+        if self.outages:
+            self.outages -= 1
+            raise HsmError("the token is away")
         self.signatures += 1
         return await super().sign(data)
 
@@ -148,6 +154,33 @@ async def test_v1_v2_v1_is_three_rising_releases_but_v1_v1_is_one(nats: NatsFixt
         assert [signed.sequence for signed in found] == [1000, 1001, 1002, 1002]
         assert found[3].envelope == found[2].envelope != found[0].envelope
         assert found[3].push_id == "UNIBPF_UPLOADS:4"
+
+
+async def test_a_token_that_is_away_for_a_while_costs_no_number_and_one_audit_record(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    seconds = iter(range(1000, 2000))
+    async with (
+        running_signer(nats, hsm_token, clock=lambda: float(next(seconds))) as token,
+        nats.buses("verifier", "cli") as (verifier, cli),
+    ):
+        token.outages = 2
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await announce(verifier, verdict)
+        assert (await signed_of(cli, "firewall")).sequence == 1000
+        records = [m async for m in cli.history(topology.AUDIT, subjects.audit("firewall"))]
+        assert len(records) == 1
+
+
+async def test_es256_signs_differently_each_time_but_a_push_has_one_envelope(nats: NatsFixture, tmp_path: Path) -> None:
+    token = make_token(tmp_path / "es256", algorithm="ES256")
+    async with running_signer(nats, token), nats.buses("verifier", "cli") as (verifier, cli):
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await asyncio.gather(announce(verifier, verdict), announce(verifier, verdict))
+        after, _ = await next_event(cli, subjects.signed("firewall"))
+        first, second = await signed_of(cli, "firewall"), await signed_of(cli, "firewall", after=after)
+        assert first == second
+        envelope.verify(await cli.get_object(first.envelope), [token.key])
 
 
 async def test_what_no_rule_allows_is_refused_with_the_nearest_rule(nats: NatsFixture, hsm_token: HsmFixture) -> None:
