@@ -136,7 +136,7 @@ RunResult ProgramSlot::run(Packet& packet) {
         return {RunOutcome::no_program, 0};
     }
     Machine machine{*active_, packet, options_.budget};
-    const Stop stop = interpret(machine, Policy::trusting);
+    const Stop stop = interpret_trusting(machine);
     if (probation_until_ns_ != 0) watch_probation(stop != Stop::exit);
     if (stop == Stop::exit) return {RunOutcome::ok, static_cast<std::uint32_t>(machine.r0)};
     ++(stop == Stop::budget ? counters_.budget : counters_.fault);
