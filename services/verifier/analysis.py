@@ -1,7 +1,8 @@
 """Runs the analyser, `unibpf-analyse`, as a limited process: bundle bytes in, its JSON out.
 
-Limits are set from outside right after the start and before the first byte is written, so the analyser sees no input
-without them. Whatever goes wrong with the process is a GaveUp; only a missing executable is Broken.
+The analyser limits itself before it reads. The limits set here right after its start are a second fence around that one
+and a little wider, for the case that it forgets to. Whatever goes wrong with the process is a GaveUp; only a missing
+executable is Broken.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ class AnalyserOptions(Struct, frozen=True, kw_only=True):
     platform: Literal["guest", "linux-xdp"] = "guest"
     termination: bool = True
     max_seconds: int = 5
+    max_mebibytes: int = 1024
 
 
 class AnalyserFinding(Struct, frozen=True, kw_only=True):
@@ -57,11 +59,10 @@ class Analysis(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Analyser:
-    """The executable with its limits; `memory_bytes` is address space."""
+    """The executable with its options."""
 
     executable: Path
     options: AnalyserOptions
-    memory_bytes: int = 2 << 30
 
     async def analyse(self, bundle: bytes) -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken."""
@@ -89,6 +90,8 @@ class Analyser:
                 *arguments,
                 "--max-seconds",
                 str(options.max_seconds),
+                "--max-mebibytes",
+                str(options.max_mebibytes),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -97,14 +100,12 @@ class Analyser:
             )
         except OSError as error:
             raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
-        _limit(process.pid, cpu_seconds=options.max_seconds + 1, memory_bytes=self.memory_bytes)
+        _limit(process.pid, cpu_seconds=options.max_seconds + 4, memory_bytes=(options.max_mebibytes + 64) << 20)
         return process
 
     def _gave_up(self, status: int) -> GaveUp:
         if status in (-signal.SIGXCPU, -signal.SIGKILL):  # the kernel's answers to the limits set here
-            return GaveUp(
-                "limits", f"the analysis took more than {self.options.max_seconds + 1} s of CPU time or too much memory"
-            )
+            return GaveUp("limits", "the analysis took more CPU time or memory than it may")
         how = f"signal {-status}" if status < 0 else f"status {status}"
         return GaveUp("analyser-crash", f"the analyser ended with {how}")
 
@@ -113,12 +114,12 @@ def _limit(pid: int, *, cpu_seconds: int, memory_bytes: int) -> None:
     limits = {
         resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds + 1),  # SIGXCPU at the first, SIGKILL at the second
         resource.RLIMIT_AS: (memory_bytes, memory_bytes),
-        resource.RLIMIT_FSIZE: (0, 0),
-        resource.RLIMIT_NOFILE: (8, 8),
+        resource.RLIMIT_FSIZE: (16 << 20, 16 << 20),
+        resource.RLIMIT_NOFILE: (16, 16),
         resource.RLIMIT_CORE: (0, 0),
     }
-    # The analyser limits itself before it reads a byte; whichever comes first, only ever tighten. PermissionError: its own
-    # hard limit is tighter already. ProcessLookupError: it ended at once, the exchange will say how.
+    # Only ever tighten. PermissionError: its own hard limit is tighter already. ProcessLookupError: it ended at once, the
+    # exchange will say how.
     for what, bounds in limits.items():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             soft, hard = resource.prlimit(pid, what)

@@ -154,8 +154,7 @@ def make_analyser(settings: Settings) -> Analyser:
     """The analyser that the settings name."""
     return Analyser(
         executable=settings.binaries / EXECUTABLE,
-        options=AnalyserOptions(max_seconds=settings.seconds),
-        memory_bytes=settings.memory_mib << 20,
+        options=AnalyserOptions(max_seconds=settings.seconds, max_mebibytes=settings.memory_mib),
     )
 
 

@@ -2,7 +2,7 @@
 
 UNIBPF_VERIFIER_WORKERS            objects verified at once                        (default 2)
 UNIBPF_VERIFIER_SECONDS            CPU seconds for one analysis                    (default 5)
-UNIBPF_VERIFIER_MEMORY_MIB         address space of one analysis                   (default 2048)
+UNIBPF_VERIFIER_MEMORY_MIB         address space of one analysis                   (default 1024)
 UNIBPF_VERIFIER_IDENTITY           identity on the bus, key in the state directory (default `verifier`)
 and those of `unibpf.settings`: UNIBPF_STATE, UNIBPF_BIN, UNIBPF_NATS_URL.
 """
@@ -37,5 +37,5 @@ class Settings:
             binaries=binary_directory(environ),
             workers=int(environ.get("UNIBPF_VERIFIER_WORKERS", "2")),
             seconds=int(environ.get("UNIBPF_VERIFIER_SECONDS", "5")),
-            memory_mib=int(environ.get("UNIBPF_VERIFIER_MEMORY_MIB", "2048")),
+            memory_mib=int(environ.get("UNIBPF_VERIFIER_MEMORY_MIB", "1024")),
         )

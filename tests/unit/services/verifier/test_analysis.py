@@ -41,7 +41,7 @@ async def test_the_analysers_json_is_read(tmp_path: Path) -> None:
 
 async def test_the_bundle_arrives_on_standard_input_and_options_as_arguments(tmp_path: Path) -> None:
     body = (
-        'test "$*" = "--platform guest --termination on --max-seconds 1" || exit 9; '
+        'test "$*" = "--platform guest --termination on --max-seconds 1 --max-mebibytes 1024" || exit 9; '
         'test "$(cat)" = bundle || exit 8; echo \'{"verdict":"safe"}\''
     )
     assert (await script(tmp_path, body).analyse(b"bundle")).verdict == "safe"
@@ -62,7 +62,7 @@ async def test_the_bundle_arrives_on_standard_input_and_options_as_arguments(tmp
 async def test_an_analyser_that_misbehaves_is_given_up(tmp_path: Path, body: str, rule: str) -> None:
     with pytest.raises(GaveUp) as caught:
         await script(tmp_path, body).analyse(b"bundle" * 100_000)
-    assert caught.value.rule == rule
+    assert caught.value.rule == rule, str(caught.value)
 
 
 async def test_a_missing_analyser_is_no_verdict(tmp_path: Path) -> None:
