@@ -130,7 +130,10 @@ Status ControlResources::serve(const coap::Request& request, std::span<std::uint
 Status ControlResources::unwrap(const Row& row, const coap::Request& request, Seal& seal, Bytes& body) {
     body = request.body;
     if (row.authentication == Authentication::none) return done();
-    if (row.authentication == Authentication::optional && !is_authenticated(body)) return done();
+    if (!is_authenticated(body)) {
+        if (row.authentication == Authentication::optional) return done();
+        return Error{"mac", "the request bears no MAC"};
+    }
     seal.context = MacContext{&keys_, parts_.boot->guest, request.method, request.options->path.view()};
     seal.request = TRY(open_request(body, seal.context));
     seal.wanted = true;  // from here on even a refusal is authenticated

@@ -27,7 +27,11 @@ CHANGED, CONTENT, CONTINUE = (2 << 5) | 4, (2 << 5) | 5, (2 << 5) | 31
 ACK = 2
 
 NOTE = VerifierNote(name="test", version="0", options=bytes(32), verdict=bytes(32))
-MACS = {"mgmt": bytes.fromhex("525400000001"), "in0": bytes.fromhex("525400000002"), "out0": bytes.fromhex("525400000003")}
+MACS = {
+    "mgmt": bytes.fromhex("525400000001"),
+    "in0": bytes.fromhex("525400000002"),
+    "out0": bytes.fromhex("525400000003"),
+}
 ADDRESS = IPv4Interface("10.0.2.15/24")
 GRAPH = """
 control :: Control;
@@ -114,7 +118,9 @@ def boot(signer: Signer, **fields: Any) -> BootImage:
     return BootImage(**(base | fields))
 
 
-def first_program(signer: Signer, data: bytes, *, sequence: int = 1, element: str = "fw", **fields: Any) -> FirstProgram:
+def first_program(
+    signer: Signer, data: bytes, *, sequence: int = 1, element: str = "fw", **fields: Any
+) -> FirstProgram:
     return FirstProgram(element=element, envelope=signer.release(data, sequence=sequence, **fields), bundle=data)
 
 
@@ -204,7 +210,15 @@ class Channel:
         except TimeoutError:
             return None
 
-    def exchange(self, code: int, path: str, options: dict[int, bytes], payload: bytes) -> tuple[int, dict[int, bytes], bytes]:
+    def drain(self) -> None:
+        """Forget what is still on its way back."""
+        self.socket.settimeout(0.2)
+        while self._late() is not None:
+            pass
+
+    def exchange(
+        self, code: int, path: str, options: dict[int, bytes], payload: bytes
+    ) -> tuple[int, dict[int, bytes], bytes]:
         """One confirmable message and its piggy-backed answer: code, options, payload."""
         self._next_id = (self._next_id + 1) % 65536
         datagram = message(code, path, options, payload, message_id=self._next_id)
@@ -361,7 +375,11 @@ def command(machine: Machine, binaries: Path, folder: Path, port: int) -> list[s
     if machine == "process":
         nics = [f"{name}={mac[name]}:stream:{folder / name}" for name in ("in0", "out0")]
         nics.append(f"mgmt={mac['mgmt']}:udp-control:{port}")
-        return [str(binaries / "unibpf-guest"), str(folder / "boot"), *[part for nic in nics for part in ("--nic", nic)]]
+        return [
+            str(binaries / "unibpf-guest"),
+            str(folder / "boot"),
+            *[part for nic in nics for part in ("--nic", nic)],
+        ]
     device = "virtio-net-device" if machine == "microvm" else "virtio-net-pci"
     kind = ["-M", "microvm,acpi=off", "-bios", "qboot.rom"] if machine == "microvm" else ["-M", "q35"]
     arguments = ["qemu-system-x86_64", *kind, "-accel", "tcg", "-cpu", "max", "-m", "8", "-nodefaults", "-no-reboot"]
