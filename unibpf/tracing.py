@@ -10,6 +10,8 @@ Which tracing is current follows the context (contextvars), as the current span 
 
 import asyncio
 import os
+import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +40,7 @@ Publish = Callable[[str, bytes], Awaitable[None]]
 QUEUE_SPANS: Final = 4096
 FLUSH_SECONDS: Final = 0.02
 OTLP_DELAY_MS: Final = 200
+CLOSE_SECONDS: Final = 1.0
 _CONTEXT_BYTES: Final = 25
 _OTLP_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
@@ -130,9 +133,7 @@ class Tracing:
     def __init__(self, *, service: str, otlp: bool = False) -> None:
         self.service = service
         self._collector = _Collector()
-        self._processors: list[SpanProcessor] = [self._collector]
-        if otlp:
-            self._processors.append(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=OTLP_DELAY_MS))
+        self._otlp = [BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=OTLP_DELAY_MS)] if otlp else []
         self._providers: dict[str, TracerProvider] = {}
         self._publish: Publish | None = None
         self._flusher: asyncio.Task[None] | None = None
@@ -148,7 +149,7 @@ class Tracing:
         if name not in self._providers:
             resource = Resource.create({SERVICE_NAME: name, PROCESS_PID: os.getpid()})
             provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-            for processor in self._processors:
+            for processor in (self._collector, *self._otlp):
                 provider.add_span_processor(processor)
             self._providers[name] = provider
         return self._providers[name].get_tracer("unibpf")
@@ -174,11 +175,17 @@ class Tracing:
             self._flusher = None
         await self.flush()
         self._publish = None
-        await asyncio.to_thread(self._force_flush)
+        await self._flush_otlp()
 
-    def _force_flush(self) -> None:
-        for processor in self._processors:
-            processor.force_flush(timeout_millis=1000)
+    async def _flush_otlp(self) -> None:
+        """Give the collector CLOSE_SECONDS; one that is away must not hold up the end of the process."""
+        if not self._otlp:
+            return
+        flushing = threading.Thread(target=self._otlp[0].force_flush, daemon=True)
+        flushing.start()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while flushing.is_alive() and time.monotonic() < deadline:  # noqa: ASYNC110  the thread may outlive the loop
+            await asyncio.sleep(FLUSH_SECONDS)
 
     async def _run(self) -> None:
         while True:

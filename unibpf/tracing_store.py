@@ -39,7 +39,7 @@ async def load_trace(bus: Bus, trace_id: str) -> list[SpanRecord]:
 def build_tree(spans: Sequence[SpanRecord]) -> list[TraceNode]:
     """The roots; every span is in exactly one place."""
     nodes = {span.span_id: TraceNode(span=span) for span in spans}
-    roots = []
+    roots: list[TraceNode] = []
     for span in sorted(spans, key=lambda span: span.start_ns):
         parent = nodes.get(span.parent_id) if span.parent_id is not None else None
         (roots if parent is None else parent.children).append(nodes[span.span_id])

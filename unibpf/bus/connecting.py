@@ -61,7 +61,8 @@ async def _check_version(client: Client, url: str) -> None:
     if (version.major, version.minor) < MINIMUM_SERVER:
         await client.close()
         least = ".".join(map(str, MINIMUM_SERVER))
-        raise BusUnavailable(f"the server at `{url}` is too old: got {version}, expected at least {least}")
+        got = f"{version.major}.{version.minor}.{version.patch}"
+        raise BusUnavailable(f"the server at `{url}` is too old: got {got}, expected at least {least}")
 
 
 async def _abandon(client: Client, connecting: "asyncio.Future[None]") -> None:

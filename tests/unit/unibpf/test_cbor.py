@@ -1,5 +1,7 @@
 """unibpf.cbor: one value, one encoding; anything else is refused by rule."""
 
+from collections.abc import Mapping
+
 import cbor2
 import pytest
 from hypothesis import given
@@ -37,7 +39,7 @@ def plain(item: object) -> object:
             return ("tag", number, plain(value))
         case list() | tuple():
             return [plain(element) for element in item]
-        case dict():
+        case Mapping():
             return {key: plain(value) for key, value in item.items()}
     return item
 
