@@ -1,0 +1,185 @@
+"""The verifier as a process on a real server: what is pushed by hand comes out as a signed verdict, whatever the bytes are."""
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.support.bad_objects import make
+from tests.support.nats import PUSHER, NatsFixture
+from tests.support.programs import compiled
+from tests.support.services import ServiceProcess, eventually, running
+from unibpf import bundle, identity, subjects
+from unibpf.bus import Bus, Received
+from unibpf.bus.topology import DEAD, EVENTS, UPLOADS, VERDICTS
+from unibpf.messages import DeadLetter, Report, Verdict
+from unibpf.upload import Upload
+
+
+class Pipeline:
+    """A pusher's view: push an object, get its verdict."""
+
+    def __init__(self, nats: NatsFixture, bus: Bus, service: ServiceProcess) -> None:
+        self.nats = nats
+        self.bus = bus
+        self.service = service
+
+    async def push(self, program: str, data: bytes, upload: Upload | None = None) -> str:
+        headers = (upload or Upload(audience="edge")).headers()
+        return await self.bus.publish(subjects.upload(PUSHER, program), data, headers=headers)
+
+    async def event(self, push_id: str, program: str) -> Received:
+        async def look() -> Received | None:
+            async for event in self.bus.history(EVENTS, f"unibpf.v1.program.*.{program}"):
+                if event.decode(Verdict).push_id == push_id:
+                    return event
+            return None
+
+        try:
+            return await eventually(look, what=f"the verdict on {program}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.service.log}") from error
+
+    async def verdict(self, program: str, data: bytes, upload: Upload | None = None) -> Verdict:
+        return (await self.event(await self.push(program, data, upload), program)).decode(Verdict)
+
+    async def report(self, verdict: Verdict) -> Report:
+        return msgspec.json.decode(await self.bus.get_object(verdict.report), type=Report)
+
+
+@pytest.fixture
+async def pipeline(nats: NatsFixture, bin_directory: Path, tmp_path: Path) -> AsyncIterator[Pipeline]:
+    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory)}
+    async with (
+        running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
+        await nats.connect(PUSHER) as bus,
+    ):
+        yield Pipeline(nats, bus, service)
+
+
+async def test_a_safe_program_is_verified_with_everything_that_the_signer_needs(pipeline: Pipeline) -> None:
+    data = compiled("parse")
+    event = await pipeline.event(await pipeline.push("parse", data, Upload(audience="edge", element="fw")), "parse")
+    found = event.decode(Verdict)
+    assert event.subject == subjects.verified("parse")
+    assert (found.verdict, found.identity, found.program, found.audience, found.element) == (
+        "safe",
+        PUSHER,
+        "parse",
+        "edge",
+        "fw",
+    )
+    assert found.object == hashlib.sha256(data).hexdigest()
+    assert found.bundle is not None
+    stored = await pipeline.bus.get_object(found.bundle)
+    assert (len(stored), bundle.decode(stored).name) == (found.bundle_length, "parse")
+    assert (await pipeline.report(found)).bundle == found.bundle
+    assert await pipeline.bus.get_object(found.object) == data
+
+
+async def test_the_verdict_is_signed_by_the_verifier(pipeline: Pipeline) -> None:
+    event = await pipeline.event(await pipeline.push("pass", compiled("pass")), "pass")
+    public = pipeline.nats.identities["verifier"].public_key
+    assert identity.verify(public, event.data, event.signature)
+    assert not identity.verify(public, event.data + b" ", event.signature)
+
+
+async def test_an_unsafe_program_is_rejected_with_its_source_line(pipeline: Pipeline) -> None:
+    found = await pipeline.verdict("unsafe", compiled("unsafe_parse"))
+    assert found.verdict == "unsafe"
+    finding = (await pipeline.report(found)).findings[0]
+    assert (finding.rule, finding.file, finding.line) == ("packet-bounds", "unsafe_parse.c", 10)
+    assert "packet-bounds at unsafe_parse.c:10" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("defect", "rule"),
+    [("text-file", "not-elf"), ("half-of-the-file", "elf-truncated"), ("btf-magic-wrong", "btf-malformed")],
+)
+async def test_a_bad_object_is_rejected_by_rule_and_the_next_one_is_verified(
+    pipeline: Pipeline, defect: str, rule: str
+) -> None:
+    event = await pipeline.event(await pipeline.push("bad", make(defect)), "bad")
+    assert event.subject == subjects.rejected("bad")
+    assert (await pipeline.report(event.decode(Verdict))).findings[0].rule == rule
+    assert (await pipeline.verdict("good", compiled("pass"))).verdict == "safe"
+    await settled(pipeline)
+
+
+async def settled(pipeline: Pipeline) -> None:
+    """Every upload was acknowledged: a work queue forgets what is done."""
+    async with await pipeline.nats.connect("operator") as operator:
+
+        async def look() -> bool | None:
+            info = await operator.jetstream.stream_info(UPLOADS)
+            return True if info.state.messages == 0 else None
+
+        await eventually(look, what="an empty work queue")
+
+
+async def test_an_unknown_section_is_unsupported_by_name(pipeline: Pipeline) -> None:
+    found = await pipeline.verdict("odd", compiled("refused/section_unknown"))
+    assert found.verdict == "unsupported"
+    assert "freplace/xdp_pass" in found.summary
+
+
+async def test_a_malformed_header_is_rejected_by_name(pipeline: Pipeline) -> None:
+    push_id = await pipeline.bus.publish(
+        subjects.upload(PUSHER, "pass"), compiled("pass"), headers={"Unibpf-Audience": "no such audience"}
+    )
+    found = (await pipeline.event(push_id, "pass")).decode(Verdict)
+    assert (await pipeline.report(found)).findings[0].rule == "upload-audience"
+    assert found.verdict == "unsupported"
+
+
+async def test_a_large_object_comes_by_reference(pipeline: Pipeline) -> None:
+    large = compiled("pass") + bytes(600_000)
+    digest = await pipeline.bus.put_object(large)
+    found = await pipeline.verdict("pass", b"", Upload(audience="edge", object=digest))
+    assert (found.verdict, found.object) == ("safe", digest)
+
+
+async def test_a_program_name_that_is_none_ends_as_a_dead_letter(pipeline: Pipeline) -> None:
+    await pipeline.push("Not-A-Name", compiled("pass"))
+    async with await pipeline.nats.connect("operator") as operator:
+
+        async def look() -> Received | None:
+            return await operator.last(DEAD, subjects.dead_letter("verifier"))
+
+        letter = (await eventually(look, what="the dead letter")).decode(DeadLetter)
+    assert letter.reason.startswith("upload-subject")
+
+
+async def test_the_same_object_again_is_answered_from_the_cache(pipeline: Pipeline) -> None:
+    first = await pipeline.verdict("maps", compiled("maps"))
+    second = await pipeline.verdict("maps", compiled("maps"))
+    assert first.push_id != second.push_id
+    assert (second.report, second.bundle, second.verdict_digest) == (first.report, first.bundle, first.verdict_digest)
+    async with await pipeline.nats.connect("verifier") as verifier:
+        assert len(await (await verifier.kv(VERDICTS)).keys()) == 1
+
+
+async def test_the_endpoint_verifies_without_leaving_anything_behind(pipeline: Pipeline) -> None:
+    async with await pipeline.nats.connect("cli") as cli:
+
+        await pipeline.verdict("warm", compiled("drop"))
+        found = await cli.request(subjects.verify(), compiled("unsafe_parse"), Report)
+        assert found.verdict == "unsafe"
+        assert found.findings[0].rule == "packet-bounds"
+        events = [event async for event in cli.history(EVENTS, "unibpf.v1.program.>")]
+        assert len(events) == 1, "only the warm-up's verdict"
+
+
+async def test_a_kill_in_the_middle_loses_nothing_and_says_nothing_twice(pipeline: Pipeline) -> None:
+    pushes = [await pipeline.push("again", compiled("pass") + bytes(number)) for number in range(6)]
+    pipeline.service.signal(signal.SIGKILL)
+    pipeline.service.start()
+    for push_id in pushes:
+        assert (await pipeline.event(push_id, "again")).decode(Verdict).verdict == "safe"
+    await asyncio.sleep(0.2)
+    heard = [event.decode(Verdict).push_id async for event in pipeline.bus.history(EVENTS, "unibpf.v1.program.*.again")]
+    assert sorted(heard) == sorted(pushes)
