@@ -2,6 +2,8 @@
 //
 // The same decoder, validator, loader, maps and helpers as in a guest, without graph, element or signature.
 // Exit status: 0 every packet ran to its exit, 1 the bundle was refused or a run was stopped, 2 usage.
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -60,6 +62,13 @@ RunReport run_packet(const Program& program, const Bytes& bytes, const Options& 
     return report;
 }
 
+// Reports go to standard output. The guest's console (bpf_trace_printk) writes to descriptor 1, which becomes standard error.
+std::FILE* separate_output_from_console() {
+    std::FILE* output = fdopen(dup(STDOUT_FILENO), "w");
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    return output;
+}
+
 int run(const Options& options) {
     const auto bytes = read_bundle(options.bundle);
     if (!bytes) {
@@ -72,13 +81,15 @@ int run(const Options& options) {
         return 1;
     }
     const Program& program = *loaded.value();
+    std::FILE* output = separate_output_from_console();
     bool stopped = false;
     for (std::size_t i = 0; i < options.packets.size(); ++i) {
         const RunReport report = run_packet(program, options.packets[i], options);
         const bool with_maps = options.maps && i + 1 == options.packets.size();
-        std::cout << (options.json ? report_json : report_text)(program, report, with_maps);
+        std::fputs((options.json ? report_json : report_text)(program, report, with_maps).c_str(), output);
         stopped |= report.stop != Stop::exit;
     }
+    std::fclose(output);
     return stopped ? 1 : 0;
 }
 

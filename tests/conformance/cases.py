@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unibpf.bundle import BundleMap
+from unibpf.messages import Kind
 
 DATA = Path(__file__).parent / "data"
 MAP_TYPES = {"hash": 1, "array": 2, "percpu_hash": 5, "percpu_array": 6, "lru_hash": 9, "lru_percpu_hash": 10}
@@ -26,6 +27,7 @@ class Case:
     """One file. `result` is None exactly when `trap` is set."""
 
     name: str
+    kind: Kind = "rewriter"
     maps: list[BundleMap] = field(default_factory=list)
     packet: bytes = bytes(64)
     code: str = ""
@@ -55,12 +57,14 @@ def read(path: Path) -> Case:
 
 def _directive(case: Case, words: list[str]) -> None:
     match words:
-        case ["map", name, kind, key, value, entries]:
+        case ["map", name, kind, *numbers]:
+            key, value, entries, flags = map(int, [*numbers, "0"][:4])
+            number = MAP_TYPES[kind]
             case.maps.append(
-                BundleMap(
-                    name=name, type=MAP_TYPES[kind], key_size=int(key), value_size=int(value), max_entries=int(entries)
-                )
+                BundleMap(name=name, type=number, key_size=key, value_size=value, max_entries=entries, flags=flags)
             )
+        case ["kind", ("filter" | "classifier" | "rewriter") as kind]:
+            case.kind = kind
         case ["packet", text]:
             case.packet = bytes.fromhex(text)
         case ["packet-out", text]:

@@ -15,7 +15,7 @@ def test_case_ends_as_its_file_says(case: Case, policy: str, assembler: Assemble
     if case.checking_only and policy == "trusting":
         return  # the file says why: without checks the program would touch foreign memory
     code, _ = assembler.assemble(case.code)
-    [report] = runner.run(bundle_of(code, case.maps), [case.packet], policy=policy)
+    [report] = runner.run(bundle_of(code, case.maps, kind=case.kind), [case.packet], policy=policy)
     if case.trap is not None:
         assert report["trap"] is not None
         assert report["trap"]["kind"] == case.trap

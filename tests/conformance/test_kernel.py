@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not kernel_oracle.available(), reason="loading p
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_kernel_ends_a_case_as_its_file_says(case: Case, assembler: Assembler) -> None:
     code, _ = assembler.assemble(case.code)
-    with kernel_oracle.Oracle(bundle=decode(bundle_of(code, case.maps))) as kernel:
+    with kernel_oracle.Oracle(bundle=decode(bundle_of(code, case.maps, kind=case.kind))) as kernel:
         run = kernel.run(case.packet)
         assert case.result is not None
         assert hex(run.code) == hex(case.result & 0xFFFF_FFFF)

@@ -1,6 +1,6 @@
 """Writes the seeds of `fuzz_bundle` into a directory: the bundle of every conformance case.
 
-    python tests/fuzz/seeds.py CORPUS
+python tests/fuzz/seeds.py CORPUS
 """
 
 import os
@@ -19,7 +19,7 @@ def main(corpus: Path) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     assembler = Assembler(binary_directory(os.environ) / "unibpf-run")
     for case in all_cases():
-        (corpus / case.name).write_bytes(bundle_of(assembler.assemble(case.code)[0], case.maps))
+        (corpus / case.name).write_bytes(bundle_of(assembler.assemble(case.code)[0], case.maps, kind=case.kind))
 
 
 if __name__ == "__main__":

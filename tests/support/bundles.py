@@ -45,6 +45,6 @@ class Runner:
         arguments = ["bundle", "--packets", "packets", "--policy", policy, "--budget", str(budget), "--maps", "--json"]
         command = [self.executable, *arguments]
         done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
-        if done.stderr:
+        if not done.stdout:
             raise ValueError(done.stderr.strip())
         return [cast(dict[str, Any], json.loads(line)) for line in done.stdout.splitlines()]
