@@ -76,6 +76,13 @@ void divide_memory() {
     Heap::system(platform::region_available() - kLeftForRegions);
 }
 
+// On the heap, not in the image: its defaults are not all zero and would be seven kilobytes of file.
+Guest& create_guest() {
+    static Owned<Guest> guest = make<Guest>();
+    if (!guest) platform::panic("boot: no memory for the guest");
+    return *guest;
+}
+
 void read_boot_image(BootImage& image) {
     const auto module = platform::boot_module();
     if (module.empty()) platform::panic("boot: no boot image (the first initrd module)");
@@ -178,10 +185,10 @@ void say_ready(const Guest& guest) {
 }  // namespace
 
 void guest_main() {
-    static Guest guest;
     step_began = platform::entry_ns();
     step_done("platform");
     divide_memory();
+    Guest& guest = create_guest();
     read_boot_image(guest.image);
     seed_random(guest.image);
     step_done("image");

@@ -100,28 +100,31 @@ void PacketPool::adopt(std::span<std::byte> region) {
     if (capacity_ != 0) platform::panic("packet pool: adopted twice");
     if (reinterpret_cast<std::uintptr_t>(region.data()) % Packet::kSlotBytes != 0) platform::panic("packet pool: region not aligned");
     capacity_ = region.size() / Packet::kSlotBytes;
+    slots_ = region.data();
     if (capacity_ == 0) platform::panic("packet pool: region too small");
-    for (std::size_t i = capacity_; i > 0; --i) {
-        auto* packet = new (region.data() + (i - 1) * Packet::kSlotBytes) Packet;
-        packet->pool_ = this;
-        give_back(packet);
-    }
 }
 
 PacketPtr PacketPool::acquire() {
-    if (free_ == nullptr) {
+    Packet* packet = free_ != nullptr ? std::exchange(free_, free_->next_free_) : make_fresh();
+    if (packet == nullptr) {
         ++exhausted_;
         return {};
     }
-    Packet* packet = std::exchange(free_, free_->next_free_);
-    --available_;
+    ++in_use_;
     packet->reset();
     return PacketPtr{packet};
 }
 
+Packet* PacketPool::make_fresh() {
+    if (touched_ == capacity_) return nullptr;
+    auto* packet = new (slots_ + touched_++ * Packet::kSlotBytes) Packet;
+    packet->pool_ = this;
+    return packet;
+}
+
 void PacketPool::give_back(Packet* packet) {
     packet->next_free_ = std::exchange(free_, packet);
-    ++available_;
+    --in_use_;
 }
 
 }  // namespace unibpf

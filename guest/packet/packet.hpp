@@ -156,7 +156,8 @@ class Batch {
     std::uint8_t size_ = 0;
 };
 
-// All slots of the guest, in one region below 4 GiB, on a free list (last in, first out: the warmest slot first).
+// All slots of the guest, in one region below 4 GiB. A free list (last in, first out: the warmest slot first), then slots that
+// were never used: so memory is touched only when it is needed.
 class PacketPool {
   public:
     PacketPool() = default;
@@ -167,19 +168,23 @@ class PacketPool {
     // The pool of the running guest. The first call takes `slots` from the platform: main's, at boot; in tests, anybody's.
     static PacketPool& system(std::size_t slots = 512);
 
-    void adopt(std::span<std::byte> region);  // 2048-aligned; once. Touches only the first 64 bytes of each slot
+    void adopt(std::span<std::byte> region);  // 2048-aligned; once. Touches none of it
     PacketPtr acquire();                      // reset, empty frame; null when no slot is left
     std::size_t capacity() const { return capacity_; }
-    std::size_t available() const { return available_; }
+    std::size_t available() const { return capacity_ - in_use_; }
     std::uint64_t exhausted() const { return exhausted_; }  // how often acquire had nothing to give
 
   private:
     friend class PacketPtr;
     void give_back(Packet* packet);
 
+    Packet* make_fresh();
+
     Packet* free_ = nullptr;
+    std::byte* slots_ = nullptr;
     std::size_t capacity_ = 0;
-    std::size_t available_ = 0;
+    std::size_t touched_ = 0;  // slots [0, touched_) hold a Packet
+    std::size_t in_use_ = 0;
     std::uint64_t exhausted_ = 0;
 };
 

@@ -41,6 +41,10 @@ inline Cpuid cpuid(std::uint32_t leaf) {
     return r;
 }
 inline void flush_page(std::uint64_t address) { asm volatile("invlpg (%0)" : : "r"(address) : "memory"); }
+inline void flush_all() {
+    std::uint64_t root;
+    asm volatile("movq %%cr3, %0; movq %0, %%cr3" : "=r"(root) : : "memory");
+}
 inline std::uint64_t fault_address() {
     std::uint64_t value;
     asm volatile("movq %%cr2, %0" : "=r"(value));

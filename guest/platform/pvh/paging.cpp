@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kPresent = 1, kWrite = 2, kLarge = 1 << 7, kNoExecute = 1ull << 63;
 constexpr std::uint64_t kAddressMask = 0x000f'ffff'ffff'f000;
-constexpr std::uint64_t kSmall = 4096;
+constexpr std::uint64_t kSmall = 4096, kLargeBytes = 2u << 20;
 
 constexpr std::size_t kTables = 6;  // 2 MiB pages that can be split: the image's (1 or 2) and the code arena's
 alignas(4096) std::array<std::array<std::uint64_t, 512>, kTables> tables;
@@ -35,10 +35,15 @@ std::uint64_t* page_entry(std::uint64_t address) {
     return &table[address >> 12 & 511];
 }
 
-void protect(const char* begin, const char* end, bool write, bool execute) {
-    for (auto at = reinterpret_cast<std::uint64_t>(begin); at < reinterpret_cast<std::uint64_t>(end); at += kSmall)
-        pvh::protect_page(at, true, write, execute);
+void set_page(std::uint64_t address, bool present, bool write, bool execute) {
+    *page_entry(address) = (address & kAddressMask) | (present ? kPresent : 0) | (write ? kWrite : 0) | (execute ? 0 : kNoExecute);
 }
+
+void set_pages(std::uint64_t begin, std::uint64_t end, bool write, bool execute) {
+    for (std::uint64_t at = begin; at < end; at += kSmall) set_page(at, true, write, execute);
+}
+
+std::uint64_t address(const char* symbol) { return reinterpret_cast<std::uint64_t>(symbol); }
 
 // --- code pages ---
 constexpr std::size_t kCodePages = 64;
@@ -58,19 +63,19 @@ void set_code_pages(std::span<std::byte> pages, bool write, bool execute) {
 namespace pvh {
 
 void protect_page(std::uint64_t address, bool present, bool write, bool execute) {
-    *page_entry(address) = (address & kAddressMask) | (present ? kPresent : 0) | (write ? kWrite : 0) | (execute ? 0 : kNoExecute);
+    set_page(address, present, write, execute);
     cpu::flush_page(address);
 }
 
 void protect_image() {
-    protect(image_begin, text_end, false, true);
-    protect(text_end, rodata_end, false, false);
-    protect(rodata_end, image_end, true, false);
-    protect_page(reinterpret_cast<std::uint64_t>(main_stack_begin), false, false, false);
-    // The first 2 MiB were executable as a whole for start.S: what is not image loses that.
-    for (std::uint64_t at = 0; at < reinterpret_cast<std::uint64_t>(image_begin); at += kSmall) protect_page(at, at != 0, true, false);
-    for (std::uint64_t at = (reinterpret_cast<std::uint64_t>(image_end) + kSmall - 1) & ~(kSmall - 1); (at & 0x1f'ffff) != 0; at += kSmall)
-        protect_page(at, true, true, false);
+    // Everything in the first 2 MiB was executable for start.S: only the image's code stays so.
+    set_page(0, false, false, false);
+    set_pages(kSmall, address(image_begin), true, false);
+    set_pages(address(image_begin), address(text_end), false, true);
+    set_pages(address(text_end), address(rodata_end), false, false);
+    set_pages(address(rodata_end), (address(image_end) + kLargeBytes - 1) & ~(kLargeBytes - 1), true, false);
+    set_page(address(main_stack_begin), false, false, false);
+    cpu::flush_all();
 }
 
 }  // namespace pvh
