@@ -19,11 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import libvirt  # type: ignore[import-untyped]
-
 from services.deployer import domain_xml
 from services.deployer.errors import HypervisorError
 from services.deployer.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running
+
+# libvirt reads this once, when it is loaded, and would mix its banners and warnings into our log lines.
+os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", "4:stderr")
+import libvirt  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 
@@ -97,7 +99,6 @@ class LibvirtDriver:
     def _open(self) -> None:
         if self.is_embedded:
             prepare_embedded(self._root)
-        os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", f"3:file:{self._root}/libvirt.log")
         _start_events()
         libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors come as exceptions, not on stderr
         self._connection = libvirt.open(f"qemu:///embed?root={self._root}" if self.is_embedded else self._uri)

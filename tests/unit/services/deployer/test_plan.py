@@ -1,0 +1,68 @@
+"""services.deployer.plan as a table: one row a situation."""
+
+import pytest
+
+from services.deployer.plan import Action, World, backoff, plan
+from unibpf.guest_folder import Boot
+from unibpf.messages import GuestSpec
+
+SPEC = GuestSpec(guest="g", audience="edge", graph="a")
+OTHER = GuestSpec(guest="g", audience="edge", graph="b")
+
+
+def boot(spec=SPEC, boot_id="1"):
+    return Boot(
+        boot_id=boot_id, spec=spec, seed=bytes(32), machine="microvm", accel="tcg", control="127.0.0.1:1", started_us=0
+    )
+
+
+def world(**parts):
+    named = {
+        "desired": {"g": SPEC} if parts.pop("desired", True) else {},
+        "boots": {"g": parts.pop("boot")} if "boot" in parts else {},
+        "running": {"g": parts.pop("running")} if "running" in parts else {},
+    }
+    return World(**named, **parts)
+
+
+TABLE = {
+    "a new guest is created": (world(), "create"),
+    "a guest that is gone is restarted": (world(boot=boot()), "restart"),
+    "a guest that is gone and changed is created anew": (world(boot=boot(OTHER)), "create"),
+    "a running guest is adopted": (world(boot=boot(), running="1"), "adopt"),
+    "a watched guest is left alone": (world(boot=boot(), running="1", watched={"g"}), None),
+    "a running guest with another specification is replaced": (world(boot=boot(OTHER), running="1"), "replace"),
+    "a running guest of an unknown boot is replaced": (world(boot=boot(), running="2"), "replace"),
+    "a running guest without a record is replaced": (world(running="1"), "replace"),
+    "a running guest that nobody wants is deleted": (world(desired=False, running="1"), "delete"),
+    "what an unwanted guest left is deleted": (world(desired=False, boot=boot()), "delete"),
+    "a guest in its backoff waits": (world(boot=boot(), not_before={"g": 5.0}, now=4.0), None),
+    "a guest behind its backoff is restarted": (world(boot=boot(), not_before={"g": 5.0}, now=5.0), "restart"),
+    "a failed replacement waits as well": (world(boot=boot(OTHER), running="1", not_before={"g": 5.0}), None),
+    "a guest that survived is adopted in its backoff": (
+        world(boot=boot(), running="1", not_before={"g": 5.0}),
+        "adopt",
+    ),
+    "an unwanted guest is deleted in its backoff": (world(desired=False, boot=boot(), not_before={"g": 5.0}), "delete"),
+    "a guest that is worked on is left alone": (world(boot=boot(), busy={"g"}), None),
+    "nothing is done about nothing": (world(desired=False), None),
+}
+
+
+@pytest.mark.parametrize(("situation", "kind"), TABLE.values(), ids=TABLE)
+def test_plan(situation, kind):
+    assert [action.kind for action in plan(situation)] == ([kind] if kind else [])
+
+
+def test_guests_are_planned_one_by_one_in_order():
+    specs = {name: GuestSpec(guest=name, audience="edge", graph="a") for name in ("b", "a")}
+    assert plan(World(desired=specs, boots={}, running={})) == [
+        Action(kind="create", guest="a", reason="desired"),
+        Action(kind="create", guest="b", reason="desired"),
+    ]
+
+
+def test_the_first_failure_costs_no_time_and_waits_never_shrink():
+    waits = [backoff(failures) for failures in range(1, 12)]
+    assert waits[0] == 0 and waits[1] > 0
+    assert waits == sorted(waits) and waits[-1] == 30

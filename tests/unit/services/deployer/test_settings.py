@@ -1,0 +1,46 @@
+"""services.deployer.settings: sockets get a path that fits, and nobody else's folder is used."""
+
+import pytest
+
+from services.deployer.errors import HostConfigError
+from services.deployer.hypervisor import UNIX_PATH_BYTES
+from services.deployer.settings import Settings, create_private
+
+
+def settings(state, **environment):
+    return Settings.from_environment({"UNIBPF_STATE": str(state)} | environment)
+
+
+def test_sockets_live_in_the_state_directory_where_its_path_is_short():
+    assert settings("/s").sockets.parts[:3] == ("/", "s", "run")
+
+
+def test_a_long_state_directory_gets_a_short_runtime_of_its_own():
+    long, other = settings("/" + "s" * 90), settings("/" + "t" * 90)
+    assert long.runtime != other.runtime
+    longest = f"{long.libvirt_root}/lib/qemu/domain-99999-{'x' * 20}/monitor.sock"
+    assert len(longest.encode()) <= UNIX_PATH_BYTES
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "soon"])
+def test_a_time_must_be_a_number_above_zero(value):
+    with pytest.raises(HostConfigError, match="UNIBPF_TICK"):
+        settings("/s", UNIBPF_TICK=value)
+
+
+def test_an_unknown_accelerator_is_refused():
+    with pytest.raises(HostConfigError, match="UNIBPF_ACCEL"):
+        settings("/s", UNIBPF_ACCEL="warp")
+
+
+def test_a_runtime_folder_that_others_may_write_to_is_refused(tmp_path):
+    create_private(tmp_path / "fine")
+    open_ = tmp_path / "open"
+    open_.mkdir()
+    open_.chmod(0o777)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "fine")
+    for path in (open_, link):
+        with pytest.raises(HostConfigError):
+            create_private(path)
+    assert (tmp_path / "fine").stat().st_mode & 0o077 == 0
