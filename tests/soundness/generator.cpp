@@ -1,0 +1,360 @@
+#include "tests/soundness/generator.hpp"
+
+#include <cstring>
+#include <set>
+
+#include "guest/core/cbor.hpp"
+
+namespace unibpf::soundness {
+namespace {
+
+Operation pick_load(unsigned choice) {
+    static constexpr Operation loads[] = {Operation::op_ldxb, Operation::op_ldxh, Operation::op_ldxw, Operation::op_ldxdw,
+                                          Operation::op_ldxsb, Operation::op_ldxsh, Operation::op_ldxsw};
+    return loads[choice % std::size(loads)];
+}
+
+Operation pick_store(unsigned choice) {
+    static constexpr Operation stores[] = {Operation::op_stxb, Operation::op_stxh, Operation::op_stxw, Operation::op_stxdw};
+    return stores[choice % std::size(stores)];
+}
+
+bool is_kind(Operation operation, Category category) { return describe(operation).category == category; }
+
+}  // namespace
+
+std::uint8_t ProgramGenerator::any(Holds what, std::uint8_t otherwise) {
+    std::vector<std::uint8_t> found;
+    for (std::uint8_t reg = 0; reg < holds_.size(); ++reg) {
+        if (holds_[reg] == what) found.push_back(reg);
+    }
+    if (found.empty() || chance(2)) return otherwise;
+    return found[below(found.size())];
+}
+
+std::int32_t ProgramGenerator::immediate() {
+    static constexpr std::int32_t edges[] = {0, 1, 2, 4, 7, 8, 14, 15, 16, 20, 32, 34, 54, 60, 63, 64, 255, 256, 1500, 0xffff, -1, -2, -8, INT32_MAX, INT32_MIN};
+    return chance(80) ? edges[below(std::size(edges))] : static_cast<std::int32_t>(random_());
+}
+
+void ProgramGenerator::emit(Operation operation, unsigned dst, unsigned src, int offset, std::int32_t imm) {
+    const Opcode& row = describe(operation);
+    Instruction in{row.opcode, static_cast<std::uint8_t>(dst), static_cast<std::uint8_t>(src), static_cast<std::int16_t>(offset), imm};
+    if (!row.src.free) in.src = static_cast<std::uint8_t>(row.src.value);
+    if (!row.dst.free) in.dst = static_cast<std::uint8_t>(row.dst.value);
+    if (!row.offset.free) in.offset = static_cast<std::int16_t>(row.offset.value);
+    if (!row.imm.free) in.imm = row.imm.value;
+    code_.push_back(in);
+}
+
+void ProgramGenerator::emit_wide(Operation operation, unsigned dst, std::uint64_t value) {
+    emit(operation, dst, 0, 0, static_cast<std::int32_t>(value));
+    code_.push_back({0, 0, 0, 0, static_cast<std::int32_t>(value >> 32)});
+}
+
+void ProgramGenerator::to_exit(Operation operation, unsigned dst, unsigned src, std::int32_t imm) {
+    exits_.push_back(code_.size());
+    emit(operation, dst, src, 0, imm);
+}
+
+void ProgramGenerator::forget_calls() {
+    for (unsigned reg = 0; reg <= 5; ++reg) holds_[reg] = Holds::nothing;
+}
+
+void ProgramGenerator::compute() {
+    const auto dst = any(Holds::number, scratch());
+    if (holds_[dst] != Holds::number) return;
+    Operation operation;
+    do {
+        operation = static_cast<Operation>(below(operation_count));
+    } while (!is_kind(operation, Category::alu) && !is_kind(operation, Category::move_sx) && !is_kind(operation, Category::endian));
+    if (describe(operation).alu == Alu::mov && is_kind(operation, Category::alu) && !describe(operation).src_operand) emit(operation, dst, 0, 0, immediate());
+    else emit(operation, dst, any(Holds::number, dst), 0, immediate());
+}
+
+void ProgramGenerator::move() {
+    const auto dst = scratch();
+    if (chance(40)) {
+        emit(Operation::op_mov64_imm, dst, 0, 0, immediate());
+        holds_[dst] = Holds::number;
+        return;
+    }
+    const auto src = scratch();
+    if (holds_[src] == Holds::nothing) return;
+    emit(Operation::op_mov64_reg, dst, src);
+    holds_[dst] = holds_[src];
+}
+
+// Mostly: t = p + n; if t > end goto exit; load or store below p + n.
+void ProgramGenerator::packet_access() {
+    const auto pointer = any(Holds::packet, scratch()), end = any(Holds::end, scratch());
+    if (holds_[pointer] != Holds::packet || holds_[end] != Holds::end) return;
+    const auto reach = static_cast<std::int32_t>(below(64));
+    if (chance(75)) {
+        const auto probe = scratch();
+        if (probe == pointer || probe == end) return;
+        emit(Operation::op_mov64_reg, probe, pointer);
+        emit(Operation::op_add64_imm, probe, 0, 0, reach);
+        holds_[probe] = Holds::packet;
+        const bool strict = chance(10);
+        switch (below(3)) {
+            case 0: to_exit(strict ? Operation::op_jge64_reg : Operation::op_jgt64_reg, probe, end, 0); break;
+            case 1: to_exit(strict ? Operation::op_jle64_reg : Operation::op_jlt64_reg, end, probe, 0); break;
+            default:
+                emit(strict ? Operation::op_jlt64_reg : Operation::op_jle64_reg, probe, end, 1);
+                to_exit(Operation::op_ja, 0, 0, 0);
+        }
+    }
+    const auto load = pick_load(static_cast<unsigned>(below(7)));
+    const int size = describe(load).bytes;
+    const int offset = reach - size - (chance(93) ? static_cast<int>(below(static_cast<std::uint64_t>(reach) + 1)) / 2 : -1);
+    if (chance(70)) {
+        const auto dst = scratch();
+        emit(load, dst, pointer, offset);
+        holds_[dst] = Holds::number;
+    } else {
+        const auto store = pick_store(static_cast<unsigned>(below(4)));
+        emit(store, pointer, any(Holds::number, 0), reach - describe(store).bytes);
+    }
+}
+
+// p += small number, p += number, n = end - p.
+void ProgramGenerator::advance() {
+    const auto pointer = any(Holds::packet, scratch());
+    if (holds_[pointer] != Holds::packet) return;
+    if (chance(30)) {
+        emit(Operation::op_add64_imm, pointer, 0, 0, static_cast<std::int32_t>(below(40)) - (chance(10) ? 20 : 0));
+        return;
+    }
+    const auto number = any(Holds::number, scratch()), end = any(Holds::end, scratch());
+    if (chance(30) && holds_[end] == Holds::end) {
+        const auto dst = scratch();
+        if (dst == pointer) return;
+        emit(Operation::op_mov64_reg, dst, end);
+        emit(Operation::op_sub64_reg, dst, pointer);
+        holds_[dst] = Holds::number;
+        return;
+    }
+    if (holds_[number] != Holds::number) return;
+    if (chance(80)) emit(Operation::op_and64_imm, number, 0, 0, static_cast<std::int32_t>(below(128)));
+    emit(chance(90) ? Operation::op_add64_reg : Operation::op_sub64_reg, pointer, number);
+}
+
+void ProgramGenerator::test_length() {
+    const auto number = any(Holds::number, scratch());
+    if (holds_[number] != Holds::number) return;
+    static constexpr Operation tests[] = {Operation::op_jlt64_imm, Operation::op_jgt64_imm, Operation::op_jslt64_imm, Operation::op_jsgt64_imm,
+                                          Operation::op_jlt32_imm, Operation::op_jsgt32_imm, Operation::op_jne64_imm, Operation::op_jset64_imm};
+    to_exit(tests[below(std::size(tests))], number, 0, immediate());
+}
+
+void ProgramGenerator::stack_access() {
+    const int offset = -8 * static_cast<int>(1 + below(6));
+    const auto reg = scratch();
+    if (chance(55)) {
+        if (holds_[reg] == Holds::nothing) return;
+        if (holds_[reg] == Holds::number && chance(40)) emit(pick_store(static_cast<unsigned>(below(4))), frame_register, reg, offset);
+        else emit(Operation::op_stxdw, frame_register, reg, offset);
+        return;
+    }
+    if (chance(60)) {
+        emit(Operation::op_stdw, frame_register, 0, offset, immediate());
+        emit(pick_load(static_cast<unsigned>(below(7))), reg, frame_register, offset + static_cast<int>(below(2)));
+    } else {
+        emit(Operation::op_ldxdw, reg, frame_register, offset);
+    }
+    holds_[reg] = Holds::number;
+}
+
+void ProgramGenerator::look_up() {
+    emit(Operation::op_stw, frame_register, 0, -4, static_cast<std::int32_t>(below(6)));
+    const auto map = below(2);
+    emit_wide(Operation::op_lddw_map, 1, map);
+    emit(Operation::op_mov64_reg, 2, frame_register);
+    emit(Operation::op_add64_imm, 2, 0, 0, -4);
+    emit(Operation::op_call_helper, 0, 0, 0, 1);
+    forget_calls();
+    if (chance(90)) to_exit(Operation::op_jeq64_imm, 0, 0, 0);
+    holds_[0] = Holds::map_value;
+    if (chance(60)) {
+        const auto keep = static_cast<std::uint8_t>(6 + below(2));
+        emit(Operation::op_mov64_reg, keep, 0);
+        holds_[keep] = Holds::map_value;
+    }
+}
+
+void ProgramGenerator::value_access() {
+    const auto pointer = any(Holds::map_value, scratch());
+    if (holds_[pointer] != Holds::map_value) return;
+    if (chance(30)) {
+        const auto number = any(Holds::number, scratch());
+        if (holds_[number] != Holds::number) return;
+        emit(Operation::op_and64_imm, number, 0, 0, static_cast<std::int32_t>(below(24)));
+        emit(Operation::op_add64_reg, pointer, number);
+        return;
+    }
+    const auto offset = static_cast<int>(below(chance(90) ? 9 : 70));
+    if (chance(50)) {
+        const auto dst = scratch();
+        emit(pick_load(static_cast<unsigned>(below(7))), dst, pointer, offset);
+        holds_[dst] = Holds::number;
+    } else {
+        emit(pick_store(static_cast<unsigned>(below(4))), pointer, any(Holds::number, pointer), offset);
+    }
+}
+
+void ProgramGenerator::atomic() {
+    const auto pointer = any(Holds::map_value, 10), number = any(Holds::number, scratch());
+    if (holds_[number] != Holds::number || (pointer != 10 && holds_[pointer] != Holds::map_value)) return;
+    Operation operation;
+    do {
+        operation = static_cast<Operation>(below(operation_count));
+    } while (!is_kind(operation, Category::atomic));
+    emit(operation, pointer, number, pointer == 10 ? -8 : 0);
+}
+
+void ProgramGenerator::call() {
+    static constexpr std::int32_t simple[] = {5, 7, 8};
+    if (chance(70)) {
+        emit(Operation::op_call_helper, 0, 0, 0, simple[below(std::size(simple))]);
+        forget_calls();
+        holds_[0] = Holds::number;
+        return;
+    }
+    // bpf_xdp_adjust_head or _tail; the context was spilled to r10 - 56
+    emit(Operation::op_ldxdw, 1, frame_register, -56);
+    emit(Operation::op_mov64_imm, 2, 0, 0, static_cast<std::int32_t>(below(41)) - 20);
+    emit(Operation::op_call_helper, 0, 0, 0, chance(50) ? 44 : 65);
+    forget_calls();
+    holds_[0] = Holds::number;
+    if (chance(10)) return;
+    for (auto& what : holds_) {
+        if (what == Holds::packet || what == Holds::end) what = Holds::nothing;
+    }
+    emit(Operation::op_ldxdw, 1, frame_register, -56);
+    emit(Operation::op_ldxw, 6, 1, 0);
+    emit(Operation::op_ldxw, 7, 1, 4);
+    holds_[6] = Holds::packet;
+    holds_[7] = Holds::end;
+    holds_[1] = Holds::nothing;
+}
+
+void ProgramGenerator::branch(unsigned depth) {
+    const auto left = any(Holds::number, scratch()), right = any(Holds::number, scratch());
+    if (holds_[left] != Holds::number || holds_[right] != Holds::number) return;
+    Operation operation;
+    do {
+        operation = static_cast<Operation>(below(operation_count));
+    } while (!is_kind(operation, Category::branch));
+    const std::size_t at = code_.size();
+    emit(operation, left, right, 0, immediate());
+    const auto before = holds_;
+    const unsigned count = 1 + static_cast<unsigned>(below(4));
+    for (unsigned i = 0; i < count; ++i) statement(depth + 1);
+    code_[at].offset = static_cast<std::int16_t>(code_.size() - at - 1);
+    for (std::size_t reg = 0; reg < holds_.size(); ++reg) {
+        if (holds_[reg] != before[reg]) holds_[reg] = Holds::nothing;
+    }
+}
+
+// for (i = 0; i < n; i += step), counting up or down; the counter is r8 or r9.
+void ProgramGenerator::loop(unsigned depth) {
+    if (loops_ == 2) return;
+    const unsigned counter = 8 + loops_++;
+    const bool down = chance(30);
+    const auto rounds = static_cast<std::int32_t>(1 + below(chance(80) ? 12 : 400));
+    emit(Operation::op_mov64_imm, counter, 0, 0, down ? rounds : 0);
+    holds_[counter] = Holds::number;
+    const auto before = holds_;
+    const std::size_t head = code_.size();
+    const unsigned count = 1 + static_cast<unsigned>(below(4));
+    for (unsigned i = 0; i < count; ++i) statement(depth + 1);
+    emit(Operation::op_add64_imm, counter, 0, 0, down ? -1 : static_cast<std::int32_t>(1 + below(2)));
+    const Operation tests[] = {Operation::op_jlt64_imm, Operation::op_jslt64_imm, Operation::op_jne64_imm, Operation::op_jlt32_imm, Operation::op_jle64_imm};
+    const Operation test = down ? (chance(50) ? Operation::op_jne64_imm : Operation::op_jsgt64_imm) : tests[below(std::size(tests))];
+    emit(test, counter, 0, static_cast<int>(head) - static_cast<int>(code_.size()) - 1, down ? 0 : rounds);
+    for (std::size_t reg = 0; reg < holds_.size(); ++reg) {
+        if (holds_[reg] != before[reg]) holds_[reg] = Holds::nothing;
+    }
+    --loops_;
+}
+
+void ProgramGenerator::statement(unsigned depth) {
+    switch (below(depth < 3 ? 14 : 11)) {
+        case 0: case 1: compute(); break;
+        case 2: move(); break;
+        case 3: case 4: packet_access(); break;
+        case 5: advance(); break;
+        case 6: stack_access(); break;
+        case 7: look_up(); break;
+        case 8: value_access(); break;
+        case 9: chance(50) ? test_length() : atomic(); break;
+        case 10: if (chance(40)) call(); break;
+        case 11: case 12: branch(depth); break;
+        default: loop(depth); break;
+    }
+}
+
+std::vector<Instruction> ProgramGenerator::program() {
+    code_.clear();
+    exits_.clear();
+    holds_ = {};
+    loops_ = 0;
+    emit(Operation::op_stxdw, frame_register, 1, -56);
+    emit(Operation::op_ldxw, 6, 1, 0);
+    emit(Operation::op_ldxw, 7, 1, 4);
+    emit(Operation::op_mov64_imm, 0, 0, 0, 1);
+    holds_[6] = Holds::packet;
+    holds_[7] = Holds::end;
+    holds_[0] = Holds::number;
+    const unsigned count = 3 + static_cast<unsigned>(below(14));
+    for (unsigned i = 0; i < count; ++i) statement(0);
+    for (const std::size_t at : exits_) code_[at].offset = static_cast<std::int16_t>(code_.size() - at - 1);
+    if (chance(95)) emit(Operation::op_mov64_imm, 0, 0, 0, static_cast<std::int32_t>(below(5)));
+    emit(Operation::op_exit);
+    return code_;
+}
+
+Bytes ProgramGenerator::bundle(const std::vector<Instruction>& code) {
+    Bytes out(code.size() * 8 + 4096);
+    cbor::Writer writer{out};
+    std::set<std::uint32_t> helpers;
+    for (const Instruction& in : code) {
+        if (find_operation(in) == Operation::op_call_helper) helpers.insert(static_cast<std::uint32_t>(in.imm));
+    }
+    writer.map(10);
+    writer.uint(0), writer.uint(1);
+    writer.uint(1), writer.text("random");
+    writer.uint(2), writer.uint(static_cast<unsigned>(abi::Kind::rewriter));
+    // byte view of trivially copyable slots
+    writer.uint(3), writer.bytes({reinterpret_cast<const std::uint8_t*>(code.data()), code.size() * sizeof(Instruction)});
+    writer.uint(4), writer.array(2);
+    const auto map = [&](const char* name, unsigned type, unsigned value, unsigned entries) {
+        writer.map(6);
+        writer.uint(0), writer.text(name);
+        writer.uint(1), writer.uint(type);
+        writer.uint(2), writer.uint(4);
+        writer.uint(3), writer.uint(value);
+        writer.uint(4), writer.uint(entries);
+        writer.uint(5), writer.uint(0);
+    };
+    map("hash", 1, 16, 4);
+    map("array", 2, 64, 4);
+    writer.uint(5), writer.array(helpers.size());
+    for (const std::uint32_t number : helpers) writer.uint(number);
+    writer.uint(6), writer.uint(1);
+    writer.uint(7), writer.uint(512);
+    writer.uint(8), writer.array(2), writer.array(0), writer.array(0);
+    writer.uint(9), writer.uint(1);
+    out.resize(writer.size());
+    return out;
+}
+
+Bytes ProgramGenerator::packet() {
+    static constexpr std::uint64_t sizes[] = {14, 15, 20, 34, 42, 54, 60, 64, 128, 1500};
+    Bytes bytes(chance(70) ? 14 + below(90) : sizes[below(std::size(sizes))]);
+    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(chance(30) ? below(3) * 127 : random_());
+    return bytes;
+}
+
+}  // namespace unibpf::soundness
