@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
+from nats.js.errors import APIError
 
 from tests.support.nats import NatsFixture
 from unibpf import identity, subjects, tracing
@@ -174,6 +175,25 @@ async def test_a_bucket_changes_by_compare_and_set_only(nats: NatsFixture) -> No
         await leases.create("fw1", b"again")
 
 
+async def test_an_uploader_cannot_make_the_server_speak_for_somebody_else(nats: NatsFixture) -> None:
+    """A push consumer would publish stored bytes on any subject, past its creator's permissions."""
+    async with nats.buses("ci", OPERATOR) as (ci, operator):
+        await ci.put_object(b"\x7fELF, chosen by ci")
+        deliver = {"deliver_subject": subjects.upload("cli", "fw"), "ack_policy": "none", "filter_subject": "$O.*.C.>"}
+        request = json.dumps({"stream_name": f"OBJ_{topology.OBJECTS}", "config": deliver}).encode()
+        with pytest.raises(PermissionDenied):
+            await ci.request(f"$JS.API.CONSUMER.CREATE.OBJ_{topology.OBJECTS}", request, dict)
+        assert (await operator.jetstream.stream_info(topology.UPLOADS)).state.messages == 0
+
+
+async def test_an_uploader_cannot_empty_the_object_store_with_a_rollup(nats: NatsFixture) -> None:
+    async with nats.buses("verifier", "ci") as (verifier, ci):
+        digest = await verifier.put_object(b"a report")
+        with pytest.raises(APIError, match="rollup"):
+            await ci.publish(f"$O.{topology.OBJECTS}.M.x", b"", headers={"Nats-Rollup": "all"})
+        assert await verifier.get_object(digest) == b"a report"
+
+
 async def test_concurrent_changes_lose_nothing(nats: NatsFixture) -> None:
     async with nats.buses("deployer", "deployer") as buses:
         buckets = [await bus.kv(topology.LEASES) for bus in buses]
@@ -187,14 +207,14 @@ async def test_concurrent_changes_lose_nothing(nats: NatsFixture) -> None:
 
 async def test_a_watch_shows_what_is_there_then_changes_and_deletions(nats: NatsFixture) -> None:
     async with nats.buses("deployer") as (deployer,):
-        leases = await deployer.kv(topology.LEASES)
-        await leases.create("a", b"1")
+        guests = await deployer.kv(topology.GUESTS)
+        await guests.create("a", b"1")
         async with asyncio.timeout(PATIENCE):
-            watch = leases.watch()
+            watch = guests.watch()
             first = await anext(watch)
             assert first is not None and (first.key, first.value) == ("a", b"1")
             assert await anext(watch) is None
-            await leases.delete("a")
+            await guests.delete("a")
             gone = await anext(watch)
             assert gone is not None and (gone.key, gone.value) == ("a", None)
             await watch.aclose()

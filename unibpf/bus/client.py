@@ -20,7 +20,6 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from nats.js.errors import NoStreamResponseError, NotFoundError, ServiceUnavailableError
-from nats.js.kv import KeyValue
 from nats.micro.service import Service
 from opentelemetry.trace import SpanKind
 
@@ -152,8 +151,7 @@ class Bus:
 
     async def kv(self, name: str) -> Bucket:
         """A bucket of `topology.BUCKETS`. Costs nothing: a missing bucket shows at first use."""
-        store = KeyValue(name=name, stream=f"KV_{name}", pre=f"$KV.{name}.", js=self._js, direct=True)
-        return Bucket(store, name, self.guarded)
+        return Bucket(self._client, name, self._js, self.guarded)
 
     async def consume(self, name: str, handler: Callable[[Received], Awaitable[None]], *, concurrency: int = 1) -> None:
         """Work as one copy of the durable consumer `name` until cancelled; `consumer.py` says how outcomes map.

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import msgspec
+from nats.aio.client import Client
 from nats.errors import NoRespondersError
+from nats.js import JetStreamContext
 from nats.js.errors import (
     APIError,
     KeyNotFoundError,
     KeyWrongLastSequenceError,
-    NoKeysError,
     NoStreamResponseError,
     ServiceUnavailableError,
 )
-from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
+from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
 
 from unibpf.bus.errors import BusNotReady, Conflict
+from unibpf.bus.snapshot import newest_of_each
 
 T = TypeVar("T")
 _WRONG_LAST_SEQUENCE: Final = (10071, 10164)  # the server's error codes; nats-py maps them for `update` only
@@ -39,8 +41,9 @@ class Entry:
 class Bucket:
     """One bucket. Values are bytes, or messages, which are stored as JSON."""
 
-    def __init__(self, store: KeyValue, name: str, guard: Guard) -> None:
-        self._store = store
+    def __init__(self, client: Client, name: str, js: JetStreamContext, guard: Guard) -> None:
+        self._client = client
+        self._store = KeyValue(name=name, stream=f"KV_{name}", pre=f"$KV.{name}.", js=js, direct=True)
         self._guard = guard
         self.name = name
 
@@ -79,20 +82,24 @@ class Bucket:
         await self._write(key, self._delete(key, revision))
 
     async def keys(self) -> list[str]:
-        """All keys that have a value."""
-        try:
-            keys: list[str] = await self._reach(self._store.keys())
-        except NoKeysError:
-            return []
-        return keys
+        """All keys that have a value, in order."""
+        return [entry.key for entry in await self.entries()]
 
     async def entries(self) -> list[Entry]:
-        """All values; each was the newest at some moment during the call."""
-        found = [await self.get(key) for key in sorted(await self.keys())]
-        return [entry for entry in found if entry is not None]
+        """All values as of one moment, ordered by key."""
+        found = await self._reach(newest_of_each(self._client, f"KV_{self.name}", f"$KV.{self.name}.>"))
+        if found is None:
+            raise self._missing()
+        prefix = len(f"$KV.{self.name}.")
+        entries = [
+            Entry(key=message.subject[prefix:], value=message.data, revision=message.sequence)
+            for message in found
+            if message.headers.get(KV_OP) not in {KV_DEL, KV_PURGE}
+        ]
+        return sorted(entries, key=lambda entry: entry.key)
 
     async def watch(self, pattern: str = ">") -> AsyncIterator[Entry | None]:
-        """What is there, then None once, then every change until the caller stops."""
+        """What is there, then None once, then every change until the caller stops (permissions: `Role.watches`)."""
         watcher = await self._reach(self._store.watch(pattern))
         try:
             async for found in watcher:
@@ -121,7 +128,10 @@ class Bucket:
         try:
             return await self._guard(self.name, action)
         except (NoStreamResponseError, NoRespondersError, ServiceUnavailableError) as error:
-            raise BusNotReady(f"bucket `{self.name}` is missing; run `unibpf bus init`") from error
+            raise self._missing() from error
+
+    def _missing(self) -> BusNotReady:
+        return BusNotReady(f"bucket `{self.name}` is missing; run `unibpf bus init`")
 
 
 def _bytes(value: bytes | msgspec.Struct) -> bytes:

@@ -2,7 +2,8 @@
 
 The layout is the ADR's, so that `nats object` reads it; the access is our own, because here a put may be skipped when the
 bytes are there already, chunk and metadata can be sent together, and a get needs no consumer: an object has so few
-chunks that each is fetched directly. What is read is checked against its name, whoever stored it.
+chunks that each is fetched directly. What is read is checked against its name, whoever stored it: bytes that do not fit
+their name are as good as missing, and storing the right ones again mends it.
 """
 
 import asyncio
@@ -46,7 +47,7 @@ class ObjectStore:
         # One connection, one stream: the server stores them in this order, the metadata last.
         sends = [self._js.publish(f"$O.{OBJECTS}.C.{nuid}", chunk) for chunk in chunks]
         metadata = _metadata(digest, nuid, data, len(chunks))
-        sends.append(self._js.publish(_meta_subject(digest), metadata, headers={"Nats-Rollup": "sub"}))
+        sends.append(self._js.publish(_meta_subject(digest), metadata))
         await self._guard(f"$O.{OBJECTS}.", asyncio.gather(*sends))
         return digest
 

@@ -42,6 +42,7 @@ class Role:
     consumes: tuple[tuple[str, str], ...] = ()
     writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    watches: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     stores_objects: bool = False
     serves: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ ROLES: Final = {
         publishes=tuple(f"{PREFIX}.guest.{state}.*" for state in _STATES),
         consumes=((COMMANDS, "deployer"),),
         writes=(GUESTS, GUESTS_OBSERVED, LEASES),
+        watches=(GUESTS,),
         reads=(RELEASES,),
         stores_objects=True,
         serves=(f"{PREFIX}.deployer.*.status",),
@@ -91,7 +93,7 @@ ROLES: Final = {
             f"{PREFIX}.guest.delete.*",
             f"{PREFIX}.rollout.*.*",
         ),
-        hears=(f"{PREFIX}.>",),
+        hears=tuple(f"{PREFIX}.{kind}.>" for kind in ("program", "guest", "element", "rollout", "audit", "dead")),
         reads=ALL_BUCKETS,
         streams=(EVENTS, TRACES, AUDIT, DEAD),
         stores_objects=True,
@@ -143,6 +145,8 @@ def _publish(identity: str, role: Role) -> set[str]:
         allowed.add(f"$KV.{bucket}.>")
     for stream in (*(f"KV_{bucket}" for bucket in (*role.writes, *role.reads)), *role.streams, f"OBJ_{OBJECTS}"):
         allowed |= _reading(stream)
+    for bucket in role.watches:
+        allowed |= _watching(f"KV_{bucket}")
     if role.stores_objects:
         allowed |= {f"$O.{OBJECTS}.C.>", f"$O.{OBJECTS}.M.>"}
     return {_whole_token(subject) for subject in allowed}
@@ -156,10 +160,13 @@ def _subscribe(identity: str, role: Role) -> set[str]:
 
 
 def _reading(stream: str) -> set[str]:
-    """Direct gets, and the ephemeral ordered consumers by which a bucket is listed and watched."""
+    """Direct gets: of one message, of the next, of the newest of each subject."""
+    return {f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>"}
+
+
+def _watching(stream: str) -> set[str]:
+    """Ephemeral ordered consumers. For services only: `snapshot.py` says what else a consumer can do."""
     return {
-        f"$JS.API.DIRECT.GET.{stream}",
-        f"$JS.API.DIRECT.GET.{stream}.>",
         f"$JS.API.CONSUMER.CREATE.{stream}",
         f"$JS.API.CONSUMER.CREATE.{stream}.>",
         f"$JS.API.CONSUMER.INFO.{stream}.*",

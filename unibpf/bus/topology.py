@@ -200,7 +200,7 @@ def _stream_config(row: Stream, replicas: int) -> StreamConfig:
 
 
 def _bucket_config(row: Bucket, replicas: int) -> StreamConfig:
-    """As ADR-8 lays out a key-value bucket."""
+    """As ADR-8 lays out a key-value bucket, without roll-ups: with them, one write could purge the whole bucket."""
     return StreamConfig(
         name=f"KV_{row.name}",
         subjects=[f"$KV.{row.name}.>"],
@@ -209,14 +209,13 @@ def _bucket_config(row: Bucket, replicas: int) -> StreamConfig:
         discard=DiscardPolicy.NEW,
         storage=StorageType.FILE,
         num_replicas=replicas,
-        allow_rollup_hdrs=True,
         allow_direct=True,
         deny_delete=True,
     )
 
 
 def _objects_config(replicas: int) -> StreamConfig:
-    """As ADR-20 lays out an object store."""
+    """As ADR-20 lays out an object store, without roll-ups: any uploader may write here, and none may purge."""
     return StreamConfig(
         name=f"OBJ_{OBJECTS}",
         subjects=[f"$O.{OBJECTS}.C.>", f"$O.{OBJECTS}.M.>"],
@@ -224,7 +223,7 @@ def _objects_config(replicas: int) -> StreamConfig:
         discard=DiscardPolicy.NEW,
         storage=StorageType.FILE,
         num_replicas=replicas,
-        allow_rollup_hdrs=True,
+        max_msg_size=MAX_PAYLOAD,
         allow_direct=True,
     )
 
