@@ -7,7 +7,7 @@ Invariants:
   checks the same rules, so that nobody can write what nobody would read.
 - Nothing here looks inside an instruction: that is the decoder's work, in the analyser and in the guest.
 
-Errors: `BundleError`, whose `rule` is the guest's word for the same fault: size, shape, abi or limits.
+Errors: `BundleError`, whose `rule` is size, shape, abi or limits.
 """
 
 import re

@@ -108,7 +108,9 @@ class Builder {
     void finish(const Place& place, const std::vector<BlockId>& block_at) {
         std::uint32_t last = place.next - 1;
         while (std::holds_alternative<SecondSlot>(insns()[last])) --last;
-        cfg_.blocks[place.id].last = last;
+        Block& block = cfg_.blocks[place.id];
+        block.last = last;
+        for (std::uint32_t at = block.first; at <= last; ++at) block.cost += !std::holds_alternative<SecondSlot>(insns()[at]);
         const auto target = [&](std::uint32_t to) {
             if (to < place.start || to >= place.end) return fail(Rule::fall_through, "control leaves the function other than by exit", last);
             return block_at[to - place.start];

@@ -23,6 +23,7 @@ struct Block {
     // next: fall-through, jump, call or return; taken: the branch's target
     BlockId next = no_block, taken = no_block;
     std::uint16_t live = 0x7ff;  // registers that some path reads before writing
+    std::uint32_t cost = 0;      // instructions that run: the second half of a 64-bit load does not
 };
 
 struct Cfg {

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::uint64_t useless = std::uint64_t{1} << 40;
 
-std::uint64_t size_of(const Block& block) { return block.last - block.first + 1; }
-
 // Longest paths, component by component: a loop costs its longest round times its rounds.
 class Longest {
   public:
@@ -45,7 +43,7 @@ class Longest {
     }
 
     std::uint64_t cost(const Component& component, std::size_t level) {
-        const std::uint64_t own = size_of(cfg_.blocks[component.head]);
+        const std::uint64_t own = cfg_.blocks[component.head].cost;
         if (!component.is_loop) return own;
         const auto bound = analysis_.loop_bounds.find(component.head);
         if (bound == analysis_.loop_bounds.end()) return 0;  // never reached

@@ -1,0 +1,80 @@
+"""Byte flips, cuts and splices of real objects through the front end: an Answer every time, and soon.
+
+Run as `python tests/fuzz/fuzz_frontend.py [SECONDS] [SEED]`. Prints how many inputs ended how; any exception other than the
+front end's own tree ends the run with its seed, so that it can be repeated.
+"""
+
+import random
+import sys
+import time
+from collections import Counter
+
+from services.verifier import frontend
+from services.verifier.frontend import Options
+from tests.support.bad_objects import DEFECTS, make
+from tests.support.programs import compiled, refused_programs
+
+SLOW_SECONDS = 1.0
+GOOD = ("pass", "parse", "maps", "globals", "subprograms", "several", "classifier")
+SMALL_DEFECTS = [name for name in DEFECTS if name != "above-the-size-cap"]
+
+
+def corpus() -> list[bytes]:
+    """Good objects, refused ones and broken ones."""
+    return [compiled(name) for name in (*GOOD, *refused_programs())] + [make(name) for name in SMALL_DEFECTS]
+
+
+def mutate(source: random.Random, seeds: list[bytes]) -> bytes:
+    """One seed with a few changes."""
+    data = bytearray(source.choice(seeds))
+    for _ in range(source.randint(1, 4)):
+        if not data:
+            break
+        at = source.randrange(len(data))
+        match source.randrange(5):
+            case 0:
+                data[at] ^= 1 << source.randrange(8)
+            case 1:
+                data[at] = source.choice((0, 1, 0x7F, 0x80, 0xFF))
+            case 2:
+                data[at : at + 4] = source.choice((0, 1, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)).to_bytes(4, "little")
+            case 3:
+                del data[at : at + source.randint(1, 64)]
+            case 4:
+                other = source.choice(seeds)
+                start = source.randrange(len(other)) if other else 0
+                data[at : at + 64] = other[start : start + 64]
+    return bytes(data)
+
+
+def one(seed: int, seeds: list[bytes]) -> str:
+    """Run one input; returns the rule it ended with, or `translated`."""
+    data = mutate(random.Random(seed), seeds)
+    started = time.perf_counter()
+    try:
+        answer = frontend.answer(data, Options())
+    except Exception as error:
+        raise AssertionError(f"seed {seed}: {error!r}") from error
+    if time.perf_counter() - started > SLOW_SECONDS:
+        raise AssertionError(f"seed {seed}: took {time.perf_counter() - started:.2f} s")
+    return answer.finding.rule if answer.finding else "translated"
+
+
+def run(seconds: float, first: int = 0) -> Counter[str]:
+    """Fuzz for a while; returns how often each end was met."""
+    seeds = corpus()
+    ends: Counter[str] = Counter()
+    deadline = time.monotonic() + seconds
+    seed = first
+    while time.monotonic() < deadline:
+        ends[one(seed, seeds)] += 1
+        seed += 1
+    return ends
+
+
+if __name__ == "__main__":
+    duration = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    found = run(duration, int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    print(f"{sum(found.values())} inputs")
+    for end, count in found.most_common():
+        print(f"{count:8}  {end}")
