@@ -101,13 +101,14 @@ class ProcessDriver:
         found = []
         for file in sorted(self._folder.glob("*.json")):
             process = _read(file)
-            if process is not None and _is_boot(process) and self._has_not_exited(process.pid):
+            if process is not None and self._is_alive(process):
                 found.append(process)
         return found
 
-    def _has_not_exited(self, pid: int) -> bool:
-        child = self._children.get(pid)
-        return child is None or child.poll() is None
+    def _is_alive(self, process: _Process) -> bool:
+        """A child's pid is its own until it is waited for; of any other process the command line has to tell."""
+        child = self._children.get(process.pid)
+        return _is_boot(process) if child is None else child.poll() is None
 
     def _file(self, guest: str) -> Path:
         return self._folder / f"{guest}.json"

@@ -1,0 +1,98 @@
+"""services.reconfigurer.answers: the guest's CBOR as messages, and wrong shapes named."""
+
+import pytest
+
+from services.reconfigurer import answers
+from services.reconfigurer.errors import GuestUnreachable
+
+STAGED = {
+    0: 1,
+    1: "fw",
+    2: "firewall",
+    3: 9,
+    4: bytes(32),
+    5: [["parse", 1, 2]],
+    6: [["hits", 0, 5], ["new", 1, 0]],
+    7: "jit",
+}
+STATUS = {
+    0: "g1",
+    1: bytes(16),
+    2: 5,
+    3: "edge",
+    4: [
+        {0: "c", 1: "Counter", 7: 3, 8: [], 13: [["count", "3"]]},
+        {
+            0: "fw",
+            1: "BPFFilter",
+            2: 1,
+            3: "firewall",
+            4: 9,
+            5: bytes(32),
+            6: "interpreter",
+            7: 10,
+            8: [["no-program", 2]],
+            9: [["hits", 2, 4, 8, 16, 16]],
+            10: [10, bytes(32)],
+            11: [8, bytes(32)],
+            12: 9,
+        },
+    ],
+    5: [["in0", b"\x52\x54\0\0\0\1", 1, 2, 3, 4, 5, 6]],
+    6: [8, 4, 5],
+    7: ["g", 3, bytes(32)],
+    8: 77,
+    9: [["nics", 0, 5]],
+    10: "0.1",
+    11: "pvh",
+}
+
+
+def test_a_staged_answer_has_no_swap():
+    outcome = answers.outcome(STAGED)
+    assert (outcome.already, outcome.sequence, outcome.steps, outcome.swap_ns) == (True, 9, [("parse", 1, 2)], 0)
+    assert [(row.name, row.decision) for row in outcome.maps] == [("hits", "kept"), ("new", "new")]
+
+
+def test_an_activated_answer_has_the_swap_and_the_losses():
+    outcome = answers.outcome(STAGED | {9: 1, 10: 2, 11: 3, 12: 4})
+    assert (outcome.swap_ns, outcome.longest_gap_ns, outcome.packets_during, outcome.packets_lost) == (1, 2, 3, 4)
+
+
+def test_a_status_names_everything_the_schema_has():
+    status = answers.status(STATUS)
+    plain, bpf = status.elements
+    assert (plain.handlers, plain.program, plain.kind) == ({"count": "3"}, None, None)
+    assert (bpf.kind, bpf.program, bpf.floor, bpf.staged.sequence, bpf.previous.sequence) == (
+        "classifier",
+        "firewall",
+        9,
+        10,
+        8,
+    )
+    assert (bpf.maps[0].max_entries, bpf.drops) == (16, {"no-program": 2})
+    assert (status.nics[0].mac, status.nics[0].tx_dropped) == ("52:54:00:00:00:01", 6)
+    assert (status.memory_total, status.graph_sequence, status.platform, status.boot) == (8, 3, "pvh", [("nics", 0, 5)])
+
+
+def test_a_page_of_a_map_is_hex():
+    page = answers.dump_page({0: "hits", 1: 2, 2: 4, 3: 8, 4: [[b"\1", b"\2"]], 5: 9, 6: 1})
+    assert (page.entries, page.next) == ([("01", "02")], 1)
+
+
+@pytest.mark.parametrize(
+    ("read", "item"),
+    [
+        (answers.outcome, {}),
+        (answers.outcome, STAGED | {6: [["hits", 9, 5]]}),
+        (answers.outcome, []),
+        (answers.status, STATUS | {6: [1]}),
+        (answers.status, STATUS | {4: [{}]}),
+        (answers.dump_page, {0: "hits"}),
+    ],
+    ids=["empty", "unknown_decision", "no_map", "short_memory", "empty_element", "half_a_page"],
+)
+def test_another_shape_is_named_and_nothing_is_believed(read, item):
+    with pytest.raises(GuestUnreachable) as error:
+        read(item)
+    assert error.value.rule == "answer"
