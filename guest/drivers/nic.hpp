@@ -39,6 +39,8 @@ class Nic {
 
     virtual std::size_t receive(Batch& batch) = 0;  // appends what has arrived, as far as the batch has room
     virtual void transmit(Batch&& batch) = 0;
+    // How many packets the device takes now at least; a puller that asks first loses none to a full ring.
+    virtual std::size_t transmit_room() { return Batch::kCapacity; }
     virtual void flush() = 0;
     // Can the NIC end platform::idle_until? Otherwise it has to be looked at every now and then.
     virtual bool interrupts() const { return true; }

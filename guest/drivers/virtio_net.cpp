@@ -101,6 +101,11 @@ void VirtioNet::transmit(Batch&& batch) {
     while (!batch.empty()) send(batch.pop_front());
 }
 
+std::size_t VirtioNet::transmit_room() {
+    if (tx_.free_descriptors() < Batch::kCapacity) reclaim();
+    return tx_.free_descriptors();
+}
+
 void VirtioNet::send(PacketPtr packet) {
     const std::uint16_t length = packet->length();
     if (length < kEthernetHeader || length > Packet::kLargest) {

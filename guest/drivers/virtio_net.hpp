@@ -21,6 +21,7 @@ class VirtioNet final : public Nic {
 
     std::size_t receive(Batch& batch) override;
     void transmit(Batch&& batch) override;
+    std::size_t transmit_room() override;
     void flush() override;
     bool wait_for_interrupt(bool wanted) override;
     bool interrupts() const override { return transport_.interrupts(); }

@@ -21,7 +21,10 @@ void ToDevice::initialize(Environment& environment, Errors& errors) { nic_ = gra
 
 void ToDevice::push(unsigned, Batch&& batch) { nic_->transmit(std::move(batch)); }
 
+// Pulls only what the ring has room for: while the device is slow, packets wait in the Queue before this element. The loop
+// stays awake meanwhile, because nothing else would tell that the ring has room again.
 bool ToDevice::run_task() {
+    if (nic_->transmit_room() < Batch::kCapacity) return true;
     Batch batch;
     input(0).pull(batch);
     if (batch.empty()) return false;
