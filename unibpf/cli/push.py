@@ -37,7 +37,10 @@ class Push:
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """What `push --json` prints. Times are milliseconds from just before the publish."""
+    """What `push --json` prints. Times are milliseconds from just before the publish.
+
+    `staged` are the guests' answers when the program lay beside the running one, `elements` the final ones.
+    """
 
     program: str
     push_id: str = ""
@@ -46,6 +49,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     report: Report | None = None
     signed: Signed | None = None
     refused: Refused | None = None
+    staged: list[ElementEvent] = []
     elements: list[ElementEvent] = []
     verified_ms: float | None = None
     signed_ms: float | None = None
@@ -85,12 +89,15 @@ class Waiting:
             signed = event.decode(Signed)
             if signed.push_id == self.outcome.push_id:
                 self.outcome.signed, self.outcome.signed_ms = signed, elapsed
-        elif event.tokens[2] == "element" and kind in {"active", "failed", "rolled_back"}:
+        elif event.tokens[2] == "element":
             self._hear_element(event.decode(ElementEvent), elapsed)
 
     def _hear_element(self, event: ElementEvent, elapsed: float) -> None:
         signed = self.outcome.signed
         if signed is None or event.envelope != signed.envelope:
+            return
+        if event.state == "staged":
+            self.outcome.staged = [*self.outcome.staged, event]
             return
         self._answers[event.guest, event.element] = event
         self.outcome.elements = list(self._answers.values())

@@ -168,6 +168,7 @@ def check_counts(report: TrafficReport, demo: Demo, before: dict[int, int], afte
     opened, closed, newly = (report.port(port) for port in (OPEN_PORT, demo.closed_port, demo.new_port))
     expected: dict[str, tuple[Any, Any]] = {
         "packets to the open port that were lost": (opened.lost, 0),
+        "packets that the guest's socket did not take": (opened.refused_by_socket, 0),
         "packets to the closed port that came through": (closed.received, 0),
         "cuts in the stream to the newly closed port": (newly.changes, 1),
         "hits of no rule": (after[DEFAULT_RULE] - before[DEFAULT_RULE], opened.sent + newly.received),
@@ -186,14 +187,14 @@ def summarise(
     """Everything in one result."""
     if demo.second is None or demo.second.active_ms is None:
         raise DemoFailed("there was no update")
-    event = demo.second.elements[0]
-    kept = next(one for one in event.maps if one.name == RULE_HITS)
+    event, staged = demo.second.elements[0], demo.second.staged[0]
+    kept = next(one for one in (*event.maps, *staged.maps) if one.name == RULE_HITS)
     before, after = hits
     return DemoResult(
         guest=GuestResult(machine=demo.running.machine, accel=demo.running.accel, boot_ms=demo.running.boot_ms or 0.0),
         update=UpdateResult(
             publish_to_active_ms=demo.second.active_ms,
-            guest_stage_ms=round(sum(duration for name, _, duration in event.steps if name != "swap") / 1e6, 3),
+            guest_stage_ms=round(sum(duration for _, _, duration in staged.steps) / 1e6, 3),
             longest_gap_us=round(event.longest_gap_ns / 1000, 1),
             packets_sent=sum(one.sent for one in report.classes),
             packets_lost=report.port(OPEN_PORT).lost + event.packets_lost,
