@@ -17,10 +17,10 @@ build/.debian: packaging/debian.txt packaging/install-debian packaging/create-li
 	packaging/create-libvirt-user
 	@mkdir -p build && touch $@
 
-.venv/.installed: build/.debian requirements.lock pyproject.toml
+.venv/.installed: build/.debian packaging/requirements.lock pyproject.toml
 	@echo "preparing the virtual environment .venv" >&2
 	@test -x $(PYTHON) || python3 -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r packaging/requirements.lock
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
