@@ -32,6 +32,15 @@ from unibpf.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """An outcome, the digest of its object, and the key to remember it by (None: it was remembered, or must not be)."""
+
+    outcome: Outcome
+    object: str
+    cache_key: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerifierService:
     """One copy of the service; `revision` tells analyser binaries apart in the cache."""
@@ -49,16 +58,18 @@ class VerifierService:
         """Verify one upload and say what came of it."""
         started = time.perf_counter()
         push = Push.of(received)
-        outcome, digest = await self._outcome(push, received)
-        message = verdict(push, outcome, object_digest=digest)
+        found = await self._find(push, received)
+        message = verdict(push, found.outcome, object_digest=found.object)
         subject = (subjects.verified if message.verdict == "safe" else subjects.rejected)(message.program)
-        await self.bus.publish(subject, message, signed=True, message_id=f"verdict-{push.push_id}")
+        await asyncio.gather(
+            self.bus.publish(subject, message, signed=True, message_id=f"verdict-{push.push_id}"), self._remember(found)
+        )
         logger.info(
             "verified",
             extra={
                 "trace_id": tracing.trace_id(),
                 "subject": received.subject,
-                "digest": digest,
+                "digest": found.object,
                 "outcome": message.verdict,
                 "summary": message.summary,
                 "ms": round((time.perf_counter() - started) * 1e3, 3),
@@ -79,8 +90,8 @@ class VerifierService:
             raise ServiceError("503", str(error)) from error
         return outcome.report
 
-    async def _outcome(self, push: Push, received: Received) -> tuple[Outcome, str]:
-        """Return the outcome, everything it names stored, and the digest of the object."""
+    async def _find(self, push: Push, received: Received) -> _Found:
+        """Return the outcome, with everything that it names stored."""
         try:
             upload = parse(received.headers)
             data = await self._bytes(upload, received)
@@ -91,7 +102,7 @@ class VerifierService:
         key = f"{digest}.{self._cache_key(options)}"
         cached = await self._cached(key)
         if cached is not None:
-            return Outcome(report=cached), digest
+            return _Found(Outcome(report=cached), digest)
         storing = asyncio.create_task(self.bus.put_object(data))
         try:
             outcome = await self.verification.verify(data, options)
@@ -100,9 +111,7 @@ class VerifierService:
         finally:
             await storing
         await self._store(outcome)
-        if outcome.report.verdict != "gave_up":
-            await self._remember(key, outcome.report)
-        return outcome, digest
+        return _Found(outcome, digest, key if outcome.report.verdict != "gave_up" else None)
 
     async def _bytes(self, upload: Upload, received: Received) -> bytes:
         if upload.object is None:
@@ -114,12 +123,12 @@ class VerifierService:
         except ObjectMissing as error:
             raise Retry(str(error)) from error
 
-    async def _refused(self, push: Push, received: Received, error: UploadError | Malformed) -> tuple[Outcome, str]:
+    async def _refused(self, push: Push, received: Received, error: UploadError | Malformed) -> _Found:
         options = self.verification.options_digest(Options(name=push.program))
         answer = Answer(finding=Finding(rule=error.rule, message=str(error)), bad_input=True)
         outcome = report.rejected(push.program, answer, options)
         await self._store(outcome)
-        return outcome, await self.bus.put_object(received.data)
+        return _Found(outcome, await self.bus.put_object(received.data))
 
     async def _store(self, outcome: Outcome) -> None:
         data = [report.encode(outcome.report), *([outcome.bundle] if outcome.bundle else [])]
@@ -138,11 +147,13 @@ class VerifierService:
             logger.warning("the cached verdict `%s` cannot be read", key)
             return None
 
-    async def _remember(self, key: str, found: Report) -> None:
+    async def _remember(self, found: _Found) -> None:
+        if found.cache_key is None:
+            return
         try:
-            await (await self.bus.kv(VERDICTS)).create(key, report.encode(found))
+            await (await self.bus.kv(VERDICTS)).create(found.cache_key, report.encode(found.outcome.report))
         except Conflict:
-            logger.debug("another copy verified `%s` first", key)
+            logger.debug("another copy verified `%s` first", found.cache_key)
 
 
 def step_span(name: str) -> AbstractContextManager[object]:

@@ -9,6 +9,7 @@ object. When it dies all the same, the pool starts another one and the object at
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import AsyncIterator
 from typing import BinaryIO, Final
@@ -45,6 +46,8 @@ class Reply(Struct, frozen=True):
 
 def serve(source: BinaryIO, sink: BinaryIO, limits: sandbox.Limits) -> None:
     """Answer requests until the source ends."""
+    gc.collect()
+    gc.freeze()  # or the first collection in every child would copy all the pages that it shares with this process
     while head := source.read(_HEAD):
         size = int.from_bytes(head, "little")
         if size > MAX_FRAME:
