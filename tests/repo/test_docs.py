@@ -51,3 +51,14 @@ def test_the_exit_codes_in_the_documents_are_the_programs() -> None:
 def test_the_top_level_stays_small() -> None:
     visible = {name for name in TOP_LEVEL if not name.startswith(".")}
     assert len(visible) <= 17
+
+
+def test_every_barrier_of_the_threat_model_has_a_test_that_exists() -> None:
+    cited = re.findall(r"`(tests/[\w/.]+?)(?:::(\w+))?`", (ROOT / "docs/threat-model.md").read_text())
+    assert len(cited) > 20
+    missing = [
+        f"{path}::{name}"
+        for path, name in cited
+        if not (ROOT / path).exists() or (name and f"def {name}(" not in (ROOT / path).read_text())
+    ]
+    assert not missing
