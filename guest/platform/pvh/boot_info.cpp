@@ -85,17 +85,6 @@ void read_start_info(std::uint64_t address) {
 
 Range free_memory() { return free_range; }
 
-std::string_view option(std::string_view name) {
-    std::string_view rest = command_line();
-    while (!rest.empty()) {
-        const std::size_t end = std::min(rest.find(' '), rest.size());
-        const std::string_view word = rest.substr(0, end);
-        if (word.size() > name.size() && word.starts_with(name) && word[name.size()] == '=') return word.substr(name.size() + 1);
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return {};
-}
-
 }  // namespace pvh
 
 std::string_view name() { return "pvh"; }

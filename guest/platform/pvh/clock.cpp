@@ -3,6 +3,7 @@
 // The TSC's frequency comes from `tsc_khz=` or is measured once against PIT channel 0 (1.193182 MHz; read by the latch command,
 // since microvm has no port 0x61) over 1 ms; where there is no PIT, against the APIC timer, which QEMU and KVM run at 1 GHz.
 // ns = ticks * scale >> 32, with a 128-bit product (one instruction; no library call).
+#include "guest/platform/command_line.hpp"
 #include "guest/platform/pvh/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 #include "guest/platform/slice.hpp"
@@ -98,7 +99,7 @@ void start_clock() {
     cpu::device32(kDivide) = kDivideBy1;
     cpu::device32(kTimer) = kMasked | kWakeVector;
     cpu::device32(kSpurious) = kApicOn | kSpuriousVector;
-    const std::uint64_t khz = number(option("tsc_khz"));
+    const std::uint64_t khz = number(option(command_line(), "tsc_khz"));
     if (khz != 0) {
         set_frequency(khz * 1000);
     } else {

@@ -2,6 +2,7 @@
 // (pvpanic, acpi_hw_reduced generic event device) and the ICH9 datasheet (PM1 block at 0x600 under QEMU).
 #include <array>
 
+#include "guest/platform/command_line.hpp"
 #include "guest/platform/pvh/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 
@@ -22,23 +23,16 @@ pvh::Machine which = pvh::Machine::microvm;
 std::array<std::uint64_t, 32> windows;
 std::size_t window_count = 0;
 
-// "virtio_mmio.device=512@0xfeb00e00:12", once for each device (Linux's admin-guide/kernel-parameters).
+// microvm with acpi=off names its devices on the command line; a malformed word ends the list.
 void windows_from_command_line() {
-    constexpr std::string_view kOption = "virtio_mmio.device=";
     std::string_view rest = command_line();
-    for (std::size_t at = rest.find(kOption); at != rest.npos && window_count < windows.size(); at = rest.find(kOption)) {
-        rest.remove_prefix(at + kOption.size());
-        const std::size_t sign = rest.find('@');
-        if (sign == rest.npos) return;
-        const std::uint64_t address = pvh::number(rest.substr(sign + 1));
-        if (address % 4 != 0 || address == 0 || address >= 1ull << 32) return;
-        windows[window_count++] = address;
-        const std::size_t colon = rest.find(':');
-        if (colon != rest.npos) pvh::route_pin(pvh::number(rest.substr(colon + 1)));
+    for (auto device = next_mmio_device(rest); device && window_count < windows.size(); device = next_mmio_device(rest)) {
+        windows[window_count++] = device->address;
+        if (device->interrupt) pvh::route_pin(*device->interrupt);
     }
 }
 
-// Every register dump or read of nothing is harmless on a microvm: absent transports answer magic and device id 0.
+// With acpi=on they are named nowhere. Absent transports answer magic and device id 0.
 void windows_of_microvm() {
     for (std::uint64_t i = 0; i < kMmioCount; ++i) windows[window_count++] = kMmioFirst + i * kMmioStep;
 }
@@ -55,18 +49,6 @@ void windows_of_microvm() {
 }  // namespace
 
 namespace pvh {
-
-std::uint64_t number(std::string_view text) {
-    const bool hex = text.starts_with("0x");
-    if (hex) text.remove_prefix(2);
-    std::uint64_t value = 0;
-    for (const char c : text) {
-        const unsigned digit = c >= '0' && c <= '9' ? static_cast<unsigned>(c - '0') : c >= 'a' && c <= 'f' ? static_cast<unsigned>(c - 'a' + 10) : 99;
-        if (digit >= (hex ? 16u : 10u)) break;
-        value = value * (hex ? 16 : 10) + digit;
-    }
-    return value;
-}
 
 void find_machine() {
     // A host bridge at 0:0.0 means a PC; microvm has no PCI unless asked (and then PCI is MMIO-only, which we do not use).

@@ -15,8 +15,6 @@ struct Range {
     std::uint64_t begin, end;
 };
 Range free_memory();  // one range behind the image, below 4 GiB, clear of the boot module
-std::string_view option(std::string_view name);  // value of name=value on the command line, or empty
-std::uint64_t number(std::string_view text);     // decimal or 0x hexadecimal; stops at the first other character
 
 // paging.cpp
 void protect_image();                                                       // W^X, guard page, null page
