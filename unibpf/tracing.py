@@ -154,10 +154,16 @@ class Tracing:
             self._providers[name] = provider
         return self._providers[name].get_tracer("unibpf")
 
-    def attach(self, publish: Publish) -> None:
-        """Start sending finished spans by `publish(subject, payload)`, which must neither wait for an answer nor trace."""
+    def attach(self, publish: Publish) -> bool:
+        """Send finished spans by `publish(subject, payload)`, which must neither wait for an answer nor trace.
+
+        The first bus of a process carries its spans, and closes this tracing; False tells a later one that it is not it.
+        """
+        if self._publish is not None:
+            return False
         self._publish = publish
         self._flusher = asyncio.get_running_loop().create_task(self._run(), name="tracing flush")
+        return True
 
     async def flush(self) -> None:
         """Send what is queued now."""

@@ -75,8 +75,9 @@ class Hsm:
 
     def _open(self) -> None:
         self._close()
+        pin = read_pin(self._settings)
         token = load_library(self._settings).get_token(token_label=self._settings.token)
-        self._session = token.open(user_pin=read_pin(self._settings))
+        self._session = token.open(user_pin=pin)
         try:
             self._find_keys(self._session)
         except BaseException:

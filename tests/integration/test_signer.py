@@ -262,6 +262,16 @@ async def test_a_signer_killed_in_the_middle_ends_in_the_same_release(nats: Nats
         assert len({next(iter(envelopes)) for envelopes in by_push.values()}) == 20
 
 
+async def test_a_signer_without_a_token_ends_at_once_and_says_what_to_run(nats: NatsFixture) -> None:
+    environment = {**os.environ, **nats.environment(), "PYTHONPATH": str(REPOSITORY)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.signer", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, complaint = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == 1
+    assert b"make a token with `python -m services.signer init-token`" in complaint
+
+
 def test_the_private_key_is_sensitive_and_was_never_extractable(hsm_token: HsmFixture) -> None:
     listing = hsm_token.pkcs11_tool("--list-objects", "--type", "privkey")
     assert "sensitive, always sensitive, never extractable, local" in listing

@@ -64,9 +64,8 @@ class Bus:
         self._js: JetStreamContext = client.jetstream(timeout=settings.timeout)
         self._objects = ObjectStore(self._js, self.guarded)
         self._services: list[Service] = []
-        self._tracing = tracing.current()
-        if self._tracing is not None:
-            self._tracing.attach(client.publish)
+        current = tracing.current()
+        self._tracing = current if current is not None and current.attach(client.publish) else None
 
     @classmethod
     async def connect(cls, settings: BusSettings) -> "Bus":

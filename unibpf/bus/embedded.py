@@ -5,7 +5,6 @@ acknowledged message a stored one. The process belongs to the caller: `stop` end
 """
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -137,14 +136,3 @@ def answers(port: int) -> bool:
             return connection.recv(5) == b"INFO "
     except OSError:
         return False
-
-
-def pid_alive(pid: int) -> bool:
-    """Whether a process exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

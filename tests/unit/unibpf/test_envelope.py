@@ -5,6 +5,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.vectors import read_vectors
@@ -77,6 +79,18 @@ def test_no_single_changed_bit_is_accepted(name: str) -> None:
         changed[position // 8] ^= 1 << position % 8
         with pytest.raises(EnvelopeError):
             envelope.verify(bytes(changed), KEYS)
+
+
+@given(st.sampled_from(list(VECTORS)), st.integers(0, 400), st.integers(0, 8), st.binary(max_size=8))
+def test_spliced_bytes_are_refused_or_are_the_one_encoding(name: str, start: int, cut: int, put: bytes) -> None:
+    good = bytes.fromhex(VECTORS[name]["envelope"])
+    data = good[:start] + put + good[start + cut :]
+    try:
+        parsed = envelope.parse(data)
+    except EnvelopeError:
+        return
+    protected = envelope.protected_header(parsed.alg, parsed.kid)
+    assert envelope.assemble(protected, envelope.encode_release(parsed.release), parsed.signature) == data
 
 
 def test_a_key_without_its_algorithm_verifies_nothing() -> None:

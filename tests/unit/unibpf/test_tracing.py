@@ -103,6 +103,18 @@ async def test_spans_beyond_the_queue_are_dropped_and_counted(monkeypatch: pytes
     assert set((await collect(current)).by_name()) == {"span 0", "span 1", "span 2"}
 
 
+async def test_only_the_first_bus_of_a_process_carries_its_spans() -> None:
+    current = tracing.init("verifier", environ={})
+    first, second = Sink(), Sink()
+    assert current.attach(first.publish)
+    assert not current.attach(second.publish)
+    with tracing.span("work"):
+        pass
+    await current.close()
+    assert set(first.by_name()) == {"work"}
+    assert second.published == []
+
+
 def test_without_init_a_span_costs_nothing_and_breaks_nothing() -> None:
     def body() -> None:
         with tracing.span("work"):
