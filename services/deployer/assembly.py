@@ -70,6 +70,7 @@ class Assembly:
 
     async def draft(self, spec: GuestSpec) -> Draft:
         """Collect and check; raises DeployerError where the guest can't boot."""
+        self._host.config.check(spec, others=len(self.boots().keys() - {spec.guest}))
         fresh = Fresh(
             boot_id=str(uuid.uuid4()),
             seed=secrets.token_bytes(boot_image.SEED_BYTES),

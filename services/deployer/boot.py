@@ -146,8 +146,7 @@ class Host(Struct, frozen=True, kw_only=True):
 
 
 def machine_of(host: Host, spec: GuestSpec, fresh: Fresh, folder: GuestFolder) -> Machine:
-    """The machine to start; raises SpecError where this host can't give what `spec` asks for."""
-    host.config.check(spec)
+    """The machine to start. `host.config.check` has passed `spec`; raises SpecError for a path that is too long."""
     kind = host.kind_available[spec.machine]
     nics = [
         MachineNic(

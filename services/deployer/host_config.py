@@ -73,8 +73,10 @@ class HostConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: HostLimits = HostLimits()
     networks: dict[str, Network] = {}
 
-    def check(self, spec: GuestSpec) -> None:
-        """Raise SpecError where `spec` asks for what this host does not have."""
+    def check(self, spec: GuestSpec, *, others: int = 0) -> None:
+        """Raise SpecError where `spec` asks for what this host does not have; `others` guests are here already."""
+        if others >= self.limits.guests:
+            raise SpecError("guests", f"this host has {others} guests, expected at most {self.limits.guests}")
         if spec.memory_mib > self.limits.memory_mib:
             raise SpecError(
                 "memory", f"got {spec.memory_mib} MiB, expected at most {self.limits.memory_mib} MiB on this host"

@@ -2,9 +2,9 @@
 
 Rules, first match wins:
     somebody works on the guest already             nothing
-    not desired here                                delete it, if anything of it is left
     runs as its last boot, with its specification   adopt, if this deployer does not watch it yet, else nothing
     must wait after failures                        nothing
+    not desired here                                delete it, if anything of it is left
     runs                                            replace (also when its boot is not known: its seed is lost)
     never booted, or booted for another spec        create
     booted before                                   restart
@@ -25,7 +25,8 @@ STABLE_SECONDS: Final = 60.0
 
 
 class World(Struct, frozen=True, kw_only=True):
-    """What is known at one moment. `running` maps a guest to its boot id, `not_before` to the end of its backoff."""
+    """What is known at one moment. `running` maps a guest to its boot id, `not_before` to the end of its backoff, which
+    is about the guest as it is desired now: another desire is not to wait."""
 
     desired: Mapping[str, GuestSpec]
     boots: Mapping[str, Boot]
@@ -58,12 +59,12 @@ def backoff(failures: int) -> float:
 
 def _action(world: World, guest: str) -> Action | None:
     spec, boot, boot_id = world.desired.get(guest), world.boots.get(guest), world.running.get(guest)
-    if spec is None:
-        return Action(kind="delete", guest=guest, reason="no longer desired")
     if boot is not None and boot.boot_id == boot_id and boot.spec == spec:
         return None if guest in world.watched else Action(kind="adopt", guest=guest, reason="runs already")
     if world.now < world.not_before.get(guest, 0.0):
         return None
+    if spec is None:
+        return Action(kind="delete", guest=guest, reason="no longer desired")
     if boot_id is not None:
         known = boot is not None and boot.boot_id == boot_id
         reason = "its specification changed" if known else "its boot is not known here"

@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
+from opentelemetry.context import Context
+
 from services.deployer import console, plan
 from services.deployer.assembly import Assembly
 from services.deployer.errors import BootError, DeployerError
@@ -53,7 +55,12 @@ class Reconciler:
         self._boot_timeout = boot_timeout
         self._guests: dict[str, _Guest] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._causes: dict[str, Context] = {}
         self.wake = asyncio.Event()
+
+    def caused(self, name: str, context: Context) -> None:
+        """The next action on the guest belongs to this trace."""
+        self._causes[name] = context
 
     def on_ended(self, ended: Ended) -> None:
         """A driver's news: a guest is gone."""
@@ -110,10 +117,15 @@ class Reconciler:
         started = time.monotonic()
         outcome, detail = "done", ""
         try:
-            with tracing.span(f"{action.kind} guest", attributes={"unibpf.guest": action.guest}):
+            cause = self._causes.pop(action.guest, None)
+            with tracing.span(f"{action.kind} guest", parent=cause, attributes={"unibpf.guest": action.guest}):
                 await self._do(action, spec, running)
         except (DeployerError, BusError, OSError) as error:
             outcome, detail = getattr(error, "rule", type(error).__name__), str(error)
+            await self._failed(action.guest, spec, error)
+        except Exception as error:
+            outcome, detail = "bug", str(error)
+            logger.exception("%s `%s` failed", action.kind, action.guest)
             await self._failed(action.guest, spec, error)
         logger.info(
             "guest",
@@ -171,12 +183,13 @@ class Reconciler:
         if ready is None:
             raise BootError("ended", f"the guest ended before it was ready; it said: {console.read_last_words(file)}")
         note_floors(folder, boot)
-        guest.is_watched, guest.ready_at = True, time.monotonic()
+        guest.ready_at = time.monotonic()
         await self._reporter.running(boot, running, ready)
+        guest.is_watched = True  # last: what could not be reported is adopted, and so reported, at the next look
 
     async def _delete(self, name: str) -> None:
         guest = self._guest(name)
-        guest.is_watched = False
+        guest.is_watched, guest.spec = False, None
         boot = self._assembly.folder(name).boot()
         await self._assembly.stop(name)
         self._assembly.forget(name)

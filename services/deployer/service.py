@@ -9,6 +9,7 @@ import logging
 import time
 
 import msgspec
+from opentelemetry.context import get_current
 
 from services.deployer.assembly import Assembly
 from services.deployer.kvm_probe import Probe
@@ -63,11 +64,13 @@ class Deployer:
         command, guest = message.tokens[-2:]
         bucket = await self._bus.kv(GUESTS)
         if command == "delete":
+            self._reconciler.caused(guest, get_current())
             await bucket.delete(guest)
             return
         spec = message.decode(GuestSpec)
         if spec.guest != guest:
             raise Reject("guest", f"the subject names `{guest}` and the message `{spec.guest}`")
+        self._reconciler.caused(guest, get_current())
         await bucket.change(guest, lambda entry: None if entry and _same(entry.value, spec) else spec)
 
     async def on_status(self, _message: Received) -> HostStatus:

@@ -1,11 +1,11 @@
 """Which guests and elements a release goes to. Pure: releases and observed guests in, targets out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from unibpf.messages import GuestObserved, Signed
+from unibpf.messages import ElementStatus, GuestObserved, Signed
 
 ANY_ELEMENT: Final = "*"
 
@@ -28,15 +28,18 @@ def targets(release: Signed, guests: Iterable[GuestObserved], *, host: str) -> l
     ]
 
 
-def behind(releases: dict[str, Signed], booted: dict[str, str], guest: GuestObserved) -> list[tuple[Target, Signed]]:
-    """What a guest that just came up missed: by element, the newest release of its program where it booted with another.
+def behind(
+    releases: Mapping[str, Signed], elements: Iterable[ElementStatus], guest: GuestObserved
+) -> list[tuple[Target, Signed]]:
+    """What a guest that just came up missed: by element, the newest release of its program (`releases`, by program).
 
-    `releases` maps programs to their newest release, `booted` maps elements to the envelopes they started with.
+    An element whose floor has reached that release had it already. It may have gone back since, and not by accident.
     """
+    floors = {element.name: element.floor or 0 for element in elements}
     return [
         (Target(guest=guest.guest, element=element), releases[program])
         for element, program in sorted(guest.programs.items())
         if program in releases
         and releases[program].element in {ANY_ELEMENT, element}
-        and booted.get(element) != releases[program].envelope
+        and floors.get(element, 0) < releases[program].sequence
     ]

@@ -45,6 +45,7 @@ class Reconfigurer:
         self._settings = settings
         self._sessions = sessions
         self._updater = Updater(sessions=sessions, patience=settings.patience)
+        self._compared: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -141,11 +142,14 @@ class Reconfigurer:
             await self._converge(entry.decode(GuestObserved))
 
     async def _converge(self, guest: GuestObserved) -> None:
-        if guest.state != "running" or guest.host != self._settings.host:
+        """Once a boot: what the guest refuses then is not offered again, and what was rolled back stays so."""
+        boot = (guest.guest, guest.boot_id)
+        if guest.state != "running" or guest.host != self._settings.host or boot in self._compared:
             return
         try:
             for target, release in await self._behind(guest):
                 await self._update(target, await self._package(release))
+            self._compared.add(boot)
         except Exception:
             logger.exception("guest `%s` could not be compared with the newest releases", guest.guest)
 
@@ -157,8 +161,7 @@ class Reconfigurer:
             if entry is not None:
                 releases[program] = entry.decode(Signed)
         found = await inspection.status(self._sessions, guest.guest)
-        active = {element.name: element.envelope for element in found.elements if element.envelope is not None}
-        return plan.behind(releases, active, guest)
+        return plan.behind(releases, found.elements, guest)
 
 
 async def _answering(work: Awaitable[T]) -> T:

@@ -36,7 +36,7 @@ class FakeGuest(resource.Resource):
         super().__init__()
         self.guest, self.port = guest, port
         self.keys = control_mac.derive(guest, seed)
-        self.counter = 0
+        self.counter = self.floor = 0
         self.staged: envelopes.Release | None = None
         self.staged_digest = b""
         self.history: list[tuple[int, bytes, str]] = []
@@ -111,6 +111,7 @@ class FakeGuest(resource.Resource):
         if self.staged is None or self.staged_digest != digest:
             raise Refusal(0x89, "nothing-staged")
         self.history.append((self.staged.sequence, digest, self.staged.program))
+        self.floor = self.staged.sequence
         return self._result(0, self.active) | {9: 1200, 10: 90_000, 11: 77, 12: 0}
 
     def _roll_back(self):
@@ -126,7 +127,7 @@ class FakeGuest(resource.Resource):
     def _status(self):
         element = {0: "fw", 1: "BPFFilter", 7: 10, 8: [["no-program", 1]]}
         if self.history:
-            element |= {2: 0, 3: self.active[2], 4: self.active[0], 5: self.active[1], 6: "jit"}
+            element |= {2: 0, 3: self.active[2], 4: self.active[0], 5: self.active[1], 6: "jit", 12: self.floor}
         nic = ["in0", bytes(6), 1, 2, 3, 4, 5, 6]
         rest = {6: [8, 4, 5], 7: ["g", 1, bytes(32)], 8: 9, 9: [["boot", 0, 1]], 10: "0.1", 11: "linux"}
         return {0: self.guest, 1: self.keys.nonce, 2: 1, 3: "edge", 4: [element], 5: [nic]} | rest

@@ -60,6 +60,13 @@ def test_what_the_host_has_passes():
     parse(GOOD).check(spec(nics=[Nic(name="in0", network="left"), Nic(name="out0", network="wire")]))
 
 
+def test_a_full_host_takes_no_other_guest():
+    parse(GOOD).check(spec(), others=15)
+    with pytest.raises(SpecError) as error:
+        parse(GOOD).check(spec(), others=16)
+    assert error.value.rule == "guests"
+
+
 ASKED = {
     "too_much_memory": ({"memory_mib": 17}, "memory"),
     "unknown_network": ({"nics": [Nic(name="in0", network="right")]}, "network"),

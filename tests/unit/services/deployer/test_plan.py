@@ -43,7 +43,7 @@ TABLE = {
         world(boot=boot(), running="1", not_before={"g": 5.0}),
         "adopt",
     ),
-    "an unwanted guest is deleted in its backoff": (world(desired=False, boot=boot(), not_before={"g": 5.0}), "delete"),
+    "a failed deletion waits as well": (world(desired=False, boot=boot(), not_before={"g": 5.0}), None),
     "a guest that is worked on is left alone": (world(boot=boot(), busy={"g"}), None),
     "nothing is done about nothing": (world(desired=False), None),
 }

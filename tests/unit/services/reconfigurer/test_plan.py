@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.reconfigurer.plan import Target, behind, targets
-from unibpf.messages import GuestObserved, Signed
+from unibpf.messages import ElementStatus, GuestObserved, Signed
 
 RELEASE = Signed(
     push_id="p",
@@ -56,12 +56,21 @@ def test_guests_are_taken_in_the_order_of_their_names():
     ]
 
 
+def element(name, floor):
+    return ElementStatus(name=name, class_name="BPFFilter", floor=floor)
+
+
+def test_what_a_guest_rolled_back_is_not_brought_back():
+    rolled_back = replace(element("fw", RELEASE.sequence), envelope="0" * 64, sequence=1)
+    assert behind({"firewall": RELEASE}, [rolled_back], replace(GUEST, programs={"fw": "firewall"})) == []
+
+
 def test_a_guest_that_came_up_gets_what_it_does_not_run_yet():
     newer = {"firewall": RELEASE}
-    missed = behind(newer, {"fw": RELEASE.envelope, "fw2": "0" * 64, "nat": "1" * 64}, GUEST)
+    missed = behind(newer, [element("fw", 9), element("fw2", 8), element("nat", None)], GUEST)
     assert missed == [(Target(guest="g1", element="fw2"), RELEASE)]
 
 
 def test_a_guest_that_came_up_without_any_program_gets_all_of_them():
-    missed = behind({"firewall": RELEASE, "nat": replace(RELEASE, program="nat", element="other")}, {}, GUEST)
+    missed = behind({"firewall": RELEASE, "nat": replace(RELEASE, program="nat", element="other")}, [], GUEST)
     assert [target.element for target, _ in missed] == ["fw", "fw2"]
