@@ -27,7 +27,7 @@ def bundle_of(code: bytes, maps: Sequence[BundleMap] = (), *, kind: Kind = "rewr
 
 @dataclass(kw_only=True)
 class Runner:
-    """Runs bundles on packets. `reports` is unibpf-run's JSON, one a packet; the last one has the maps."""
+    """Runs bundles on packets: unibpf-run's JSON, one a packet (not what they print); the last one has the maps."""
 
     executable: Path
     directory: Path
@@ -47,4 +47,4 @@ class Runner:
         done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
         if not done.stdout:
             raise ValueError(done.stderr.strip())
-        return [cast(dict[str, Any], json.loads(line)) for line in done.stdout.splitlines()]
+        return [cast(dict[str, Any], json.loads(line)) for line in done.stdout.splitlines() if line[:1] == "{"]

@@ -10,7 +10,7 @@
 
 SEC(SECTION) int classifier(struct xdp_md *ctx)
 {
-	__u32 length = ctx->data_end - ctx->data;
+	long length = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
 
 	if (length < 64)
 		return 0;

@@ -1,4 +1,7 @@
-/* Calls that the linker has to resolve: global and static functions of .text, a static one of the program's section. */
+/* Calls that the linker has to resolve: global and static functions of .text, a static one of the program's section.
+ *
+ * A packet of 64 bytes passes: leaf(64) = 192, so k = 256; leaf(65) = 195, so sum = 451; global(320) = leaf(64) = 192;
+ * beside(257) = 2827 + leaf(1) = 2830. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -33,7 +36,11 @@ __noinline int never_called(int a)
 
 SEC("xdp") int subprograms(struct xdp_md *ctx)
 {
-	int k = ctx->data_end - ctx->data;
+	long length = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
 
-	return middle(k, &k) + global(k) + beside(k) + 1 ? XDP_PASS : XDP_DROP;
+	asm volatile("" : "+r"(length)); /* or clang subtracts halves of pointers */
+	int k = length;
+
+	int sum = middle(k, &k);
+	return sum * 1000 + global(k + 64) + beside(k + 1) == 454022 ? XDP_PASS : XDP_DROP;
 }
