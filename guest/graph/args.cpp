@@ -110,6 +110,17 @@ Args::Found Args::take(std::string_view keyword, bool positional) {
     return {};
 }
 
+bool Args::read(std::string_view keyword, How how, Target target) {
+    const Found found = take(keyword, how.positional);
+    if (!found.present) {
+        if (how.must) error("missing argument `", keyword, "`");
+        return false;
+    }
+    if (target.convert(found.text, target.value)) return true;
+    errors_.add(found.place, "`", element_, "`: argument `", keyword, "`: got `", found.text, "`, expected ", target.expected);
+    return false;
+}
+
 const Arg* Args::next() {
     for (Arg& arg : args_) {
         if (arg.used) continue;

@@ -50,17 +50,17 @@ class Args {
     // A value that must be there: the next positional argument, or `KEYWORD value`.
     template <typename T>
     bool required(std::string_view keyword, T& value) {
-        return read(take(keyword, true), keyword, value, true);
+        return read(keyword, {true, true}, target(value));
     }
     // A value that may be there: the next positional argument, or `KEYWORD value`.
     template <typename T>
     bool optional(std::string_view keyword, T& value) {
-        return read(take(keyword, true), keyword, value, false);
+        return read(keyword, {true, false}, target(value));
     }
     // A value that may be there, only as `KEYWORD value`.
     template <typename T>
     bool keyword(std::string_view keyword, T& value) {
-        return read(take(keyword, false), keyword, value, false);
+        return read(keyword, {false, false}, target(value));
     }
     // The next positional argument as it stands, whatever it starts with; null at the end. For lists (Classifier).
     const Arg* next();
@@ -71,7 +71,7 @@ class Args {
     Errors& errors() { return errors_; }
     // An error at this element's declaration.
     template <typename... Parts>
-    void error(const Parts&... parts) {
+    void error(Parts... parts) {
         errors_.add(place_, "`", element_, "`: ", parts...);
     }
     void complete();
@@ -84,16 +84,21 @@ class Args {
     };
     Found take(std::string_view keyword, bool positional);
 
+    struct How {
+        bool positional;
+        bool must;
+    };
+    // Where a value goes, without its type: one `read` for all of them.
+    struct Target {
+        void* value;
+        bool (*convert)(std::string_view word, void* value);
+        std::string_view expected;
+    };
     template <typename T>
-    bool read(Found found, std::string_view keyword, T& value, bool must) {
-        if (!found.present) {
-            if (must) error("missing argument `", keyword, "`");
-            return false;
-        }
-        if (read_word(found.text, value)) return true;
-        errors_.add(found.place, "`", element_, "`: argument `", keyword, "`: got `", found.text, "`, expected ", expected(value));
-        return false;
+    static Target target(T& value) {
+        return {&value, [](std::string_view word, void* out) { return read_word(word, *static_cast<T*>(out)); }, expected(value)};
     }
+    bool read(std::string_view keyword, How how, Target target);
 
     static std::string_view expected(std::string_view) { return "a word"; }
     static std::string_view expected(std::uint32_t) { return "a number from 0 to 4294967295"; }

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 
 #include "guest/graph/text.hpp"
@@ -34,14 +35,8 @@ class Errors {
 
     // Adds one error whose sentence is `parts` put together. Parts are texts or unsigned numbers.
     template <typename... Parts>
-    void add(Place place, const Parts&... parts) {
-        ++count_;
-        if (count_ > kMax) return;
-        Entry& entry = entries_[count_ - 1];
-        entry.place = place;
-        Text text{entry.buffer};
-        (put(text, parts), ...);
-        entry.length = text.view().size();
+    void add(Place place, Parts... parts) {
+        add(place, {Part{parts}...});
     }
 
     bool empty() const { return count_ == 0; }
@@ -50,11 +45,18 @@ class Errors {
     const Entry& operator[](std::size_t i) const { return entries_[i]; }
 
   private:
-    static void put(Text& text, std::string_view part) { text.put(part); }
-    template <std::unsigned_integral Number>
-    static void put(Text& text, Number part) {
-        text.number(part);
-    }
+    // One piece of a sentence. Handing over one list keeps the many callers small.
+    struct Part {
+        Part(std::string_view part) : text{part} {}
+        Part(const char* part) : text{part} {}
+        template <std::unsigned_integral Number>
+        Part(Number part) : is_number{true}, number{part} {}
+
+        bool is_number = false;
+        std::uint64_t number = 0;
+        std::string_view text;
+    };
+    void add(Place place, std::initializer_list<Part> parts);
 
     std::array<Entry, kMax> entries_;
     std::size_t count_ = 0;

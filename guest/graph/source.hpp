@@ -32,7 +32,7 @@ struct BuildContext {
     Errors& errors;
 
     template <typename... Parts>
-    void error(const char* at, const Parts&... parts) {
+    void error(const char* at, Parts... parts) {
         errors.add(source.place(at), parts...);
     }
 };

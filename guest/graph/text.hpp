@@ -8,8 +8,6 @@
 #include <span>
 #include <string_view>
 
-#include "guest/core/format.hpp"
-
 namespace unibpf {
 
 // Bytes [from, from + length) of `text`, as far as they exist. Unlike substr it cannot throw, which nothing here could catch.
@@ -22,20 +20,10 @@ class Text {
   public:
     explicit Text(std::span<char> buffer) : buffer_{buffer} {}
 
-    Text& put(std::string_view text) {
-        for (char c : text) put(c);
-        return *this;
-    }
-    Text& put(char c) {
-        if (length_ < buffer_.size()) {
-            buffer_[length_++] = c;
-        } else {
-            overflowed_ = true;
-        }
-        return *this;
-    }
-    Text& number(std::uint64_t value) { return put(TextBuffer<20>{}.number(value).view()); }
-    Text& hex_byte(std::uint8_t byte) { return put(TextBuffer<2>{}.hex(byte, 2).view()); }
+    Text& put(std::string_view text);
+    Text& put(char c);
+    Text& number(std::uint64_t value);
+    Text& hex_byte(std::uint8_t byte);
 
     std::string_view view() const { return {buffer_.data(), length_}; }
     bool overflowed() const { return overflowed_; }
