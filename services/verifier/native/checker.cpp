@@ -1,5 +1,7 @@
 #include "services/verifier/native/checker.hpp"
 
+#include <bit>
+
 #include "services/verifier/native/describe.hpp"
 
 namespace unibpf::analyser {
@@ -105,8 +107,15 @@ struct Checker {
         return at;
     }
 
+    // The pointer may point into a value of any map of a set: all of them must allow the access.
     Outcome map_value(const Span& span) const {
-        const Map& map = program.maps[span.pointer.object];
+        for (std::uint64_t maps = span.pointer.object; maps != 0; maps &= maps - 1) {
+            if (auto fault = value_of(span, program.maps[static_cast<std::size_t>(std::countr_zero(maps))])) return fault;
+        }
+        return std::nullopt;
+    }
+
+    Outcome value_of(const Span& span, const Map& map) const {
         const auto range = state.range(span.pointer);
         const auto size = static_cast<std::int64_t>(map.value_bytes);
         if (range.low < 0 || range.high > size || range.high + span.size > size) {

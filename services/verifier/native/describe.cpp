@@ -1,5 +1,7 @@
 #include "services/verifier/native/describe.hpp"
 
+#include <bit>
+
 namespace unibpf::analyser {
 namespace {
 
@@ -37,6 +39,12 @@ std::string describe_packet_pointer(const State& state, const Value& value) {
     return "packet" + offset(state, value);
 }
 
+std::string names_of_maps(const Program& program, std::uint64_t maps) {
+    std::string out;
+    for (; maps != 0; maps &= maps - 1) out += (out.empty() ? "`" : " or `") + program.maps[static_cast<std::size_t>(std::countr_zero(maps))].name + "`";
+    return out;
+}
+
 std::string null_note(const Value& value) { return value.may_be_null() ? ", or null" : ""; }
 
 }  // namespace
@@ -49,7 +57,7 @@ std::string describe(const State& state, const Program& program, const Value& va
         case Kind::context: return "context" + offset(state, value);
         case Kind::packet: return describe_packet_pointer(state, value) + null_note(value);
         case Kind::stack: return "stack" + offset(state, value);
-        case Kind::map_value: return "value of map `" + program.maps[value.object].name + "`" + offset(state, value) + null_note(value);
+        case Kind::map_value: return "value of map " + names_of_maps(program, value.object) + offset(state, value) + null_note(value);
         case Kind::map_handle: return "map `" + program.maps[value.object].name + "`";
     }
     __builtin_unreachable();

@@ -123,7 +123,7 @@ class Joiner {
     }
 
     Value value(const Value& left, const Value& right) {
-        if (left.kind == right.kind && left.object == right.object) return same_kind(left, right);
+        if (left.kind == right.kind && (left.object == right.object || left.kind == Kind::map_value)) return same_kind(left, right);
         if (left.kind == Kind::uninitialised || right.kind == Kind::uninitialised) return {};
         // A null pointer on one side, a pointer that may be null on the other or not.
         if (left.is_constant() && left.delta == 0 && right.kind == Kind::map_value) return with_null(left, right, false);
@@ -140,7 +140,7 @@ class Joiner {
         entry->is_offset |= left.kind == Kind::packet;
         entry->is_number |= left.kind == Kind::number;
         result.kind = left.kind;
-        result.object = left.object;
+        result.object = left.kind == Kind::map_value ? left.object | right.object : left.object;
         if (left.may_be_null() || right.may_be_null()) result.nullable = nullable(left.nullable, right.nullable);
         return result;
     }
@@ -305,7 +305,8 @@ class Containment {
         if (outer.may_be_null() && inner.is_constant() && inner.delta == 0) {
             return outer.symbol == zero_symbol && witness(no_symbol - 1, outer.nullable);
         }
-        if (inner.kind != outer.kind || inner.object != outer.object || !term(inner, outer)) return false;
+        const bool same_object = outer.kind == Kind::map_value ? (inner.object & ~outer.object) == 0 : inner.object == outer.object;
+        if (inner.kind != outer.kind || !same_object || !term(inner, outer)) return false;
         if (inner.may_be_null() && !outer.may_be_null()) return false;
         return !outer.may_be_null() || witness(inner.may_be_null() ? inner.nullable : no_symbol - 2, outer.nullable);
     }

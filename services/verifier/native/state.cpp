@@ -54,7 +54,7 @@ void State::forget_packet(Platform platform) {
     symbols[meta_start] = {platform == Platform::guest ? Scalar::constant(0) : Scalar::signed_range(-256, 0)};
 }
 
-void State::forget_frame(std::uint16_t frame) {
+void State::forget_frame(std::uint64_t frame) {
     each_value([&](Value& value) {
         if (value.kind == Kind::stack && value.object >= frame) value = {Kind::mixed};
     });

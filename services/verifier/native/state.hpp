@@ -75,7 +75,7 @@ class State {
     // Old packet pointers and the old size mean nothing any more.
     void forget_packet(Platform platform);
     // After a frame is popped, addresses in it are worthless.
-    void forget_frame(std::uint16_t frame);
+    void forget_frame(std::uint64_t frame);
 
     // Drops symbols that nothing names.
     void compact();

@@ -1,5 +1,7 @@
 #include "services/verifier/native/transformer.hpp"
 
+#include <bit>
+
 namespace unibpf::analyser {
 namespace {
 
@@ -120,9 +122,9 @@ struct Transformer {
         else reg(insn.dst) = state.number(swap_bytes(insn.order, insn.bytes, state.scalar(reg(insn.dst))));
     }
     void operator()(const LoadNumber& insn) { reg(insn.dst) = Value::constant(insn.value); }
-    void operator()(const LoadMap& insn) { reg(insn.dst) = {Kind::map_handle, static_cast<std::uint16_t>(insn.map), zero_symbol, no_symbol, 0}; }
+    void operator()(const LoadMap& insn) { reg(insn.dst) = {Kind::map_handle, insn.map, zero_symbol, no_symbol, 0}; }
     void operator()(const LoadMapValue& insn) {
-        reg(insn.dst) = {Kind::map_value, static_cast<std::uint16_t>(insn.map), zero_symbol, no_symbol, insn.offset};
+        reg(insn.dst) = {Kind::map_value, std::uint64_t{1} << insn.map, zero_symbol, no_symbol, insn.offset};
     }
 
     // --- memory
@@ -168,7 +170,8 @@ struct Transformer {
     }
 
     Value from_map(const Value& base, const Load& insn) {
-        const Map& map = program.maps[base.object];
+        if (!std::has_single_bit(base.object)) return state.number(of_bytes(insn.bytes, insn.sign));
+        const Map& map = program.maps[static_cast<std::size_t>(std::countr_zero(base.object))];
         if (!map.is_constant() || base.symbol != zero_symbol) return state.number(of_bytes(insn.bytes, insn.sign));
         std::uint64_t word = 0;
         for (unsigned i = 0; i < insn.bytes; ++i) word |= std::uint64_t{map.initial[static_cast<std::size_t>(base.delta) + i]} << (8 * i);
@@ -211,7 +214,7 @@ struct Transformer {
     Value looked_up(const abi::HelperRow& row) {
         for (std::uint8_t i = 0; i < row.arguments.size(); ++i) {
             if (row.arguments[i] != abi::Argument::map) continue;
-            return {Kind::map_value, reg(static_cast<Register>(i + 1)).object, zero_symbol, state.fresh(Scalar::unsigned_range(0, 1)), 0};
+            return {Kind::map_value, std::uint64_t{1} << reg(static_cast<Register>(i + 1)).object, zero_symbol, state.fresh(Scalar::unsigned_range(0, 1)), 0};
         }
         return {};
     }
@@ -329,17 +332,17 @@ void enter_call(State& state) {
         state.registers[6 + i] = {};
     }
     state.registers[0] = {};
-    state.registers[10] = {Kind::stack, static_cast<std::uint16_t>(state.frames.size()), zero_symbol, no_symbol, 0};
+    state.registers[10] = {Kind::stack, state.frames.size(), zero_symbol, no_symbol, 0};
     state.frames.emplace_back();
 }
 
 void leave_call(State& state) {
     state.frames.pop_back();
-    state.forget_frame(static_cast<std::uint16_t>(state.frames.size()));
+    state.forget_frame(state.frames.size());
     for (unsigned i = 0; i < state.saved.back().size(); ++i) state.registers[6 + i] = state.saved.back()[i];
     state.saved.pop_back();
     for (unsigned i = 1; i <= 5; ++i) state.registers[i] = {};
-    state.registers[10] = {Kind::stack, static_cast<std::uint16_t>(state.frames.size() - 1), zero_symbol, no_symbol, 0};
+    state.registers[10] = {Kind::stack, state.frames.size() - 1, zero_symbol, no_symbol, 0};
 }
 
 }  // namespace unibpf::analyser

@@ -25,13 +25,13 @@ enum class Kind : std::uint8_t {
     context,
     packet,
     stack,       // object = frame, 0 is the entry program's
-    map_value,   // object = map
+    map_value,   // object = set of maps, bit by index: one of them
     map_handle,  // object = map
 };
 
 struct Value {
     Kind kind = Kind::uninitialised;
-    std::uint16_t object = 0;
+    std::uint64_t object = 0;
     Symbol symbol = zero_symbol;
     Symbol nullable = no_symbol;
     std::int64_t delta = 0;

@@ -108,6 +108,11 @@ Scalar from_bits(Tnum bits) {
 
 Scalar shift(Alu op, unsigned width, const Scalar& a, const Scalar& by) {
     const unsigned limit = width - 1;
+    if (!by.is_constant() && by.u64.high <= limit && by.u64.high - by.u64.low < 8) {  // few amounts: all of them
+        Scalar x = shift(op, width, a, Scalar::constant(by.u64.low));
+        for (std::uint64_t n = by.u64.low + 1; n <= by.u64.high; ++n) x = join(x, shift(op, width, a, Scalar::constant(n)));
+        return x;
+    }
     if (!by.is_constant()) {  // unknown amount: only the direction is known
         Scalar x;
         if (op == Alu::rsh) x = Scalar::unsigned_range(0, a.u64.high);
