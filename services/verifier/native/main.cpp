@@ -1,11 +1,12 @@
 // unibpf-analyse: bundle bytes on standard input, a report as JSON on standard output. Exit 0 whenever a verdict was printed.
 //
 // The bytes come from strangers. Before the first of them is read the process gives up what it does not need: no new privileges,
-// no files, no children, bounded memory and CPU time. A limit that strikes ends in the verdict `gave_up`.
+// no file at a time but its own status, bounded memory and CPU time. A limit that strikes ends in the verdict `gave_up`.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -70,14 +71,15 @@ bool confine(const Options& options) {
     const auto seconds = static_cast<rlim_t>(options.max_seconds) + 2;
     const rlim_t memory = options.max_mebibytes << 20;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && limit(RLIMIT_CPU, seconds, seconds + 1) && limit(RLIMIT_AS, memory, memory) &&
-           limit(RLIMIT_FSIZE, 16 << 20, 16 << 20) && limit(RLIMIT_NOFILE, 3, 3) && limit(RLIMIT_CORE, 0, 0);
+           limit(RLIMIT_FSIZE, 16 << 20, 16 << 20) && limit(RLIMIT_NOFILE, 4, 4) && limit(RLIMIT_CORE, 0, 0);
 }
 
 // One byte more than allowed is read, so that too much can be told from just enough.
 bool read_input(std::vector<std::uint8_t>& bytes) {
-    bytes.resize(largest_input + 1);
     std::size_t size = 0;
-    while (size < bytes.size()) {
+    bytes.resize(1 << 16);
+    while (size <= largest_input) {
+        if (size == bytes.size()) bytes.resize(std::min(2 * size, largest_input + 1));
         const ssize_t got = read(STDIN_FILENO, bytes.data() + size, bytes.size() - size);
         if (got < 0) return false;
         if (got == 0) break;
