@@ -33,7 +33,7 @@ void print_program(const std::vector<Instruction>& code) {
     for (std::size_t at = 0; at < code.size(); ++at) {
         const Instruction& in = code[at];
         const Operation operation = find_operation(in);
-        const std::string_view name = operation == Operation::count ? "(second half)" : describe(operation).name;
+        const std::string_view name = operation == Operation::count ? "(second half)" : operation_names[static_cast<std::size_t>(operation)];
         std::printf("%4zu  %-18.*s dst r%d src r%d off %d imm %d\n", at, static_cast<int>(name.size()), name.data(), in.dst, in.src, in.offset, in.imm);
     }
 }

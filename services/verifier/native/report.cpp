@@ -48,10 +48,10 @@ std::string finding_json(const Finding& finding) {
 // Of this process image: getrusage would count what the parent had resident when it forked.
 long peak_kib() {
     static constexpr std::string_view label = "VmHWM:";
-    char text[2048];
+    char text[2048] = {};
     std::FILE* file = std::fopen("/proc/self/status", "r");
     if (file == nullptr) return 0;
-    const std::size_t size = std::fread(text, 1, sizeof text, file);
+    const std::size_t size = std::fread(text, 1, sizeof text - 1, file);
     std::fclose(file);
     const std::string_view status{text, size};
     const auto at = status.find(label);
