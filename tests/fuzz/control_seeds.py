@@ -41,7 +41,7 @@ def main(corpus: Path) -> None:
     program = live_guest.counting_filter(2, filler=200)
     signed = signer.release(program, sequence=2)
     sealed = control_mac.seal_request(
-        control_mac.derive("fw1", bytes(32)), method="PUT", path="/elements/fw/program", counter=1, body=b"\xa0"
+        control_mac.derive("fw1", b"\x01" * 32), method="PUT", path="/elements/fw/program", counter=1, body=b"\xa0"
     )
     image = live_guest.boot(signer, programs=[live_guest.first_program(signer, program)], floors={"": 1})
     folders = {
