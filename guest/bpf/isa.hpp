@@ -55,14 +55,13 @@ enum class Group : std::uint8_t { base32, base64, divmul32, divmul64, atomic32, 
 // What a row asks of one field: `fixed` to a value (zero where RFC 9669 says unused) or free.
 struct FieldRule {
     bool free = false;
-    std::int32_t value = 0;
+    std::int16_t value = 0;
     constexpr bool accepts(std::int32_t got) const { return free || got == value; }
 };
 inline constexpr FieldRule any_value{true, 0};
-constexpr FieldRule only(std::int32_t value) { return {false, value}; }
+constexpr FieldRule only(int value) { return {false, static_cast<std::int16_t>(value)}; }
 
 struct Opcode {
-    std::string_view name{};      // as in the enum Operation below
     std::uint8_t opcode = 0;
     Category category = Category::exit;
     Group group = Group::base64;
@@ -97,8 +96,8 @@ constexpr unsigned alu_class(unsigned width) { return width == 64 ? 7 : 4; }
 constexpr Group base(unsigned width) { return width == 64 ? Group::base64 : Group::base32; }
 
 // `offset` 1 selects the signed form of division and modulo (RFC 9669 4.1).
-constexpr Opcode alu(std::string_view name, Alu operation, unsigned code, unsigned width, bool reg, int offset = 0) {
-    Opcode row{.name = name, .opcode = byte_of(code, reg ? source_register : 0, alu_class(width)), .category = Category::alu};
+constexpr Opcode alu(Alu operation, unsigned code, unsigned width, bool reg, int offset = 0) {
+    Opcode row{.opcode = byte_of(code, reg ? source_register : 0, alu_class(width)), .category = Category::alu};
     const bool divmul = code == 2 || code == 3 || code == 9;
     row.group = divmul ? (width == 64 ? Group::divmul64 : Group::divmul32) : base(width);
     row.width = static_cast<std::uint8_t>(width);
@@ -110,25 +109,25 @@ constexpr Opcode alu(std::string_view name, Alu operation, unsigned code, unsign
     row.imm = reg || operation == Alu::neg ? only(0) : any_value;
     return row;
 }
-constexpr Opcode move_sx(std::string_view name, unsigned width, unsigned bits) {
-    Opcode row = alu(name, Alu::mov, 0xb, width, true, static_cast<int>(bits));
+constexpr Opcode move_sx(unsigned width, unsigned bits) {
+    Opcode row = alu(Alu::mov, 0xb, width, true, static_cast<int>(bits));
     row.category = Category::move_sx;
     row.bytes = static_cast<std::uint8_t>(bits / 8);
     return row;
 }
 // RFC 9669 4.2: class ALU with the source bit as byte order, class ALU64 swaps always; imm is the size.
-constexpr Opcode endian(std::string_view name, ByteOrder order, unsigned bits) {
+constexpr Opcode endian(ByteOrder order, unsigned bits) {
     const unsigned klass = order == ByteOrder::swap ? 7 : 4;
-    Opcode row{.name = name, .opcode = byte_of(0xd, order == ByteOrder::big ? source_register : 0, klass), .category = Category::endian};
+    Opcode row{.opcode = byte_of(0xd, order == ByteOrder::big ? source_register : 0, klass), .category = Category::endian};
     row.group = bits == 64 || order == ByteOrder::swap ? Group::base64 : Group::base32;
     row.bytes = static_cast<std::uint8_t>(bits / 8);
     row.order = order;
     row.dst = any_value;
-    row.imm = only(static_cast<std::int32_t>(bits));
+    row.imm = only(static_cast<int>(bits));
     return row;
 }
-constexpr Opcode load_imm64(std::string_view name, Immediate64 kind, int src) {
-    Opcode row{.name = name, .opcode = 0x18, .category = Category::load_imm64};
+constexpr Opcode load_imm64(Immediate64 kind, int src) {
+    Opcode row{.opcode = 0x18, .category = Category::load_imm64};
     row.immediate = kind;
     row.dst = any_value;
     row.src = only(src);
@@ -139,10 +138,10 @@ constexpr Opcode load_imm64(std::string_view name, Immediate64 kind, int src) {
 constexpr std::uint8_t size_bits(unsigned bytes) {
     return bytes == 4 ? 0x00 : bytes == 2 ? 0x08 : bytes == 1 ? 0x10 : 0x18;
 }
-constexpr Opcode memory(std::string_view name, Category category, unsigned bytes) {
+constexpr Opcode memory(Category category, unsigned bytes) {
     const unsigned mode = category == Category::load_sx ? 0x80 : 0x60;
     const unsigned klass = category == Category::store ? 3 : category == Category::store_imm ? 2 : 1;
-    Opcode row{.name = name, .opcode = static_cast<std::uint8_t>(mode | size_bits(bytes) | klass), .category = category};
+    Opcode row{.opcode = static_cast<std::uint8_t>(mode | size_bits(bytes) | klass), .category = category};
     row.group = bytes == 8 || category == Category::load_sx ? Group::base64 : Group::base32;
     row.bytes = static_cast<std::uint8_t>(bytes);
     row.src_operand = category != Category::store_imm;
@@ -153,8 +152,8 @@ constexpr Opcode memory(std::string_view name, Category category, unsigned bytes
     return row;
 }
 // RFC 9669 5.3: mode ATOMIC 0xc0; the operation is in imm.
-constexpr Opcode atomic(std::string_view name, Atomic operation, int imm, unsigned bytes) {
-    Opcode row{.name = name, .opcode = static_cast<std::uint8_t>(0xc0 | size_bits(bytes) | 3), .category = Category::atomic};
+constexpr Opcode atomic(Atomic operation, int imm, unsigned bytes) {
+    Opcode row{.opcode = static_cast<std::uint8_t>(0xc0 | size_bits(bytes) | 3), .category = Category::atomic};
     row.group = bytes == 8 ? Group::atomic64 : Group::atomic32;
     row.width = static_cast<std::uint8_t>(bytes * 8);
     row.bytes = static_cast<std::uint8_t>(bytes);
@@ -166,8 +165,8 @@ constexpr Opcode atomic(std::string_view name, Atomic operation, int imm, unsign
     row.imm = only(imm);
     return row;
 }
-constexpr Opcode branch(std::string_view name, Condition condition, unsigned code, unsigned width, bool reg) {
-    Opcode row{.name = name, .opcode = byte_of(code, reg ? source_register : 0, width == 64 ? 5 : 6), .category = Category::branch};
+constexpr Opcode branch(Condition condition, unsigned code, unsigned width, bool reg) {
+    Opcode row{.opcode = byte_of(code, reg ? source_register : 0, width == 64 ? 5 : 6), .category = Category::branch};
     row.group = base(width);
     row.width = static_cast<std::uint8_t>(width);
     row.src_operand = reg;
@@ -178,8 +177,8 @@ constexpr Opcode branch(std::string_view name, Condition condition, unsigned cod
     row.imm = reg ? only(0) : any_value;
     return row;
 }
-constexpr Opcode control(std::string_view name, Category category, std::uint8_t opcode, FieldRule src, FieldRule offset, FieldRule imm) {
-    Opcode row{.name = name, .opcode = opcode, .category = category};
+constexpr Opcode control(Category category, std::uint8_t opcode, FieldRule src, FieldRule offset, FieldRule imm) {
+    Opcode row{.opcode = opcode, .category = category};
     row.group = opcode == 0x06 || category != Category::jump ? Group::base32 : Group::base64;
     row.src = src;
     row.offset = offset;
@@ -189,7 +188,7 @@ constexpr Opcode control(std::string_view name, Category category, std::uint8_t 
 
 }  // namespace rows
 
-// The table. X(name, builder(arguments behind the name)); a family macro names the rows of one operation.
+// The table. X(name, builder, arguments of the builder); a family macro names the rows of one operation.
 // clang-format off
 #define UNIBPF_ALU_FAMILY(X, op, Enum, code, offset)                                                            \
     X(op##64_imm, alu, Alu::Enum, code, 64, false, offset) X(op##64_reg, alu, Alu::Enum, code, 64, true, offset) \
@@ -250,9 +249,16 @@ enum class Operation : std::uint8_t {
 inline constexpr std::size_t operation_count = static_cast<std::size_t>(Operation::count);
 
 inline constexpr std::array<Opcode, operation_count> opcodes = {{
-#define UNIBPF_ROW(name, builder, ...) rows::builder(#name, __VA_ARGS__),
+#define UNIBPF_ROW(name, builder, ...) rows::builder(__VA_ARGS__),
     UNIBPF_OPCODES(UNIBPF_ROW)
 #undef UNIBPF_ROW
+}};
+
+// Apart from the rows, so that a guest image does not carry them.
+inline constexpr std::array<std::string_view, operation_count> operation_names = {{
+#define UNIBPF_NAME(name, ...) #name,
+    UNIBPF_OPCODES(UNIBPF_NAME)
+#undef UNIBPF_NAME
 }};
 
 constexpr const Opcode& describe(Operation operation) { return opcodes[static_cast<std::size_t>(operation)]; }

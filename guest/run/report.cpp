@@ -97,8 +97,9 @@ std::string opcodes_json() {
     static constexpr const char* groups[] = {"base32", "base64", "divmul32", "divmul64", "atomic32", "atomic64"};
     const auto field = [](const FieldRule& rule) { return rule.free ? std::string{"null"} : std::to_string(rule.value); };
     std::string text = "[";
-    for (const Opcode& row : opcodes) {
-        text += std::string(text.size() > 1 ? ",\n" : "\n") + "{\"name\":" + quoted(row.name) + ",\"opcode\":" + std::to_string(row.opcode) +
+    for (std::size_t i = 0; i < operation_count; ++i) {
+        const Opcode& row = opcodes[i];
+        text += std::string(text.size() > 1 ? ",\n" : "\n") + "{\"name\":" + quoted(operation_names[i]) + ",\"opcode\":" + std::to_string(row.opcode) +
                 ",\"category\":\"" + categories[static_cast<int>(row.category)] + "\",\"group\":\"" + groups[static_cast<int>(row.group)] +
                 "\",\"src_operand\":" + (row.src_operand ? "true" : "false") + ",\"dst\":" + field(row.dst) + ",\"src\":" + field(row.src) +
                 ",\"offset\":" + field(row.offset) + ",\"imm\":" + field(row.imm) + "}";

@@ -15,8 +15,8 @@ TEST_CASE("no two rows accept one encoding") {
         for (std::size_t b = a + 1; b < operation_count; ++b) {
             const Opcode &x = opcodes[a], &y = opcodes[b];
             const auto apart = [](const FieldRule& p, const FieldRule& q) { return !p.free && !q.free && p.value != q.value; };
-            CAPTURE(x.name);
-            CAPTURE(y.name);
+            CAPTURE(operation_names[a]);
+            CAPTURE(operation_names[b]);
             CHECK((x.opcode != y.opcode || apart(x.src, y.src) || apart(x.offset, y.offset) || apart(x.imm, y.imm)));
         }
     }
