@@ -71,6 +71,8 @@ async def test_a_process_that_is_killed_is_told_as_crashed(guest_program, tmp_pa
 async def test_a_second_driver_finds_and_watches_what_the_first_started(guest_program, tmp_path):
     first, _ = await opened(guest_program, tmp_path)
     started = await first.start(machine(tmp_path))
+    while not (tmp_path / "console").read_bytes():  # its command line is its own once it speaks
+        await asyncio.sleep(0.01)
     await first.close()
     second, watcher = await opened(guest_program, tmp_path)
     assert [item.boot_id for item in await second.running()] == ["b1"]
