@@ -179,12 +179,12 @@ def parse(envelope: bytes) -> ParsedEnvelope:
         case _:
             raise EnvelopeError("shape", "got another item, expected a tagged COSE_Sign1 without unprotected header")
     match _decode("shape", protected):
-        case {1: int(alg), 4: bytes(kid), **rest} if not rest and alg in ALGORITHMS.values() and len(kid) == KID_BYTES:
+        case {1: int(alg), 4: bytes(kid), **rest} if not rest and len(kid) == KID_BYTES:
             pass
         case _:
-            raise EnvelopeError(
-                "shape", "got another protected header, expected an `alg` of -8 or -7 and a `kid` of 8 bytes"
-            )
+            raise EnvelopeError("shape", "got another protected header, expected an `alg` and a `kid` of 8 bytes")
+    if alg not in ALGORITHMS.values():
+        raise EnvelopeError("key", f"got algorithm {alg}, expected {EDDSA} or {ES256}")
     release = decode_release(payload)
     return ParsedEnvelope(alg=alg, kid=kid, release=release, protected=protected, payload=payload, signature=signature)
 

@@ -130,7 +130,7 @@ def bad_cases() -> dict[str, tuple[str, bytes]]:
         "five-parts": ("shape", cbor.encode(Tag(18, [*parts, b""]))),
         "short-signature": ("shape", cbor.encode(Tag(18, [*parts[:3], parts[3][:63]]))),
         "third-header": ("shape", seal(payload, protected=cbor.encode({1: EDDSA, 3: 0, 4: ED25519.kid}))),
-        "unknown-algorithm": ("shape", seal(payload, protected=cbor.encode({1: -35, 4: ED25519.kid}))),
+        "unknown-algorithm": ("key", seal(payload, protected=cbor.encode({1: -35, 4: ED25519.kid}))),
         "long-form-integer": ("payload", seal(payload.replace(b"\x04\x01", b"\x04\x18\x01", 1))),
         "key-order": ("payload", seal(b"\xab\x01\x00\x00\x01" + payload[5:])),
         "unknown-key": ("payload", changed(k13=0)),
