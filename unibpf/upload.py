@@ -1,6 +1,6 @@
 """What a push says beside its bytes: the headers of `unibpf.v1.program.upload.<identity>.<program>`.
 
-    Unibpf-Audience   the guest class it is meant for          (default `default`)
+    Unibpf-Audience   the guest class it is meant for          (default `edge`)
     Unibpf-Element    the element it is meant for, or `*`      (default `*`)
     Unibpf-Section    ELF section of the program, when the object holds several
     Unibpf-Function   its function, likewise
@@ -24,7 +24,7 @@ SECTION: Final = "Unibpf-Section"
 FUNCTION: Final = "Unibpf-Function"
 OBJECT: Final = "Unibpf-Object"
 
-DEFAULT_AUDIENCE: Final = "default"
+DEFAULT_AUDIENCE: Final = "edge"
 ANY_ELEMENT: Final = "*"
 INLINE_BYTES: Final = 512 << 10
 MAX_OBJECT_BYTES: Final = 4 << 20  # of the object store; the front end itself would take more

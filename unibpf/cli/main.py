@@ -13,9 +13,7 @@ import typer
 from unibpf.cli.output import Exit, emit_fields, emit_json, emit_table, fail, progress
 from unibpf.cli.verify import verify
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.splitlines()[0] if __doc__ else None
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 guest_app = typer.Typer(no_args_is_help=True, help="Guests: apply, list, show, delete.")
 bus_app = typer.Typer(no_args_is_help=True, help="The bus: create its streams and buckets.")
 app.add_typer(guest_app, name="guest")
@@ -51,9 +49,11 @@ def up(json: Json = False) -> None:
 @app.command()
 def push(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
-    program: Annotated[str | None, typer.Option(help="Program name (default: the file's name, or folder of program*.c).")] = None,
+    program: Annotated[str | None, typer.Option(help="Its name (default: the file's, or program*.c's folder's).")] = None,
     audience: Annotated[str, typer.Option(help="Guest class.")] = "edge",
     element: Annotated[str, typer.Option(help="Only this element.")] = "*",
+    section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
+    function: Annotated[str | None, typer.Option(help="Function, likewise.")] = None,
     identity: Annotated[str, typer.Option(help="Whose key to use.")] = "cli",
     define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow it until the guests run it.")] = False,
@@ -71,6 +71,8 @@ def push(
         data=load_object(file, define or []),
         audience=audience,
         element=element,
+        section=section,
+        function=function,
     )
 
     async def work() -> pushing.Outcome:

@@ -16,12 +16,7 @@ from unibpf.bus import Bus, Follower, Received
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.cli.output import Exit, progress
 from unibpf.messages import ElementEvent, GuestObserved, Refused, Report, Signed, Verdict
-
-MAX_OBJECT_BYTES = 16 << 20
-INLINE_BYTES = 512 << 10
-AUDIENCE_HEADER = "Unibpf-Audience"
-ELEMENT_HEADER = "Unibpf-Element"
-OBJECT_HEADER = "Unibpf-Object"
+from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
 
 _VERDICT_EXIT = {"unsafe": Exit.REFUSED, "unsupported": Exit.UNSUPPORTED, "gave_up": Exit.GAVE_UP}
 
@@ -32,8 +27,10 @@ class Push:
 
     program: str
     data: bytes
-    audience: str
-    element: str = "*"
+    audience: str = DEFAULT_AUDIENCE
+    element: str = ANY_ELEMENT
+    section: str | None = None
+    function: str | None = None
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -125,12 +122,10 @@ def targets_of(signed: Signed, guests: Sequence[GuestObserved]) -> set[tuple[str
 
 async def publish(bus: Bus, push: Push) -> str:
     """Publish the object (by reference when it is large); returns the push id."""
-    headers = {AUDIENCE_HEADER: push.audience, ELEMENT_HEADER: push.element}
-    data = push.data
+    upload, data = Upload(audience=push.audience, element=push.element, section=push.section, function=push.function), push.data
     if len(data) > INLINE_BYTES:
-        headers[OBJECT_HEADER] = await bus.put_object(data)
-        data = b""
-    return await bus.publish(subjects.upload(bus.identity.name, push.program), data, headers=headers)
+        upload, data = msgspec.structs.replace(upload, object=await bus.put_object(data)), b""
+    return await bus.publish(subjects.upload(bus.identity.name, push.program), data, headers=upload.headers())
 
 
 async def push_and_wait(bus: Bus, push: Push, *, wait: bool, timeout: float) -> Outcome:  # noqa: ASYNC109

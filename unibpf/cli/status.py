@@ -1,12 +1,12 @@
 """`unibpf status` and `unibpf guest show`: what runs, asked of those who know."""
 
 import asyncio
-from pathlib import Path
 
 import msgspec
 
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
+from unibpf.bus.embedded import pid_alive
 from unibpf.bus.permissions import SERVICES
 from unibpf.cli import guest as guests
 from unibpf.cli.output import emit_fields, emit_table
@@ -42,7 +42,7 @@ async def collect() -> Status:
     """The state of this directory's stack, of the services on the bus, and of all guests."""
     paths = state_paths()
     stack = read_state(paths)
-    alive = {name: pid for name, pid in (stack.pids if stack else {}).items() if Path(f"/proc/{pid}").exists()}
+    alive = {name: pid for name, pid in (stack.pids if stack else {}).items() if pid_alive(pid)}
     status = Status(state=str(paths.root), bus=False, url=stack.url if stack else None, pids=alive)
     try:
         async with open_bus() as bus:

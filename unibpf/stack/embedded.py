@@ -16,7 +16,7 @@ import msgspec
 
 from unibpf import identity
 from unibpf.bus import Bus, BusSettings, topology
-from unibpf.bus.embedded import EmbeddedServer, answers
+from unibpf.bus.embedded import EmbeddedServer, answers, pid_alive
 from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
 from unibpf.settings import REPOSITORY, StatePaths, host_name
 from unibpf.stack.supervisor import Command, Supervisor
@@ -71,7 +71,7 @@ class Stack:
     async def start(self) -> None:
         """Start everything and wait until each service answers; raises StackError."""
         running = read_state(self._paths)
-        if running is not None and Path(f"/proc/{running.supervisor}").exists():
+        if running is not None and pid_alive(running.supervisor):
             raise StackError(f"a stack already runs on `{self._paths.root}` (pid {running.supervisor})")
         self._paths.create()
         await self._start_server()

@@ -38,7 +38,7 @@ def run_demo(*, machine: str, output: Path) -> DemoResult:
     os.environ.pop("UNIBPF_NATS_URL", None)
     try:
         result = run(_demo(machine))
-    except (scenario.DemoFailed, TrafficError) as error:
+    except (scenario.DemoError, TrafficError) as error:
         kept = _keep_logs(state, output.parent)
         fail(Exit.REFUSED, str(error), f"the logs of all services are in `{kept}`")
     except SystemExit:
@@ -97,7 +97,7 @@ async def _scenario(demo: scenario.Demo, say: "_Steps") -> DemoResult:
     for one in refused[1:]:
         say.note(f"{one.what}: refused by the {one.by}, rule `{one.rule}`")
     if any(one.rule == "accepted" for one in refused):
-        raise scenario.DemoFailed("a bad update was accepted")
+        raise scenario.DemoError("a bad update was accepted")
 
     await asyncio.sleep(SETTLE_SECONDS)
     report = await traffic.stop()
@@ -147,7 +147,7 @@ async def _stack() -> AsyncIterator[None]:
     try:
         line = await asyncio.wait_for(process.stdout.readline(), UP_SECONDS)
         if not line:
-            raise scenario.DemoFailed("the stack did not come up")
+            raise scenario.DemoError("the stack did not come up")
         yield
     finally:
         if process.returncode is None:

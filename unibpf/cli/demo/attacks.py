@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import aiocoap
+import aiocoap  # type: ignore[import-untyped]
 import cbor2
-from aiocoap.numbers.codes import Code
+from aiocoap.numbers.codes import Code  # type: ignore[import-untyped]
 
 from unibpf import cbor
 

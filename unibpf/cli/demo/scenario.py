@@ -33,7 +33,7 @@ RULE_HITS: Final = "rule_hits"
 DEFAULT_RULE, CLOSED_RULE, NEW_RULE = 0, 2, 3
 
 
-class DemoFailed(Exception):
+class DemoError(Exception):
     """A promise of the demo did not hold; the message says which."""
 
 
@@ -58,15 +58,15 @@ class Demo:
     def running(self) -> GuestObserved:
         """The guest, once it runs."""
         if self.guest is None:
-            raise DemoFailed("the guest does not run")
+            raise DemoError("the guest does not run")
         return self.guest
 
 
 def unix_socket(network: str) -> Path:
-    """The path in `unix:/path`; DemoFailed for a network of another kind."""
+    """The path in `unix:/path`; DemoError for a network of another kind."""
     scheme, _, path = network.partition(":")
     if scheme != "unix":
-        raise DemoFailed(f"got network `{network}`, expected one of kind `stream`")
+        raise DemoError(f"got network `{network}`, expected one of kind `stream`")
     return Path(path)
 
 
@@ -82,7 +82,7 @@ async def release_first(demo: Demo) -> Outcome:
     """Version 1: verified and signed before any guest runs."""
     demo.first = await push_program(demo, "program.c")
     if demo.first.signed is None:
-        raise DemoFailed(f"version 1 was not signed: {json.dumps(msgspec.to_builtins(demo.first))}")
+        raise DemoError(f"version 1 was not signed: {json.dumps(msgspec.to_builtins(demo.first))}")
     return demo.first
 
 
@@ -91,7 +91,7 @@ async def boot_guest(demo: Demo) -> GuestObserved:
     spec = guests.read_guest_file(FIREWALL / "guest.toml", name=GUEST, machine=demo.machine)
     seen = await guests.apply(demo.bus, spec, wait=True, timeout=WAIT_SECONDS)
     if seen is None or seen.state != "running":
-        raise DemoFailed(f"the guest does not run: {seen.reason if seen else 'no answer'}")
+        raise DemoError(f"the guest does not run: {seen.reason if seen else 'no answer'}")
     demo.guest = seen
     return seen
 
@@ -118,7 +118,7 @@ async def release_second(demo: Demo) -> Outcome:
     """Version 2, while packets flow."""
     demo.second = await push_program(demo, "program_v2.c")
     if [event.state for event in demo.second.elements] != ["active"]:
-        raise DemoFailed(f"version 2 is not active: {json.dumps(msgspec.to_builtins(demo.second))}")
+        raise DemoError(f"version 2 is not active: {json.dumps(msgspec.to_builtins(demo.second))}")
     return demo.second
 
 
@@ -126,7 +126,7 @@ async def try_unsafe(demo: Demo) -> tuple[Outcome, Refusal]:
     """A program that reads past the packet: the verifier refuses it."""
     outcome = await push_program(demo, "unsafe.c")
     if outcome.report is None or not outcome.report.findings:
-        raise DemoFailed("the unsafe program was not refused")
+        raise DemoError("the unsafe program was not refused")
     return outcome, Refusal(what="unsafe program", by="verifier", rule=outcome.report.findings[0].rule)
 
 
@@ -148,7 +148,7 @@ async def try_tampered(demo: Demo) -> Refusal:
 async def signed_bytes(demo: Demo, outcome: Outcome | None) -> tuple[bytes, bytes]:
     """(envelope, bundle) of a release, as anyone who reads the bus can have them."""
     if outcome is None or outcome.signed is None:
-        raise DemoFailed("there is no such release")
+        raise DemoError("there is no such release")
     return await demo.bus.get_object(outcome.signed.envelope), await demo.bus.get_object(outcome.signed.bundle)
 
 
@@ -164,7 +164,7 @@ async def read_trace(demo: Demo, trace_id: str) -> list[SpanRecord]:
 
 
 def check_counts(report: TrafficReport, demo: Demo, before: dict[int, int], after: dict[int, int]) -> None:
-    """Compare the maps with what the generator itself counted; raises DemoFailed with the two numbers that differ."""
+    """Compare the maps with what the generator itself counted; raises DemoError with the two numbers that differ."""
     opened, closed, newly = (report.port(port) for port in (OPEN_PORT, demo.closed_port, demo.new_port))
     expected: dict[str, tuple[Any, Any]] = {
         "packets to the open port that were lost": (opened.lost, 0),
@@ -178,15 +178,18 @@ def check_counts(report: TrafficReport, demo: Demo, before: dict[int, int], afte
     }
     for what, (got, wanted) in expected.items():
         if got != wanted:
-            raise DemoFailed(f"{what}: got {got}, expected {wanted}")
+            raise DemoError(f"{what}: got {got}, expected {wanted}")
+
+
+Hits = dict[int, int]
 
 
 def summarise(
-    demo: Demo, *, report: TrafficReport, hits: tuple[dict[int, int], dict[int, int]], refused: list[Refusal], spans: list[SpanRecord]
+    demo: Demo, *, report: TrafficReport, hits: tuple[Hits, Hits], refused: list[Refusal], spans: list[SpanRecord]
 ) -> DemoResult:
     """Everything in one result."""
     if demo.second is None or demo.second.active_ms is None:
-        raise DemoFailed("there was no update")
+        raise DemoError("there was no update")
     event, staged = demo.second.elements[0], demo.second.staged[0]
     kept = next(one for one in (*event.maps, *staged.maps) if one.name == RULE_HITS)
     before, after = hits
