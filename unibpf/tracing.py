@@ -9,6 +9,7 @@ Which tracing is current follows the context (contextvars), as the current span 
 """
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -34,10 +35,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from unibpf import subjects
 from unibpf.messages import SpanRecord
 
+logger = logging.getLogger(__name__)
+
 Attributes = Mapping[str, str | int | float | bool]
 Publish = Callable[[str, bytes], Awaitable[None]]
 
 QUEUE_SPANS: Final = 4096
+MESSAGE_SPANS: Final = 256
 FLUSH_SECONDS: Final = 0.02
 OTLP_DELAY_MS: Final = 200
 CLOSE_SECONDS: Final = 1.0
@@ -166,12 +170,21 @@ class Tracing:
         return True
 
     async def flush(self) -> None:
-        """Send what is queued now."""
+        """Send what is queued now, MESSAGE_SPANS a message; what the bus does not take is dropped and counted."""
         if self._publish is None:
             return
         spans = sorted(self._collector.take(), key=attrgetter("trace_id"))
         for key, group in groupby(spans, key=attrgetter("trace_id")):
-            await self._publish(subjects.trace(key), msgspec.json.encode(list(group)))
+            rows = list(group)
+            for start in range(0, len(rows), MESSAGE_SPANS):
+                await self._send(self._publish, key, rows[start : start + MESSAGE_SPANS])
+
+    async def _send(self, publish: Publish, key: str, spans: list[SpanRecord]) -> None:
+        try:
+            await publish(subjects.trace(key), msgspec.json.encode(spans))
+        except Exception as error:
+            self._collector.dropped += len(spans)
+            logger.debug("dropped %d spans: %s", len(spans), error)
 
     async def close(self) -> None:
         """Send the rest and stop both exporters."""

@@ -103,6 +103,27 @@ async def test_spans_beyond_the_queue_are_dropped_and_counted(monkeypatch: pytes
     assert set((await collect(current)).by_name()) == {"span 0", "span 1", "span 2"}
 
 
+async def test_a_bus_that_fails_costs_spans_and_nothing_else() -> None:
+    async def fail(_subject: str, _payload: bytes) -> None:
+        raise ConnectionError("away")
+
+    current = tracing.init("verifier", environ={})
+    current.attach(fail)
+    with tracing.span("work"):
+        pass
+    await current.close()
+    assert current.dropped == 1
+
+
+async def test_a_long_trace_is_published_in_several_messages() -> None:
+    current = tracing.init("verifier", environ={})
+    with tracing.span("root"):
+        for number in range(tracing.MESSAGE_SPANS):
+            tracing.record(f"step {number}", start_ns=1, end_ns=2)
+    sink = await collect(current)
+    assert [len(spans) for _, spans in sink.published] == [tracing.MESSAGE_SPANS, 1]
+
+
 async def test_only_the_first_bus_of_a_process_carries_its_spans() -> None:
     current = tracing.init("verifier", environ={})
     first, second = Sink(), Sink()
