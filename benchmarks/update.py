@@ -29,6 +29,7 @@ BOOTS: Final = 10
 UPDATES: Final = 30
 PAUSE_SECONDS: Final = 0.25
 CONTROL_SECONDS: Final = 5.0
+SETTLE_NS: Final = 20_000_000  # between a window with an update and the equal one without
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +86,9 @@ async def measure_boots(demo: scenario.Demo) -> list[Figure]:
             await guests.delete(demo.bus, scenario.GUEST, wait=True, timeout=scenario.WAIT_SECONDS)
     status = await guest_status(demo.bus, demo.running)
     image = binary_directory(os.environ) / "unibpf-guest.elf"
-    where = f"{demo.running.machine}, {demo.running.accel}, three NICs"
+    where = f"{BOOTS} boots, {demo.running.machine}, {demo.running.accel}, three NICs"
     return [
-        Figure(name="QEMU exec to ready, p50", value=percentile(times, 0.5), unit="ms", limit=60, how=f"{BOOTS} boots, {where}"),
+        Figure(name="QEMU exec to ready, p50", value=percentile(times, 0.5), unit="ms", limit=60, how=where),
         Figure(name="QEMU exec to ready, worst", value=max(times), unit="ms", how=f"{BOOTS} boots"),
         Figure(name="guest memory", value=status.memory_total / (1 << 20), unit="MiB", limit=8, how="given to the VM"),
         Figure(name="of it used at most", value=status.memory_peak / (1 << 20), unit="MiB", how="guest's own count"),
@@ -124,7 +125,7 @@ def update_figures(control: TrafficReport, updates: Sequence[Update], report: Tr
     events = [event for update in updates for event in update.outcome.elements]
     staged = [event for update in updates for event in update.outcome.staged]
     windows = [(update.began_ns, update.ended_ns) for update in updates]
-    between = [(update.ended_ns + 20_000_000, update.ended_ns + 20_000_000 + update.ended_ns - update.began_ns) for update in updates]
+    between = [(end + SETTLE_NS, end + SETTLE_NS + end - begin) for begin, end in windows]
     with_update, without = longest_pauses(report, windows), longest_pauses(report, between)
     size = sum(update.outcome.verdict.bundle_length for update in updates if update.outcome.verdict) / len(updates)
     sent = sum(one.sent for one in report.classes)

@@ -1,0 +1,1 @@
+"""What every process of UniBPF shares: messages, subjects, bus, bundle, envelope, tracing, and the command line."""

@@ -6,7 +6,6 @@ import msgspec
 
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
-from unibpf.bus.embedded import pid_alive
 from unibpf.bus.permissions import SERVICES
 from unibpf.cli import guest as guests
 from unibpf.cli.output import emit_fields, emit_table
@@ -15,6 +14,7 @@ from unibpf.cli.session import open_bus, state_paths
 from unibpf.identity import IdentityError
 from unibpf.messages import GuestObserved, GuestQuery, GuestSpec, GuestStatus
 from unibpf.stack.embedded import read_state
+from unibpf.stack.supervisor import alive
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -42,8 +42,8 @@ async def collect() -> Status:
     """The state of this directory's stack, of the services on the bus, and of all guests."""
     paths = state_paths()
     stack = read_state(paths)
-    alive = {name: pid for name, pid in (stack.pids if stack else {}).items() if pid_alive(pid)}
-    status = Status(state=str(paths.root), bus=False, url=stack.url if stack else None, pids=alive)
+    pids = {name: pid for name, pid in (stack.pids if stack else {}).items() if alive(pid)}
+    status = Status(state=str(paths.root), bus=False, url=stack.url if stack else None, pids=pids)
     try:
         async with open_bus() as bus:
             status.bus = True

@@ -16,10 +16,10 @@ import msgspec
 
 from unibpf import identity
 from unibpf.bus import Bus, BusSettings, topology
-from unibpf.bus.embedded import EmbeddedServer, answers, pid_alive
+from unibpf.bus.embedded import EmbeddedServer, answers
 from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
 from unibpf.settings import REPOSITORY, StatePaths, host_name
-from unibpf.stack.supervisor import Command, Supervisor
+from unibpf.stack.supervisor import Command, Supervisor, alive
 
 READY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
@@ -71,7 +71,7 @@ class Stack:
     async def start(self) -> None:
         """Start everything and wait until each service answers; raises StackError."""
         running = read_state(self._paths)
-        if running is not None and pid_alive(running.supervisor):
+        if running is not None and alive(running.supervisor):
             raise StackError(f"a stack already runs on `{self._paths.root}` (pid {running.supervisor})")
         self._paths.create()
         await self._start_server()

@@ -99,6 +99,11 @@ class Supervisor:
             await self._spawn(running)
 
 
+def alive(pid: int) -> bool:
+    """Whether a process exists."""
+    return Path(f"/proc/{pid}").exists()
+
+
 async def _terminate(process: asyncio.subprocess.Process | None) -> None:
     if process is None or process.returncode is not None:
         return
