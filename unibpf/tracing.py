@@ -203,7 +203,7 @@ class Tracing:
         flushing = threading.Thread(target=self._otlp[0].force_flush, daemon=True)
         flushing.start()
         deadline = time.monotonic() + CLOSE_SECONDS
-        while flushing.is_alive() and time.monotonic() < deadline:  # noqa: ASYNC110  the thread may outlive the loop
+        while flushing.is_alive() and time.monotonic() < deadline:
             await asyncio.sleep(FLUSH_SECONDS)
 
     async def _run(self) -> None:
