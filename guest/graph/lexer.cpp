@@ -7,7 +7,7 @@ namespace {
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
 bool starts(const char* at, const char* end, std::string_view what) {
-    return std::string_view{at, static_cast<std::size_t>(end - at)}.starts_with(what);
+    return *at == what[0] && std::string_view{at, static_cast<std::size_t>(end - at)}.starts_with(what);
 }
 
 const char* skip_comment(const char* at, const char* end) {
@@ -37,7 +37,9 @@ bool is_word_byte(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-bool at_comment(const char* at, const char* end) { return starts(at, end, "//") || starts(at, end, "/*"); }
+bool at_comment(const char* at, const char* end) {
+    return *at == '/' && end - at > 1 && (at[1] == '/' || at[1] == '*');
+}
 
 const char* skip_blanks(const char* at, const char* end) {
     while (at < end) {

@@ -22,7 +22,10 @@ the manual of each element, with an example, stands above its class in `guest/el
 
 Ports: inputs/outputs, `1-2` one to two, `1-` one or more, `-` any number. Processing: `h` push, `l` pull, `a` agnostic (as its
 neighbours are, push by default), the last letter of a side for its further ports. Between `h` and `l` belongs a `Queue`, the
-other way round an `Unqueue`. Where outputs are marked *sparse*, some may be left free. Handlers in *italics* are written.
+other way round an `Unqueue`; packets may run neither in a circle nor through more than 48 elements
+without a `Queue`. Where outputs are marked *sparse*, some may be left free. Handlers in *italics* are written.
+
+The language is that of click(5), but for overloaded compounds (`||`), `__REST__` and `connectiontunnel`, which are refused.
 
 )";
 
