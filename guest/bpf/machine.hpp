@@ -1,6 +1,7 @@
-// Machine: the state of one run of one program on one packet; what helpers see and what the interpreter works on.
+// Machine: the state of one run of one program on one packet; what helpers see and what both engines work on.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "guest/bpf/abi.hpp"
@@ -9,7 +10,7 @@
 
 namespace unibpf {
 
-enum class Stop : std::uint8_t { exit, budget, fault };
+enum class Stop : std::uint8_t { exit = 0, budget = 1, fault = 2 };
 
 // Why a run was stopped; `text` is static.
 struct Trap {
@@ -18,8 +19,26 @@ struct Trap {
     std::uint64_t address = 0;
 };
 
-struct Machine {
-    Machine(const Program& running, Packet& on, std::uint64_t limit) : program{running}, packet{on}, budget{limit} { refresh_context(); }
+struct Machine;
+
+// The part that native code reaches by offset.
+struct MachineCore {
+    std::int64_t left;              // JIT: instructions left of the budget
+    std::uint64_t native_stack;     // JIT: where to unwind to when the program is stopped
+    Machine* machine;               // JIT: for helpers
+    std::uint64_t r0 = 0;
+    abi::XdpMd context;
+    // Indeterminate at the start: the verifier proves that nothing is read before it is written.
+    alignas(16) std::uint8_t stack[abi::max_stack_bytes];
+};
+
+struct Machine : MachineCore {
+    Machine(const Program& running, Packet& on, std::uint64_t limit) : program{running}, packet{on}, budget{limit} {
+        context.ingress_ifindex = on.input_nic;
+        context.rx_queue_index = 0;
+        context.egress_ifindex = 0;
+        refresh_context();
+    }
 
     // After anything that moved the packet's head or tail. Sound: packet memory lies below 4 GiB (platform::alloc_region), so a
     // 32-bit field holds its address whole.
@@ -34,11 +53,7 @@ struct Machine {
     Packet& packet;
     const std::uint64_t budget;    // instructions
     std::uint64_t executed = 0;    // trusting: an upper bound, counted at back-edges, calls and returns; checking: exact
-    abi::XdpMd context{.data = 0, .data_end = 0, .data_meta = 0, .ingress_ifindex = packet.input_nic, .rx_queue_index = 0, .egress_ifindex = 0};
     Trap trap{};
-    std::uint64_t r0 = 0;
-    // Indeterminate at the start: the verifier proves that nothing is read before it is written.
-    alignas(16) std::uint8_t stack[abi::max_stack_bytes];
 };
 
 }  // namespace unibpf

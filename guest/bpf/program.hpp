@@ -13,6 +13,7 @@
 #include "guest/bpf/decode.hpp"
 #include "guest/bpf/isa.hpp"
 #include "guest/bpf/map.hpp"
+#include "guest/bpf/native.hpp"
 #include "guest/core/heap.hpp"
 #include "guest/core/result.hpp"
 
@@ -25,6 +26,9 @@ class Program {
     std::span<const Instruction> code() const { return code_.span(); }
     std::span<const MapRef> maps() const { return {maps_.data(), map_count_}; }
     Map* find_map(std::string_view name) const;
+    // Empty when the program is interpreted.
+    const NativeCode& native() const { return native_; }
+    void set_native(NativeCode&& native) { native_ = std::move(native); }  // before the first run
 
   private:
     friend class Loader;
@@ -34,6 +38,7 @@ class Program {
     OwnedArray<Instruction> code_;
     std::array<MapRef, abi::max_maps> maps_;
     std::size_t map_count_ = 0;
+    NativeCode native_;
 };
 
 struct MapReport {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/jit/compiler.hpp"
 #include "guest/platform/platform.hpp"
 
 namespace unibpf {
@@ -32,7 +33,7 @@ Result<EngineOption> parse_engine(std::string_view text) {
     return Error{"option", "ENGINE must be `auto`, `interpreter` or `jit`"};
 }
 
-std::string_view ProgramSlot::engine() const { return "interpreter"; }
+std::string_view ProgramSlot::engine() const { return active_ && active_->native() ? "jit" : "interpreter"; }
 
 void ProgramSlot::set_limits(std::uint64_t budget, std::uint64_t probation_ns) {
     options_.budget = budget;
@@ -60,6 +61,7 @@ Status ProgramSlot::stage(std::span<const std::uint8_t> bundle, const MapPlan& p
     {
         Stopwatch watch{report.load_start_ns, report.load_ns};
         program = TRY(loader.link());
+        TRY(choose_engine(*program, *shape));
     }
     report.map_count = maps->count;
     std::copy_n(maps->maps.begin(), maps->count, report.maps.begin());
@@ -76,7 +78,15 @@ Status ProgramSlot::check_identity(const BundleView& bundle) const {
     if (bundle.kind != options_.kind) return Error{"kind", "the bundle's kind is not the element's", static_cast<std::uint64_t>(bundle.kind)};
     if (bundle.name != options_.program) return Error{"program", "the bundle's program is not the element's"};
     if (bundle.outputs > options_.outputs) return Error{"limits", "the program names more outputs than the element has", bundle.outputs};
-    if (options_.engine == EngineOption::jit) return Error{"load", "the element asks for a JIT and this guest has none"};
+    return done();
+}
+
+// `auto` takes the interpreter when there is no room for native code; `jit` never falls back.
+Status ProgramSlot::choose_engine(Program& program, const ProgramShape& shape) const {
+    if (options_.engine == EngineOption::interpreter) return done();
+    auto native = jit::compile(program.code(), shape);
+    if (native.ok()) program.set_native(std::move(native).value());
+    else if (options_.engine == EngineOption::jit) return native.error();
     return done();
 }
 
@@ -136,7 +146,7 @@ RunResult ProgramSlot::run(Packet& packet) {
         return {RunOutcome::no_program, 0};
     }
     Machine machine{*active_, packet, options_.budget};
-    const Stop stop = interpret_trusting(machine);
+    const Stop stop = active_->native() ? jit::run(machine) : interpret_trusting(machine);
     if (probation_until_ns_ != 0) watch_probation(stop != Stop::exit);
     if (stop == Stop::exit) return {RunOutcome::ok, static_cast<std::uint32_t>(machine.r0)};
     ++(stop == Stop::budget ? counters_.budget : counters_.fault);

@@ -114,6 +114,7 @@ class ProgramSlot {
 
   private:
     Status check_identity(const BundleView& bundle) const;
+    Status choose_engine(Program& program, const ProgramShape& shape) const;
     void retire(Owned<Program>&& program);
     void swap_active_and_previous();
     void watch_probation(bool trapped);

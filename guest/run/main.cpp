@@ -1,4 +1,4 @@
-// unibpf-run: runs a bundle on packets with the guest's interpreter and prints what came out.
+// unibpf-run: runs a bundle on packets with one of the guest's engines and prints what came out.
 //
 // The same decoder, validator, loader, maps and helpers as in a guest, without graph, element or signature.
 // Exit status: 0 every packet ran to its exit, 1 the bundle was refused or a run was stopped, 2 usage.
@@ -11,6 +11,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "guest/bpf/jit/compiler.hpp"
 #include "guest/run/options.hpp"
 #include "guest/run/report.hpp"
 
@@ -25,7 +26,7 @@ std::optional<Bytes> read_bundle(const std::string& path) {
     return Bytes{std::istreambuf_iterator<char>{in}, {}};
 }
 
-Result<Owned<Program>> load(const Bytes& bytes) {
+Result<Owned<Program>> load(const Bytes& bytes, bool native) {
     static BundleView view;
     static ProgramShape shape;
     static MapReport report;
@@ -33,7 +34,9 @@ Result<Owned<Program>> load(const Bytes& bytes) {
     TRY(validate_program(view, shape));
     Loader loader{view};
     TRY(loader.build_maps({}, nullptr, report));
-    return loader.link();
+    Owned<Program> program = TRY(loader.link());
+    if (native) program->set_native(TRY(jit::compile(program->code(), shape)));
+    return program;
 }
 
 PacketPtr packet_of(const Bytes& bytes) {
@@ -51,7 +54,7 @@ RunReport run_packet(const Program& program, const Bytes& bytes, const Options& 
         Machine machine{program, *packet, options.budget};
         if (options.policy == Policy::checking) std::memset(machine.stack, 0, sizeof machine.stack);
         const auto start = std::chrono::steady_clock::now();
-        report.stop = interpret(machine, options.policy);
+        report.stop = options.jit ? jit::run(machine) : interpret(machine, options.policy);
         total += std::chrono::steady_clock::now() - start;
         report.code = machine.r0;
         report.instructions = machine.executed;
@@ -75,7 +78,7 @@ int run(const Options& options) {
         std::cerr << "error: cannot read `" << options.bundle << "`\n";
         return 2;
     }
-    const auto loaded = load(*bytes);
+    const auto loaded = load(*bytes, options.jit);
     if (!loaded.ok()) {
         std::cerr << "error[" << loaded.error().rule << "]: " << loaded.error().text << " (got " << loaded.error().value << ")\n";
         return 1;

@@ -46,6 +46,10 @@ bool set_option(Options& options, const std::string& name, const std::string& va
         options.policy = value == "checking" ? Policy::checking : Policy::trusting;
         return true;
     }
+    if (name == "--engine" && (value == "interpreter" || value == "jit")) {
+        options.jit = value == "jit";
+        return true;
+    }
     error = "option `" + name + "` does not take `" + value + "`";
     return false;
 }

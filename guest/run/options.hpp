@@ -15,7 +15,8 @@ using Bytes = std::vector<std::uint8_t>;
 struct Options {
     std::string bundle;                       // path, or "-" for standard input
     std::vector<Bytes> packets;               // run one after the other on the same maps
-    Policy policy = Policy::checking;
+    Policy policy = Policy::checking;         // of the interpreter
+    bool jit = false;                         // native code instead
     std::uint64_t repeat = 1;                 // runs of each packet; the last one is reported, ns is the mean
     std::uint64_t budget = abi::default_budget;
     bool maps = false;                        // print map contents after the last packet
@@ -24,8 +25,8 @@ struct Options {
 };
 
 inline constexpr const char* usage =
-    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--policy checking|trusting] [--repeat N] [--budget N]\n"
-    "                         [--maps] [--json]\n"
+    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--engine interpreter|jit]\n"
+    "                         [--policy checking|trusting] [--repeat N] [--budget N] [--maps] [--json]\n"
     "       unibpf-run --opcodes\n";
 
 // Nothing, with a sentence in `error`, when the arguments make no sense.

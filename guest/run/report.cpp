@@ -73,6 +73,7 @@ std::string report_json(const Program& program, const RunReport& report, bool wi
     std::snprintf(ns, sizeof ns, "%.1f", report.ns);
     return "{\"verdict\":" + quoted(verdict_name(program, report)) + ",\"verdict_code\":" + std::to_string(report.code) +
            ",\"packet\":" + quoted(report.packet) + ",\"instructions\":" + std::to_string(report.instructions) + ",\"ns\":" + ns +
+           ",\"engine\":" + quoted(program.native() ? "jit" : "interpreter") +
            ",\"trap\":" + trap_json(report) + (with_maps ? ",\"maps\":" + maps_json(program) : "") + "}\n";
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.verifier import frontend
 from tests.support import kernel_oracle
-from tests.support.bundles import Runner
+from tests.support.bundles import ENGINES, Runner
 from tests.support.packets import random_packets
 from unibpf.bundle import decode
 
@@ -42,12 +42,12 @@ def compiled(source: Path, directory: Path) -> bytes:
     return frontend.translate(target.read_bytes(), frontend.Options()).bundle
 
 
-@pytest.mark.parametrize("policy", ["checking", "trusting"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
-def test_guest_and_kernel_end_alike(source: Path, policy: str, tmp_path: Path, runner: Runner) -> None:
+def test_guest_and_kernel_end_alike(source: Path, engine: str, tmp_path: Path, runner: Runner) -> None:
     data = compiled(source, tmp_path)
     packets = random_packets(random.Random(source.stem), PACKETS)
-    reports = runner.run(data, packets, policy=policy)
+    reports = runner.run(data, packets, engine=engine)
     bundle = decode(data)
     with kernel_oracle.Oracle(bundle=bundle) as kernel:
         for number, (packet, report) in enumerate(zip(packets, reports, strict=True)):

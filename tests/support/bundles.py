@@ -6,10 +6,17 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from unibpf.bundle import Bundle, BundleMap, encode
 from unibpf.messages import Kind
+
+# What runs a program: the interpreter under one of its policies, or native code.
+ENGINES: Final = {
+    "checking": ("--policy", "checking"),
+    "trusting": ("--policy", "trusting"),
+    "jit": ("--engine", "jit"),
+}
 
 
 def helpers_called(code: bytes) -> tuple[int, ...]:
@@ -37,12 +44,12 @@ class Runner:
         bundle: bytes,
         packets: Iterable[bytes] = (bytes(64),),
         *,
-        policy: str = "checking",
+        engine: str = "checking",
         budget: int = 1_000_000,
     ) -> list[dict[str, Any]]:
         (self.directory / "bundle").write_bytes(bundle)
         (self.directory / "packets").write_text("".join(packet.hex() + "\n" for packet in packets))
-        arguments = ["bundle", "--packets", "packets", "--policy", policy, "--budget", str(budget), "--maps", "--json"]
+        arguments = ["bundle", "--packets", "packets", *ENGINES[engine], "--budget", str(budget), "--maps", "--json"]
         command = [self.executable, *arguments]
         done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
         if not done.stdout:

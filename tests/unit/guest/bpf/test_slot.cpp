@@ -1,8 +1,10 @@
 // A slot's life: fails closed, stages beside what runs, swaps, keeps maps, rolls back, and guards its budget.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "guest/bpf/slot.hpp"
 #include "tests/unit/guest/bpf/bundle_builder.hpp"
@@ -17,8 +19,9 @@ constexpr Instruction mov0(std::int32_t value) { return {0xb7, 0, 0, 0, value}; 
 constexpr Instruction leave = {0x95, 0, 0, 0, 0};
 constexpr Instruction forever = {0x05, 0, 0, -1, 0};
 
-ProgramSlot::Options options_of() {
+ProgramSlot::Options options_of(EngineOption engine = EngineOption::automatic) {
     ProgramSlot::Options options;
+    options.engine = engine;
     options.element = "fw";
     options.program = "firewall";
     options.kind = abi::Kind::rewriter;
@@ -26,8 +29,26 @@ ProgramSlot::Options options_of() {
     return options;
 }
 
+// While one lives, the process gets no new pages: no native code.
+class NoNewPages {
+  public:
+    NoNewPages() {
+        getrlimit(RLIMIT_AS, &before_);
+        const rlimit none{0, before_.rlim_max};
+        setrlimit(RLIMIT_AS, &none);
+    }
+    ~NoNewPages() { setrlimit(RLIMIT_AS, &before_); }
+    NoNewPages(const NoNewPages&) = delete;
+    NoNewPages& operator=(const NoNewPages&) = delete;
+
+  private:
+    rlimit before_{};
+};
+
 struct Bench {
-    ProgramSlot slot{options_of()};
+    explicit Bench(EngineOption engine = EngineOption::automatic) : slot{options_of(engine)} {}
+
+    ProgramSlot slot;
     StageReport report;
 
     std::string stage(const BundleSpec& spec, std::uint64_t sequence, const MapPlan& plan = {}) {
@@ -130,13 +151,36 @@ TEST_CASE("a bundle that cannot be staged changes nothing") {
     }
 }
 
-TEST_CASE("an element that insists on a JIT refuses an interpreter") {
-    auto options = options_of();
-    options.engine = EngineOption::jit;
-    ProgramSlot slot{options};
-    StageReport report;
-    const Status status = slot.stage(test::encode(returning(2)), {}, {}, report);
-    CHECK(std::string_view{status.error().rule} == "load");
+TEST_CASE("the engine is what the element asked for") {
+    for (const auto& [option, engine] : {std::pair{EngineOption::automatic, "jit"}, {EngineOption::jit, "jit"}, {EngineOption::interpreter, "interpreter"}}) {
+        Bench bench{option};
+        bench.install(returning(2), 1);
+        CHECK(bench.slot.engine() == engine);
+        CHECK(bench.run().code == 2);
+    }
+}
+
+TEST_CASE("without room for native code `auto` interprets and `jit` refuses") {
+    for (const auto option : {EngineOption::automatic, EngineOption::jit}) {
+        Bench bench{option};
+        bench.install(returning(2), 1);
+        const auto bundle = test::encode(returning(1));
+        Status status = done();
+        {
+            const NoNewPages whole;
+            status = bench.slot.stage(bundle, {}, {.sequence = 2}, bench.report);
+        }
+        if (option == EngineOption::automatic) {
+            REQUIRE(status.ok());
+            REQUIRE(bench.slot.activate().ok());
+            CHECK(bench.slot.engine() == "interpreter");
+            CHECK(bench.run().code == 1);
+        } else {
+            CHECK(std::string_view{status.error().rule} == "memory");
+            CHECK(bench.slot.staged() == nullptr);
+            CHECK(bench.run().code == 2);
+        }
+    }
 }
 
 TEST_CASE("kept maps are shared by old and new program, in both directions") {
@@ -199,11 +243,13 @@ TEST_CASE("constants come from the new program though its other maps are kept") 
 }
 
 TEST_CASE("a program that exceeds its budget is stopped and counted") {
-    Bench bench;
-    bench.install(endless(), 1);
-    CHECK(bench.run().outcome == RunOutcome::budget);
-    CHECK(bench.slot.counters().budget == 1);
-    CHECK(bench.slot.active()->sequence == 1);
+    for (const auto engine : {EngineOption::interpreter, EngineOption::jit}) {
+        Bench bench{engine};
+        bench.install(endless(), 1);
+        CHECK(bench.run().outcome == RunOutcome::budget);
+        CHECK(bench.slot.counters().budget == 1);
+        CHECK(bench.slot.active()->sequence == 1);
+    }
 }
 
 TEST_CASE("in probation a program that keeps being stopped is rolled back, once") {
