@@ -46,7 +46,7 @@ class Boot:
     programs: dict[str, bytes] = field(default_factory=dict)  # bundle by element
     nics: dict[str, bytes] = field(default_factory=lambda: dict(NICS))
     guest: str = "test-1"
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     seed: bytes = field(default_factory=lambda: os.urandom(32))
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     sequence: int = 1_700_000_000
