@@ -437,6 +437,18 @@ def test_a_rebooted_guest_takes_what_ran_before_and_nothing_older(
             )
 
 
+def test_a_guest_that_pins_an_es256_key_takes_its_releases_and_nobody_elses(
+    machine: Machine, bin_directory: Path, signer: Signer
+) -> None:
+    hsm = live_guest.EcSigner()
+    with running(machine, bin_directory, live_guest.boot(hsm, programs=[first_program(hsm, V1, sequence=10)])) as guest:
+        assert guest.passes()
+        assert guest.channel.request("PUT", "/elements/fw/program", update(signer, V2, sequence=11)).rule == "key"
+        assert guest.passes()
+        assert guest.channel.request("PUT", "/elements/fw/program", update(hsm, V2, sequence=11)).name == "2.04"
+        assert not guest.passes()
+
+
 def unsigned(signer: Signer) -> BootImage:
     return live_guest.boot(signer, graph_envelope=Signer().graph(live_guest.GRAPH))
 

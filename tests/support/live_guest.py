@@ -14,11 +14,15 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any, Literal
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from unibpf import boot_image, bundle, cbor, control_mac, envelope
 from unibpf.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
-from unibpf.envelope import EDDSA, Release, TrustedKey, VerifierNote
+from unibpf.envelope import EDDSA, ES256, Release, TrustedKey, VerifierNote
 
 Machine = Literal["process", "microvm", "q35"]
 GET, POST, PUT, FETCH = 1, 2, 3, 5
@@ -47,10 +51,13 @@ class Signer:
         self._key = Ed25519PrivateKey.generate()
         self.trusted = TrustedKey(alg=EDDSA, key=self._key.public_key().public_bytes_raw())
 
+    def raw_signature(self, data: bytes) -> bytes:
+        return self._key.sign(data)
+
     def sign(self, release: Release) -> bytes:
-        protected = envelope.protected_header(EDDSA, self.trusted.kid)
+        protected = envelope.protected_header(self.trusted.alg, self.trusted.kid)
         payload = envelope.encode_release(release)
-        return envelope.assemble(protected, payload, self._key.sign(envelope.to_be_signed(protected, payload)))
+        return envelope.assemble(protected, payload, self.raw_signature(envelope.to_be_signed(protected, payload)))
 
     def release(self, data: bytes, **fields: Any) -> bytes:
         """The envelope over `data`; `fields` override those of a filter `firewall` for audience `edge`."""
@@ -67,6 +74,19 @@ class Signer:
 
     def graph(self, text: str) -> bytes:
         return self.release(text.encode(), kind="graph", program="test-graph")
+
+
+class EcSigner(Signer):
+    """The same with P-256, as an HSM without Edwards curves would sign (ES256)."""
+
+    def __init__(self) -> None:
+        self._ec_key = ec.generate_private_key(ec.SECP256R1())
+        point = self._ec_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        self.trusted = TrustedKey(alg=ES256, key=point)
+
+    def raw_signature(self, data: bytes) -> bytes:
+        r, s = decode_dss_signature(self._ec_key.sign(data, ec.ECDSA(SHA256())))
+        return r.to_bytes(32) + s.to_bytes(32)
 
 
 def signed_bundle(signed: bytes, data: bytes) -> bytes:
