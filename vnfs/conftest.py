@@ -1,0 +1,14 @@
+"""What the tests of all network functions share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.bundles import Runner
+from unibpf.settings import binary_directory
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(executable=binary_directory(os.environ) / "unibpf-run", directory=tmp_path)
