@@ -156,14 +156,15 @@ struct Checker {
         const Register culprit = left.is_number() ? insn.src.reg : insn.dst;
         const Value& pointer = left.is_number() ? right : left;
         if (pointer.kind == Kind::mixed) return fault(Rule::pointer_kind, name(culprit) + " holds an address on some paths and something else on others", culprit);
-        if (insn.width == 32) return fault(Rule::pointer_arithmetic, "32-bit arithmetic on an address", culprit, "keep the pointer in a 64-bit variable");
+        const bool difference = insn.op == Alu::sub && left.is_pointer() && right.is_pointer();
+        if (insn.width == 32 && !difference) return fault(Rule::pointer_arithmetic, "32-bit arithmetic on an address", culprit, "keep the pointer in a 64-bit variable");
         if (pointer.may_be_null()) return fault(Rule::null_check, "arithmetic on " + name(culprit) + ", which may be null", culprit, null_hint(pointer));
         return arithmetic(insn, left, right, culprit);
     }
 
-    // 32-bit moves would cut an address in two.
+    // 32-bit moves would cut an address in two, but for those of the guest's packet memory.
     Outcome move(const Compute& insn, const Value& value) const {
-        if (insn.width == 64 || value.is_number()) return std::nullopt;
+        if (insn.width == 64 || value.is_number() || state.is_short_address(value, options.platform)) return std::nullopt;
         return fault(Rule::pointer_arithmetic, "32-bit move of an address", insn.src.reg, "keep the pointer in a 64-bit variable");
     }
 
@@ -193,7 +194,9 @@ struct Checker {
         if (left.is_pointer() && right.is_pointer()) return std::nullopt;
         const Value& number = left.is_number() ? left : right;
         const bool equality = insn.condition == Condition::eq || insn.condition == Condition::ne;
-        if (number.is_constant() && number.delta == 0 && equality && insn.width == 64) return std::nullopt;
+        const Value& pointer = left.is_number() ? right : left;
+        const bool whole = insn.width == 64 || state.is_short_address(pointer, options.platform);
+        if (number.is_constant() && number.delta == 0 && equality && whole) return std::nullopt;
         const Register culprit = left.is_number() ? insn.right.reg : insn.left;
         return fault(Rule::pointer_leak, "comparison of an address with a number", culprit, "compare pointers only with null or with pointers into the same object");
     }

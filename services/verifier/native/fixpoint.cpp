@@ -4,8 +4,10 @@
 #include <array>
 #include <ctime>
 #include <memory>
+#include <utility>
 
 #include "services/verifier/native/checker.hpp"
+#include "services/verifier/native/partition.hpp"
 #include "services/verifier/native/termination.hpp"
 #include "services/verifier/native/transformer.hpp"
 
@@ -16,16 +18,18 @@ namespace {
 constexpr unsigned unroll_decided = 256;       // iterations, where each decides whether another follows
 constexpr unsigned unroll_undecided = 24;      // iterations, where paths may leave the loop or stay
 constexpr std::uint64_t unroll_work = 200'000; // instructions in all
+constexpr std::uint64_t partition_work = 300'000;
 constexpr unsigned joins_before_widening = 2, widenings_with_thresholds = 6, most_iterations = 64, narrowings = 2;
 
 class Engine {
   public:
-    Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto)
-        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, pending_(cfg.blocks.size()) {}
+    Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts)
+        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, disjuncts_{disjuncts}, pending_(cfg.blocks.size()) {}
 
     Analysis run() {
-        pending_[0] = std::make_unique<State>(State::entry(options_.platform));
-        if (!wto_.loops_of[0].empty()) enter_loops(*pending_[0], 0, 0);
+        State entry = State::entry(options_.platform);
+        enter_loops(entry, 0, 0);
+        arrive(0, std::move(entry));
         for (const Component& component : wto_.components) visit(component, true);
         for (const std::uint32_t depth : frame_bytes_) result_.stack_bytes += depth;
         return std::move(result_);
@@ -33,14 +37,20 @@ class Engine {
 
   private:
     using Pending = std::unique_ptr<State>;
+    using States = std::vector<Pending>;  // disjuncts: one of them holds
 
     void visit(const Component& component, bool checking) {
-        if (component.is_loop) {
-            visit_loop(component, checking);
-        } else if (pending_[component.head]) {
-            const Pending state = std::move(pending_[component.head]);
-            run_block(component.head, *state, checking);
-        }
+        if (component.is_loop) return visit_loop(component, checking);
+        States waiting = take(component.head);
+        for (const Pending& state : waiting) run_block(component.head, *state, checking);
+    }
+
+    States take(BlockId block) { return std::exchange(pending_[block], {}); }
+
+    static Pending joined(States&& states) {
+        if (states.empty()) return nullptr;
+        for (std::size_t i = 1; i < states.size(); ++i) *states[0] = join(*states[0], *states[i]);
+        return std::move(states[0]);
     }
 
     // --- loops
@@ -49,50 +59,65 @@ class Engine {
     struct Entry { BlockId block; Pending state; };
     struct Held { BlockId block; Pending state; std::size_t common; };  // loops that both ends of the edge share
 
+    // Each way into the loop is followed by itself, unless it is entered elsewhere than at its head.
     void visit_loop(const Component& loop, bool checking) {
         std::vector<Entry> entries;
         take_entries(loop, entries);
-        if (entries.empty()) return;
-        if (unroll(loop, entries, checking)) return;
-        iterate(loop, entries, checking);
+        const bool at_head = std::all_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.block == loop.head; });
+        if (!at_head) return iterate(loop, merged(std::move(entries)), checking);
+        for (Entry& entry : entries) {
+            if (unroll(loop, *entry.state, checking)) continue;
+            std::vector<Entry> single;
+            single.push_back(std::move(entry));
+            iterate(loop, single, checking);
+        }
     }
 
     // States that wait at any block of the loop have come from outside it.
     void take_entries(const Component& component, std::vector<Entry>& entries) {
-        if (pending_[component.head]) entries.push_back({component.head, std::move(pending_[component.head])});
+        for (Pending& state : take(component.head)) entries.push_back({component.head, std::move(state)});
         for (const Component& inner : component.body) take_entries(inner, entries);
     }
 
-    // Runs the loop's body once. `at_head` is the state at the head, if any; returns what comes back to the head.
-    Pending pass(const Component& loop, const State* at_head, const std::vector<Entry>& entries, bool checking) {
-        for (const Entry& entry : entries) {
-            if (entry.block != loop.head) pending_[entry.block] = std::make_unique<State>(*entry.state);
+    static std::vector<Entry> merged(std::vector<Entry>&& entries) {
+        std::vector<Entry> result;
+        for (Entry& entry : entries) {
+            if (!result.empty() && result.back().block == entry.block) *result.back().state = join(*result.back().state, *entry.state);
+            else result.push_back(std::move(entry));
         }
-        if (at_head != nullptr) {
-            State state = *at_head;
+        return result;
+    }
+
+    // Runs the loop's body once, from the states at the head and those that enter elsewhere; returns what comes back to the head.
+    States pass(const Component& loop, const States& at_head, const std::vector<Entry>& entries, bool checking) {
+        for (const Entry& entry : entries) {
+            if (entry.block != loop.head) arrive(entry.block, State{*entry.state});
+        }
+        for (const Pending& start : at_head) {
+            State state = *start;
             run_block(loop.head, state, checking);
         }
         for (const Component& inner : loop.body) visit(inner, checking);
-        return std::move(pending_[loop.head]);
+        return take(loop.head);
     }
 
     // Exact execution of a loop that ends soon. Exits are held back until it has ended.
-    bool unroll(const Component& loop, const std::vector<Entry>& entries, bool checking) {
-        if (entries.size() != 1 || entries[0].block != loop.head || work_ > unroll_until_) return false;
+    bool unroll(const Component& loop, const State& entry, bool checking) {
+        if (work_ > unroll_work) return false;
         const std::size_t findings_before = result_.findings.size(), held_before = held_.size();
         const auto bounds_before = result_.loop_bounds;
         active_.push_back({true, true});
-        Pending state = std::make_unique<State>(*entries[0].state);
+        States states;
+        states.push_back(std::make_unique<State>(entry));
         bool undecided = false;
         unsigned iterations = 0;
-        for (; state && iterations <= (undecided ? unroll_undecided : unroll_decided) && work_ <= unroll_until_; ++iterations) {
+        for (; !states.empty() && iterations <= (undecided ? unroll_undecided : unroll_decided) && work_ <= unroll_work; ++iterations) {
             const std::size_t exits = held_.size();
-            Pending next = pass(loop, state.get(), {}, checking);
-            undecided |= next && held_.size() > exits;
-            state = std::move(next);
+            states = pass(loop, states, {}, checking);
+            undecided |= !states.empty() && held_.size() > exits;
         }
         active_.pop_back();
-        if (state) {
+        if (!states.empty()) {
             held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held_before), held_.end());
             result_.findings.resize(findings_before);
             result_.loop_bounds = bounds_before;
@@ -117,12 +142,20 @@ class Engine {
         return std::any_of(active_.begin() + static_cast<std::ptrdiff_t>(std::min(common, active_.size())), active_.end(), [](const Active& loop) { return loop.unrolling; });
     }
 
+    // The invariant at the head, as the one state that `pass` starts from.
+    static States only(const Pending& state) {
+        States result;
+        if (state) result.push_back(std::make_unique<State>(*state));
+        return result;
+    }
+
     void iterate(const Component& loop, const std::vector<Entry>& entries, bool checking) {
         const State* outside = nullptr;
         for (const Entry& entry : entries) {
             if (entry.block == loop.head) outside = entry.state.get();
         }
-        active_.push_back({false});
+        if (entries.empty()) return;
+        active_.push_back({});
         Pending invariant = outside == nullptr ? nullptr : std::make_unique<State>(*outside);
         Pending back = stabilise(loop, entries, invariant);
         for (unsigned i = 0; i < narrowings && back; ++i) {
@@ -130,12 +163,12 @@ class Engine {
             const bool better = !leq(*invariant, *next);
             invariant = std::move(next);
             if (!better) break;
-            back = pass(loop, invariant.get(), entries, false);
+            back = joined(pass(loop, only(invariant), entries, false));
         }
         if (!back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
         active_.back().is_final = true;
         if (checking && invariant) check_bound(loop.head, *invariant);
-        pass(loop, invariant.get(), entries, checking);
+        pass(loop, only(invariant), entries, checking);
         active_.pop_back();
     }
 
@@ -143,7 +176,7 @@ class Engine {
     Pending stabilise(const Component& loop, const std::vector<Entry>& entries, Pending& invariant) {
         const auto thresholds = collect_thresholds(loop);
         for (unsigned i = 0; i < most_iterations; ++i) {
-            Pending back = pass(loop, invariant.get(), entries, false);
+            Pending back = joined(pass(loop, only(invariant), entries, false));
             if (!back) return nullptr;
             if (!invariant) {
                 invariant = std::move(back);
@@ -226,8 +259,8 @@ class Engine {
         const Insn& insn = program_.insns[block.last];
         if (const auto* branch = std::get_if<Branch>(&insn); branch != nullptr) {
             State taken = state;
-            if (!last_held || follow(taken, *branch, true)) deliver(id, block.taken, std::move(taken));
-            if (!last_held || follow(state, *branch, false)) deliver(id, block.next, std::move(state));
+            if (!last_held || follow(taken, *branch, true, options_)) deliver(id, block.taken, std::move(taken));
+            if (!last_held || follow(state, *branch, false, options_)) deliver(id, block.next, std::move(state));
             return;
         }
         if (block.next == no_block) return;
@@ -270,12 +303,14 @@ class Engine {
     }
 
     void arrive(BlockId block, State&& state) {
-        Pending& waiting = pending_[block];
-        if (!waiting) {
-            waiting = std::make_unique<State>(std::move(state));
+        States& waiting = pending_[block];
+        for (Pending& other : waiting) {
+            if (disjuncts_ > 1 && worth_separating(*other, state)) continue;
+            *other = join(*other, state);
             return;
         }
-        *waiting = join(*waiting, state);
+        if (waiting.size() < disjuncts_) waiting.push_back(std::make_unique<State>(std::move(state)));
+        else *waiting.back() = join(*waiting.back(), state);
     }
 
     // --- the rest
@@ -304,6 +339,7 @@ class Engine {
 
     void tick(std::uint64_t instructions) {
         work_ += instructions;
+        if (disjuncts_ > 1 && work_ > partition_work) throw GaveUp{"partitioning takes too long"};
         if (++ticks_ % 256 != 0) return;
         if (static_cast<double>(std::clock()) / CLOCKS_PER_SEC > options_.max_seconds) throw GaveUp{"the analysis takes longer than its limit"};
     }
@@ -312,18 +348,19 @@ class Engine {
     const Options& options_;
     const Cfg& cfg_;
     const Wto& wto_;
-    std::vector<Pending> pending_;
+    const unsigned disjuncts_;
+    std::vector<States> pending_;
     std::vector<Active> active_;   // parallel to the loops around the block that runs
     std::vector<Held> held_;       // exits of loops that are being unrolled
     std::array<std::uint32_t, abi::max_frames> frame_bytes_{};
-    std::uint64_t work_ = 0, unroll_until_ = unroll_work, ticks_ = 0;
+    std::uint64_t work_ = 0, ticks_ = 0;
     Analysis result_;
 };
 
 }  // namespace
 
-Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto) {
-    return Engine{program, options, cfg, wto}.run();
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts) {
+    return Engine{program, options, cfg, wto, disjuncts}.run();
 }
 
 }  // namespace unibpf::analyser

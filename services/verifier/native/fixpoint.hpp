@@ -4,6 +4,8 @@
 // Soundness: assertions are checked only in the pass that uses the final invariants (`checking`). In all other passes a failing
 // assertion is taken as an assumption: the instruction's effect is replaced by an over-approximation of every execution for which
 // it holds. So invariants cover every execution up to its first fault, and the last pass shows that there is no first fault.
+// Partitioning: with `disjuncts` above one, paths that meet stay apart, up to that many at a block, where a flag differs (a constant,
+// or null against a pointer) and something is known on one path only. So `if (valid) use(header)` is understood.
 // States are kept for blocks that wait to be run and for heads of active loops, not per instruction.
 #pragma once
 
@@ -31,6 +33,6 @@ struct Analysis {
     std::uint32_t stack_bytes = 0;
 };
 
-Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto);
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts);
 
 }  // namespace unibpf::analyser

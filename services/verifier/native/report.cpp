@@ -16,6 +16,9 @@
 namespace unibpf::analyser {
 namespace {
 
+// Disjuncts at a block. Most programs need no partitioning; one that is refused gets a closer look.
+constexpr unsigned precisions[] = {1, 8, 64};
+
 // JSON text (RFC 8259 7); names are UTF-8 already, the decoder saw to that.
 std::string quoted(std::string_view text) {
     static constexpr char digits[] = "0123456789abcdef";
@@ -94,7 +97,14 @@ void run_analysis(const Program& program, const Options& options, Report& report
     }
     const Cfg& cfg = std::get<Cfg>(built);
     const Wto wto = build_wto(cfg);
-    Analysis analysis = analyse(program, options, cfg, wto);
+    Analysis analysis = analyse(program, options, cfg, wto, precisions[0]);
+    for (std::size_t i = 1; i < std::size(precisions) && !analysis.findings.empty(); ++i) {
+        try {
+            analysis = analyse(program, options, cfg, wto, precisions[i]);
+        } catch (const GaveUp&) {
+            break;  // what is known already stands
+        }
+    }
     report.findings = std::move(analysis.findings);
     report.stack_bytes = analysis.stack_bytes;
     collect_loops(analysis, cfg, report);

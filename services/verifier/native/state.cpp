@@ -104,6 +104,12 @@ std::optional<std::int64_t> State::upper_difference(const Value& a, const Value&
     return static_cast<std::int64_t>(best);
 }
 
+bool State::is_short_address(const Value& value, Platform platform) const {
+    if (platform != Platform::guest || value.kind != Kind::packet || value.may_be_null()) return false;
+    const auto low = upper_difference(Value::number(meta_start), value), high = upper_difference(value, Value::number(packet_size));
+    return low && *low <= 0 && high && *high <= 0;
+}
+
 Value State::add(const Value& a, const Value& b) {
     if (b.symbol == zero_symbol) return a.moved(b.delta);
     if (a.symbol == zero_symbol) return plain(b).moved(a.delta);

@@ -68,6 +68,9 @@ class State {
     Value add(const Value& a, const Value& b);
     Value subtract(const Value& a, const Value& b);
 
+    // Points into the packet or at its end, so that the address fits 32 bits where packets lie below 4 GiB (design section 7).
+    bool is_short_address(const Value& value, Platform platform) const;
+
     // --- learning; false: the state cannot occur
     [[nodiscard]] bool assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b);
     [[nodiscard]] bool narrow(const Value& value, const Scalar& scalar);

@@ -36,7 +36,7 @@ struct Transformer {
     void operator()(const Compute& insn) {
         const Value left = reg(insn.dst), right = operand(insn.src);
         if (insn.op == Alu::mov) {
-            reg(insn.dst) = insn.width == 64 ? right : truncate(right, 4);
+            reg(insn.dst) = insn.width == 64 || right.is_pointer() ? right : truncate(right, 4);
         } else if (left.is_number() && right.is_number()) {
             reg(insn.dst) = numbers(insn, left, right);
         } else {
@@ -107,7 +107,10 @@ struct Transformer {
 
     Value pointers(const Compute& insn, const Value& left, const Value& right) {
         const auto term = [](const Value& value) { return Value::number(value.symbol, value.delta); };
-        if (insn.op == Alu::sub && right.is_pointer()) return state.subtract(term(left), term(right));
+        if (insn.op == Alu::sub && right.is_pointer()) {
+            const Value distance = state.subtract(term(left), term(right));
+            return insn.width == 64 ? distance : truncate(distance, 4);
+        }
         if (insn.op == Alu::sub) return with_term(left, state.subtract(term(left), right));
         if (left.is_number()) return with_term(right, state.add(term(right), left));
         return with_term(left, state.add(term(left), right));
@@ -283,8 +286,9 @@ bool follow_null(State& state, const Value& pointer, bool is_null) {
 }
 
 // Two pointers into the packet compare as their offsets do, as long as no address wraps.
-bool follow_pointers(State& state, const Branch& branch, bool taken, const Value& left, const Value& right) {
-    const bool comparable = branch.width == 64 && left.kind == right.kind && left.object == right.object &&
+bool follow_pointers(State& state, const Branch& branch, bool taken, const Value& left, const Value& right, Platform platform) {
+    const bool whole = branch.width == 64 || (state.is_short_address(left, platform) && state.is_short_address(right, platform));
+    const bool comparable = whole && left.kind == right.kind && left.object == right.object &&
                             (left.kind == Kind::packet || left.kind == Kind::stack) && !left.may_be_null() && !right.may_be_null();
     if (!comparable) return true;
     const Value a = Value::number(left.symbol, left.delta), b = Value::number(right.symbol, right.delta);
@@ -315,14 +319,14 @@ void apply(State& state, const Insn& insn, const Program& program, const Options
 
 bool apply_assumed(State& state, const Insn& insn, const Options& options) { return std::visit(Assumed{state, options}, insn); }
 
-bool follow(State& state, const Branch& branch, bool taken) {
+bool follow(State& state, const Branch& branch, bool taken, const Options& options) {
     const Value left = state.registers[branch.left];
     const Value right = branch.right.is_register ? state.registers[branch.right.reg] : Value::constant(static_cast<std::uint64_t>(branch.right.imm));
     if (left.is_number() && right.is_number()) return state.assume(branch.condition, branch.width, taken, left, right);
     if (is_zero(left) || is_zero(right)) {
         return follow_null(state, is_zero(left) ? right : left, (branch.condition == Condition::eq) == taken);
     }
-    return follow_pointers(state, branch, taken, left, right);
+    return follow_pointers(state, branch, taken, left, right, options.platform);
 }
 
 void enter_call(State& state) {

@@ -15,7 +15,7 @@ void apply(State& state, const Insn& insn, const Program& program, const Options
 [[nodiscard]] bool apply_assumed(State& state, const Insn& insn, const Options& options);
 
 // Learns from a branch; false: this side is never taken.
-[[nodiscard]] bool follow(State& state, const Branch& branch, bool taken);
+[[nodiscard]] bool follow(State& state, const Branch& branch, bool taken, const Options& options);
 
 // Enters and leaves a subprogram (RFC 9669 2.1: r6 to r9 and r10 survive, r1 to r5 do not).
 void enter_call(State& state);
