@@ -2,8 +2,10 @@
 
 #include <atomic>
 
+#include "guest/bpf/random.hpp"
 #include "guest/control/coap/server.hpp"
 #include "guest/control/context.hpp"
+#include "guest/control/crypto.hpp"
 #include "guest/control/frame_queue.hpp"
 #include "guest/control/net/frames.hpp"
 #include "guest/control/resources.hpp"
@@ -93,7 +95,17 @@ struct Control::State {
     bool transmit();
 };
 
+// Maps hash their keys under a secret of this boot, whatever the machine offers as entropy; before any map is made.
+static void seed_maps(std::span<const std::uint8_t, 32> seed) {
+    constexpr std::uint8_t salt[] = {'u', 'n', 'i', 'b', 'p', 'f', '.', 'v', '1'};
+    constexpr std::uint8_t info[] = {'m', 'a', 'p', '-', 'h', 'a', 's', 'h'};
+    std::array<std::uint8_t, 16> key;
+    crypto::hkdf_expand(crypto::hkdf_extract(salt, seed), info, key);
+    random::seed(key);
+}
+
 Result<Control*> Control::create(const ControlParts& parts) {
+    seed_maps(parts.boot->seed);
     // Both live as long as the guest and are never released.
     void* state_memory = Heap::system().allocate(sizeof(State));
     void* memory = Heap::system().allocate(sizeof(Control));
