@@ -31,11 +31,11 @@ struct Collector {
     void operator()(const LoadNumber& insn) { destination(insn.dst); }
     void operator()(const LoadMap& insn) {
         destination(insn.dst);
-        out.add(NamesMap{insn.map, 0});
+        out.add(NamesMap{insn.map, false, 0});
     }
     void operator()(const LoadMapValue& insn) {
         destination(insn.dst);
-        out.add(NamesMap{insn.map, insn.offset});
+        out.add(NamesMap{insn.map, true, insn.offset});
     }
     void operator()(const Load& insn) {
         out.add(Initialised{insn.base});

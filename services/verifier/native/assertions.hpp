@@ -31,8 +31,8 @@ struct Storable { Register base; std::uint8_t bytes; Register src; };
 struct Callable { std::uint32_t helper; };
 // Argument `position` (0 is r1) of a helper call is what its row asks for.
 struct Argument { std::uint32_t helper; std::uint8_t position; };
-// The map load names a map; the offset lies in its value.
-struct NamesMap { std::uint32_t map; std::uint32_t offset; };
+// The 64-bit load names a map, or an offset into the only value of one.
+struct NamesMap { std::uint32_t map; bool is_value; std::uint32_t offset; };
 // The program's result.
 struct ReturnsNumber {};
 

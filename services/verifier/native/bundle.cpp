@@ -13,13 +13,24 @@ Map map_of(const BundleMap& in) {
     return map;
 }
 
+Malformed malformed(const Error& error) {
+    return {std::string{error.text} + " (rule `" + error.rule + "`, got " + std::to_string(error.value) + ")"};
+}
+
 }  // namespace
+
+std::optional<Malformed> loader_objects(std::span<const std::uint8_t> bytes) {
+    const auto view = std::make_unique<BundleView>();
+    ProgramShape shape;
+    if (const Status status = decode_bundle(bytes, *view); !status) return malformed(status.error());
+    if (const Status status = validate_program(*view, shape); !status) return malformed(status.error());
+    return std::nullopt;
+}
 
 std::variant<Program, Malformed> read_bundle(std::span<const std::uint8_t> bytes) {
     const auto view = std::make_unique<BundleView>();
     if (const Status status = decode_bundle(bytes, *view); !status) {
-        const Error& error = status.error();
-        return Malformed{std::string{error.text} + " (rule `" + error.rule + "`, got " + std::to_string(error.value) + ")"};
+        return malformed(status.error());
     }
     Program program;
     program.name = view->name;

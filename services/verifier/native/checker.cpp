@@ -158,7 +158,10 @@ struct Checker {
         if (pointer.kind == Kind::mixed) return fault(Rule::pointer_kind, name(culprit) + " holds an address on some paths and something else on others", culprit);
         const bool difference = insn.op == Alu::sub && left.is_pointer() && right.is_pointer();
         if (insn.width == 32 && !difference) return fault(Rule::pointer_arithmetic, "32-bit arithmetic on an address", culprit, "keep the pointer in a 64-bit variable");
-        if (pointer.may_be_null()) return fault(Rule::null_check, "arithmetic on " + name(culprit) + ", which may be null", culprit, null_hint(pointer));
+        if (left.may_be_null() || right.may_be_null()) {
+            const Register null = left.may_be_null() ? insn.dst : insn.src.reg;
+            return fault(Rule::null_check, "arithmetic on " + name(null) + ", which may be null", null, null_hint(pointer));
+        }
         return arithmetic(insn, left, right, culprit);
     }
 
@@ -248,7 +251,11 @@ struct Checker {
 
     Outcome operator()(const NamesMap& a) const {
         if (a.map >= program.maps.size()) return Finding{Rule::malformed, "64-bit load names a map that the bundle does not have"};
-        if (a.offset != 0 && a.offset >= program.maps[a.map].value_bytes) return Finding{Rule::map_bounds, "address behind the end of map `" + program.maps[a.map].name + "`"};
+        const Map& map = program.maps[a.map];
+        const abi::MapTypeRow* type = abi::find_map_type(map.type);
+        const bool one_value = type != nullptr && type->array_like && map.max_entries == 1;
+        if (a.is_value && !one_value) return Finding{Rule::malformed, "address into map `" + map.name + "`, which is no array of one entry"};
+        if (a.is_value && a.offset >= map.value_bytes) return Finding{Rule::map_bounds, "address behind the end of map `" + program.maps[a.map].name + "`"};
         return std::nullopt;
     }
 

@@ -3,12 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "services/verifier/native/rules.hpp"
 
 namespace unibpf::analyser {
+
+// Thrown when a limit ends the analysis: the verdict is then `gave_up`.
+struct GaveUp : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 struct Finding {
     Rule rule;

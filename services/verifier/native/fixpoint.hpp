@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <stdexcept>
 #include <vector>
 
 #include "services/verifier/native/cfg.hpp"
@@ -21,11 +20,6 @@
 #include "services/verifier/native/wto.hpp"
 
 namespace unibpf::analyser {
-
-// Thrown when a limit ends the analysis: the verdict is then `gave_up`.
-struct GaveUp : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
 
 struct Analysis {
     std::vector<Finding> findings;

@@ -135,6 +135,7 @@ class Joiner {
 
     Value same_kind(const Value& left, const Value& right) {
         if (left.kind == Kind::uninitialised || left.kind == Kind::mixed) return left;
+        if (left.kind == Kind::context && !(left == right)) return {Kind::mixed};  // offsets into the context are constants
         Class* entry = nullptr;
         Value result = term(left, right, &entry);
         entry->is_offset |= left.kind == Kind::packet;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -49,5 +50,7 @@ struct Malformed {
 
 // Decodes bundle bytes (schemas/bundle.cddl).
 std::variant<Program, Malformed> read_bundle(std::span<const std::uint8_t> bytes);
+// What the guest's loader would refuse, by its own validation; nothing if it loads the bundle.
+std::optional<Malformed> loader_objects(std::span<const std::uint8_t> bytes);
 
 }  // namespace unibpf::analyser

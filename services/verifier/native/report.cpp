@@ -149,7 +149,15 @@ Report examine(const Program& program, const Options& options) {
 
 Report examine(std::span<const std::uint8_t> bundle, const Options& options) {
     const auto read = read_bundle(bundle);
-    if (const auto* program = std::get_if<Program>(&read)) return examine(*program, options);
+    if (const auto* program = std::get_if<Program>(&read)) {
+        Report report = examine(*program, options);
+        // A verdict over something that no guest loads would be worth nothing.
+        const auto objection = report.verdict == Verdict::safe && options.platform == Platform::guest ? loader_objects(bundle) : std::nullopt;
+        if (!objection) return report;
+        report.verdict = Verdict::unsupported;
+        report.findings = {{Rule::malformed, objection->message}};
+        return report;
+    }
     const Malformed& fault = std::get<Malformed>(read);
     return refuse(Verdict::unsupported, {Rule::malformed, fault.message, {}, {}, static_cast<std::uint32_t>(fault.instruction)});
 }

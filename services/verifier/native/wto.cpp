@@ -77,6 +77,7 @@ class Decomposer {
         const BlockId head = members.front();
         const bool is_loop = members.size() > 1 || (has_self_edge(head) && head != cut);
         if (is_loop) loops.push_back(head);
+        if (loops.size() > most_nested_loops) throw GaveUp{"loops nest too deep"};
         result_.loops_of[head] = loops;
         Component result{head, is_loop, {}};
         if (!is_loop) return result;

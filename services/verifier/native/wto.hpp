@@ -24,6 +24,9 @@ struct Wto {
     std::vector<std::vector<BlockId>> loops_of;  // heads of the loops around each block, outermost first (a head is in its own)
 };
 
+inline constexpr std::size_t most_nested_loops = 64;
+
+// Throws GaveUp for loops that nest deeper.
 Wto build_wto(const Cfg& cfg);
 
 }  // namespace unibpf::analyser

@@ -22,7 +22,7 @@ import pytest
 
 from tests.support.assembler import Assembler
 from tests.support.bundles import bundle_of
-from unibpf.bundle import BundleMap
+from unibpf.bundle import Bundle, BundleMap, encode
 from unibpf.messages import Kind
 
 DATA = Path(__file__).parents[2] / "data" / "analyser"
@@ -118,9 +118,7 @@ def test_verdict_is_what_the_file_says(case: Case, bin_directory: Path, assemble
 
 
 @pytest.mark.parametrize(("case", "line"), MUTANTS)
-def test_program_without_its_check_is_refused(
-    case: Case, line: int, bin_directory: Path, assembler: Assembler
-) -> None:
+def test_program_without_its_check_is_refused(case: Case, line: int, bin_directory: Path, assembler: Assembler) -> None:
     mutant = [text for at, text in enumerate(case.code) if at != line]
     code, _ = assembler.assemble("\n".join(mutant))
     assert analyse(bin_directory, bundle_of(code, case.maps, kind=case.kind))["verdict"] == "unsafe"
@@ -167,5 +165,22 @@ def test_memory_and_time_limits_end_in_gave_up(bin_directory: Path, assembler: A
 
 def test_usage_errors_exit_with_2(bin_directory: Path) -> None:
     for arguments in (["--platform", "windows"], ["--termination"], ["--max-seconds", "-1"], ["surplus"]):
-        done = subprocess.run([bin_directory / "unibpf-analyse", *arguments], input=b"", capture_output=True, check=False)
+        done = subprocess.run(
+            [bin_directory / "unibpf-analyse", *arguments], input=b"", capture_output=True, check=False
+        )
         assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_a_bundle_that_the_guest_would_not_load_is_not_called_safe(bin_directory: Path, assembler: Assembler) -> None:
+    code, _ = assembler.assemble("call_helper 7\nexit")
+    bundle = encode(Bundle(name="test", kind="filter", code=code, helpers=(5, 7), outputs=1, stack=0))
+    report = analyse(bin_directory, bundle)
+    assert (report["verdict"], report["findings"][0]["rule"]) == ("unsupported", "malformed")
+
+
+def test_loops_that_nest_without_end_are_given_up(bin_directory: Path, assembler: Assembler) -> None:
+    depth = 2000
+    heads = "".join(f"loop{at}:\n" + "add64 r0, 1\n" for at in range(depth))
+    tails = "".join(f"jlt64 r0, {at}, loop{at}\n" for at in reversed(range(depth)))
+    code, _ = assembler.assemble("mov64 r0, 0\n" + heads + tails + "exit")
+    assert analyse(bin_directory, bundle_of(code))["verdict"] == "gave_up"
