@@ -25,7 +25,7 @@ PACKETS = [
     ("ARP", bytes(12) + b"\x08\x06" + bytes(46), (PASS, 0), (PASS, 0)),
     ("an IPv4 header cut short", ipv4(protocol=TCP, port=23)[:30], (PASS, 0), (PASS, 0)),
     ("ports cut short", ipv4(protocol=TCP, port=23)[:36], (PASS, 0), (PASS, 0)),
-    ("an impossible header length", ipv4(protocol=TCP, port=23).replace(b"\x08\x00\x45", b"\x08\x00\x42"), (PASS, 0), (PASS, 0)),
+    ("an impossible header", ipv4(protocol=TCP, port=23).replace(b"\x08\x00\x45", b"\x08\x00\x42"), (PASS, 0), (PASS, 0)),
 ]
 VERSIONS = [("program.c", 2), ("program_v2.c", 3)]
 
