@@ -1,5 +1,6 @@
 #include "tests/soundness/generator.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
@@ -221,6 +222,7 @@ void ProgramGenerator::call() {
         holds_[0] = Holds::number;
         return;
     }
+    if (in_function_) return;
     // bpf_xdp_adjust_head or _tail; the context was spilled to r10 - 56
     emit(Operation::op_ldxdw, 1, frame_register, -56);
     emit(Operation::op_mov64_imm, 2, 0, 0, static_cast<std::int32_t>(below(41)) - 20);
@@ -279,8 +281,71 @@ void ProgramGenerator::loop(unsigned depth) {
     --loops_;
 }
 
+// p = null; if (...) p = packet or value; ...; if (p) use(p): what is known of p hangs on p itself.
+void ProgramGenerator::optional_pointer(unsigned depth) {
+    const auto source = any(chance(60) ? Holds::packet : Holds::map_value, scratch());
+    const auto pointer = static_cast<std::uint8_t>(6 + below(2));
+    if (holds_[source] == Holds::nothing || holds_[source] == Holds::number || pointer == source) return;
+    const Holds kind = holds_[source];
+    emit(Operation::op_mov64_imm, pointer, 0, 0, 0);
+    holds_[pointer] = Holds::nothing;
+    const auto number = any(Holds::number, scratch());
+    if (holds_[number] != Holds::number) return;
+    const std::size_t at = code_.size();
+    emit(Operation::op_jgt64_imm, number, 0, 0, immediate());
+    if (kind == Holds::packet) packet_access();
+    if (holds_[source] == kind) emit(Operation::op_mov64_reg, pointer, source);
+    code_[at].offset = static_cast<std::int16_t>(code_.size() - at - 1);
+    if (chance(50)) statement(depth + 1);
+    if (holds_[pointer] != Holds::nothing) return;
+    if (chance(90)) to_exit(Operation::op_jeq64_imm, pointer, 0, 0);
+    const auto dst = scratch();
+    emit(pick_load(static_cast<unsigned>(below(7))), dst, pointer, static_cast<int>(below(12)));
+    holds_[dst] = Holds::number;
+}
+
+// f(packet, end, number), two of them behind the program.
+void ProgramGenerator::call_function() {
+    const auto pointer = any(Holds::packet, 6), end = any(Holds::end, 7);
+    if (in_function_ || holds_[pointer] != Holds::packet || holds_[end] != Holds::end || pointer == 2 || end == 1) return;
+    if (pointer != 1) emit(Operation::op_mov64_reg, 1, pointer);
+    if (end != 2) emit(Operation::op_mov64_reg, 2, end);
+    if (chance(50)) emit(Operation::op_mov64_imm, 3, 0, 0, immediate());
+    else emit(Operation::op_mov64_reg, 3, frame_register);
+    calls_.emplace_back(code_.size(), static_cast<unsigned>(below(2)));
+    emit(Operation::op_call_local);
+    forget_calls();
+    holds_[0] = Holds::number;
+}
+
+void ProgramGenerator::finish_function(bool returns_number) {
+    for (const std::size_t at : exits_) code_[at].offset = static_cast<std::int16_t>(code_.size() - at - 1);
+    if (returns_number) emit(Operation::op_mov64_imm, 0, 0, 0, static_cast<std::int32_t>(below(5)));
+    emit(Operation::op_exit);
+}
+
+void ProgramGenerator::function(unsigned index) {
+    for (const auto& [at, callee] : calls_) {
+        if (callee == index) code_[at].imm = static_cast<std::int32_t>(code_.size() - at - 1);
+    }
+    exits_.clear();
+    holds_ = {};
+    in_function_ = true;
+    emit(Operation::op_mov64_reg, 6, 1);
+    emit(Operation::op_mov64_reg, 7, 2);
+    emit(Operation::op_mov64_imm, 0, 0, 0, 2);
+    holds_[6] = Holds::packet;
+    holds_[7] = Holds::end;
+    holds_[0] = Holds::number;
+    if (chance(30)) emit(Operation::op_stdw, 3, 0, -16, 7);  // the caller's stack, if r3 is its address
+    const unsigned count = 1 + static_cast<unsigned>(below(6));
+    for (unsigned i = 0; i < count; ++i) statement(1);
+    finish_function(chance(80));
+    in_function_ = false;
+}
+
 void ProgramGenerator::statement(unsigned depth) {
-    switch (below(depth < 3 ? 14 : 11)) {
+    switch (below(depth < 3 ? 16 : 11)) {
         case 0: case 1: compute(); break;
         case 2: move(); break;
         case 3: case 4: packet_access(); break;
@@ -291,6 +356,8 @@ void ProgramGenerator::statement(unsigned depth) {
         case 9: chance(50) ? test_length() : atomic(); break;
         case 10: if (chance(40)) call(); break;
         case 11: case 12: branch(depth); break;
+        case 13: optional_pointer(depth); break;
+        case 14: call_function(); break;
         default: loop(depth); break;
     }
 }
@@ -298,8 +365,10 @@ void ProgramGenerator::statement(unsigned depth) {
 std::vector<Instruction> ProgramGenerator::program() {
     code_.clear();
     exits_.clear();
+    calls_.clear();
     holds_ = {};
     loops_ = 0;
+    in_function_ = false;
     emit(Operation::op_stxdw, frame_register, 1, -56);
     emit(Operation::op_ldxw, 6, 1, 0);
     emit(Operation::op_ldxw, 7, 1, 4);
@@ -309,9 +378,10 @@ std::vector<Instruction> ProgramGenerator::program() {
     holds_[0] = Holds::number;
     const unsigned count = 3 + static_cast<unsigned>(below(14));
     for (unsigned i = 0; i < count; ++i) statement(0);
-    for (const std::size_t at : exits_) code_[at].offset = static_cast<std::int16_t>(code_.size() - at - 1);
-    if (chance(95)) emit(Operation::op_mov64_imm, 0, 0, 0, static_cast<std::int32_t>(below(5)));
-    emit(Operation::op_exit);
+    finish_function(chance(95));
+    for (unsigned index = 0; index < 2; ++index) {
+        if (std::any_of(calls_.begin(), calls_.end(), [&](const auto& call) { return call.second == index; })) function(index);
+    }
     return code_;
 }
 

@@ -51,12 +51,18 @@ class ProgramGenerator {
     void atomic();
     void to_exit(Operation operation, unsigned dst, unsigned src, std::int32_t imm);
     void forget_calls();
+    void optional_pointer(unsigned depth);
+    void call_function();
+    void function(unsigned index);
+    void finish_function(bool returns_number);
 
     std::mt19937_64 random_;
     std::vector<Instruction> code_;
     std::vector<std::size_t> exits_;  // branches whose target is the end
     std::array<Holds, 10> holds_{};
     unsigned loops_ = 0;
+    bool in_function_ = false;
+    std::vector<std::pair<std::size_t, unsigned>> calls_;  // call instruction, function
 };
 
 }  // namespace unibpf::soundness
