@@ -37,6 +37,7 @@ def loaded(elf: bytes) -> tuple[int, int, bytes]:
 
 
 def match_length(data: bytes, one: int, other: int, end: int) -> int:
+    """How far the bytes at two places agree, `other` being the later one, which stays below `end`."""
     length = 0
     while other + length < end and data[one + length] == data[other + length]:
         length += 1
@@ -87,6 +88,7 @@ def compress(data: bytes) -> bytes:
 
 
 def main() -> None:
+    """Pack argv[1] into argv[2]."""
     entry, begin, image = loaded(Path(sys.argv[1]).read_bytes())
     Path(sys.argv[2]).write_bytes(struct.pack("<II", entry, begin) + compress(image))
 
