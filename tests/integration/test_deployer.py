@@ -122,10 +122,13 @@ async def test_a_guest_is_created_restarted_after_a_kill_and_deleted(bench, envi
 
         await bench.delete("g1")
         await gone(second.pid)
-        await eventually(
-            lambda: asyncio.sleep(0, True if not list(bench.paths.guests.glob("g1/*.cbor")) else None), what="removal"
-        )
-        assert await bench.observed("g1") is None
+        await eventually(lambda: forgotten(bench, "g1"), what="the end of what was observed")
+        assert not list(bench.paths.guests.glob("g1/*.cbor"))
+
+
+async def forgotten(bench, guest):
+    """True once nothing is observed any more."""
+    return True if await bench.observed(guest) is None else None
 
 
 async def test_every_boot_has_its_own_seed_and_the_image_is_private(bench, environment, tmp_path):
