@@ -74,8 +74,10 @@ class Map {
     // A cursor past the end finds nothing.
     ScanStep scan(std::uint32_t cursor, std::uint8_t* key, std::uint8_t* value) const;
 
-    // Address of the value of place 0 of an array (global data).
+    // Address of the value of place 0 of an array (global data), and the distance of the next one.
     std::uint8_t* global_data() { return value_at(0); }
+    std::uint32_t stride() const { return stride_; }
+    bool array_like() const { return row_->array_like; }
     // Is [address, address + bytes) inside one value? For the checking interpreter.
     bool contains(std::uintptr_t address, std::size_t bytes) const;
 

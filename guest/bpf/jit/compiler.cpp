@@ -28,28 +28,53 @@ constexpr std::int32_t at_r0 = offsetof(MachineCore, r0);
 constexpr std::int32_t at_context = offsetof(MachineCore, context);
 constexpr std::int32_t at_stack = offsetof(MachineCore, stack);
 
-// Offsets of each instruction's native code; filled by the measuring pass, used by the writing one.
-using Offsets = std::span<std::uint32_t>;
+// What is known of each instruction's place: its native offset, filled by the measuring pass and used by the writing one, and
+// whether a jump goes there.
+struct Place {
+    std::uint32_t offset : 31;
+    std::uint32_t target : 1;
+};
+using Places = std::span<Place>;
+
+constexpr unsigned map_argument = 1;  // r1 of the map helpers
+
+std::int64_t distance_of(const Opcode& row, const Instruction& in) { return row.offset.free ? in.offset : in.imm; }
+
+// Before the first pass, because both passes must know the same.
+void mark_targets(std::span<const Instruction> code, Places places) {
+    for (std::size_t i = 0; i < code.size(); ++i) {
+        const Opcode& row = describe(static_cast<Operation>(code[i].opcode));
+        if (row.category == Category::load_imm64) ++i;
+        if (row.category != Category::jump && row.category != Category::branch) continue;
+        places[static_cast<std::size_t>(static_cast<std::int64_t>(i) + 1 + distance_of(row, code[i]))].target = 1;
+    }
+}
 
 class Compiler {
   public:
-    Compiler(std::span<const Instruction> code, const ProgramShape& shape, Offsets offsets, Emitter& out)
-        : code_{code}, shape_{shape}, offsets_{offsets}, out_{out} {}
+    Compiler(std::span<const Instruction> code, const ProgramShape& shape, Places places, Emitter& out)
+        : code_{code}, shape_{shape}, places_{places}, out_{out} {}
 
     void run() {
         emit_entry();
         for (index_ = 0; index_ < code_.size(); ++index_) {
-            offsets_[index_] = static_cast<std::uint32_t>(out_.size());
+            place_here();
             if (function_ < shape_.count && shape_.starts[function_] == index_) {
                 ++function_;
+                known_map_ = nullptr;
                 out_.group1(Width::w64, 5, Reg::rsp, 8);  // sub: the return address left the stack unaligned
             }
-            emit(code_[index_]);
+            if (places_[index_].target != 0) known_map_ = nullptr;
+            const Instruction& in = code_[index_];
+            emit(in);
+            forget_map(in);
         }
     }
 
   private:
     static Reg home(unsigned reg) { return homes[reg]; }
+
+    void place_here() { places_[index_].offset = static_cast<std::uint32_t>(out_.size()) & 0x7fffffff; }
 
     // The C function: saves registers, sets up r1, r10 and r12, calls the program, and the ways out of a stopped run.
     void emit_entry() {
@@ -59,7 +84,7 @@ class Compiler {
         out_.memory(Width::w64, op(0x89), Reg::rsp, Reg::r12, at_native_stack);
         out_.memory(Width::w64, op(0x8d), Reg::rdi, Reg::r12, at_context);
         out_.memory(Width::w64, op(0x8d), Reg::rbp, Reg::r12, at_stack + static_cast<std::int32_t>(abi::max_stack_bytes));
-        out_.call(offsets_[0]);
+        out_.call(places_[0].offset);
         out_.memory(Width::w64, op(0x89), Reg::rax, Reg::r12, at_r0);
         emit_leave(Stop::exit);
         budget_exit_ = out_.size();
@@ -77,6 +102,14 @@ class Compiler {
         out_.ret();
     }
 
+    // r1 is known to hold a map handle from the load of the handle on, until r1 may have changed or another path may join.
+    void forget_map(const Instruction& in) {
+        const Opcode& row = describe(static_cast<Operation>(in.opcode));
+        const bool writes = (row.writes_dst() && in.dst == map_argument) || (row.category == Category::atomic && in.src == map_argument);
+        const bool leaves = row.category == Category::call_helper || row.category == Category::call_local || row.category == Category::exit;
+        if ((writes && row.category != Category::load_imm64) || leaves) known_map_ = nullptr;
+    }
+
     // Every category has its code here: a missing one does not compile (-Wswitch).
     void emit(const Instruction& in) {
         const Opcode& row = describe(static_cast<Operation>(in.opcode));
@@ -84,13 +117,13 @@ class Compiler {
             case Category::alu: return emit_alu(row, in);
             case Category::move_sx: return emit_move_sx(row, in);
             case Category::endian: return emit_endian(row, home(in.dst));
-            case Category::load_imm64: return emit_load_imm64(in);
+            case Category::load_imm64: return emit_load_imm64(row, in);
             case Category::load:
             case Category::load_sx: return emit_load(row, in);
             case Category::store_imm:
             case Category::store: return emit_store(row, in);
             case Category::atomic: return emit_atomic(row, in);
-            case Category::jump: return emit_jump(row.offset.free ? in.offset : in.imm);
+            case Category::jump: return emit_jump(distance_of(row, in));
             case Category::branch: return emit_branch(row, in);
             case Category::call_helper: return emit_call_helper(in.imm);
             case Category::call_local: return emit_call_local(in.imm);
@@ -233,10 +266,14 @@ class Compiler {
     }
 
     // Both slots; the loader has put the real value into the immediates.
-    void emit_load_imm64(const Instruction& in) {
+    void emit_load_imm64(const Opcode& row, const Instruction& in) {
         const std::uint32_t high = static_cast<std::uint32_t>(code_[index_ + 1].imm);
-        out_.load_constant(home(in.dst), static_cast<std::uint32_t>(in.imm) | std::uint64_t{high} << 32);
-        offsets_[++index_] = static_cast<std::uint32_t>(out_.size());
+        const std::uint64_t value = static_cast<std::uint32_t>(in.imm) | std::uint64_t{high} << 32;
+        out_.load_constant(home(in.dst), value);
+        // Sound: the loader has put the address of a Map there, which lives as long as the program.
+        if (in.dst == map_argument) known_map_ = row.immediate == Immediate64::map ? reinterpret_cast<Map*>(value) : nullptr;
+        ++index_;
+        place_here();
     }
 
     // --- memory (5) ------------------------------------------------------------------------------------------------------------
@@ -292,7 +329,7 @@ class Compiler {
     // --- control (4.3) ---------------------------------------------------------------------------------------------------------
 
     std::size_t native(std::int64_t distance) const {
-        return offsets_[static_cast<std::size_t>(static_cast<std::int64_t>(index_) + 1 + distance)];
+        return places_[static_cast<std::size_t>(static_cast<std::int64_t>(index_) + 1 + distance)].offset;
     }
     // The same numbers as the interpreter's.
     void emit_charge(std::int64_t instructions) {
@@ -342,6 +379,8 @@ class Compiler {
     // HelperFunction(Machine&, const HelperArguments&): the arguments are pushed as the array that it reads.
     void emit_call_helper(std::int32_t helper) {
         emit_charge(1);
+        const bool lookup = abi::helpers[static_cast<std::size_t>(helper)].helper == abi::Helper::map_lookup_elem;
+        if (lookup && known_map_ != nullptr && known_map_->array_like()) return emit_array_lookup(*known_map_);
         out_.push(Reg::r8);  // r5 twice: 48 bytes keep the stack aligned
         for (unsigned reg = 5; reg >= 1; --reg) out_.push(home(reg));
         out_.memory(Width::w64, op(0x8b), Reg::rdi, Reg::r12, at_machine);
@@ -350,6 +389,22 @@ class Compiler {
         out_.load_constant(Reg::rax, reinterpret_cast<std::uintptr_t>(function));
         out_.reg(Width::w32, op(0xff), 2, Reg::rax);
         out_.group1(Width::w64, 0, Reg::rsp, 48);
+    }
+
+    // Map::lookup of an array: its key is an index, its values never move.
+    void emit_array_lookup(Map& map) {
+        out_.memory(Width::w32, op(0x8b), Reg::rax, home(2), 0);
+        out_.reg(Width::w32, op(0x81), 7, Reg::rax);  // cmp
+        out_.imm32(static_cast<std::int32_t>(map.max_entries()));
+        const std::size_t missing = out_.skip_if(Flag::above_equal);
+        out_.reg(Width::w64, op(0x69), Reg::rax, Reg::rax);  // imul
+        out_.imm32(static_cast<std::int32_t>(map.stride()));
+        out_.load_constant(Reg::r11, reinterpret_cast<std::uintptr_t>(map.global_data()));
+        out_.reg(Width::w64, op(0x01), Reg::r11, Reg::rax);
+        const std::size_t found = out_.skip();
+        out_.bind(missing);
+        out_.load_constant(Reg::rax, 0);
+        out_.bind(found);
     }
 
     // The ninth frame is stopped: the deepest has r10 one frame above the stack's low end.
@@ -374,25 +429,27 @@ class Compiler {
 
     std::span<const Instruction> code_;
     const ProgramShape& shape_;
-    Offsets offsets_;
+    Places places_;
     Emitter& out_;
     std::size_t index_ = 0;
     std::size_t function_ = 0;  // number of functions begun
     std::size_t budget_exit_ = 0, depth_exit_ = 0;
+    Map* known_map_ = nullptr;  // what r1 holds, if known
 };
 
 }  // namespace
 
 Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape& shape) {
-    auto offsets = make_array<std::uint32_t>(code.size());
-    if (!offsets) return Error{"memory", "the heap has no room to compile", code.size()};
+    auto places = make_array<Place>(code.size());
+    if (!places) return Error{"memory", "the heap has no room to compile", code.size()};
+    mark_targets(code, places.span());
     Emitter measure{{}};
-    Compiler{code, shape, offsets.span(), measure}.run();
+    Compiler{code, shape, places.span(), measure}.run();
     const auto pages = platform::code_allocate(measure.size());
     if (pages.empty()) return Error{"memory", "there are no code pages for the program", measure.size()};
     NativeCode native{pages, measure.size()};
     Emitter write{pages.first(measure.size())};
-    Compiler{code, shape, offsets.span(), write}.run();
+    Compiler{code, shape, places.span(), write}.run();
     if (!write.fits()) return Error{"load", "native code changed its size", write.size()};
     if (!platform::code_seal(pages)) return Error{"load", "the platform does not seal code pages"};
     return native;
