@@ -2,8 +2,6 @@
 //
 // Everything made here lives until the guest ends. What the boot image gets wrong ends the guest with a panic that names the
 // rule, before a packet has moved; a bad first program does not: its element starts without one and fails closed.
-#include "guest/main.hpp"
-
 #include <algorithm>
 #include <array>
 

@@ -1,6 +1,6 @@
 #include "guest/core/heap.hpp"
 
-#include "guest/platform/platform.hpp"
+#include "guest/core/needs.hpp"
 
 namespace unibpf {
 

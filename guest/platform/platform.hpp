@@ -14,6 +14,15 @@
 #include <span>
 #include <string_view>
 
+#include "guest/core/needs.hpp"
+
+namespace unibpf {
+
+// main.cpp: what a platform's entry calls once it can run C++. Memory, clock and console work; nothing else has happened yet.
+[[noreturn]] void guest_main();
+
+}  // namespace unibpf
+
 namespace unibpf::platform {
 
 // --- identity, console, end ------------------------------------------------------------------------------------------

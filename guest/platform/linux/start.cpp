@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guest/main.hpp"
 #include "guest/platform/linux/linux.hpp"
 
 namespace {
