@@ -189,10 +189,21 @@ bool State::learn_definition(Symbol symbol) {
     switch (definition.form) {
         case Definition::Form::none:
         case Definition::Form::shifted: return true;
+        case Definition::Form::truncated: return learn_low_half(symbol, left);
         case Definition::Form::sum: return learn_distance(own, left, range(right)) && learn_distance(own, right, range(left));
         case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, range(right));
     }
     __builtin_unreachable();
+}
+
+// Word and low half tell each other what is known of the low half.
+bool State::learn_low_half(Symbol symbol, const Value& whole) {
+    Scalar low;
+    const Scalar& own = symbols[symbol].scalar;
+    low.u32 = own.u32;
+    low.s32 = own.s32;
+    low.bits = {own.bits.value & UINT32_MAX, own.bits.mask | ~std::uint64_t{UINT32_MAX}};
+    return narrow(whole, low) && narrow(Value::number(symbol), zero_extend(scalar(whole), 4));
 }
 
 bool State::learn_definitions(Symbol changed) {

@@ -21,8 +21,9 @@ namespace unibpf::analyser {
 
 // How a symbol came to be, where later tests of it teach something about its operands.
 struct Definition {
-    enum class Form : std::uint8_t { none, sum, difference, shifted } form = Form::none;
-    Value left{}, right{};  // sum, difference: left + right, left - right, no wrap. shifted: left << 32
+    enum class Form : std::uint8_t { none, sum, difference, shifted, truncated } form = Form::none;
+    // sum, difference: left + right, left - right, no wrap. shifted: left << 32. truncated: low 32 bits of left.
+    Value left{}, right{};
 };
 
 struct SymbolInfo {
@@ -98,6 +99,7 @@ class State {
     bool learn_relation(Condition condition, bool holds, const Value& a, const Value& b);
     bool learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance);
     bool learn_definition(Symbol symbol);
+    bool learn_low_half(Symbol symbol, const Value& whole);
     bool learn_definitions(Symbol changed);
     void substitute(Symbol symbol, Symbol by, std::int64_t delta);
     bool fold_constants();

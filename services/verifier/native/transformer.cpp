@@ -22,7 +22,11 @@ struct Transformer {
         const Scalar scalar = state.scalar(value);
         const Scalar cut = zero_extend(scalar, bytes);
         const bool whole = bytes == 8 || scalar.u64.high < std::uint64_t{1} << (bytes * 8);
-        return whole ? value : state.number(cut);
+        return whole ? value : state.number(cut, low_half_of(value, bytes));
+    }
+    static Definition low_half_of(const Value& value, unsigned bytes) {
+        if (bytes != 4) return {};
+        return {Definition::Form::truncated, value, Value::constant(0)};
     }
     Value extend(const Value& value, unsigned bytes) {
         const Scalar scalar = state.scalar(value);
@@ -75,7 +79,7 @@ struct Transformer {
         const Value result = wide(low_left, low_right);
         if (state.scalar(result).fits_u32()) return result;
         const Alu op = negative ? Alu::sub : Alu::add;
-        return state.number(compute(op, 32, state.scalar(left), state.scalar(right)));
+        return state.number(compute(op, 32, state.scalar(left), state.scalar(right)), low_half_of(result, 4));
     }
 
     // x & mask where x has no bits outside the mask.
