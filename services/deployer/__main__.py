@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import signal
 import sys
 from typing import cast
 
@@ -17,7 +16,7 @@ from services.deployer.libvirt_driver import LibvirtDriver
 from services.deployer.process import ProcessDriver
 from services.deployer.service import Deployer
 from services.deployer.settings import Settings, create_private
-from unibpf import identity, logs, tracing
+from unibpf import identity, logs, process, tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.identity import IdentityError
 
@@ -62,18 +61,14 @@ async def _main() -> None:
     key = identity.load(settings.paths.keys, "deployer")
     async with await Bus.connect(BusSettings(url=settings.nats_url, identity=key)) as bus:
         assembly = _assembly(settings, bus, probe.accel, has_vms=has_vms)
-        work = asyncio.create_task(Deployer(bus=bus, settings=settings, assembly=assembly, probe=probe).run())
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
-        await asyncio.gather(work, return_exceptions=False)
+        await Deployer(bus=bus, settings=settings, assembly=assembly, probe=probe).run()
 
 
 def main() -> int:
     """Run until told to stop; the exit code is 1 when the service could not work."""
     logs.configure("deployer")
     try:
-        asyncio.run(_main())
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        return 0
+        asyncio.run(process.until_signalled(_main()))
     except (DeployerError, BusError, IdentityError) as error:
         print(f"error: {error}", file=sys.stderr)
         if hint := getattr(error, "hint", None):

@@ -5,6 +5,7 @@ goes on after a crash. No decision is made here.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 
@@ -107,10 +108,9 @@ class Deployer:
     async def _until_next_look(self) -> None:
         due = self._reconciler.next_due()
         wait = self._settings.tick if due is None else min(self._settings.tick, max(0.0, due - time.monotonic()))
-        try:
-            await asyncio.wait_for(self._reconciler.wake.wait(), wait)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._reconciler.wake.wait()
 
     async def _desired(self) -> dict[str, GuestSpec]:
         """The guests that this host is to run: meant for it or for any, and claimed."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 
 from services.reconfigurer.coap_client import CoapClient
@@ -10,7 +9,7 @@ from services.reconfigurer.errors import ReconfigurerError
 from services.reconfigurer.service import Reconfigurer
 from services.reconfigurer.settings import Settings
 from services.reconfigurer.updater import Sessions
-from unibpf import identity, logs, tracing
+from unibpf import identity, logs, process, tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.identity import IdentityError
 
@@ -22,10 +21,8 @@ async def _main() -> None:
     async with await Bus.connect(BusSettings(url=settings.nats_url, identity=key)) as bus:
         client = await CoapClient.create(limit=settings.coap_timeout)
         sessions = Sessions(paths=settings.paths, exchange=client)
-        work = asyncio.create_task(Reconfigurer(bus=bus, settings=settings, sessions=sessions).run())
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
         try:
-            await work
+            await Reconfigurer(bus=bus, settings=settings, sessions=sessions).run()
         finally:
             await client.close()
 
@@ -34,9 +31,7 @@ def main() -> int:
     """Run until told to stop; the exit code is 1 when the service could not work."""
     logs.configure("reconfigurer")
     try:
-        asyncio.run(_main())
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        return 0
+        asyncio.run(process.until_signalled(_main()))
     except (ReconfigurerError, BusError, IdentityError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

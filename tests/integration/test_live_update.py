@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.support.guests import Bench, filter_bundle, spec
-from tests.support.services import eventually, running
+from tests.support.services import running
 from unibpf import boot_image, subjects
 from unibpf.guest_folder import GuestFolder
 from unibpf.messages import ElementEvent, GuestQuery, GuestStatus, RollbackQuery
@@ -106,6 +106,7 @@ async def test_a_guest_whose_graph_is_wrong_fails_with_its_own_words(stack):
 
 async def test_the_signers_key_is_pinned_at_boot(stack):
     await stack.apply(spec(machine="process"))
-    boot = await eventually(lambda: stack.boot_of("g1"), what="a boot")
+    await stack.running("g1")
+    boot = stack.boot("g1")
     image = boot_image.decode(GuestFolder(stack.paths.guests, "g1").image_file(boot.boot_id).read_bytes())
     assert [key.kid for key in image.signers] == [stack.signer.trusted.kid]

@@ -109,6 +109,3 @@ class Bench:
 
     def boot(self, guest: str):
         return GuestFolder(self.paths.guests, guest).boot()
-
-    async def boot_of(self, guest: str):
-        return self.boot(guest)

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+END_SECONDS = 15.0
+
 
 class ServiceProcess:
     """One `python -m services.<name>`; its log is a file, shown when the test fails to see what it waits for."""
@@ -32,8 +34,14 @@ class ServiceProcess:
         """End it and wait; SIGKILL is the power cut."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait()
-            self._process = None
+            try:
+                self._process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+                raise AssertionError(f"`{self.name}` did not end within {END_SECONDS} s of signal {number}") from None
+            finally:
+                self._process = None
 
     @property
     def log(self) -> str:
