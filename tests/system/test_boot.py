@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -151,6 +152,22 @@ def test_process_guest_forwards_as_the_image_does(bin_directory: Path, folder: P
         outside.close()
         guest.terminate()
         assert guest.wait(5) == 0
+
+
+@pytest.mark.parametrize("kind", ["tap", "packet"])
+def test_process_guest_forwards_between_kernel_interfaces(kind: str, bin_directory: Path, folder: Path) -> None:
+    (folder / "image").write_bytes(Boot().image())
+    script = Path(__file__).parents[1] / "support" / "kernel_wires.py"
+    inside = [
+        "unshare",
+        "--map-root-user",
+        "--net",
+        sys.executable,
+        script,
+    ]  # a network of its own, no privilege needed
+    command = [*inside, bin_directory / "unibpf-guest", folder / "image", kind, "50"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout.strip() == "50", done.stderr
 
 
 def test_image_is_small(kernel: Path) -> None:
