@@ -6,6 +6,7 @@
   own rule. Anything else, also an error without a MAC, says nothing about the guest: GuestUnreachable.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -41,7 +42,11 @@ class Fact(Struct, frozen=True, kw_only=True):
 
 
 class GuestSession:
-    """One boot's keys, address and counter. Requests of one session may overlap: each takes a counter of its own."""
+    """One boot's keys, address and counter. Requests take turns.
+
+    The guest keeps one answer for each client, path and method while it is fetched block by block (RFC 7959 2.4): a second
+    request for the same would change it under the first one's hands; and counters must arrive in the order they were given.
+    """
 
     def __init__(self, *, address: str, keys: ControlKeys, exchange: Exchange, now_us: Callable[[], int]) -> None:
         self._address = address
@@ -49,16 +54,18 @@ class GuestSession:
         self._exchange = exchange
         self._now_us = now_us
         self._counter = 0
+        self._turn = asyncio.Lock()
 
     async def request(self, method: str, path: str, body: bytes, *, trace: bytes | None = None) -> Fact:
         """Ask; raises GuestRefused or GuestUnreachable. A counter that was too low is raised once."""
-        try:
-            return await self._once(method, path, body, trace)
-        except GuestRefused as refused:
-            if refused.rule != COUNTER_RULE or refused.code != CONFLICT or refused.highest is None:
-                raise
-            self._counter = max(self._counter, refused.highest)
-            return await self._once(method, path, body, trace)
+        async with self._turn:
+            try:
+                return await self._once(method, path, body, trace)
+            except GuestRefused as refused:
+                if refused.rule != COUNTER_RULE or refused.code != CONFLICT or refused.highest is None:
+                    raise
+                self._counter = max(self._counter, refused.highest)
+                return await self._once(method, path, body, trace)
 
     async def _once(self, method: str, path: str, body: bytes, trace: bytes | None) -> Fact:
         self._counter = max(self._counter + 1, self._now_us())
