@@ -23,7 +23,7 @@ def test_text_is_no_elf_object(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "text.o"
     path.write_bytes(b"hello, verifier\n" * 20)
     code, rule = push(cli, path)
-    assert (code, rule) == (3, "elf")
+    assert (code, rule) == (3, "not-elf")
 
 
 def test_a_truncated_object_is_refused(cli: Cli, tmp_path: Path, good_object: bytes) -> None:
