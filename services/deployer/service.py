@@ -13,6 +13,7 @@ import msgspec
 from opentelemetry.context import get_current
 
 from services.deployer.assembly import Assembly
+from services.deployer.errors import DeployerError
 from services.deployer.kvm_probe import Probe
 from services.deployer.leases import Leases
 from services.deployer.reconciler import Reconciler
@@ -100,6 +101,9 @@ class Deployer:
             self._reconciler.wake.clear()
             try:
                 await self._reconciler.look(await self._desired())
+            except (BusError, DeployerError) as error:
+                logger.warning("a look at the guests failed: %s", error)
+                await asyncio.sleep(PAUSE_SECONDS)
             except Exception:
                 logger.exception("a look at the guests failed")
                 await asyncio.sleep(PAUSE_SECONDS)

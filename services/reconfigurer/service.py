@@ -17,7 +17,7 @@ from services.reconfigurer.plan import Target
 from services.reconfigurer.settings import Settings
 from services.reconfigurer.updater import Package, Sessions, Updater, failure
 from unibpf import subjects
-from unibpf.bus import Bus, Received, Retry, ServiceError
+from unibpf.bus import Bus, BusError, Received, Retry, ServiceError
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.messages import (
     ElementEvent,
@@ -150,6 +150,8 @@ class Reconfigurer:
             for target, release in await self._behind(guest):
                 await self._update(target, await self._package(release))
             self._compared.add(boot)
+        except (BusError, ReconfigurerError) as error:
+            logger.warning("guest `%s` could not be compared with the newest releases: %s", guest.guest, error)
         except Exception:
             logger.exception("guest `%s` could not be compared with the newest releases", guest.guest)
 

@@ -64,6 +64,11 @@ class Analyser:
     executable: Path
     options: AnalyserOptions
 
+    def require(self) -> None:
+        """Raise Broken where there is nothing to run: a service without it would only put every object back."""
+        if not os.access(self.executable, os.X_OK):
+            raise Broken(f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`")
+
     async def analyse(self, bundle: bytes) -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken."""
         process = await self._start()

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from services.verifier.errors import Trouble
 from services.verifier.report import VERSION, digest
 from services.verifier.service import VerifierService, make_analyser, make_pool, step_span
 from services.verifier.settings import Settings
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
     logs.configure(NAME)
     try:
         asyncio.run(process.until_signalled(_serve(Settings.from_environment(os.environ))))
-    except (BusError, IdentityError, ValueError) as error:
+    except (Trouble, BusError, IdentityError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
 async def _serve(settings: Settings) -> None:
     tracing.init(NAME)
     analyser, pool = make_analyser(settings), make_pool(settings)
+    analyser.require()
     own = identity.load(settings.keys, settings.identity)
     try:
         await pool.warm()
@@ -48,8 +50,5 @@ async def _serve(settings: Settings) -> None:
 
 
 def _revision(executable: Path) -> str:
-    """The analyser's digest: another binary has other opinions. A missing one is told when it is first needed."""
-    try:
-        return digest(executable.read_bytes())
-    except OSError:
-        return "missing"
+    """The analyser's digest: another binary has other opinions."""
+    return digest(executable.read_bytes())

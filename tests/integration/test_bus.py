@@ -267,6 +267,23 @@ async def test_a_failure_that_passes_is_retried_and_one_that_stays_ends_as_a_dea
         assert (letter.reason, letter.deliveries) == ("the analyser is busy", topology.MAX_DELIVERIES)
 
 
+async def test_what_passes_is_logged_in_one_line_and_a_bug_with_its_traceback(
+    nats: NatsFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(received: Received) -> None:
+        raise ObjectMissing("there is no object") if received.data == b"early" else ValueError("a bug")
+
+    async with nats.buses("ci", "verifier") as (ci, verifier), consuming_uploads(verifier, handler):
+        await ci.publish(subjects.upload("ci", "fw"), b"early")
+        await ci.publish(subjects.upload("ci", "fw"), b"bug")
+
+        def lines() -> dict[str, bool]:
+            told = [record for record in caplog.records if record.getMessage() == "not handled"]
+            return {str(vars(record)["code"]): record.exc_info is not None for record in told}
+
+        await eventually(lambda: asyncio.sleep(0, lines() == {"ObjectMissing": False, "ValueError": True}))
+
+
 async def test_work_longer_than_the_ack_wait_is_not_delivered_twice(nats: NatsFixture) -> None:
     deliveries: list[int] = []
 
@@ -354,6 +371,8 @@ async def test_a_request_is_answered_and_a_services_error_is_raised_as_its_own(n
             raise ServiceError("403", "policy: no")
         if request.name == "broken":
             raise RuntimeError("a bug")
+        if request.name == "early":
+            raise ObjectMissing("no object")
         return SignedGraph(
             name=request.name, audience="edge", sequence=1, envelope="0" * 64, graph="0" * 64, policy="p"
         )
@@ -366,7 +385,11 @@ async def test_a_request_is_answered_and_a_services_error_is_raised_as_its_own(n
             await deployer.request(subjects.sign_graph(), ask("fw1"), SignedGraph)
         await signer.serve("unibpf-signer", {subjects.sign_graph(): sign})
         assert (await deployer.request(subjects.sign_graph(), ask("fw1"), SignedGraph)).name == "fw1"
-        for name, code, text in (("forbidden", "403", "policy: no"), ("broken", "500", "RuntimeError: a bug")):
+        for name, code, text in (
+            ("forbidden", "403", "policy: no"),
+            ("broken", "500", "RuntimeError: a bug"),
+            ("early", "503", "no object"),
+        ):
             with pytest.raises(RequestFailed, match=text) as caught:
                 await deployer.request(subjects.sign_graph(), ask(name), SignedGraph)
             assert caught.value.code == code

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -183,3 +184,36 @@ async def test_a_kill_in_the_middle_loses_nothing_and_says_nothing_twice(pipelin
     await asyncio.sleep(0.2)
     heard = [event.decode(Verdict).push_id async for event in pipeline.bus.history(EVENTS, "unibpf.v1.program.*.again")]
     assert sorted(heard) == sorted(pushes)
+
+
+async def test_every_log_line_is_json_and_one_of_them_tells_the_whole_verification(pipeline: Pipeline) -> None:
+    await pipeline.verdict("pass", compiled("pass"))
+
+    async def look() -> dict[str, object] | None:
+        lines = [json.loads(line) for line in pipeline.service.log.splitlines()]
+        assert {line["service"] for line in lines} <= {"verifier"}
+        return next((line for line in lines if line["message"] == "verified"), None)
+
+    line = await eventually(look, what="the line")
+    assert (line["subject"], line["outcome"]) == (subjects.upload(PUSHER, "pass"), "safe")
+    assert {"trace_id", "digest", "ms"} <= line.keys()
+
+
+async def test_without_the_analyser_the_service_ends_at_once_and_leaves_the_queue_alone(
+    nats: NatsFixture, tmp_path: Path
+) -> None:
+    environment = nats.environment() | {"UNIBPF_BIN": str(tmp_path / "empty")}
+    async with (
+        await nats.connect(PUSHER) as bus,
+        running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
+    ):
+        await bus.publish(subjects.upload(PUSHER, "pass"), compiled("pass"), headers=Upload(audience="edge").headers())
+
+        async def ended() -> bool | None:
+            return service.has_ended() or None
+
+        await eventually(ended, what="its end")
+        (complaint,) = service.log.splitlines()
+        assert complaint.startswith(f"error: there is no analyser at `{tmp_path / 'empty'}/unibpf-analyse`")
+    async with await nats.connect("operator") as operator:
+        assert (await operator.jetstream.consumer_info(UPLOADS, "verifier")).num_pending == 1

@@ -3,7 +3,8 @@
     handler returns            acknowledged
     handler raises Reject      terminated, DeadLetter with its rule and reason
     handler raises Retry       delivered again after the backoff
-    any other exception        the same, logged with its traceback: a bug or a broken dependency
+    handler raises a BusError  the same: the server or an object is away
+    any other exception        the same, logged with its traceback: a bug
     the last delivery failed   terminated, DeadLetter with the last reason
     the process died           delivered again after `ack_wait`; after `max_deliveries` of those the server's own
                                MAX_DELIVERIES advisory lands in the dead-letter stream
@@ -26,7 +27,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from opentelemetry.trace import SpanKind
 
 from unibpf import subjects, tracing
-from unibpf.bus.errors import Reject, Retry
+from unibpf.bus.errors import BusError, Reject, Retry
 from unibpf.bus.events import event_type
 from unibpf.bus.received import Received
 from unibpf.bus.topology import Consumer
@@ -113,13 +114,25 @@ async def _run(row: Consumer, handler: Handler, message: Msg, received: Received
         async with _ticking(message, row.ack_wait / 3):
             with tracing.span(name, kind=SpanKind.CONSUMER, parent=received.context, attributes=attributes):
                 await handler(received)
-    except (Reject, Retry) as error:
-        logger.info("consumer `%s`: %s: %s", row.name, received.delivery_id, error)
+    except (Reject, Retry, BusError) as error:
+        logger.warning("not handled", extra=_line(row, received, error))
         return error
     except Exception as error:
-        logger.exception("consumer `%s`: %s failed", row.name, received.delivery_id)
+        logger.exception("not handled", extra=_line(row, received, error))
         return error
     return None
+
+
+def _line(row: Consumer, received: Received, error: Exception) -> dict[str, str | int]:
+    """The canonical line of a message that was not handled; what was handled is told by its handler."""
+    return {
+        "consumer": row.name,
+        "subject": received.subject,
+        "delivery": received.delivery_id,
+        "deliveries": received.deliveries,
+        "code": getattr(error, "rule", type(error).__name__),
+        "detail": str(error),
+    }
 
 
 async def _settle(bus: "Bus", row: Consumer, message: Msg, received: Received, outcome: Outcome) -> None:

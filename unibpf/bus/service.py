@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 
 from unibpf import tracing
 from unibpf.bus.connecting import barrier
-from unibpf.bus.errors import Reject
+from unibpf.bus.errors import BusError, Reject
 from unibpf.bus.received import Received
 
 logger = logging.getLogger(__name__)
@@ -47,12 +47,15 @@ def _answering(subject: str, handler: Handler) -> Callable[[Request], Awaitable[
 
 
 def service_error(subject: str, error: Exception) -> ServiceError:
-    """The one place where a handler's exception becomes an answer: the caller's fault is 4xx, ours 500."""
+    """The one place where a handler's exception becomes an answer: the caller's fault is 4xx, ours 5xx."""
     match error:
         case ServiceError():
             return error
         case Reject(rule=rule, reason=reason):
             return ServiceError("400", f"{rule}: {reason}")
+        case BusError():
+            logger.warning("endpoint `%s` failed: %s", subject, error)
+            return ServiceError("503", str(error))
         case _:
             logger.error("endpoint `%s` failed", subject, exc_info=error)
             return ServiceError("500", f"{type(error).__name__}: {error}")

@@ -69,3 +69,11 @@ async def test_a_missing_analyser_is_no_verdict(tmp_path: Path) -> None:
     analyser = Analyser(executable=tmp_path / "none", options=AnalyserOptions())
     with pytest.raises(Broken, match="cannot be started"):
         await analyser.analyse(b"bundle")
+
+
+def test_a_missing_or_lame_executable_is_told_before_any_work(tmp_path: Path) -> None:
+    script(tmp_path, "true").require()
+    for path in (tmp_path / "nothing", tmp_path / "plain.txt"):
+        (tmp_path / "plain.txt").write_text("not a program")
+        with pytest.raises(Broken, match="there is no analyser at"):
+            Analyser(executable=path, options=AnalyserOptions()).require()
