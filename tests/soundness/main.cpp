@@ -1,6 +1,7 @@
 // test_soundness: what the analyser accepts must never trap in the checking interpreter, and must never run longer than the
 // instruction bound in its report. Prints the seed of the first program that does, and its instructions.
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -27,6 +28,12 @@ struct Options {
 
 struct Tally {
     std::uint64_t programs = 0, accepted = 0, runs = 0, instructions = 0;
+    std::uint64_t slowest_seed = 0;
+    double slowest_ms = 0;
+
+    void note_time(std::uint64_t seed, double ms) {
+        if (ms > slowest_ms) slowest_ms = ms, slowest_seed = seed;
+    }
 };
 
 void print_program(const std::vector<Instruction>& code) {
@@ -76,7 +83,9 @@ bool try_program(std::uint64_t seed, const Options& options, Tally& tally) {
     ProgramGenerator generator{seed};
     const auto code = generator.program();
     const Bytes bundle = ProgramGenerator::bundle(code);
-    const analyser::Report report = analyser::examine(bundle, {});
+    const auto start = std::chrono::steady_clock::now();
+    const analyser::Report report = analyser::examine(bundle, {.max_seconds = 1e9});
+    tally.note_time(seed, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     ++tally.programs;
     if (options.verbose) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), analyser::to_json(report).c_str());
     if (report.verdict != analyser::Verdict::safe) return true;
@@ -127,6 +136,7 @@ int main(int argc, char** argv) {
     }
     std::printf("programs %llu, accepted %llu, runs %llu, instructions %llu\n", static_cast<unsigned long long>(tally.programs),
                 static_cast<unsigned long long>(tally.accepted), static_cast<unsigned long long>(tally.runs), static_cast<unsigned long long>(tally.instructions));
+    std::printf("slowest analysis %.1f ms, seed %llu\n", tally.slowest_ms, static_cast<unsigned long long>(tally.slowest_seed));
     // A generator whose programs are all refused would prove nothing.
     return options.programs >= 1000 && tally.accepted * 20 < tally.programs ? 1 : 0;
 }

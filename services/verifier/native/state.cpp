@@ -45,10 +45,10 @@ void State::forget_packet(Platform platform) {
     for (const Symbol fixed : {packet_size, meta_start}) {
         const Symbol copy = fresh(symbols[fixed].scalar);
         substitute(fixed, copy, 0);
-        for (Difference& edge : differences.edges()) {
+        differences.each_edge([&](Difference& edge) {
             if (edge.left == fixed) edge.left = copy;
             if (edge.right == fixed) edge.right = copy;
-        }
+        });
     }
     symbols[packet_size] = {Scalar::unsigned_range(0, largest_packet)};
     symbols[meta_start] = {platform == Platform::guest ? Scalar::constant(0) : Scalar::signed_range(-256, 0)};
@@ -142,9 +142,13 @@ bool State::narrow(const Value& value, const Scalar& scalar) {
     return !own.is_bottom();
 }
 
-// small - large <= -gap
-bool State::learn_order(const Value& small, const Value& large, std::int64_t gap) {
+// small - large <= -gap, by a test of the program: false if it is known to fail.
+bool State::test_order(const Value& small, const Value& large, std::int64_t gap) {
     if (const auto reverse = upper_difference(large, small); reverse && *reverse < gap) return false;
+    return learn_order(small, large, gap);
+}
+
+bool State::learn_order(const Value& small, const Value& large, std::int64_t gap) {
     if (!is_exact(symbols[small.symbol].scalar, small.delta) || !is_exact(symbols[large.symbol].scalar, large.delta)) return true;
     if (small.symbol == large.symbol) return true;
     if (small.symbol == zero_symbol && fits(Wide{small.delta} + gap)) return narrow(large, Scalar::signed_range(small.delta + gap, INT64_MAX));
@@ -158,18 +162,18 @@ bool State::learn_order(const Value& small, const Value& large, std::int64_t gap
 bool State::learn_relation(Condition condition, bool holds, const Value& a, const Value& b) {
     switch (condition) {
         case Condition::gt:
-        case Condition::sgt: return holds ? learn_order(b, a, 1) : learn_order(a, b, 0);
+        case Condition::sgt: return holds ? test_order(b, a, 1) : test_order(a, b, 0);
         case Condition::ge:
-        case Condition::sge: return holds ? learn_order(b, a, 0) : learn_order(a, b, 1);
+        case Condition::sge: return holds ? test_order(b, a, 0) : test_order(a, b, 1);
         case Condition::lt:
-        case Condition::slt: return holds ? learn_order(a, b, 1) : learn_order(b, a, 0);
+        case Condition::slt: return holds ? test_order(a, b, 1) : test_order(b, a, 0);
         case Condition::le:
-        case Condition::sle: return holds ? learn_order(a, b, 0) : learn_order(b, a, 1);
+        case Condition::sle: return holds ? test_order(a, b, 0) : test_order(b, a, 1);
         case Condition::eq:
         case Condition::ne:
-            if (holds == (condition == Condition::eq)) return learn_order(a, b, 0) && learn_order(b, a, 0);
-            if (const auto high = upper_difference(a, b); high && *high == 0 && !learn_order(a, b, 1)) return false;
-            if (const auto low = upper_difference(b, a); low && *low == 0 && !learn_order(b, a, 1)) return false;
+            if (holds == (condition == Condition::eq)) return test_order(a, b, 0) && test_order(b, a, 0);
+            if (const auto high = upper_difference(a, b); high && *high == 0 && !test_order(a, b, 1)) return false;
+            if (const auto low = upper_difference(b, a); low && *low == 0 && !test_order(b, a, 1)) return false;
             return true;
         case Condition::set: return true;
     }
@@ -186,12 +190,13 @@ bool State::learn_distance(const Value& a, const Value& b, const Interval<std::i
 bool State::learn_definition(Symbol symbol) {
     const Definition definition = symbols[symbol].definition;
     const Value own = Value::number(symbol), &left = definition.left, &right = definition.right;
+    const auto bounds = [&](const Value& value) { return scalar(value).s64; };
     switch (definition.form) {
         case Definition::Form::none:
         case Definition::Form::shifted: return true;
         case Definition::Form::truncated: return learn_low_half(symbol, left);
-        case Definition::Form::sum: return learn_distance(own, left, range(right)) && learn_distance(own, right, range(left));
-        case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, range(right));
+        case Definition::Form::sum: return learn_distance(own, left, bounds(right)) && learn_distance(own, right, bounds(left));
+        case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, bounds(right));
     }
     __builtin_unreachable();
 }
@@ -311,7 +316,7 @@ void State::compact() {
     for (Symbol symbol = 0; symbol < renamed.size(); ++symbol) {
         if (renamed[symbol] == no_symbol) differences.forget(symbol);
     }
-    for (Difference& edge : differences.edges()) edge = {renamed[edge.left], renamed[edge.right], edge.limit};
+    differences.each_edge([&](Difference& edge) { edge = {renamed[edge.left], renamed[edge.right], edge.limit}; });
     for (SymbolInfo& info : kept) {
         Definition& definition = info.definition;
         if (definition.form == Definition::Form::none) continue;

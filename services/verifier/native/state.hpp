@@ -95,6 +95,7 @@ class State {
 
   private:
     bool propagate();
+    bool test_order(const Value& small, const Value& large, std::int64_t gap);
     bool learn_order(const Value& small, const Value& large, std::int64_t gap);
     bool learn_relation(Condition condition, bool holds, const Value& a, const Value& b);
     bool learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance);

@@ -32,16 +32,26 @@ class Differences {
     std::optional<std::int64_t> path(Symbol left, Symbol right) const;
 
     // Distances from (`forward`) or to a symbol along edges: pairs of symbol and limit, the symbol itself included with 0.
-    std::vector<std::pair<Symbol, std::int64_t>> reach(Symbol from, bool forward) const;
+    // The result is a list of the thread's own cache, good until the next call.
+    using Reach = std::vector<std::pair<Symbol, std::int64_t>>;
+    const Reach& reach(Symbol from, bool forward) const;
 
     // Existential projection: whatever follows from paths through the symbol is kept, then its edges go.
     void forget(Symbol symbol);
 
     const std::vector<Difference>& edges() const { return edges_; }
-    std::vector<Difference>& edges() { return edges_; }
+    // Renames symbols; `rename` gets each edge.
+    template <typename F>
+    void each_edge(F&& rename) {
+        for (Difference& edge : edges_) rename(edge);
+        touch();
+    }
 
   private:
+    void touch();
+
     std::vector<Difference> edges_;
+    std::uint64_t version_ = 0;  // equal versions have equal edges: the key of the cache; 0 has none
 };
 
 }  // namespace unibpf::analyser
