@@ -25,6 +25,7 @@ class Machine:
     arguments: tuple[str, ...]
     device: str
     memory: int = 8
+    cpu: str = "max"
     has_button: bool = True
     root_ports: bool = False
 
@@ -34,6 +35,7 @@ MACHINES = {
     "microvm-modern": Machine(
         arguments=("-M", "microvm,acpi=off", "-global", "virtio-mmio.force-legacy=false"), device=MMIO, has_button=False
     ),
+    "microvm-old-cpu": Machine(arguments=("-M", "microvm,acpi=off"), device=MMIO, has_button=False, cpu="qemu64"),
     "microvm-acpi": Machine(arguments=("-M", "microvm,acpi=on"), device=MMIO),
     "q35-seabios": Machine(arguments=("-M", "q35"), device=PCI, memory=16),
     "q35-qboot": Machine(arguments=("-M", "q35", "-bios", QBOOT), device=PCI, memory=16),
@@ -93,7 +95,16 @@ class Vm:
         self.events: list[dict[str, Any]] = []
 
     def _command(self, machine: Machine, kernel: Path, with_image: bool) -> list[str]:
-        command = ["qemu-system-x86_64", *machine.arguments, "-accel", "tcg", "-cpu", "max", "-m", str(machine.memory)]
+        command = [
+            "qemu-system-x86_64",
+            *machine.arguments,
+            "-accel",
+            "tcg",
+            "-cpu",
+            machine.cpu,
+            "-m",
+            str(machine.memory),
+        ]
         command += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-kernel", str(kernel)]
         command += ["-serial", f"file:{self.console}", "-device", "pvpanic"]
         command += ["-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
