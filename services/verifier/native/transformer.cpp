@@ -5,10 +5,6 @@
 namespace unibpf::analyser {
 namespace {
 
-// Offsets for which `address of the packet + offset` cannot wrap below 0 or above 2^64 on any platform: packet memory begins
-// above 64 KiB and ends below 2^64 - 2^40.
-constexpr std::int64_t least_offset = -0xffff, largest_offset = std::int64_t{1} << 40;
-
 struct Transformer {
     State& state;
     const Program& program;
@@ -233,124 +229,12 @@ struct Transformer {
     void operator()(const SecondSlot&) {}
 };
 
-// Results become `mixed`, which every later use refuses; a store may have gone anywhere in any frame.
-struct Assumed {
-    State& state;
-    const Options& options;
-
-    bool result(Register reg) {
-        if (reg == frame_register) return false;
-        state.registers[reg] = {Kind::mixed};
-        return true;
-    }
-    bool store(Register base) {
-        const Kind kind = state.registers[base].kind;
-        if (kind != Kind::stack && kind != Kind::mixed) return true;
-        for (Frame& frame : state.frames) {
-            frame.cells().clear();
-            frame.data().reset();
-        }
-        return true;
-    }
-
-    bool operator()(const Compute& insn) { return result(insn.dst); }
-    bool operator()(const MoveSigned& insn) { return result(insn.dst); }
-    bool operator()(const Swap& insn) { return result(insn.dst); }
-    bool operator()(const LoadNumber& insn) { return result(insn.dst); }
-    bool operator()(const LoadMap& insn) { return result(insn.dst); }
-    bool operator()(const LoadMapValue& insn) { return result(insn.dst); }
-    bool operator()(const Load& insn) { return result(insn.dst); }
-    bool operator()(const Store& insn) { return store(insn.base); }
-    bool operator()(const AtomicUpdate& insn) {
-        if (insn.op == Atomic::cmpxchg) result(0);
-        else if (insn.op >= Atomic::fetch_add && !result(insn.src)) return false;
-        return store(insn.base);
-    }
-    bool operator()(const CallHelper& insn) {
-        const abi::HelperRow* row = abi::find_helper(insn.number);
-        if (row == nullptr) return false;
-        if (row->moves_packet) state.forget_packet(options.platform);
-        for (Register i = 1; i <= 5; ++i) state.registers[i] = {};
-        return result(0);
-    }
-    bool operator()(const Branch&) { return true; }
-    bool operator()(const Exit&) { return false; }
-    bool operator()(const Jump&) { return true; }
-    bool operator()(const CallLocal&) { return true; }
-    bool operator()(const SecondSlot&) { return true; }
-};
-
-bool is_zero(const Value& value) { return value.is_constant() && value.delta == 0; }
-
-// A pointer against null: only equality gets here.
-bool follow_null(State& state, const Value& pointer, bool is_null) {
-    if (!pointer.may_be_null()) return !is_null;
-    state.assume_null(pointer.nullable, is_null);
-    return true;
-}
-
-// Two pointers into the packet compare as their offsets do, as long as no address wraps.
-bool follow_pointers(State& state, const Branch& branch, bool taken, const Value& left, const Value& right, Platform platform) {
-    const bool whole = branch.width == 64 || (state.is_short_address(left, platform) && state.is_short_address(right, platform));
-    const bool comparable = whole && left.kind == right.kind && left.object == right.object &&
-                            (left.kind == Kind::packet || left.kind == Kind::stack) && !left.may_be_null() && !right.may_be_null();
-    if (!comparable) return true;
-    const Value a = Value::number(left.symbol, left.delta), b = Value::number(right.symbol, right.delta);
-    for (const Value& offset : {a, b}) {
-        const auto range = state.range(offset);
-        if (range.low < least_offset || range.high > largest_offset) return true;
-    }
-    // Offsets may be negative where addresses are not: compare them as signed numbers.
-    Condition condition = branch.condition;
-    switch (condition) {
-        case Condition::gt: condition = Condition::sgt; break;
-        case Condition::ge: condition = Condition::sge; break;
-        case Condition::lt: condition = Condition::slt; break;
-        case Condition::le: condition = Condition::sle; break;
-        case Condition::eq: case Condition::ne: break;
-        case Condition::set: case Condition::sgt: case Condition::sge: case Condition::slt: case Condition::sle: return true;
-    }
-    return state.assume(condition, 64, taken, a, b);
-}
-
 }  // namespace
 
 void apply(State& state, const Insn& insn, const Program& program, const Options& options) {
     Transformer transformer{state, program, options};
     std::visit(transformer, insn);
     state.compact_if_large();
-}
-
-bool apply_assumed(State& state, const Insn& insn, const Options& options) { return std::visit(Assumed{state, options}, insn); }
-
-bool follow(State& state, const Branch& branch, bool taken, const Options& options) {
-    const Value left = state.registers[branch.left];
-    const Value right = branch.right.is_register ? state.registers[branch.right.reg] : Value::constant(static_cast<std::uint64_t>(branch.right.imm));
-    if (left.is_number() && right.is_number()) return state.assume(branch.condition, branch.width, taken, left, right);
-    if (is_zero(left) || is_zero(right)) {
-        return follow_null(state, is_zero(left) ? right : left, (branch.condition == Condition::eq) == taken);
-    }
-    return follow_pointers(state, branch, taken, left, right, options.platform);
-}
-
-void enter_call(State& state) {
-    auto& saved = state.saved.emplace_back();
-    for (unsigned i = 0; i < saved.size(); ++i) {
-        saved[i] = state.registers[6 + i];
-        state.registers[6 + i] = {};
-    }
-    state.registers[0] = {};
-    state.registers[10] = {Kind::stack, state.frames.size(), zero_symbol, no_symbol, 0};
-    state.frames.emplace_back();
-}
-
-void leave_call(State& state) {
-    state.frames.pop_back();
-    state.forget_frame(state.frames.size());
-    for (unsigned i = 0; i < state.saved.back().size(); ++i) state.registers[6 + i] = state.saved.back()[i];
-    state.saved.pop_back();
-    for (unsigned i = 1; i <= 5; ++i) state.registers[i] = {};
-    state.registers[10] = {Kind::stack, state.frames.size() - 1, zero_symbol, no_symbol, 0};
 }
 
 }  // namespace unibpf::analyser
