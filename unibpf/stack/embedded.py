@@ -24,6 +24,8 @@ from unibpf.stack.supervisor import Command, Supervisor, alive
 READY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 PUSHERS: Final = (CLI, "ci")
+# Packets come first: what prepares an update yields to the guests. The deployer does not, its guests would inherit it.
+YIELDING: Final = ("verifier", "signer", "reconfigurer")
 
 Progress = Callable[[str], None]
 
@@ -120,7 +122,7 @@ class Stack:
     def _service(self, name: str) -> Command:
         return Command(
             name=name,
-            arguments=[sys.executable, "-m", f"services.{name}"],
+            arguments=[*(("nice", "-n", "10") if name in YIELDING else ()), sys.executable, "-m", f"services.{name}"],
             environment={
                 **self._environ,
                 "UNIBPF_STATE": str(self._paths.root),
