@@ -25,7 +25,7 @@ from services.verifier.verification import Verification
 from services.verifier.worker import Pool
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError
-from unibpf.bus.topology import VERDICTS
+from unibpf.bus.topology import UPLOADED, VERDICTS
 from unibpf.messages import Finding, Report
 from unibpf.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
 
@@ -103,7 +103,7 @@ class VerifierService:
         cached = await self._cached(key)
         if cached is not None:
             return _Found(Outcome(report=cached), digest)
-        storing = asyncio.create_task(self.bus.put_object(data))
+        storing = asyncio.create_task(self.bus.put_object(data, store=UPLOADED))
         try:
             outcome = await self.verification.verify(data, options)
         except Broken as error:
@@ -117,7 +117,7 @@ class VerifierService:
         if upload.object is None:
             return received.data
         try:
-            return await self.bus.get_object(upload.object, max_bytes=MAX_OBJECT_BYTES)
+            return await self.bus.get_object(upload.object, store=UPLOADED, max_bytes=MAX_OBJECT_BYTES)
         except ObjectCorrupt as error:
             raise Malformed("object-corrupt", str(error)) from error
         except ObjectMissing as error:
@@ -128,7 +128,7 @@ class VerifierService:
         answer = Answer(finding=Finding(rule=error.rule, message=str(error)), bad_input=True)
         outcome = report.rejected(push.program, answer, options)
         await self._store(outcome)
-        return _Found(outcome, await self.bus.put_object(received.data))
+        return _Found(outcome, await self.bus.put_object(received.data, store=UPLOADED))
 
     async def _store(self, outcome: Outcome) -> None:
         data = [report.encode(outcome.report), *([outcome.bundle] if outcome.bundle else [])]

@@ -14,6 +14,7 @@ from tests.support.nats import NatsFixture
 from unibpf import identity, subjects, tracing
 from unibpf.bus import (
     Bus,
+    BusFull,
     BusNotReady,
     BusSettings,
     BusUnavailable,
@@ -134,27 +135,27 @@ async def test_a_retry_with_the_same_message_id_is_stored_once(nats: NatsFixture
 async def test_an_object_comes_back_under_its_digest(nats: NatsFixture, size: int) -> None:
     data = os.urandom(size)
     async with nats.buses("ci", "verifier") as (ci, verifier):
-        digest = await ci.put_object(data)
-        assert await verifier.get_object(digest) == data
-        assert await verifier.put_object(data) == digest
+        digest = await ci.put_object(data, store=topology.UPLOADED)
+        assert await verifier.get_object(digest, store=topology.UPLOADED) == data
+        assert await verifier.put_object(data, store=topology.UPLOADED) == digest
 
 
 async def test_missing_oversized_and_swapped_objects_are_refused(nats: NatsFixture) -> None:
-    async with nats.buses("ci", OPERATOR) as (ci, operator):
-        digest = await ci.put_object(b"right bytes")
+    async with nats.buses("verifier", OPERATOR) as (verifier, operator):
+        digest = await verifier.put_object(b"right bytes")
         with pytest.raises(ObjectMissing):
-            await ci.get_object("0" * 64)
+            await verifier.get_object("0" * 64)
         with pytest.raises(ObjectCorrupt, match="too large: got 11 bytes, expected at most 10"):
-            await ci.get_object(digest, max_bytes=10)
+            await verifier.get_object(digest, max_bytes=10)
         meta = f"$O.{topology.OBJECTS}.M.>"
         (stored,) = [m async for m in operator.history(f"OBJ_{topology.OBJECTS}", meta)]
         info = json.loads(stored.data)
         other = await operator.jetstream.publish(f"$O.{topology.OBJECTS}.C.{info['nuid']}", b"wrong bytes")
         assert other.seq > 0
         with pytest.raises(ObjectCorrupt, match="does not have the digest"):
-            await ci.get_object(digest)
-        assert await ci.put_object(b"right bytes") == digest
-        assert await ci.get_object(digest) == b"right bytes"
+            await verifier.get_object(digest)
+        assert await verifier.put_object(b"right bytes") == digest
+        assert await verifier.get_object(digest) == b"right bytes"
 
 
 async def test_a_bucket_changes_by_compare_and_set_only(nats: NatsFixture) -> None:
@@ -178,20 +179,65 @@ async def test_a_bucket_changes_by_compare_and_set_only(nats: NatsFixture) -> No
 async def test_an_uploader_cannot_make_the_server_speak_for_somebody_else(nats: NatsFixture) -> None:
     """A push consumer would publish stored bytes on any subject, past its creator's permissions."""
     async with nats.buses("ci", OPERATOR) as (ci, operator):
-        await ci.put_object(b"\x7fELF, chosen by ci")
+        await ci.put_object(b"\x7fELF, chosen by ci", store=topology.UPLOADED)
         deliver = {"deliver_subject": subjects.upload("cli", "fw"), "ack_policy": "none", "filter_subject": "$O.*.C.>"}
-        request = json.dumps({"stream_name": f"OBJ_{topology.OBJECTS}", "config": deliver}).encode()
+        request = json.dumps({"stream_name": f"OBJ_{topology.UPLOADED}", "config": deliver}).encode()
         with pytest.raises(PermissionDenied):
-            await ci.request(f"$JS.API.CONSUMER.CREATE.OBJ_{topology.OBJECTS}", request, dict)
+            await ci.request(f"$JS.API.CONSUMER.CREATE.OBJ_{topology.UPLOADED}", request, dict)
         assert (await operator.jetstream.stream_info(topology.UPLOADS)).state.messages == 0
 
 
 async def test_an_uploader_cannot_empty_the_object_store_with_a_rollup(nats: NatsFixture) -> None:
     async with nats.buses("verifier", "ci") as (verifier, ci):
-        digest = await verifier.put_object(b"a report")
+        digest = await verifier.put_object(b"an object", store=topology.UPLOADED)
         with pytest.raises(APIError, match="rollup"):
-            await ci.publish(f"$O.{topology.OBJECTS}.M.x", b"", headers={"Nats-Rollup": "all"})
-        assert await verifier.get_object(digest) == b"a report"
+            await ci.publish(f"$O.{topology.UPLOADED}.M.x", b"", headers={"Nats-Rollup": "all"})
+        assert await verifier.get_object(digest, store=topology.UPLOADED) == b"an object"
+
+
+async def test_an_uploader_writes_to_the_store_of_uploads_only(nats: NatsFixture) -> None:
+    async with nats.buses("ci") as (ci,):
+        with pytest.raises(PermissionDenied):
+            await ci.put_object(b"among the bundles")
+
+
+async def shrink(operator: Bus, name: str, **limits: int) -> None:
+    """Give a stream limits that a test can reach; everything else stays as in the table."""
+    config = next(config for config in topology.stream_configs(1) if config.name == name)
+    await operator.jetstream.update_stream(config.evolve(**limits))
+
+
+async def test_a_full_upload_queue_refuses_more_and_keeps_what_it_took(nats: NatsFixture) -> None:
+    async with nats.buses(OPERATOR, "ci") as (operator, ci):
+        await shrink(operator, topology.UPLOADS, max_bytes=100_000)
+        taken = [await ci.publish(subjects.upload("ci", "fw"), bytes(30_000)) for _ in range(3)]
+        with pytest.raises(BusFull, match=r"upload.ci.fw` has reached its limit on the server \(maximum bytes exceeded"):
+            await ci.publish(subjects.upload("ci", "fw"), bytes(30_000))
+        assert (await operator.jetstream.stream_info(topology.UPLOADS)).state.messages == len(taken)
+        await shrink(operator, topology.UPLOADS, max_msgs=len(taken))
+        with pytest.raises(BusFull, match="maximum messages exceeded"):
+            await ci.publish(subjects.upload("ci", "fw"), b"small")
+
+
+async def test_a_flood_of_uploaded_objects_pushes_out_uploads_and_nothing_else(nats: NatsFixture) -> None:
+    async with nats.buses(OPERATOR, "ci", "verifier") as (operator, ci, verifier):
+        kept = await verifier.put_object(b"a bundle")
+        await shrink(operator, f"OBJ_{topology.UPLOADED}", max_bytes=100_000)
+        digests = [await ci.put_object(os.urandom(30_000), store=topology.UPLOADED) for _ in range(6)]
+        assert (await operator.jetstream.stream_info(f"OBJ_{topology.UPLOADED}")).state.bytes <= 100_000
+        with pytest.raises(ObjectMissing):
+            await verifier.get_object(digests[0], store=topology.UPLOADED)
+        assert len(await verifier.get_object(digests[-1], store=topology.UPLOADED)) == 30_000
+        assert await verifier.get_object(kept) == b"a bundle"
+
+
+async def test_a_full_audit_stream_takes_no_record_and_loses_none(nats: NatsFixture) -> None:
+    async with nats.buses(OPERATOR, "signer") as (operator, signer):
+        await shrink(operator, topology.AUDIT, max_bytes=10_000)
+        with pytest.raises(BusFull):
+            for _ in range(10):
+                await signer.publish(subjects.audit("fw"), bytes(3_000))
+        assert (await operator.jetstream.stream_info(topology.AUDIT)).state.first_seq == 1
 
 
 async def test_concurrent_changes_lose_nothing(nats: NatsFixture) -> None:

@@ -16,7 +16,7 @@ from tests.support.programs import compiled
 from tests.support.services import ServiceProcess, eventually, running
 from unibpf import bundle, identity, subjects
 from unibpf.bus import Bus, Received
-from unibpf.bus.topology import DEAD, EVENTS, UPLOADS, VERDICTS
+from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
 from unibpf.messages import DeadLetter, Report, Verdict
 from unibpf.upload import Upload
 
@@ -79,7 +79,7 @@ async def test_a_safe_program_is_verified_with_everything_that_the_signer_needs(
     stored = await pipeline.bus.get_object(found.bundle)
     assert (len(stored), bundle.decode(stored).name) == (found.bundle_length, "parse")
     assert (await pipeline.report(found)).bundle == found.bundle
-    assert await pipeline.bus.get_object(found.object) == data
+    assert await pipeline.bus.get_object(found.object, store=UPLOADED) == data
 
 
 async def test_the_verdict_is_signed_by_the_verifier(pipeline: Pipeline) -> None:
@@ -139,7 +139,7 @@ async def test_a_malformed_header_is_rejected_by_name(pipeline: Pipeline) -> Non
 
 async def test_a_large_object_comes_by_reference(pipeline: Pipeline) -> None:
     large = compiled("pass") + bytes(600_000)
-    digest = await pipeline.bus.put_object(large)
+    digest = await pipeline.bus.put_object(large, store=UPLOADED)
     found = await pipeline.verdict("pass", b"", Upload(audience="edge", object=digest))
     assert (found.verdict, found.object) == ("safe", digest)
 

@@ -5,6 +5,7 @@ from nats.micro.request import ServiceError
 from unibpf.bus.client import Bus, BusSettings
 from unibpf.bus.errors import (
     BusError,
+    BusFull,
     BusNotReady,
     BusUnavailable,
     Conflict,
@@ -24,6 +25,7 @@ __all__ = [
     "Bucket",
     "Bus",
     "BusError",
+    "BusFull",
     "BusNotReady",
     "BusSettings",
     "BusUnavailable",

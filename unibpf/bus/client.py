@@ -19,7 +19,7 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
-from nats.js.errors import NoStreamResponseError, NotFoundError, ServiceUnavailableError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 from nats.micro.service import Service
 from opentelemetry.trace import SpanKind
 
@@ -28,7 +28,15 @@ from unibpf.bus import consumer as consuming
 from unibpf.bus import service as serving
 from unibpf.bus import topology
 from unibpf.bus.connecting import barrier, open_client
-from unibpf.bus.errors import BusError, BusNotReady, BusUnavailable, PermissionDenied, RequestFailed, RequestTimeout
+from unibpf.bus.errors import (
+    BusError,
+    BusFull,
+    BusNotReady,
+    BusUnavailable,
+    PermissionDenied,
+    RequestFailed,
+    RequestTimeout,
+)
 from unibpf.bus.events import event_headers, event_type
 from unibpf.bus.follower import Follower
 from unibpf.bus.kv import Bucket
@@ -43,6 +51,7 @@ T = TypeVar("T")
 BIND_SECONDS: Final = 1.0
 PUBLISH_SECONDS: Final = 2.0
 PUBLISH_TRIES: Final = 5
+STORE_FAILED: Final = 10077  # the server's error code for a message that a stream did not take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +71,7 @@ class Bus:
         self._settings = settings
         self._violations = violations
         self._js: JetStreamContext = client.jetstream(timeout=settings.timeout)
-        self._objects = ObjectStore(self._js, self.guarded)
+        self._stores = {row.name: ObjectStore(row.name, self._js, self.guarded) for row in topology.STORES}
         self._services: list[Service] = []
         current = tracing.current()
         self._tracing = current if current is not None and current.attach(client.publish) else None
@@ -138,15 +147,17 @@ class Bus:
                 raise BusNotReady(f"no stream takes `{subject}`; run `unibpf bus init`") from error
         return f"{ack.stream}:{ack.seq}"
 
-    async def put_object(self, data: bytes) -> str:
-        """Store bytes under their SHA-256, which is returned as hex."""
+    async def put_object(self, data: bytes, *, store: str = topology.OBJECTS) -> str:
+        """Store bytes under their SHA-256, which is returned as hex; uploaders use the store `topology.UPLOADED`."""
         with tracing.span("put object", attributes={"unibpf.bytes": len(data)}):
-            return await _ready(self._objects.put(data))
+            return await _ready(self._stores[store].put(data))
 
-    async def get_object(self, digest: str, *, max_bytes: int = MAX_OBJECT_BYTES) -> bytes:
+    async def get_object(
+        self, digest: str, *, store: str = topology.OBJECTS, max_bytes: int = MAX_OBJECT_BYTES
+    ) -> bytes:
         """The bytes under a digest, checked; raises ObjectMissing or ObjectCorrupt."""
         with tracing.span("get object", attributes={"unibpf.digest": digest}):
-            return await _ready(self._objects.get(digest, max_bytes=max_bytes))
+            return await _ready(self._stores[store].get(digest, max_bytes=max_bytes))
 
     async def kv(self, name: str) -> Bucket:
         """A bucket of `topology.BUCKETS`. Costs nothing: a missing bucket shows at first use."""
@@ -231,7 +242,8 @@ class Bus:
     async def guarded(self, subject: str, action: Awaitable[T]) -> T:
         """Await `action`, but raise PermissionDenied as soon as the server complains about a subject that contains it.
 
-        A time-out becomes BusUnavailable: without a permission problem it means that the server is away.
+        A time-out becomes BusUnavailable: without a permission problem it means that the server is away. A stream that
+        refuses because it is at its limit becomes BusFull.
         """
         with self._violations.watch(subject) as denied:
             task = asyncio.ensure_future(action)
@@ -248,6 +260,10 @@ class Bus:
             return task.result()
         except NatsTimeout as error:
             raise BusUnavailable(f"the server at `{self._settings.url}` does not answer ({subject})") from error
+        except APIError as error:
+            if _is_full(error):
+                raise BusFull(f"`{subject}` has reached its limit on the server ({error.description})") from error
+            raise
 
     async def subscribe_pull(self, row: topology.Consumer) -> JetStreamContext.PullSubscription:
         """For `consumer.py`: a pull subscription bound to an existing durable consumer."""
@@ -273,6 +289,11 @@ class Bus:
                 logger.warning("consumer `%s`: the server does not answer yet", row.name)
                 continue
             return
+
+
+def _is_full(error: APIError) -> bool:
+    """Whether a stream did not take a message for its size; nats-py's own errors of buckets carry no code."""
+    return getattr(error, "err_code", None) == STORE_FAILED and (error.description or "").startswith("maximum")
 
 
 async def _ready(action: Awaitable[T]) -> T:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from unibpf.bus.errors import BusUnavailable
 from unibpf.bus.permissions import permissions
+from unibpf.bus.topology import total_bytes
 from unibpf.identity import Identity
 
 READY_SECONDS: Final = 10.0
@@ -49,7 +50,8 @@ def configuration(*, store: Path, port: int, users: dict[str, str]) -> dict[str,
         "host": LOOPBACK,
         "port": port,
         "max_payload": 1024 * 1024,
-        "jetstream": {"store_dir": str(store), "sync_interval": "always"},
+        # Stated, or the server would take three quarters of what the disk has free now and refuse streams on a small one.
+        "jetstream": {"store_dir": str(store), "sync_interval": "always", "max_file_store": total_bytes()},
         "authorization": {
             "users": [{"nkey": key, "permissions": permissions(name)} for name, key in sorted(users.items())],
         },

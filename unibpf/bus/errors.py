@@ -4,6 +4,7 @@
 BusError
 ├── BusUnavailable      no server answered, or it is too old
 ├── BusNotReady         a stream, bucket or consumer is missing: `unibpf bus init`
+├── BusFull             a stream, bucket or store is at its limit (topology.py)
 ├── PermissionDenied    this identity may not use that subject (NATS itself would only time out)
 ├── ObjectMissing       no object under that digest
 ├── ObjectCorrupt       the bytes do not have the digest they are filed under, or exceed the cap
@@ -27,6 +28,10 @@ class BusUnavailable(BusError):
 
 class BusNotReady(BusError):
     """The topology is not there."""
+
+
+class BusFull(BusError):
+    """It is taken when there is room again."""
 
 
 class PermissionDenied(BusError):

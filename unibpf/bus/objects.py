@@ -19,19 +19,19 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from unibpf.bus.errors import ObjectCorrupt, ObjectMissing
-from unibpf.bus.topology import OBJECTS
 
 CHUNK_BYTES: Final = 512 * 1024
 MAX_OBJECT_BYTES: Final = 4 * 1024 * 1024
-_STREAM: Final = f"OBJ_{OBJECTS}"
 
 Guard = Callable[[str, Awaitable[Any]], Awaitable[Any]]
 
 
 class ObjectStore:
-    """Put and get by digest."""
+    """Put and get by digest in the store called `name`."""
 
-    def __init__(self, js: JetStreamContext, guard: Guard) -> None:
+    def __init__(self, name: str, js: JetStreamContext, guard: Guard) -> None:
+        self._name = name
+        self._stream = f"OBJ_{name}"
         self._js = js
         self._guard = guard
 
@@ -45,10 +45,10 @@ class ObjectStore:
         chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
         nuid = secrets.token_hex(11)
         # One connection, one stream: the server stores them in this order, the metadata last.
-        sends = [self._js.publish(f"$O.{OBJECTS}.C.{nuid}", chunk) for chunk in chunks]
-        metadata = _metadata(digest, nuid, data, len(chunks))
-        sends.append(self._js.publish(_meta_subject(digest), metadata))
-        await self._guard(f"$O.{OBJECTS}.", asyncio.gather(*sends))
+        sends = [self._js.publish(f"$O.{self._name}.C.{nuid}", chunk) for chunk in chunks]
+        metadata = self._metadata(digest, nuid, data, len(chunks))
+        sends.append(self._js.publish(self._meta_subject(digest), metadata))
+        await self._guard(f"$O.{self._name}.", asyncio.gather(*sends))
         return digest
 
     async def get(self, digest: str, *, max_bytes: int = MAX_OBJECT_BYTES) -> bytes:
@@ -57,7 +57,7 @@ class ObjectStore:
         size, count, nuid = int(info["size"]), int(info["chunks"]), str(info["nuid"])
         if size > max_bytes or count > MAX_OBJECT_BYTES:
             raise ObjectCorrupt(f"object `{digest}` is too large: got {size} bytes, expected at most {max_bytes}")
-        data = await self._chunks(digest, f"$O.{OBJECTS}.C.{nuid}", count)
+        data = await self._chunks(digest, f"$O.{self._name}.C.{nuid}", count)
         if hashlib.sha256(data).hexdigest() != digest:
             raise ObjectCorrupt(f"object `{digest}` does not have the digest it is filed under")
         return data
@@ -71,7 +71,7 @@ class ObjectStore:
 
     async def _info(self, digest: str) -> dict[str, Any]:
         try:
-            message = await self._js.get_msg(_STREAM, subject=_meta_subject(digest), direct=True)
+            message = await self._js.get_msg(self._stream, subject=self._meta_subject(digest), direct=True)
             info = json.loads(message.data or b"null")
             if not isinstance(info, dict) or info.get("deleted") or not {"size", "chunks", "nuid"} <= info.keys():
                 raise ObjectMissing(f"object `{digest}` was deleted or has no usable metadata")
@@ -92,25 +92,23 @@ class ObjectStore:
 
     async def _message(self, digest: str, **query: Any) -> Any:
         try:
-            return await self._js.get_msg(_STREAM, direct=True, **query)
+            return await self._js.get_msg(self._stream, direct=True, **query)
         except (NotFoundError, APIError) as error:
             raise ObjectMissing(f"a part of object `{digest}` is missing") from error
 
+    def _meta_subject(self, digest: str) -> str:
+        return f"$O.{self._name}.M.{base64.urlsafe_b64encode(digest.encode()).decode()}"
 
-def _meta_subject(digest: str) -> str:
-    return f"$O.{OBJECTS}.M.{base64.urlsafe_b64encode(digest.encode()).decode()}"
-
-
-def _metadata(digest: str, nuid: str, data: bytes, chunks: int) -> bytes:
-    """ADR-20, ObjectInfo."""
-    info = {
-        "name": digest,
-        "bucket": OBJECTS,
-        "nuid": nuid,
-        "size": len(data),
-        "chunks": chunks,
-        "mtime": datetime.now(UTC).isoformat(),
-        "digest": "SHA-256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode(),
-        "options": {"max_chunk_size": CHUNK_BYTES},
-    }
-    return json.dumps(info).encode()
+    def _metadata(self, digest: str, nuid: str, data: bytes, chunks: int) -> bytes:
+        """ADR-20, ObjectInfo."""
+        info = {
+            "name": digest,
+            "bucket": self._name,
+            "nuid": nuid,
+            "size": len(data),
+            "chunks": chunks,
+            "mtime": datetime.now(UTC).isoformat(),
+            "digest": "SHA-256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode(),
+            "options": {"max_chunk_size": CHUNK_BYTES},
+        }
+        return json.dumps(info).encode()

@@ -22,6 +22,7 @@ from unibpf.bus.topology import (
     RESERVATIONS,
     SEQUENCES,
     TRACES,
+    UPLOADED,
     UPLOADS,
     VERDICTS,
 )
@@ -44,7 +45,7 @@ class Role:
     reads: tuple[str, ...] = ()
     watches: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
-    stores_objects: bool = False
+    stores: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     requests: tuple[str, ...] = field(default=("$SRV.>",))
 
@@ -56,7 +57,7 @@ ROLES: Final = {
         publishes=(f"{PREFIX}.program.verified.*", f"{PREFIX}.program.rejected.*"),
         consumes=((UPLOADS, "verifier"),),
         writes=(VERDICTS,),
-        stores_objects=True,
+        stores=(OBJECTS, UPLOADED),
         serves=(f"{PREFIX}.verifier.>",),
     ),
     "signer": Role(
@@ -64,7 +65,7 @@ ROLES: Final = {
         consumes=((EVENTS, "signer"),),
         writes=(RELEASES, SEQUENCES, RESERVATIONS),
         streams=(AUDIT,),
-        stores_objects=True,
+        stores=(OBJECTS,),
         serves=(f"{PREFIX}.signer.>",),
     ),
     "deployer": Role(
@@ -73,7 +74,6 @@ ROLES: Final = {
         writes=(GUESTS, GUESTS_OBSERVED, LEASES),
         watches=(GUESTS,),
         reads=(RELEASES,),
-        stores_objects=True,
         serves=(f"{PREFIX}.deployer.*.status",),
         requests=("$SRV.>", f"{PREFIX}.signer.sign_graph"),
     ),
@@ -96,7 +96,7 @@ ROLES: Final = {
         hears=tuple(f"{PREFIX}.{kind}.>" for kind in ("program", "guest", "element", "rollout", "audit", "dead")),
         reads=ALL_BUCKETS,
         streams=(EVENTS, TRACES, AUDIT, DEAD),
-        stores_objects=True,
+        stores=(UPLOADED,),
         # Not the signer: graphs are signed for deployers only.
         requests=("$SRV.>", *(f"{PREFIX}.{service}.>" for service in ("verifier", "deployer", "reconfigurer"))),
     ),
@@ -107,7 +107,7 @@ PUSHER: Final = Role(
     publishes=(f"{PREFIX}.program.upload.{{identity}}.*",),
     hears=(f"{PREFIX}.program.*.*", f"{PREFIX}.element.*.*.*"),
     streams=(EVENTS, TRACES),
-    stores_objects=True,
+    stores=(UPLOADED,),
 )
 
 
@@ -143,12 +143,13 @@ def _publish(identity: str, role: Role) -> set[str]:
         }
     for bucket in role.writes:
         allowed.add(f"$KV.{bucket}.>")
-    for stream in (*(f"KV_{bucket}" for bucket in (*role.writes, *role.reads)), *role.streams, f"OBJ_{OBJECTS}"):
+    stores = (f"OBJ_{store}" for store in (OBJECTS, *role.stores))
+    for stream in (*(f"KV_{bucket}" for bucket in (*role.writes, *role.reads)), *role.streams, *stores):
         allowed |= _reading(stream)
     for bucket in role.watches:
         allowed |= _watching(f"KV_{bucket}")
-    if role.stores_objects:
-        allowed |= {f"$O.{OBJECTS}.C.>", f"$O.{OBJECTS}.M.>"}
+    for store in role.stores:
+        allowed |= {f"$O.{store}.C.>", f"$O.{store}.M.>"}
     return {_whole_token(subject) for subject in allowed}
 
 

@@ -2,10 +2,14 @@
 
 Services only bind to what is here (`missing`), they never create it. Work queues hold what must be done once; limits
 streams hold what happened, for any number of readers. A work queue's consumers never overlap in their subjects.
+
+Everything has a limit in bytes, so that nobody fills the server's disk. At its limit a stream forgets its oldest message
+where losing one costs a diagnosis or a repeated push, and refuses new ones (`full="refuse"`) where it would cost work that
+was accepted or a fact that safety rests on. What uploaders write (`UPLOADS`, `UPLOADED`) is apart from what services keep.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from nats.js import JetStreamContext
 from nats.js.api import (
@@ -23,6 +27,7 @@ from unibpf.settings import DEFAULT_HOST
 from unibpf.subjects import PREFIX
 
 DAY: Final = 86400
+MIB: Final = 1 << 20
 MAX_PAYLOAD: Final = 1024 * 1024
 ACK_WAIT_SECONDS: Final = 5.0
 MAX_DELIVERIES: Final = 6
@@ -43,6 +48,9 @@ VERDICTS: Final = "unibpf-verdicts"
 LEASES: Final = "unibpf-leases"
 
 OBJECTS: Final = "unibpf-objects"
+UPLOADED: Final = "unibpf-uploads"
+
+Full = Literal["refuse", "forget"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +60,9 @@ class Stream:
     name: str
     subjects: tuple[str, ...]
     description: str
+    max_bytes: int
+    full: Full = "forget"
+    max_messages: int = 1_000_000
     work_queue: bool = False
     max_age: float = 30 * DAY
     durable: bool = True
@@ -65,6 +76,21 @@ class Bucket:
     name: str
     description: str
     history: int = 1
+    max_bytes: int = 64 * MIB
+    full: Full = "refuse"
+    max_age: float = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """One object store."""
+
+    name: str
+    description: str
+    max_bytes: int
+    full: Full
+    max_messages: int = 1_000_000
+    max_age: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +105,22 @@ class Consumer:
 
 
 STREAMS: Final = (
-    Stream(name=UPLOADS, subjects=(f"{PREFIX}.program.upload.>",), description="pushed objects", work_queue=True),
+    Stream(
+        name=UPLOADS,
+        subjects=(f"{PREFIX}.program.upload.>",),
+        description="pushed objects",
+        max_bytes=256 * MIB,
+        full="refuse",
+        max_messages=10_000,
+        work_queue=True,
+    ),
     Stream(
         name=COMMANDS,
         subjects=(f"{PREFIX}.guest.apply.*", f"{PREFIX}.guest.delete.*", f"{PREFIX}.rollout.*.*"),
         description="desired guests and rollouts",
+        max_bytes=64 * MIB,
+        full="refuse",
+        max_messages=10_000,
         work_queue=True,
     ),
     Stream(
@@ -94,13 +131,31 @@ STREAMS: Final = (
             f"{PREFIX}.element.*.*.*",
         ),
         description="what happened",
+        max_bytes=512 * MIB,
     ),
-    Stream(name=TRACES, subjects=(f"{PREFIX}.trace.*",), description="finished spans", max_age=7 * DAY, durable=False),
-    Stream(name=AUDIT, subjects=(f"{PREFIX}.audit.*",), description="what was signed", max_age=0, append_only=True),
+    Stream(
+        name=TRACES,
+        subjects=(f"{PREFIX}.trace.*",),
+        description="finished spans",
+        max_bytes=256 * MIB,
+        max_age=7 * DAY,
+        durable=False,
+    ),
+    Stream(
+        name=AUDIT,
+        subjects=(f"{PREFIX}.audit.*",),
+        description="what was signed; when it is full, nothing more is signed",
+        max_bytes=1024 * MIB,
+        full="refuse",
+        max_messages=-1,
+        max_age=0,
+        append_only=True,
+    ),
     Stream(
         name=DEAD,
         subjects=(f"{PREFIX}.dead.>", "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"),
         description="what no service could handle, and why",
+        max_bytes=64 * MIB,
     ),
 )
 
@@ -109,9 +164,28 @@ BUCKETS: Final = (
     Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8),
     Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved"),
     Bucket(name=SEQUENCES, description="{program,graph}.<audience>.<name>: highest sequence"),
-    Bucket(name=RESERVATIONS, description="push.<stream>.<sequence>: what a push was signed as"),
-    Bucket(name=VERDICTS, description="<object digest>.<options digest>: Report"),
+    # Kept for longer than the event that could ask for it again.
+    Bucket(name=RESERVATIONS, description="push.<stream>.<sequence>: what a push was signed as", max_age=60 * DAY),
+    Bucket(
+        name=VERDICTS,
+        description="<object digest>.<options digest>: Report; a cache",
+        max_bytes=128 * MIB,
+        full="forget",
+        max_age=30 * DAY,
+    ),
     Bucket(name=LEASES, description="<guest>: the host that runs it"),
+)
+
+STORES: Final = (
+    Store(name=OBJECTS, description="bundles, envelopes and reports by their SHA-256", max_bytes=2048 * MIB, full="refuse"),
+    Store(
+        name=UPLOADED,
+        description="pushed objects by their SHA-256",
+        max_bytes=256 * MIB,
+        full="forget",
+        max_messages=100_000,
+        max_age=7 * DAY,
+    ),
 )
 
 
@@ -165,8 +239,13 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
     return [
         *(_stream_config(row, replicas) for row in STREAMS),
         *(_bucket_config(row, replicas) for row in BUCKETS),
-        _objects_config(replicas),
+        *(_store_config(row, replicas) for row in STORES),
     ]
+
+
+def total_bytes() -> int:
+    """What the server has to have room for: the sum of all limits."""
+    return sum(row.max_bytes for row in (*STREAMS, *BUCKETS, *STORES))
 
 
 def consumer_config(row: Consumer) -> ConsumerConfig:
@@ -188,6 +267,9 @@ def _stream_config(row: Stream, replicas: int) -> StreamConfig:
         description=row.description,
         retention=RetentionPolicy.WORK_QUEUE if row.work_queue else RetentionPolicy.LIMITS,
         max_age=row.max_age,
+        max_bytes=row.max_bytes,
+        max_msgs=row.max_messages,
+        discard=_DISCARD[row.full],
         storage=StorageType.FILE,
         num_replicas=replicas,
         max_msg_size=MAX_PAYLOAD,
@@ -206,7 +288,9 @@ def _bucket_config(row: Bucket, replicas: int) -> StreamConfig:
         subjects=[f"$KV.{row.name}.>"],
         description=row.description,
         max_msgs_per_subject=row.history,
-        discard=DiscardPolicy.NEW,
+        max_bytes=row.max_bytes,
+        max_age=row.max_age,
+        discard=_DISCARD[row.full],
         storage=StorageType.FILE,
         num_replicas=replicas,
         allow_direct=True,
@@ -214,18 +298,24 @@ def _bucket_config(row: Bucket, replicas: int) -> StreamConfig:
     )
 
 
-def _objects_config(replicas: int) -> StreamConfig:
-    """As ADR-20 lays out an object store, without roll-ups: any uploader may write here, and none may purge."""
+def _store_config(row: Store, replicas: int) -> StreamConfig:
+    """As ADR-20 lays out an object store, without roll-ups: uploaders write to one of them, and none may purge it."""
     return StreamConfig(
-        name=f"OBJ_{OBJECTS}",
-        subjects=[f"$O.{OBJECTS}.C.>", f"$O.{OBJECTS}.M.>"],
-        description="bytes by their SHA-256",
-        discard=DiscardPolicy.NEW,
+        name=f"OBJ_{row.name}",
+        subjects=[f"$O.{row.name}.C.>", f"$O.{row.name}.M.>"],
+        description=row.description,
+        max_bytes=row.max_bytes,
+        max_msgs=row.max_messages,
+        max_age=row.max_age,
+        discard=_DISCARD[row.full],
         storage=StorageType.FILE,
         num_replicas=replicas,
         max_msg_size=MAX_PAYLOAD,
         allow_direct=True,
     )
+
+
+_DISCARD: Final = {"refuse": DiscardPolicy.NEW, "forget": DiscardPolicy.OLD}
 
 
 async def _ensure_stream(js: JetStreamContext, config: StreamConfig) -> str:

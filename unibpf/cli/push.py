@@ -13,7 +13,7 @@ import msgspec
 
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Follower, Received
-from unibpf.bus.topology import GUESTS_OBSERVED
+from unibpf.bus.topology import GUESTS_OBSERVED, UPLOADED
 from unibpf.cli.output import Exit, progress
 from unibpf.messages import ElementEvent, GuestObserved, Refused, Report, Signed, Verdict
 from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
@@ -124,7 +124,7 @@ async def publish(bus: Bus, push: Push) -> str:
     """Publish the object (by reference when it is large); returns the push id."""
     upload, data = Upload(audience=push.audience, element=push.element, section=push.section, function=push.function), push.data
     if len(data) > INLINE_BYTES:
-        upload, data = msgspec.structs.replace(upload, object=await bus.put_object(data)), b""
+        upload, data = msgspec.structs.replace(upload, object=await bus.put_object(data, store=UPLOADED)), b""
     return await bus.publish(subjects.upload(bus.identity.name, push.program), data, headers=upload.headers())
 
 

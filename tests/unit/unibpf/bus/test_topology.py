@@ -3,9 +3,10 @@
 from itertools import combinations, product
 
 import pytest
+from nats.js.api import DiscardPolicy
 
 from unibpf import subjects
-from unibpf.bus.topology import STREAMS, consumer, consumers
+from unibpf.bus.topology import STREAMS, consumer, consumers, stream_configs, total_bytes
 
 
 def overlap(left: str, right: str) -> bool:
@@ -65,3 +66,20 @@ def test_every_host_has_a_reconfigurer_of_its_own() -> None:
     names = [row.name for row in consumers(("a", "b"))]
     assert {"reconfigurer-a", "reconfigurer-b"} <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_everything_has_a_limit_and_the_sum_fits_a_small_disk() -> None:
+    assert all(config.max_bytes and config.max_bytes > 0 for config in stream_configs(1))
+    assert sum(config.max_bytes or 0 for config in stream_configs(1)) == total_bytes() < 6 << 30
+
+
+def test_only_what_costs_a_diagnosis_or_a_repeated_push_is_forgotten() -> None:
+    forgetting = {config.name for config in stream_configs(1) if config.discard == DiscardPolicy.OLD}
+    assert forgetting == {
+        "UNIBPF_EVENTS", "UNIBPF_TRACES", "UNIBPF_DEAD", "KV_unibpf-verdicts", "OBJ_unibpf-uploads",
+    }  # fmt: skip
+
+
+def test_a_reservation_outlives_the_event_that_may_ask_for_it_again() -> None:
+    ages = {config.name: config.max_age for config in stream_configs(1)}
+    assert (ages["KV_unibpf-reservations"] or 0) > (ages["UNIBPF_EVENTS"] or 0)
