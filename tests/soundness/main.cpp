@@ -1,5 +1,5 @@
-// test_soundness: what the analyser accepts must never trap in the checking interpreter, and must never run longer than the
-// instruction bound in its report. Prints the seed of the first program that does, and its instructions.
+// test_soundness: what the analyser accepts must never trap in the checking interpreter, must never run longer than the
+// instruction bound in its report, and its registers must be what was claimed of them. Prints the seed of the first program that does, and its instructions.
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +10,7 @@
 #include "guest/bpf/interpreter.hpp"
 #include "guest/packet/packet.hpp"
 #include "services/verifier/native/report.hpp"
+#include "tests/soundness/claims.hpp"
 #include "tests/soundness/generator.hpp"
 
 namespace {
@@ -19,7 +20,7 @@ using soundness::Bytes;
 using soundness::ProgramGenerator;
 
 constexpr std::uint64_t budget = 2'000'000;
-constexpr unsigned packets_each = 12;
+constexpr unsigned packets_each = 12, claims_each = 10;
 
 struct Options {
     std::uint64_t programs = 1000, seed = 1;
@@ -30,6 +31,7 @@ struct Tally {
     std::uint64_t programs = 0, accepted = 0, runs = 0, instructions = 0;
     std::uint64_t slowest_seed = 0;
     double slowest_ms = 0;
+    soundness::ClaimTally claims;
 
     void note_time(std::uint64_t seed, double ms) {
         if (ms > slowest_ms) slowest_ms = ms, slowest_seed = seed;
@@ -79,12 +81,24 @@ bool run(const Program& program, const Bytes& bytes, const analyser::Report& rep
     return true;
 }
 
+soundness::Run run_once(const std::vector<Instruction>& code, const Bytes& bytes) {
+    const auto program = load(ProgramGenerator::bundle(code));
+    if (!program.ok()) return {};
+    PacketPtr packet = PacketPool::system().acquire();
+    packet->put(static_cast<std::uint16_t>(bytes.size()));
+    std::memcpy(packet->data(), bytes.data(), bytes.size());
+    Machine machine{*program.value(), *packet, budget};
+    std::memset(machine.stack, 0xa5, sizeof machine.stack);
+    const Stop stop = interpret(machine, Policy::checking);
+    return {stop == Stop::exit, machine.r0};
+}
+
 bool try_program(std::uint64_t seed, const Options& options, Tally& tally) {
     ProgramGenerator generator{seed};
     const auto code = generator.program();
     const Bytes bundle = ProgramGenerator::bundle(code);
     const auto start = std::chrono::steady_clock::now();
-    const analyser::Report report = analyser::examine(bundle, {.max_seconds = 1e9});
+    const analyser::Report report = analyser::examine(bundle, {.max_seconds = 1e9, .invariants = true});
     tally.note_time(seed, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     ++tally.programs;
     if (options.verbose) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), analyser::to_json(report).c_str());
@@ -96,7 +110,9 @@ bool try_program(std::uint64_t seed, const Options& options, Tally& tally) {
         return false;
     }
     for (unsigned i = 0; i < packets_each; ++i) {
-        if (run(*program.value(), generator.packet(), report, tally)) continue;
+        const Bytes packet = generator.packet();
+        const bool ran = run(*program.value(), packet, report, tally);
+        if (ran && soundness::claims_hold(code, *report.invariants, packet, seed * packets_each + i, claims_each, run_once, tally.claims)) continue;
         std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
         print_program(code);
         return false;
@@ -136,6 +152,7 @@ int main(int argc, char** argv) {
     }
     std::printf("programs %llu, accepted %llu, runs %llu, instructions %llu\n", static_cast<unsigned long long>(tally.programs),
                 static_cast<unsigned long long>(tally.accepted), static_cast<unsigned long long>(tally.runs), static_cast<unsigned long long>(tally.instructions));
+    std::printf("claims checked %llu\n", static_cast<unsigned long long>(tally.claims.checked));
     std::printf("slowest analysis %.1f ms, seed %llu\n", tally.slowest_ms, static_cast<unsigned long long>(tally.slowest_seed));
     // A generator whose programs are all refused would prove nothing.
     return options.programs >= 1000 && tally.accepted * 20 < tally.programs ? 1 : 0;

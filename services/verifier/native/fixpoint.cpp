@@ -23,8 +23,8 @@ constexpr unsigned joins_before_widening = 2, widenings_with_thresholds = 6, mos
 
 class Engine {
   public:
-    Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts)
-        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, disjuncts_{disjuncts}, pending_(cfg.blocks.size()) {}
+    Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts, Invariants* record)
+        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, disjuncts_{disjuncts}, record_{record}, pending_(cfg.blocks.size()) {}
 
     Analysis run() {
         State entry = State::entry(options_.platform);
@@ -233,6 +233,7 @@ class Engine {
         bool last_held = true;
         for (std::uint32_t at = block.first; at <= block.last; ++at) {
             const Insn& insn = program_.insns[at];
+            if (checking && record_ != nullptr) record_->include(at, state);
             last_held = holds(state, insn, at, block.depth, checking);
             if (last_held) {
                 if (checking) measure_stack(state, insn);
@@ -349,6 +350,7 @@ class Engine {
     const Cfg& cfg_;
     const Wto& wto_;
     const unsigned disjuncts_;
+    Invariants* const record_;
     std::vector<States> pending_;
     std::vector<Active> active_;   // parallel to the loops around the block that runs
     std::vector<Held> held_;       // exits of loops that are being unrolled
@@ -359,8 +361,9 @@ class Engine {
 
 }  // namespace
 
-Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts) {
-    return Engine{program, options, cfg, wto, disjuncts}.run();
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts, Invariants* record) {
+    if (record != nullptr) record->clear();
+    return Engine{program, options, cfg, wto, disjuncts, record}.run();
 }
 
 }  // namespace unibpf::analyser

@@ -16,6 +16,7 @@
 
 #include "services/verifier/native/cfg.hpp"
 #include "services/verifier/native/finding.hpp"
+#include "services/verifier/native/invariants.hpp"
 #include "services/verifier/native/program.hpp"
 #include "services/verifier/native/wto.hpp"
 
@@ -27,6 +28,7 @@ struct Analysis {
     std::uint32_t stack_bytes = 0;
 };
 
-Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts);
+// `record`, if given, gets what the last pass claims before each instruction.
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts, Invariants* record);
 
 }  // namespace unibpf::analyser

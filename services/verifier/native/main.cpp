@@ -31,6 +31,7 @@ constexpr const char* usage =
     "  --termination on|off         demand a bound for every loop (default on)\n"
     "  --max-seconds N              CPU time (default 10)\n"
     "  --max-mebibytes N            memory (default 1024)\n"
+    "  --invariants on|off          report what is known before each instruction (default off)\n"
     "  --version\n";
 
 bool parse_option(std::string_view name, std::string_view value, Options& options) {
@@ -40,6 +41,10 @@ bool parse_option(std::string_view name, std::string_view value, Options& option
     }
     if (name == "--termination" && (value == "on" || value == "off")) {
         options.termination = value == "on";
+        return true;
+    }
+    if (name == "--invariants" && (value == "on" || value == "off")) {
+        options.invariants = value == "on";
         return true;
     }
     double number = 0;

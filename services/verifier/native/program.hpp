@@ -40,6 +40,7 @@ struct Options {
     double max_seconds = 10;         // CPU time
     std::uint64_t max_mebibytes = 1024;
     std::size_t max_findings = 8;
+    bool invariants = false;         // keep them for the report
 };
 
 struct Malformed {

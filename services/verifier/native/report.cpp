@@ -77,6 +77,23 @@ void describe_program(const Program& program, Report& report) {
     }
 }
 
+std::string invariant_json(const Invariants& invariants, std::size_t at) {
+    std::string registers;
+    for (unsigned reg = 0; reg < register_count; ++reg) {
+        const std::string text = describe(invariants.before(at)[reg]);
+        if (!text.empty()) registers += (registers.empty() ? "" : ",") + quoted("r" + std::to_string(reg) + " = " + text);
+    }
+    return "{\"instruction\":" + std::to_string(at) + ",\"known\":[" + registers + "]}";
+}
+
+std::string invariants_json(const Invariants& invariants) {
+    std::string out;
+    for (std::size_t at = 0; at < invariants.size(); ++at) {
+        if (invariants.before(at)[frame_register].reached) out += (out.empty() ? "" : ",") + invariant_json(invariants, at);
+    }
+    return ",\"invariants\":[" + out + "]";
+}
+
 // A block that is inlined at several call sites is one loop of the source.
 void collect_loops(const Analysis& analysis, const Cfg& cfg, Report& report) {
     std::map<std::uint32_t, std::optional<std::uint64_t>> loops;
@@ -90,6 +107,7 @@ void collect_loops(const Analysis& analysis, const Cfg& cfg, Report& report) {
 }
 
 void run_analysis(const Program& program, const Options& options, Report& report) {
+    Invariants* const record = report.invariants ? &*report.invariants : nullptr;
     auto built = build_cfg(program);
     if (auto* fault = std::get_if<Finding>(&built)) {
         report.findings.push_back(std::move(*fault));
@@ -97,10 +115,10 @@ void run_analysis(const Program& program, const Options& options, Report& report
     }
     const Cfg& cfg = std::get<Cfg>(built);
     const Wto wto = build_wto(cfg);
-    Analysis analysis = analyse(program, options, cfg, wto, precisions[0]);
+    Analysis analysis = analyse(program, options, cfg, wto, precisions[0], record);
     for (std::size_t i = 1; i < std::size(precisions) && !analysis.findings.empty(); ++i) {
         try {
-            analysis = analyse(program, options, cfg, wto, precisions[i]);
+            analysis = analyse(program, options, cfg, wto, precisions[i], record);
         } catch (const GaveUp&) {
             break;  // what is known already stands
         }
@@ -133,6 +151,7 @@ Report refuse(Verdict verdict, Finding finding) {
 Report examine(const Program& program, const Options& options) {
     Report report;
     describe_program(program, report);
+    if (options.invariants) report.invariants.emplace(program.insns.size());
     try {
         run_analysis(program, options, report);
         std::sort(report.findings.begin(), report.findings.end(), [](const Finding& a, const Finding& b) { return a.instruction < b.instruction; });
@@ -175,6 +194,7 @@ std::string to_json(const Report& report) {
     out += ",\"helpers\":" + list(report.helpers, [](std::uint32_t number) { return std::to_string(number); });
     out += ",\"maps\":" + list(report.maps, [](const std::string& name) { return quoted(name); });
     out += ",\"cpu_ms\":" + std::to_string(cpu_ms) + ",\"peak_kib\":" + std::to_string(peak_kib());
+    if (report.invariants) out += invariants_json(*report.invariants);
     return out + ",\"version\":" + quoted(analyser_version) + "}";
 }
 

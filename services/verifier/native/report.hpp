@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "services/verifier/native/finding.hpp"
+#include "services/verifier/native/invariants.hpp"
 #include "services/verifier/native/program.hpp"
 
 namespace unibpf::analyser {
@@ -30,6 +31,7 @@ struct Report {
     std::size_t instructions = 0;
     std::set<std::uint32_t> helpers;
     std::vector<std::string> maps;
+    std::optional<Invariants> invariants;  // if asked for
 };
 
 // Decodes, analyses and judges; never throws.
