@@ -359,7 +359,10 @@ class NicStatus(Message, frozen=True, kw_only=True):
 
 
 class GuestStatus(Message, frozen=True, kw_only=True):
-    """The guest's own, authenticated answer to a status request. Memory is bytes; `boot` are its steps from entry to ready."""
+    """The guest's own, authenticated answer to a status request. Memory is bytes; `boot` are its steps from entry to ready.
+
+    `longest_gap_ns` is the longest time between two batches since boot, `recent_gap_ns` since the last status answer.
+    """
 
     guest: GuestName
     boot_nonce: str
@@ -377,6 +380,7 @@ class GuestStatus(Message, frozen=True, kw_only=True):
     boot: list[tuple[str, int, int]] = []
     version: str = ""
     platform: str = ""
+    recent_gap_ns: int = 0
 
 
 class MapDump(Message, frozen=True, kw_only=True):

@@ -158,7 +158,7 @@ void write_memory(cbor::Writer& writer) {
 }  // namespace
 
 void write_status(cbor::Writer& writer, const ControlParts& parts, const MacKeys& keys, const Steps& boot_steps) {
-    writer.map(12);
+    writer.map(13);
     writer.uint(0), writer.text(parts.boot->guest);
     writer.uint(1), writer.bytes(keys.nonce);
     writer.uint(2), writer.uint(platform::monotonic_ns() - parts.entry_ns);
@@ -174,6 +174,9 @@ void write_status(cbor::Writer& writer, const ControlParts& parts, const MacKeys
     writer.uint(9), write_steps(writer, boot_steps);
     writer.uint(10), writer.text(guest_version);
     writer.uint(11), writer.text(platform::name());
+    writer.uint(12), writer.uint(parts.loop->longest_since_mark_ns(LoopStats::Window::status));
+    const platform::NoPreempt whole;
+    parts.loop->mark(LoopStats::Window::status);
 }
 
 Status write_map_dump(cbor::Writer& writer, const ProgramSlot& slot, std::string_view name, const DumpRange& range) {

@@ -112,7 +112,7 @@ Status Updater::swap(ProgramSlot& slot, Swap what, Steps& steps, UpdateReport& r
     const Baseline& before = baseline(slot);
     const platform::NoPreempt whole;
     report.swap_ns = times.duration_ns;
-    report.longest_gap_ns = parts_.loop->longest_since_mark_ns();
+    report.longest_gap_ns = parts_.loop->longest_since_mark_ns(LoopStats::Window::update);
     report.packets_during = slot.counters().packets - before.packets;
     report.packets_lost = lost(slot) - before.lost;
     return done();
@@ -136,7 +136,7 @@ void Updater::begin_measuring(const ProgramSlot& slot) {
     const platform::NoPreempt whole;
     now.packets = slot.counters().packets;
     now.lost = lost(slot);
-    parts_.loop->mark();
+    parts_.loop->mark(LoopStats::Window::update);
 }
 
 Updater::Baseline& Updater::baseline(const ProgramSlot& slot) {

@@ -6,32 +6,36 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace unibpf {
 
 class LoopStats {
   public:
+    // Measurements beside the one since boot, each begun by its own mark: an update's, and from one status answer to the next.
+    enum class Window : std::uint8_t { update, status };
+
     // The data path starts a round at `now`.
     void round_begins(std::uint64_t now) {
         if (last_ != 0 && now > last_) {
             const std::uint64_t gap = now - last_;
             longest_ = std::max(longest_, gap);
-            since_mark_ = std::max(since_mark_, gap);
+            for (std::uint64_t& longest : since_mark_) longest = std::max(longest, gap);
         }
     }
     // The data path has finished a round (or woke from waiting for packets) at `now`.
     void round_ended(std::uint64_t now) { last_ = now; }
 
-    // Starts a new measurement beside the one since boot.
-    void mark() { since_mark_ = 0; }
+    void mark(Window window) { since_mark_[static_cast<std::size_t>(window)] = 0; }
     std::uint64_t longest_ns() const { return longest_; }
-    std::uint64_t longest_since_mark_ns() const { return since_mark_; }
+    std::uint64_t longest_since_mark_ns(Window window) const { return since_mark_[static_cast<std::size_t>(window)]; }
 
   private:
     std::uint64_t last_ = 0;
     std::uint64_t longest_ = 0;
-    std::uint64_t since_mark_ = 0;
+    std::array<std::uint64_t, 2> since_mark_{};
 };
 
 }  // namespace unibpf

@@ -100,6 +100,7 @@ def _status(item: Any) -> GuestStatus:
         boot=_steps(item[9]),
         version=item[10],
         platform=item[11],
+        recent_gap_ns=item.get(12, 0),
     )
 
 

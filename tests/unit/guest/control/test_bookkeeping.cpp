@@ -52,10 +52,10 @@ TEST_CASE("a gap is what lies between two rounds, and waiting is none") {
     stats.round_begins(350);  // a control slice of 200
     stats.round_ended(400);
     CHECK(stats.longest_ns() == 200);
-    stats.mark();
+    stats.mark(LoopStats::Window::update);
     stats.round_ended(9000);  // woke from waiting
     stats.round_begins(9010);
-    CHECK(stats.longest_since_mark_ns() == 10);
+    CHECK(stats.longest_since_mark_ns(LoopStats::Window::update) == 10);
     CHECK(stats.longest_ns() == 200);
 }
 
