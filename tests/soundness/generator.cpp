@@ -304,6 +304,25 @@ void ProgramGenerator::optional_pointer(unsigned depth) {
     holds_[dst] = Holds::number;
 }
 
+// An initialised array on the stack, written and read at an index that is not constant.
+void ProgramGenerator::stack_index() {
+    const auto number = any(Holds::number, scratch()), pointer = scratch();
+    if (holds_[number] != Holds::number || pointer == number) return;
+    const unsigned words = 1 + static_cast<unsigned>(below(3));
+    for (unsigned i = 0; i < words; ++i) emit(Operation::op_stdw, frame_register, 0, -88 - 8 * static_cast<int>(i), immediate());
+    emit(Operation::op_and64_imm, number, 0, 0, static_cast<std::int32_t>(below(words * 8 + (chance(10) ? 8 : 0))));
+    emit(Operation::op_mov64_reg, pointer, frame_register);
+    emit(Operation::op_add64_imm, pointer, 0, 0, -80 - 8 * static_cast<std::int32_t>(words));
+    emit(Operation::op_add64_reg, pointer, number);
+    holds_[pointer] = Holds::nothing;
+    emit(chance(50) ? Operation::op_stxb : Operation::op_stb, pointer, number, 0, 0);
+    if (find_operation(code_.back()) == Operation::op_stb) code_.back().imm = immediate();
+    const auto dst = scratch();
+    if (chance(50)) emit(pick_load(static_cast<unsigned>(below(7))), dst, frame_register, -88);
+    else emit(Operation::op_ldxb, dst, pointer, 0);
+    holds_[dst] = Holds::number;
+}
+
 // f(packet, end, number), two of them behind the program.
 void ProgramGenerator::call_function() {
     const auto pointer = any(Holds::packet, 6), end = any(Holds::end, 7);
@@ -345,7 +364,7 @@ void ProgramGenerator::function(unsigned index) {
 }
 
 void ProgramGenerator::statement(unsigned depth) {
-    switch (below(depth < 3 ? 16 : 11)) {
+    switch (below(depth < 3 ? 17 : 11)) {
         case 0: case 1: compute(); break;
         case 2: move(); break;
         case 3: case 4: packet_access(); break;
@@ -358,6 +377,7 @@ void ProgramGenerator::statement(unsigned depth) {
         case 11: case 12: branch(depth); break;
         case 13: optional_pointer(depth); break;
         case 14: call_function(); break;
+        case 15: stack_index(); break;
         default: loop(depth); break;
     }
 }

@@ -52,6 +52,7 @@ class ProgramGenerator {
     void to_exit(Operation operation, unsigned dst, unsigned src, std::int32_t imm);
     void forget_calls();
     void optional_pointer(unsigned depth);
+    void stack_index();
     void call_function();
     void function(unsigned index);
     void finish_function(bool returns_number);

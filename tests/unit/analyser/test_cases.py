@@ -184,3 +184,12 @@ def test_loops_that_nest_without_end_are_given_up(bin_directory: Path, assembler
     tails = "".join(f"jlt64 r0, {at}, loop{at}\n" for at in reversed(range(depth)))
     code, _ = assembler.assemble("mov64 r0, 0\n" + heads + tails + "exit")
     assert analyse(bin_directory, bundle_of(code))["verdict"] == "gave_up"
+
+
+def test_invariants_are_reported_on_demand(bin_directory: Path, assembler: Assembler) -> None:
+    code, _ = assembler.assemble("mov64 r6, 7\ncall_helper 7\nand64 r0, 3\nadd64 r0, r6\nexit")
+    assert "invariants" not in analyse(bin_directory, bundle_of(code))
+    report = analyse(bin_directory, bundle_of(code), "--invariants", "on")
+    known = {row["instruction"]: row["known"] for row in report["invariants"]}
+    assert "r0 = number in [0, 3]" in known[3]
+    assert "r0 = number in [7, 10]" in known[4]
