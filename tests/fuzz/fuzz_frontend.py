@@ -1,20 +1,28 @@
 """Byte flips, cuts and splices of real objects through the front end: an Answer every time, and soon.
 
 Run as `python tests/fuzz/fuzz_frontend.py [SECONDS] [SEED]`. Prints how many inputs ended how; any exception other than the
-front end's own tree ends the run with its seed, so that it can be repeated.
+front end's own tree ends the run with its seed, so that it can be repeated. Where `atheris` is installed and no seed is
+given, coverage guides the changes instead, and what breaks the front end is left in the working directory as `crash-*`.
 """
 
 import random
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 from services.verifier import frontend
 from services.verifier.frontend import Options
 from tests.support.bad_objects import DEFECTS, make
 from tests.support.programs import compiled, refused_programs
 
+try:
+    import atheris
+except ImportError:
+    atheris = None
+
 SLOW_SECONDS = 1.0
+LEARNED = Path(__file__).parents[2] / "build" / "fuzz" / "corpus" / "frontend"
 GOOD = ("pass", "parse", "maps", "globals", "subprograms", "several", "classifier")
 SMALL_DEFECTS = [name for name in DEFECTS if name != "above-the-size-cap"]
 
@@ -60,6 +68,17 @@ def one(seed: int, seeds: list[bytes]) -> str:
     return answer.finding.rule if answer.finding else "translated"
 
 
+def guided(seconds: float) -> None:
+    """Fuzz by coverage; ends the process, with 77 for an exception and 70 for an input that takes too long."""
+    LEARNED.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(corpus()):
+        (LEARNED / f"seed-{number}").write_bytes(data)
+    limits = [f"-max_total_time={seconds:.0f}", f"-timeout={10 * SLOW_SECONDS:.0f}", "-print_final_stats=1"]
+    atheris.instrument_all()
+    atheris.Setup([sys.argv[0], *limits, str(LEARNED)], lambda data: frontend.answer(data, Options()))
+    atheris.Fuzz()
+
+
 def run(seconds: float, first: int = 0) -> Counter[str]:
     """Fuzz for a while; returns how often each end was met."""
     seeds = corpus()
@@ -74,6 +93,8 @@ def run(seconds: float, first: int = 0) -> Counter[str]:
 
 if __name__ == "__main__":
     duration = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    if atheris is not None and len(sys.argv) < 3:
+        guided(duration)
     found = run(duration, int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     print(f"{sum(found.values())} inputs")
     for end, count in found.most_common():
