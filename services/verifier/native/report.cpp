@@ -19,6 +19,14 @@ namespace {
 // Disjuncts at a block. Most programs need no partitioning; one that is refused gets a closer look.
 constexpr unsigned precisions[] = {1, 8, 64};
 
+// What no closer look can change: it depends on the instruction alone.
+bool is_final(const Finding& finding) {
+    switch (finding.rule) {
+        case Rule::helper_unknown: case Rule::helper_kind: case Rule::frame_pointer: case Rule::malformed: case Rule::unsupported: return true;
+        default: return false;
+    }
+}
+
 // JSON text (RFC 8259 7); names are UTF-8 already, the decoder saw to that.
 std::string quoted(std::string_view text) {
     static constexpr char digits[] = "0123456789abcdef";
@@ -116,7 +124,7 @@ void run_analysis(const Program& program, const Options& options, Report& report
     const Cfg& cfg = std::get<Cfg>(built);
     const Wto wto = build_wto(cfg);
     Analysis analysis = analyse(program, options, cfg, wto, precisions[0], record);
-    for (std::size_t i = 1; i < std::size(precisions) && !analysis.findings.empty(); ++i) {
+    for (std::size_t i = 1; i < std::size(precisions) && !std::all_of(analysis.findings.begin(), analysis.findings.end(), is_final); ++i) {
         try {
             analysis = analyse(program, options, cfg, wto, precisions[i], record);
         } catch (const GaveUp&) {
