@@ -1,7 +1,7 @@
 """Reports: what front end and analyser found, as one document. Pure.
 
-A report is deterministic but for `timing`: its digest without timings is the verdict digest that the signer binds into the
-envelope. Findings beyond MAX_FINDINGS are cut, because a report travels through a key-value bucket.
+A report is deterministic but for `timing`: its digest without timings (`unibpf.messages.verdict_digest`) is what the signer
+binds into the envelope. Findings beyond MAX_FINDINGS are cut, because a report travels through a key-value bucket.
 """
 
 import hashlib
@@ -40,11 +40,6 @@ def digest(data: bytes) -> str:
 def options_digest(options: Options, analyser: AnalyserOptions) -> str:
     """Return the digest of everything that was chosen for this verification."""
     return digest(msgspec.json.encode({"frontend": options, "analyser": analyser}, order="deterministic"))
-
-
-def verdict_digest(report: Report) -> str:
-    """Return the digest of the report without its timings."""
-    return digest(encode(replace(report, timing={})))
 
 
 def encode(report: Report) -> bytes:

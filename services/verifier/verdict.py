@@ -7,7 +7,7 @@ from services.verifier import report
 from services.verifier.report import Outcome
 from unibpf.bus.errors import Reject
 from unibpf.bus.received import Received
-from unibpf.messages import Identity, ProgramName, Verdict
+from unibpf.messages import Identity, ProgramName, Verdict, verdict_digest
 from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, UploadError, parse
 
 
@@ -56,7 +56,7 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         verdict=found.verdict,
         object=object_digest,
         report=report.digest(report.encode(found)),
-        verdict_digest=report.verdict_digest(found),
+        verdict_digest=verdict_digest(found),
         verifier=found.verifier,
         version=found.version,
         options_digest=found.options_digest,

@@ -14,7 +14,7 @@ from services.verifier.verdict import Push, verdict
 from tests.support.bad_objects import make
 from tests.support.programs import compiled
 from unibpf.bus import Received, Reject
-from unibpf.messages import Finding, Report
+from unibpf.messages import Finding, Report, verdict_digest
 
 TRANSLATION = frontend.translate(compiled("unsafe_parse"), Options(name="parser"))
 ANALYSIS = Analysis(
@@ -47,12 +47,12 @@ def test_timings_change_the_report_but_not_the_verdicts_digest() -> None:
     later = report.timed(UNSAFE, total_ms=3.25)
     assert later.report.timing == {"total_ms": 3.25}
     assert report.encode(later.report) != report.encode(UNSAFE.report)
-    assert report.verdict_digest(later.report) == report.verdict_digest(UNSAFE.report)
+    assert verdict_digest(later.report) == verdict_digest(UNSAFE.report)
 
 
 def test_another_finding_changes_the_verdicts_digest() -> None:
     other = replace(UNSAFE.report, findings=[Finding(rule="x", message="y")])
-    assert report.verdict_digest(other) != report.verdict_digest(UNSAFE.report)
+    assert verdict_digest(other) != verdict_digest(UNSAFE.report)
 
 
 def test_every_option_changes_the_options_digest() -> None:
