@@ -15,6 +15,7 @@ from tests.support.bad_objects import make
 from tests.support.programs import compiled
 from unibpf.bus import Received, Reject
 from unibpf.messages import Finding, Report, verdict_digest
+from unibpf.upload import DEFAULT_AUDIENCE
 
 TRANSLATION = frontend.translate(compiled("unsafe_parse"), Options(name="parser"))
 ANALYSIS = Analysis(
@@ -103,7 +104,7 @@ class TestVerdict:
 
     def test_a_push_without_headers_is_for_the_default_audience_and_any_element(self) -> None:
         push = Push.of(received("unibpf.v1.program.upload.ci.firewall"))
-        assert (push.audience, push.element) == ("default", "*")
+        assert (push.audience, push.element) == (DEFAULT_AUDIENCE, "*")
 
     @pytest.mark.parametrize("subject", ["unibpf.v1.program.upload.ci.Fire!wall", "unibpf.v1.program.upload.C I.fw"])
     def test_a_subject_that_names_nobody_is_never_tried_again(self, subject: str) -> None:
