@@ -84,5 +84,5 @@ def test_an_analyser_that_dies_is_given_up_and_not_a_verdict(tmp_path: Path) -> 
 def test_a_missing_analyser_is_said_with_what_to_do(tmp_path: Path) -> None:
     done = verify(FOLDER / "pass.c", binaries=tmp_path)
     assert done.returncode == 2
-    assert "unibpf-analyse` cannot be started" in done.stderr
+    assert "there is no analyser at" in done.stderr
     assert "make build" in done.stderr

@@ -147,7 +147,7 @@ def test_a_trace_context_is_echoed(guest: LiveGuest, signer: Signer) -> None:
 
 def test_status_tells_guest_graph_elements_and_nics(guest: LiveGuest) -> None:
     status = guest.channel.status()
-    assert set(status) == set(range(12))
+    assert set(status) == set(range(13))
     assert (status[0], status[1], status[3]) == ("fw1", guest.channel.keys.nonce, "edge")
     assert status[7][0] == "test-graph"
     assert [nic[0] for nic in status[5]] == ["in0", "out0"]
