@@ -12,7 +12,7 @@ from services.deployer.boot import Host
 from services.deployer.errors import DeployerError
 from services.deployer.hypervisor import Accel, Hypervisor, MachineKind
 from services.deployer.kvm_probe import Probe
-from services.deployer.libvirt_driver import LibvirtDriver
+from services.deployer.libvirt_driver import EMBEDDED, LibvirtDriver
 from services.deployer.process import ProcessDriver
 from services.deployer.service import Deployer
 from services.deployer.settings import Settings, create_private
@@ -21,16 +21,21 @@ from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.identity import IdentityError
 
 
+def _has_qemu() -> bool:
+    return shutil.which(kvm_probe.QEMU) is not None
+
+
 def _has_vms(settings: Settings) -> bool:
-    return shutil.which(kvm_probe.QEMU) is not None and settings.guest_image.exists()
+    """A libvirt elsewhere brings its own QEMU."""
+    return settings.guest_image.exists() and (settings.libvirt_uri != EMBEDDED or _has_qemu())
 
 
 async def _probe(settings: Settings, *, has_vms: bool) -> Probe:
     if settings.accel != "auto":
         accel = "kvm" if settings.accel == "kvm" else "tcg"
         return Probe(about="", accel=cast("kvm_probe.Accelerator", accel), reason="set by `UNIBPF_ACCEL`")
-    if not has_vms:
-        return Probe(about="", accel="tcg", reason="there is no QEMU, or no guest image")
+    if not has_vms or not _has_qemu():
+        return Probe(about="", accel="tcg", reason="there is no QEMU here to try it, or no guest image")
     return await kvm_probe.accelerator(settings.guest_image, settings.paths.host / "kvm-probe.json")
 
 

@@ -43,11 +43,11 @@ def free_port() -> int:
         return port
 
 
-def configuration(*, store: Path, port: int, users: dict[str, str]) -> dict[str, Any]:
-    """The server's configuration; `users` maps identities to their public keys."""
+def configuration(*, store: Path, port: int, users: dict[str, str], host: str = LOOPBACK) -> dict[str, Any]:
+    """The server's configuration; `users` maps identities to their public keys. What is no identity may not connect."""
     return {
         "server_name": "unibpf",
-        "host": LOOPBACK,
+        "host": host,
         "port": port,
         "max_payload": 1024 * 1024,
         # Stated, or the server would take three quarters of what the disk has free now and refuse streams on a small one.
