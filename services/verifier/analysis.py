@@ -43,6 +43,13 @@ class AnalyserFinding(Struct, frozen=True, kw_only=True):
     hint: str | None = None
 
 
+class Invariant(Struct, frozen=True, kw_only=True):
+    """What is known before an instruction on every path, `r2 = packet + [14, 54]`; unreached instructions have none."""
+
+    instruction: int
+    known: list[str] = []
+
+
 class Analysis(Struct, frozen=True, kw_only=True):
     """The analyser's answer."""
 
@@ -55,14 +62,16 @@ class Analysis(Struct, frozen=True, kw_only=True):
     cpu_ms: float = 0.0
     peak_kib: int = 0
     version: str = ""
+    invariants: list[Invariant] = []
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analyser:
-    """The executable with its options."""
+    """The executable with its options; `invariants` adds to the answer and never changes the verdict."""
 
     executable: Path
     options: AnalyserOptions
+    invariants: bool = False
 
     def require(self) -> None:
         """Raise Broken where there is nothing to run: a service without it would only put every object back."""
@@ -89,6 +98,7 @@ class Analyser:
     async def _start(self) -> asyncio.subprocess.Process:
         options = self.options
         arguments = ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
+        arguments += ["--invariants", "on"] if self.invariants else []
         try:
             process = await asyncio.create_subprocess_exec(
                 self.executable,

@@ -80,6 +80,15 @@ def translate(data: bytes, options: Options) -> Translation:
     return _Object(obj).translate(_choose(programs(obj, options), options), options.name)
 
 
+def choices(data: bytes) -> list[Options]:
+    """Return what chooses each program of the object; where it cannot be read, one choice that will say why."""
+    try:
+        found = programs(elf.read(data), Options())
+    except Rejection:
+        return [Options()]
+    return [Options(section=one.section, function=one.function.name) for one in found] or [Options()]
+
+
 def translate_all(data: bytes) -> list[Translation]:
     """Translate every program of the object, each under its function's name."""
     obj = elf.read(data)

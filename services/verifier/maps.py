@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from services.verifier import elf
 from services.verifier.btf import Btf, Kind
-from services.verifier.errors import Malformed, Unsupported
+from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.layout import Layout
 from unibpf.bundle import BPF_F_RDONLY_PROG, MAP_ARRAY, MAX_MAPS, BundleMap
 
@@ -33,11 +33,13 @@ class MapTable(Struct, frozen=True):
 
 def read(obj: elf.ObjectFile, btf: Btf | None) -> MapTable:
     """Collect every map of the object; raises Malformed or Unsupported by the map's name."""
-    if obj.section("maps") is not None:
+    legacy = obj.section("maps")
+    if legacy is not None:
         raise Unsupported(
             "legacy-maps",
             "section `maps` holds map definitions of the old form (struct bpf_map_def)",
             hint='define maps through BTF: `struct { __uint(type, ...); ... } name SEC(".maps")`',
+            at=_first_use(obj, legacy.index),
         )
     variables = _variables(obj)
     return MapTable(_defined(obj, btf, variables), _data(obj, btf, variables))
@@ -73,14 +75,34 @@ def _defined(
     for variable in definitions:
         if variable.name not in offsets:
             raise Malformed("map-definition", f"map `{variable.name:.80}` has no symbol in `.maps`")
-        maps[section.index, offsets[variable.name]] = _Definition(btf, variable.name).read(variable.type)
+        offset = offsets[variable.name]
+        try:
+            maps[section.index, offset] = _Definition(btf, variable.name).read(variable.type)
+        except Rejection as error:
+            error.at = _first_use(obj, section.index, offset)
+            raise
     return dict(sorted(maps.items()))
+
+
+def _first_use(obj: elf.ObjectFile, section: int, offset: int | None = None) -> tuple[str, int] | None:
+    """Return the first instruction that names the variable: BTF has source lines of code and none of variables."""
+    for index, rows in sorted(obj.relocations.items()):
+        if not obj.sections[index].executable:
+            continue
+        for at, relocation in sorted(rows.items()):
+            if relocation.symbol.section == section and offset in (None, relocation.symbol.value):
+                return obj.sections[index].name, at
+    return None
 
 
 def _check_initialisers(obj: elf.ObjectFile, section: elf.Section, offsets: dict[str, int]) -> None:
     for at in obj.relocations.get(section.index, {}):
-        name = max((offset, name) for name, offset in [*offsets.items(), ("?", -1)] if offset <= at)[1]
-        raise Unsupported("map-values", f"map `{name:.80}` is initialised with programs or maps (`values`)")
+        offset, name = max((offset, name) for name, offset in [*offsets.items(), ("?", -1)] if offset <= at)
+        raise Unsupported(
+            "map-values",
+            f"map `{name:.80}` is initialised with programs or maps (`values`)",
+            at=_first_use(obj, section.index, offset),
+        )
 
 
 class _Definition:

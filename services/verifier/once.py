@@ -1,23 +1,43 @@
-"""`python -m services.verifier verify FILE`: one verification in this process, the report on stdout."""
+"""`python -m services.verifier verify FILE`: verifications in this process, their reports on stdout.
+
+One program: its report as one JSON object. `--all`: `{"programs": [...]}` with one report each. To the fields of a report
+come `section` and `function`, where the program lies in the object, and with `--invariants` what the analyser knew; they are
+no part of the report that is stored and signed.
+"""
 
 import argparse
 import asyncio
 import os
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from services.verifier import report, sandbox, worker
-from services.verifier.analysis import EXECUTABLE, Analyser, AnalyserOptions
+import msgspec
+
+from services.verifier import sandbox, worker
+from services.verifier.analysis import EXECUTABLE, Analyser, AnalyserOptions, Invariant
 from services.verifier.elf import MAX_OBJECT
-from services.verifier.errors import Broken
+from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend import Answer, Options
+from services.verifier.report import Outcome
 from services.verifier.verification import Verification
+from unibpf.messages import Report
 from unibpf.settings import binary_directory
 
 # docs/exit-codes.md
 EXIT: Final = {"safe": 0, "unsafe": 1, "unsupported": 3, "gave_up": 4}
 EXIT_BAD_INPUT: Final = 2
+_GRAVEST_FIRST: Final = (1, EXIT_BAD_INPUT, 3, 4)
+
+
+class Detailed(Report, frozen=True, kw_only=True):
+    """A report with what only the command line shows."""
+
+    section: str = ""
+    function: str = ""
+    invariants: list[Invariant] | None = None
 
 
 def main(arguments: list[str]) -> int:
@@ -28,36 +48,79 @@ def main(arguments: list[str]) -> int:
             data = file.read(MAX_OBJECT + 1)  # one byte more than allowed: the front end names the rule
     except OSError as error:
         return _complain(f"`{chosen.file}` cannot be read: {error.strerror}")
+    try:
+        outcomes = asyncio.run(_verify(data, chosen))
+    except (Broken, GaveUp) as error:
+        return _complain(str(error))
+    shown = [_detailed(outcome, invariants=chosen.invariants) for outcome in outcomes]
+    document = {"programs": shown} if chosen.all else shown[0]
+    sys.stdout.buffer.write(msgspec.json.encode(document, order="deterministic") + b"\n")
+    return exit_code(outcomes)
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Return 0 when all are safe, else the gravest: an unsafe program counts before one that could not be judged."""
+    codes = {EXIT_BAD_INPUT if outcome.bad_input else EXIT[outcome.report.verdict] for outcome in outcomes}
+    return next((code for code in _GRAVEST_FIRST if code in codes), 0)
+
+
+async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
     analyser = Analyser(
         executable=binary_directory(os.environ) / EXECUTABLE,
         options=AnalyserOptions(
-            platform=chosen.platform, termination=chosen.termination == "on", max_seconds=chosen.max_seconds
+            platform=chosen.platform,
+            termination=chosen.termination == "on",
+            max_seconds=chosen.max_seconds,
+            max_mebibytes=chosen.max_mebibytes,
         ),
+        invariants=chosen.invariants,
     )
-    options = Options(name=chosen.name, section=chosen.section, function=chosen.function)
-    try:
-        outcome = asyncio.run(Verification(translate=_translate, analyser=analyser).verify(data, options))
-    except Broken as error:
-        return _complain(f"{error}; build it with `make build`")
-    sys.stdout.buffer.write(report.encode(outcome.report) + b"\n")
-    return EXIT_BAD_INPUT if outcome.bad_input else EXIT[outcome.report.verdict]
+    analyser.require()
+    verification = Verification(translate=_translate, analyser=analyser)
+    one = Options(name=chosen.name, section=chosen.section, function=chosen.function)
+    wanted = worker.limited_choices(data, sandbox.Limits()) if chosen.all else [one]
+    return [await verification.verify(data, options) for options in wanted]
 
 
 async def _translate(data: bytes, options: Options) -> Answer:
+    # asyncio may wait for the last analyser in a thread that ends with it, and nobody forks beside a thread (sandbox.py).
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join()
     return worker.limited(data, options, sandbox.Limits())
+
+
+def _detailed(outcome: Outcome, *, invariants: bool) -> Detailed:
+    fields = {name: getattr(outcome.report, name) for name in Report.__struct_fields__}
+    return Detailed(
+        **fields,
+        section=outcome.section,
+        function=outcome.function,
+        invariants=outcome.invariants if invariants else None,
+    )
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m services.verifier", description="Verify one eBPF object")
     parser.add_argument("command", choices=["verify"])
     parser.add_argument("file", metavar="FILE", help="object that `clang -target bpf -c` wrote")
+    parser.add_argument("--all", action="store_true", help="every program of the object")
     parser.add_argument("--section", help="section of the program, when the object holds several")
     parser.add_argument("--function", help="function of the program, likewise")
     parser.add_argument("--name", help="name of the program in the bundle (default: from its function)")
     parser.add_argument("--platform", choices=["guest", "linux-xdp"], default="guest")
     parser.add_argument("--termination", choices=["on", "off"], default="on")
-    parser.add_argument("--max-seconds", type=int, default=5, help="CPU seconds for the analysis")
+    parser.add_argument("--max-seconds", type=_positive, default=5, help="CPU seconds for the analysis")
+    parser.add_argument("--max-mebibytes", type=_positive, default=1024, help="memory for the analysis")
+    parser.add_argument("--invariants", action="store_true", help="what is known before each instruction")
     return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"got {number}, expected 1 to 1000000")
+    return number
 
 
 def _complain(message: str) -> int:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.verifier.analysis import AnalyserFinding, AnalyserOptions, Analysis
+from services.verifier.analysis import AnalyserFinding, AnalyserOptions, Analysis, Invariant
 from services.verifier.errors import GaveUp
 from services.verifier.frontend import Answer, Options, Translation
 from services.verifier.lines import SourceLine, locate
@@ -25,11 +25,17 @@ MAX_SUMMARY: Final = 200
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """A report with the bundle that it is about (None when there is none) and whether the input itself was bad."""
+    """A report with the bundle that it is about (None when there is none) and whether the input itself was bad.
+
+    `section` and `function` are where the program lies in its object, for whoever shows the same program to another tool.
+    """
 
     report: Report
     bundle: bytes | None = None
     bad_input: bool = False
+    section: str = ""
+    function: str = ""
+    invariants: list[Invariant] = []
 
 
 def digest(data: bytes) -> str:
@@ -100,6 +106,9 @@ def analysed(translation: Translation, analysis: Analysis, options: str) -> Outc
             options_digest=options,
         ),
         bundle=translation.bundle,
+        section=translation.section,
+        function=translation.function,
+        invariants=analysis.invariants,
     )
 
 

@@ -2,11 +2,32 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
 
 from unibpf.messages import Finding, Report
+from unibpf.settings import REPOSITORY
 
-PLACE_WIDTH = 44  # the instruction's column, for findings of ordinary length
+PLACE_WIDTH: Final = 44  # the instruction's column, for findings of ordinary length
+CATALOGUE: Final = REPOSITORY / "docs" / "rules"
+
+
+class Invariant(Struct, frozen=True, kw_only=True):
+    """What the analyser knew before an instruction."""
+
+    instruction: int
+    known: list[str] = []
+
+
+class Verified(Report, frozen=True, kw_only=True):
+    """A report as the verifier prints it for the command line: with the program's place, and invariants if asked for."""
+
+    section: str = ""
+    function: str = ""
+    invariants: list[Invariant] | None = None
 
 
 def verdict_line(report: Report) -> str:
@@ -61,15 +82,39 @@ def explain_lines(report: Report) -> Iterator[str]:
         yield f"  timing: {', '.join(f'{name} {value:g}' for name, value in sorted(report.timing.items()))}"
 
 
+def invariant_lines(report: Verified) -> Iterator[str]:
+    """One line for each instruction that is reached."""
+    for row in report.invariants or ():
+        yield f"  before {row.instruction}: {', '.join(row.known)}"
+
+
+def catalogue_pages(rules: Iterable[str]) -> Iterator[str]:
+    """The page of each rule, once, in the order in which they were broken."""
+    for rule in dict.fromkeys(rules):
+        page = _page(rule)
+        yield f"\n{page}" if page else f"\nrule `{rule}` has no page in `{CATALOGUE}`\n"
+
+
+def rule_meaning(rule: str) -> str:
+    """The first sentence of a rule's page, which says what must hold; the rule itself when there is no page."""
+    paragraphs = _page(rule).split("\n\n")
+    return " ".join(paragraphs[1].split()) if len(paragraphs) > 1 else rule
+
+
+def _page(rule: str) -> str:
+    path: Path = CATALOGUE / f"{rule}.md"
+    return path.read_text() if path.is_file() else ""
+
+
 def _place(finding: Finding) -> str:
-    where = f"{_near(finding.file)}:{finding.line}" if finding.file and finding.line else ""
+    where = f"{near(finding.file)}:{finding.line}" if finding.file and finding.line else ""
     source = f"`{finding.source}`" if finding.source else ""
     instruction = f"(instruction {finding.instruction})" if finding.instruction is not None else ""
     text = "  ".join(part for part in (where, source) if part)
     return f"{text.ljust(PLACE_WIDTH)}  {instruction}".rstrip() if text else instruction
 
 
-def _near(file: str) -> str:
+def near(file: str) -> str:
     """An absolute path below the working directory is shown relative to it."""
     relative = os.path.relpath(file) if os.path.isabs(file) else file  # noqa: PTH117
     return file if relative.startswith("..") else relative

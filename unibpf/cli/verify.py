@@ -1,81 +1,143 @@
 """`unibpf verify FILE`: what the verifier would say, without a bus and without a signature.
 
 The verifier is a service and no library of this package: it runs as its own process, which is also what keeps a hostile
-object away from this one.
+object away from this one. Options are read by argparse here and not by typer: the imports of typer alone take longer than
+a verification.
 """
 
-import json as json_format
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Final
 
 import msgspec
-import typer
 
+from unibpf.cli import also, junit, sarif
 from unibpf.cli.output import Exit, fail
-from unibpf.cli.report import explain_lines, format_finding, print_report, verdict_line
+from unibpf.cli.report import Verified, catalogue_pages, explain_lines, invariant_lines, print_report, verdict_line
 from unibpf.compile import CompileError, compile_c
-from unibpf.messages import Report
 
-__all__ = ["format_finding", "print_report", "verify"]
-
-TIMEOUT_SECONDS = 60
+_GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
+_PASSED_ON: Final = ("section", "platform", "max_seconds", "max_mebibytes")
 
 
-def verify(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
-    section: Annotated[str | None, typer.Option(help="Section of the program, when the object holds several.")] = None,
-    program: Annotated[str | None, typer.Option(help="Function of the program, likewise.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The report as one JSON object on stdout.")] = False,
-    explain: Annotated[bool, typer.Option(help="Also loops, helpers, digests and timings.")] = False,
-) -> None:
-    """Verify a program: 0 safe, 1 unsafe, 2 bad input, 3 unsupported, 4 gave up."""
-    choice = [*(["--section", section] if section else []), *(["--function", program] if program else [])]
-    code, output = _verified(file, choice)
-    if json:
-        print(output)
-    else:
-        _say(msgspec.json.decode(output, type=Report), explain=explain)
-    raise typer.Exit(code)
-
-
-def _verified(file: Path, choice: list[str]) -> tuple[int, str]:
-    if file.suffix != ".c":
-        return _run(file, choice)
+def main(arguments: list[str]) -> int:
+    """Verify and print; returns the exit code."""
+    chosen = _parser().parse_args(arguments)
+    if not chosen.file.is_file():
+        fail(Exit.USAGE, f"`{chosen.file}` is no file that can be read")
+    other = also.find(chosen.also) if chosen.also else None
+    if chosen.file.suffix != ".c":
+        return _verify(chosen.file, chosen, other)
     with tempfile.TemporaryDirectory(prefix="unibpf-") as folder:
-        target = Path(folder) / f"{file.stem}.o"
+        target = Path(folder) / f"{chosen.file.stem}.o"
         try:
-            target.write_bytes(compile_c(file))
+            target.write_bytes(compile_c(chosen.file))
         except CompileError as error:
-            fail(Exit.USAGE, f"`{file}` does not compile:\n{error}", error.hint)
-        return _run(target, choice)
+            fail(Exit.USAGE, f"`{chosen.file}` does not compile:\n{error}", error.hint)
+        return _verify(target, chosen, other)
 
 
-def _run(file: Path, choice: list[str]) -> tuple[int, str]:
-    command = [sys.executable, "-m", "services.verifier", "verify", str(file), *choice]
+def _verify(target: Path, chosen: argparse.Namespace, other: Path | None) -> int:
+    code, output, programs = _run(target, chosen)
+    opinions = [also.ask(other, target, one) for one in programs] if other else []
+    if chosen.format == "json":
+        print(also.with_opinions(output, opinions))
+    elif chosen.format == "sarif":
+        print(sarif.document(programs, file=chosen.file))
+    elif chosen.format == "junit":
+        print(junit.document(programs, file=chosen.file))
+    else:
+        for one in programs:
+            _say(one, explain=chosen.explain)
+        _explain_rules(programs, explain=chosen.explain)
+    for opinion in opinions:
+        print(opinion.sentence(), file=sys.stderr)
+    return code
+
+
+def _run(file: Path, chosen: argparse.Namespace) -> tuple[int, bytes, list[Verified]]:
+    """Run the verifier; returns its exit code, its output and the programs in it, or ends with its complaint."""
+    command = [sys.executable, "-m", "services.verifier", "verify", str(file.absolute()), *_options(chosen)]
+    patience = 64 * chosen.max_seconds if chosen.all else 2 * chosen.max_seconds
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False, env=os.environ
+            command, capture_output=True, timeout=patience + _GRACE_SECONDS, check=False, env=os.environ
         )
     except subprocess.TimeoutExpired:
-        fail(Exit.GAVE_UP, f"the verifier did not answer within {TIMEOUT_SECONDS} s")
-    if not _is_report(done.stdout):
-        fail(Exit.USAGE, done.stderr.strip().removeprefix("error: ") or f"the verifier ended with {done.returncode}")
-    return done.returncode, done.stdout.strip()
-
-
-def _is_report(text: str) -> bool:
+        fail(Exit.GAVE_UP, f"the verifier did not answer within {patience + _GRACE_SECONDS} s")
     try:
-        return isinstance(json_format.loads(text), dict)
-    except ValueError:
-        return False
+        programs = msgspec.json.decode(done.stdout, type=_Programs).programs if chosen.all else [_one(done.stdout)]
+    except msgspec.MsgspecError:
+        complaint = done.stderr.decode(errors="replace").strip().removeprefix("error: ")
+        fail(Exit.USAGE, complaint or f"the verifier ended with {done.returncode}")
+    return done.returncode, done.stdout.strip(), programs
 
 
-def _say(report: Report, *, explain: bool) -> None:
-    print_report(report)
-    print(verdict_line(report))
+class _Programs(msgspec.Struct, frozen=True):
+    """The answer to `--all`."""
+
+    programs: list[Verified]
+
+
+def _one(output: bytes) -> Verified:
+    return msgspec.json.decode(output, type=Verified)
+
+
+def _options(chosen: argparse.Namespace) -> list[str]:
+    found = [(f"--{name.replace('_', '-')}", getattr(chosen, name)) for name in _PASSED_ON]
+    found.append(("--function", chosen.program))
+    flags = [f"--{name}" for name in ("all", "invariants") if getattr(chosen, name)]
+    return [f"{option}={value}" for option, value in found if value is not None] + flags
+
+
+def _say(one: Verified, *, explain: bool) -> None:
+    print_report(one)
+    print(verdict_line(one))
     if explain:
-        print(*explain_lines(report), sep="\n")
+        print(*explain_lines(one), sep="\n")
+    for line in invariant_lines(one):
+        print(line)
+
+
+def _explain_rules(programs: list[Verified], *, explain: bool) -> None:
+    if explain:
+        print(*catalogue_pages(finding.rule for one in programs for finding in one.findings), sep="\n", end="")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="unibpf verify",
+        description="Verify a program without a bus: 0 safe, 1 unsafe, 2 bad input, 3 unsupported, 4 gave up.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", metavar="FILE", type=Path, help="an ELF object, or C that clang compiles")
+    which = parser.add_argument_group("which program")
+    which.add_argument("--section", help="section of the program, when the object holds several")
+    which.add_argument("--program", help="function of the program, likewise")
+    which.add_argument("--all", action="store_true", help="every program of the object; the gravest verdict counts")
+    how = parser.add_argument_group("how")
+    how.add_argument("--platform", choices=["guest", "linux-xdp"], default="guest", help="what runs it (default: guest)")
+    how.add_argument("--max-seconds", type=_positive, default=5, metavar="N", help="CPU time of the analysis (default: 5)")
+    how.add_argument("--max-mebibytes", type=_positive, default=1024, metavar="N", help="its memory (default: 1024)")
+    how.add_argument("--also", choices=also.KNOWN, help="run this verifier too, and say whether both agree")
+    _add_formats(parser.add_argument_group("what is shown"))
+    return parser
+
+
+def _add_formats(shown: "argparse._ArgumentGroup") -> None:
+    one = shown.add_mutually_exclusive_group()
+    for name, meaning in (("json", "the report as one JSON object"), ("sarif", "SARIF 2.1.0"), ("junit", "JUnit XML")):
+        one.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"{meaning}, on stdout")
+    shown.add_argument("--explain", action="store_true", help="also digests, timings, and the page of each broken rule")
+    shown.add_argument("--invariants", action="store_true", help="what is known before each instruction")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"got {number}, expected 1 to 1000000")
+    return number

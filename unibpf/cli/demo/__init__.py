@@ -22,9 +22,9 @@ from unibpf.cli.demo import scenario
 from unibpf.cli.demo.result import DemoResult
 from unibpf.cli.demo.traffic import TrafficError
 from unibpf.cli.output import Exit, fail, progress
+from unibpf.cli.report import format_finding
 from unibpf.cli.session import open_bus, run
 from unibpf.cli.trace_tree import tree_lines
-from unibpf.cli.verify import format_finding
 
 UP_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0

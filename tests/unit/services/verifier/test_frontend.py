@@ -94,6 +94,24 @@ class TestMaps:
         assert caught.value.hint == "compile with `clang -g`"
 
 
+    @pytest.mark.parametrize(
+        ("name", "rule", "line", "text"),
+        [
+            ("legacy_maps", "legacy-maps", 15, "&counters"),
+            ("map_unknown_member", "map-definition", 17, "&table"),
+            ("map_values", "map-values", 19, "&jumps"),
+        ],
+    )
+    def test_a_bad_definition_is_shown_where_the_map_is_first_used(
+        self, name: str, rule: str, line: int, text: str
+    ) -> None:
+        found = frontend.answer(compiled(f"refused/{name}"), Options(function="jumper" if "values" in name else None)).finding
+        assert found is not None
+        assert (found.rule, found.line) == (rule, line)
+        assert found.source is not None
+        assert text in found.source
+
+
 class TestGlobalData:
     def test_sections_are_array_maps_of_one_entry(self) -> None:
         found = {entry.name: entry for entry in translated("globals").maps}

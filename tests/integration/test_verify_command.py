@@ -1,0 +1,123 @@
+"""`unibpf verify` as a user calls it: the real verifier and the real analyser, each in its process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree.ElementTree import fromstring
+
+import pytest
+
+from tests.support.cli import Answer, Cli
+from tests.support.programs import FOLDER, compiled
+
+# What would cost more than the verification itself; typer alone brings pydantic along.
+HEAVY = {"typer", "pydantic", "rich", "nats", "opentelemetry", "cryptography", "cbor2", "asyncio", "http", "ssl"}
+HEAVY_FOR_THE_VERIFIER = HEAVY - {"asyncio", "ssl", "cbor2"}
+
+
+@pytest.fixture
+def verify(tmp_path: Path) -> "Verify":
+    return Verify(tmp_path)
+
+
+class Verify:
+    """Calls the command; a test says which exit code it expects."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cli = Cli(folder / "state")
+
+    def object(self, name: str) -> Path:
+        path = self.folder / f"{name}.o"
+        path.write_bytes(compiled(name))
+        return path
+
+    def __call__(self, *words: object, code: int) -> Answer:
+        found = self.cli.run("verify", *map(str, words), ok=False)
+        assert found.code == code, found.err
+        return found
+
+
+def loaded_by(module: str, *words: str) -> set[str]:
+    """The top-level packages that a call has imported when it ends."""
+    script = (
+        f"import sys, atexit; sys.argv = [{module!r}, *{list(words)!r}]\n"
+        "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr))\n"
+        f"from {module} import main\n"
+    )
+    call = "main()" if module.startswith("unibpf") else "main(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", script + call], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_the_command_imports_nothing_that_takes_long(verify: Verify) -> None:
+    assert loaded_by("unibpf.cli.main", "verify", str(verify.object("pass"))) & HEAVY == set()
+
+
+def test_the_verifier_imports_nothing_of_the_bus(verify: Verify) -> None:
+    found = loaded_by("services.verifier.once", "verify", str(verify.object("pass")))
+    assert found & HEAVY_FOR_THE_VERIFIER == set()
+    assert "elftools" in found
+
+
+def test_a_safe_program_is_said_to_be_safe(verify: Verify) -> None:
+    assert verify(verify.object("parse"), code=0).out.startswith("safe parse: filter, ")
+
+
+def test_c_is_compiled_first_and_named_in_findings(verify: Verify) -> None:
+    found = verify(FOLDER / "unsafe_parse.c", "--sarif", code=1)
+    result = json.loads(found.out)["runs"][0]["results"][0]
+    physical = result["locations"][0]["physicalLocation"]
+    assert result["ruleId"] == "packet-bounds"
+    assert physical["artifactLocation"]["uri"].endswith("tests/data/programs/unsafe_parse.c")
+    assert physical["region"]["startLine"] == 10
+
+
+def test_several_programs_are_verified_by_choice_or_all(verify: Verify) -> None:
+    path = verify.object("several")
+    assert "choose with `--section` and `--program`" in verify(path, code=2).err
+    assert verify(path, "--program", "second", code=0).out.startswith("safe second")
+    assert len(verify(path, "--all", code=0).out.splitlines()) == 3
+    assert [one["program"] for one in verify(path, "--all", "--json", code=0).json["programs"]] == ["first", "second", "third"]
+    cases = fromstring(verify(path, "--all", "--junit", code=0).out).iter("testcase")
+    assert [case.get("name") for case in cases] == ["first", "second", "third"]
+
+
+def test_the_explanation_carries_the_page_of_the_broken_rule(verify: Verify) -> None:
+    found = verify(verify.object("unsafe_parse"), "--explain", code=1)
+    assert "# packet-bounds\n" in found.out
+    assert verify(verify.object("unsafe_parse"), code=1).out.count("packet-bounds") == 0
+
+
+def test_invariants_are_shown_on_demand(verify: Verify) -> None:
+    path = verify.object("parse")
+    assert "  before 0: r1 = context" in verify(path, "--invariants", code=0).out
+    rows = verify(path, "--invariants", "--json", code=0).json["invariants"]
+    assert rows[0]["instruction"] == 0
+
+
+def test_a_limit_is_gave_up(verify: Verify) -> None:
+    found = verify(verify.object("loops"), "--max-mebibytes", "1", code=4)
+    assert found.out.startswith("gave up")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--json", "--sarif"), ("--platform", "windows"), ("--max-seconds", "0"), ("--also", "nobody"), ("--unknown",)],
+)
+def test_a_wrong_call_is_bad_input(verify: Verify, words: tuple[str, ...]) -> None:
+    assert verify(verify.object("pass"), *words, code=2).out == ""
+
+
+def test_a_second_verifier_is_asked_and_its_agreement_told(verify: Verify) -> None:
+    script = verify.folder / "bin" / "prevail"
+    script.parent.mkdir()
+    script.write_text('#!/bin/sh\ntest "$2 $3" = "xdp parse" || exit 0\necho no >&2\nexit 1\n')
+    script.chmod(0o755)
+    verify.cli.environment = {"PATH": f"{script.parent}:/usr/bin:/bin"}
+    found = verify(verify.object("parse"), "--json", "--also", "prevail", code=0)
+    assert found.json["also"] == [
+        {"verifier": "prevail", "program": "parse", "accepts": False, "agrees": False, "said": "no"}
+    ]
+    assert found.err.strip() == "prevail refuses `parse`, unlike this verifier: no"
