@@ -20,8 +20,8 @@ build/.debian: packaging/debian.txt packaging/install-debian packaging/create-li
 .venv/.installed: build/.debian packaging/requirements.lock pyproject.toml
 	@echo "preparing the virtual environment .venv" >&2
 	@test -x $(PYTHON) || python3 -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r packaging/requirements.lock
-	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r packaging/requirements.lock
+	@.venv/bin/pip install -qq --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(NATIVE)/build.ninja: build/.debian CMakeLists.txt
