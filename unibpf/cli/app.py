@@ -185,6 +185,7 @@ def guest_list(json: Json = False) -> None:
     """All guests that a deployer has seen."""
     from unibpf.cli.push import observed_guests
     from unibpf.cli.session import open_bus, run
+    from unibpf.cli.status import GUEST_HEADINGS, guest_row
     from unibpf.messages import GuestObserved
 
     async def work() -> list[GuestObserved]:
@@ -195,11 +196,7 @@ def guest_list(json: Json = False) -> None:
     if json:
         emit_json(guests)
         return
-    rows = [
-        (one.guest, one.state, one.audience, one.machine, one.accel, one.boot_ms or "-", one.restarts, one.reason or "")
-        for one in guests
-    ]
-    emit_table(("guest", "state", "audience", "machine", "accel", "boot ms", "restarts", "reason"), rows)
+    emit_table(GUEST_HEADINGS, [guest_row(one) for one in guests])
 
 
 @guest_app.command("show")

@@ -1,6 +1,7 @@
 """`unibpf status` and `unibpf guest show`: what runs, asked of those who know."""
 
 import asyncio
+from typing import Final
 
 import msgspec
 
@@ -12,7 +13,7 @@ from unibpf.cli.output import emit_fields, emit_table
 from unibpf.cli.push import observed_guests
 from unibpf.cli.session import open_bus, state_paths
 from unibpf.identity import IdentityError
-from unibpf.messages import GuestObserved, GuestQuery, GuestSpec, GuestStatus
+from unibpf.messages import ElementStatus, GuestObserved, GuestQuery, GuestSpec, GuestStatus
 from unibpf.stack.embedded import read_state
 from unibpf.stack.supervisor import alive
 
@@ -57,19 +58,36 @@ async def collect() -> Status:
 
 def say(status: Status) -> None:
     """For people."""
-    emit_fields({"state": status.state, "bus": (status.url or "reached") if status.bus else f"not reached: {status.problem}"})
-    for name, answers in status.services.items():
-        emit_fields({f"{name:<14}": f"{'answers' if answers else 'silent '}  pid {status.pids.get(name, '-')}"})
+    emit_fields(status_fields(status))
     if status.guests:
         print()
-        emit_table(
-            ("guest", "state", "machine", "accel", "boot ms", "programs"),
-            [
-                (one.guest, one.state, one.machine, one.accel, one.boot_ms or "-",
-                 " ".join(f"{element}={program}" for element, program in one.programs.items()))
-                for one in status.guests
-            ],
-        )  # fmt: skip
+        emit_table(GUEST_HEADINGS, [guest_row(one) for one in status.guests])
+
+
+def status_fields(status: Status) -> dict[str, str]:
+    """Where the state is, whether the bus answers, and each process with its pid, if it is of this directory's stack."""
+    fields = {"state": status.state}
+    fields["bus"] = (status.url or "reached") if status.bus else f"not reached: {status.problem}"
+    others = {name: "runs" for name in status.pids if name not in status.services}
+    services = {name: "answers" if does else "silent" for name, does in status.services.items()}
+    for name, how in (others | services).items():
+        pid = status.pids.get(name)
+        fields[name] = f"{how:<8} pid {pid}" if pid is not None else how
+    return fields
+
+
+GUEST_HEADINGS: Final = ("guest", "state", "audience", "machine", "boot ms", "restarts", "programs", "reason")
+
+
+def guest_row(seen: GuestObserved) -> tuple[object, ...]:
+    """One guest as `status` and `guest list` show it."""
+    programs = " ".join(f"{element}={program}" for element, program in seen.programs.items())
+    boot = "-" if seen.boot_ms is None else seen.boot_ms
+    return (seen.guest, seen.state, seen.audience, _machine(seen), boot, seen.restarts, programs or "-", seen.reason or "")
+
+
+def _machine(seen: GuestObserved) -> str:
+    return "/".join(filter(None, (seen.machine, seen.accel))) or "-"
 
 
 async def describe_guest(name: str) -> GuestDescription | None:
@@ -94,22 +112,48 @@ async def guest_status(bus: Bus, observed: GuestObserved) -> GuestStatus:
 
 def say_guest(found: GuestDescription) -> None:
     """For people."""
-    if found.observed is not None:
-        seen = found.observed
-        emit_fields(
-            {"guest": seen.guest, "state": seen.state, "host": seen.host, "machine": f"{seen.machine}/{seen.accel}",
-             "pid": seen.pid, "boot": f"{seen.boot_ms} ms", "control": seen.control, "reason": seen.reason or ""}
-        )  # fmt: skip
+    if found.observed is None:
+        print("asked for, but no deployer has taken it: `unibpf status` shows whether one answers")
+        return
+    emit_fields(guest_fields(found.observed))
     if found.guest is None:
         print(f"\nthe guest did not answer: {found.problem or 'it does not run'}")
         return
-    print(f"\nup {found.guest.uptime_ns / 1e9:.1f} s, memory {found.guest.memory_used >> 10} of "
-          f"{found.guest.memory_total >> 10} KiB, longest gap between two batches {found.guest.longest_gap_ns / 1e6:.2f} ms\n")
-    emit_table(
-        ("element", "class", "program", "sequence", "engine", "packets", "drops"),
-        [
-            (one.name, one.class_name, one.program or "-", one.sequence or "-", one.engine or "-", one.packets,
-             " ".join(f"{reason}={count}" for reason, count in one.drops.items() if count))
-            for one in found.guest.elements
-        ],
-    )  # fmt: skip
+    print(f"\n{vitals(found.guest)}\n")
+    emit_table(ELEMENT_HEADINGS, [element_row(one) for one in found.guest.elements])
+
+
+def guest_fields(seen: GuestObserved) -> dict[str, object]:
+    """What a deployer saw; what it does not know (yet, or any more) is left out."""
+    fields: dict[str, object | None] = {
+        "guest": seen.guest,
+        "state": seen.state,
+        "reason": seen.reason,
+        "audience": seen.audience,
+        "host": seen.host,
+        "machine": _machine(seen),
+        "pid": seen.pid,
+        "boot": None if seen.boot_ms is None else f"{seen.boot_ms} ms",
+        "restarts": seen.restarts or None,
+        "control": seen.control,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def vitals(guest: GuestStatus) -> str:
+    """One line: how long it runs, its memory, how long packets ever had to wait."""
+    return (
+        f"up {guest.uptime_ns / 1e9:.1f} s, memory {guest.memory_used >> 10} of {guest.memory_total >> 10} KiB "
+        f"(peak {guest.memory_peak >> 10}), longest gap between two batches {guest.longest_gap_ns / 1e6:.2f} ms"
+    )
+
+
+ELEMENT_HEADINGS: Final = ("element", "class", "program", "sequence", "engine", "packets", "drops", "maps")
+
+
+def element_row(one: ElementStatus) -> tuple[object, ...]:
+    """One element; reasons that dropped nothing are left out."""
+    drops = " ".join(f"{reason}={count}" for reason, count in one.drops.items() if count)
+    maps = " ".join(f"{held.name}:{held.entries}/{held.max_entries}" for held in one.maps)
+    program, engine = one.program or "-", one.engine or "-"
+    return (one.name, one.class_name, program, one.sequence or "-", engine, one.packets, drops or "-", maps)
