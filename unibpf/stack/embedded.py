@@ -136,8 +136,8 @@ class Stack:
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
         while not await bus.ping(f"unibpf-{service}"):
             if asyncio.get_running_loop().time() > deadline:
-                raise StackError(f"the {service} did not answer within {READY_SECONDS:.0f} s; its log: "
-                                 f"`{self._paths.logs / f'{service}.log'}`")
+                raise StackError(f"the {service} did not answer within {READY_SECONDS:.0f} s; "
+                                 f"{last_line(self._paths.logs / f'{service}.log')}")
             await asyncio.sleep(POLL_SECONDS)
         self._progress(f"{service:<16} pid {self.pids().get(service)}")
 
@@ -150,3 +150,8 @@ class Stack:
         partial.chmod(0o600)
         partial.replace(path)
 
+
+def last_line(log: Path) -> str:
+    """How a log ends, for an error message: a service that could not start said why."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return f"its log `{log}` ends with: {lines[-1]}" if lines else f"its log `{log}` is empty"
