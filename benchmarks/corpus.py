@@ -1,0 +1,132 @@
+"""`python -m benchmarks.corpus [--json]`: our verdict and the kernel's on XDP programs that exist, with their costs.
+
+Needs to load programs into the kernel (CAP_BPF). The verdicts are facts about two verifiers, no demanded figures: the exit
+code says only that the comparison ran. What must not differ is in tests/conformance/test_kernel_agrees.py.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from benchmarks.figures import Figure, percentile, table
+from tests.support import kernel_oracle
+from tests.support.corpus import OurVerdict, Sample, gather, judge
+from tests.support.kernel_loader import KernelVerdict, load
+from unibpf.settings import binary_directory
+
+# Why we refuse what the kernel loads: this does not exist here, whatever the program does with it.
+NOT_OFFERED: Final = {
+    "helper-unknown": "the program calls a helper of Linux that the platform does not have",
+    "malformed": "the program has a map whose type or flags guests do not have",
+    "map-values": "maps that hold maps or programs do not exist here",
+    "function-pointer": "callbacks do not exist here",
+    "core-relocation": "a guest has no kernel types to relocate against",
+}
+# Why the kernel refuses what we call safe, by a part of its last word.
+KERNEL_ONLY: Final = {
+    "GPL-restricted": "a question of licence, not of safety: guests have none",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One program, both verdicts."""
+
+    sample: Sample
+    ours: OurVerdict
+    kernel: KernelVerdict
+
+    @property
+    def why(self) -> str:
+        """One line on a difference; empty where both agree."""
+        if self.ours.safe == self.kernel.loads:
+            return ""
+        if self.kernel.loads:
+            return NOT_OFFERED.get(self.ours.rule, f"FALSE REFUSAL: {self.ours.message}")
+        known = (text for part, text in KERNEL_ONLY.items() if part in self.kernel.reason)
+        return next(known, f"ACCEPTED BY US ONLY: {self.kernel.reason}")
+
+
+def compare() -> tuple[list[Row], list[str]]:
+    """Return a row for every program, and the sources that this machine lacks."""
+    found = gather()
+    analyser = binary_directory(os.environ) / "unibpf-analyse"
+    rows = [Row(sample=one, ours=judge(one, analyser), kernel=load(one.data, one.function)) for one in found.samples]
+    return rows, found.missing
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.corpus", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of Markdown")
+    chosen = parser.parse_args(arguments)
+    if not kernel_oracle.available():
+        print("error: loading programs into the kernel needs CAP_BPF", file=sys.stderr)
+        return 1
+    rows, missing = compare()
+    print(json.dumps(document(rows, missing), indent=1) if chosen.json else markdown(rows, missing))
+    return 0
+
+
+def document(rows: Sequence[Row], missing: Sequence[str]) -> dict[str, Any]:
+    """The same for machines."""
+    programs = [
+        {"source": row.sample.source, "program": row.sample.name, "ours": asdict(row.ours), "kernel": asdict(row.kernel)}
+        | {"why": row.why}
+        for row in rows
+    ]
+    return {"programs": programs, "missing": list(missing)}
+
+
+def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
+    """The table, the differences by reason, the summary."""
+    head = "| source | program | ours | rule | CPU ms | peak MiB | kernel | load ms |\n|---|---|---|---|---|---|---|---|"
+    parts = ["### Programs that exist", "", head, *(_line(row) for row in rows), ""]
+    parts += ["### Differences", "", "| accepted by | programs | why |", "|---|---|---|", *_differences(rows), ""]
+    parts += [table("Summary", _summary(rows))]
+    return "\n".join([*parts, *(f"missing: {one}" for one in missing)])
+
+
+def _line(row: Row) -> str:
+    ours, kernel = row.ours, row.kernel
+    cost = f"{ours.cpu_ms:.2f} | {ours.peak_kib / 1024:.1f}" if ours.peak_kib else "- | -"
+    loads = "loads" if kernel.loads else f"refuses: {kernel.reason[:90].replace('|', '/')}"
+    name = row.sample.name.removeprefix("tests/")
+    return f"| {row.sample.source} | `{name}` | {ours.verdict} | {ours.rule} | {cost} | {loads} | {kernel.load_ms:.1f} |"
+
+
+def _differences(rows: Sequence[Row]) -> list[str]:
+    reasons = Counter(("us" if row.ours.safe else "kernel", row.why) for row in rows if row.why)
+    return [f"| {who} only | {count} | {why} |" for (who, why), count in reasons.most_common()]
+
+
+def _summary(rows: Sequence[Row]) -> list[Figure]:
+    both = [row for row in rows if row.ours.safe and row.kernel.loads]
+    offered = [row for row in rows if row.kernel.loads and row.ours.rule not in NOT_OFFERED]
+    counts = {
+        "accepted by both": len(both),
+        "refused by both": sum(not row.ours.safe and not row.kernel.loads for row in rows),
+        "accepted by the kernel only": sum(not row.ours.safe and row.kernel.loads for row in rows),
+        "accepted by us only": sum(row.ours.safe and not row.kernel.loads for row in rows),
+    }
+    cpu = [row.ours.cpu_ms for row in rows if row.ours.peak_kib]
+    kernel = [row.kernel.load_ms for row in both]
+    return [
+        *(Figure(name=name, value=count, unit="programs") for name, count in counts.items()),
+        Figure(name="accepted of those the kernel accepts and that could run here", unit="%",
+               value=100 * len(both) / max(1, len(offered)), how=f"{len(both)} of {len(offered)}"),
+        Figure(name="analyser CPU, p50", value=percentile(cpu, 0.5), unit="ms", limit=2, how=f"{len(cpu)} programs"),
+        Figure(name="analyser CPU, p95", value=percentile(cpu, 0.95), unit="ms", limit=20),
+        Figure(name="analyser CPU, worst", value=max(cpu), unit="ms", limit=1000),
+        Figure(name="analyser memory, worst", value=max(row.ours.peak_kib for row in rows) / 1024, unit="MiB"),
+        Figure(name="kernel load, p50", value=percentile(kernel, 0.5), unit="ms", how="libbpf, maps included"),
+        Figure(name="kernel load, p95", value=percentile(kernel, 0.95), unit="ms"),
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
