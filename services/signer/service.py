@@ -57,10 +57,12 @@ class Signer:
             verdict = verdicts.believe(received.data, received.signature, self._verifier_key)
         except EvidenceError as error:
             raise Reject(error.rule, str(error)) from error
+        started = time.monotonic()
         try:
             signed = await self._programs.release(verdict)
         except PolicyRefusal as error:
             await self._refuse(verdict, error.rule, str(error), error.hint)
+            logger.info("push", extra=_line(verdict, started, outcome="refused", code=error.rule, detail=str(error)))
         except EvidenceError as error:
             await self._refuse(verdict, error.rule, str(error), None)
             raise Reject(error.rule, str(error)) from error
@@ -68,17 +70,25 @@ class Signer:
             raise Retry(str(error)) from error
         else:
             await self._bus.publish(subjects.signed(verdict.program), signed)
-            logger.info("signed", extra=_fields(verdict, sequence=signed.sequence, envelope=signed.envelope))
+            logger.info("push", extra=_line(verdict, started, outcome="signed", sequence=signed.sequence))
 
     async def on_sign_graph(self, received: Received) -> SignedGraph:
         """`signer.sign_graph`: 403 when the policy refuses, 503 when the token cannot sign now."""
-        request = received.decode(SignGraph)
+        request, started = received.decode(SignGraph), time.monotonic()
+        outcome, code = "failed", ""
         try:
-            return await self._graphs.sign(request)
+            signed = await self._graphs.sign(request)
+            outcome = "signed"
+            return signed
         except PolicyRefusal as error:
+            outcome, code = "refused", error.rule
             raise ServiceError("403", f"{error.rule}: {error}") from error
         except HsmError as error:
+            code = "hsm"
             raise ServiceError("503", f"hsm: {error}") from error
+        finally:
+            about = {"guest": request.guest, "audience": request.audience, "graph": request.name}
+            logger.info("graph", extra={**about, "outcome": outcome, "code": code, "ms": _since(started)})
 
     async def _refuse(self, verdict: Verdict, rule: str, reason: str, hint: str | None) -> None:
         refused = Refused(
@@ -91,9 +101,19 @@ class Signer:
             hint=hint,
         )
         await self._bus.publish(subjects.refused(verdict.program), refused)
-        logger.info("refused", extra=_fields(verdict, rule=rule, reason=reason))
 
 
-def _fields(verdict: Verdict, **more: str | int) -> dict[str, str | int]:
+def _line(verdict: Verdict, started: float, **more: str | int) -> dict[str, str | int | float | None]:
     """The canonical line of one push."""
-    return {"push_id": verdict.push_id, "program": verdict.program, "audience": verdict.audience, **more}
+    return {
+        "push_id": verdict.push_id,
+        "program": verdict.program,
+        "audience": verdict.audience,
+        "digest": verdict.bundle,
+        **more,
+        "ms": _since(started),
+    }
+
+
+def _since(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 3)

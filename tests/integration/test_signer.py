@@ -104,6 +104,29 @@ async def test_a_safe_verdict_becomes_an_envelope_that_the_pinned_key_verifies(
         assert audit is not None and audit.decode(AuditRecord).sequence == 1000
 
 
+async def test_a_push_is_told_in_one_line_with_its_outcome(
+    nats: NatsFixture, hsm_token: HsmFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with running_signer(nats, hsm_token), nats.buses("verifier", "cli") as (verifier, cli):
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await announce(verifier, verdict)
+        signed = await signed_of(cli, "firewall")
+
+        def line() -> dict[str, object]:
+            return next((vars(record) for record in caplog.records if record.getMessage() == "push"), {})
+
+        async with asyncio.timeout(PATIENCE):
+            while not line():
+                await asyncio.sleep(0.02)
+        told = {name: line()[name] for name in ("push_id", "program", "digest", "outcome", "sequence")}
+        assert told == {
+            "push_id": "UNIBPF_UPLOADS:1", "program": "firewall", "digest": verdict.bundle, "outcome": "signed",
+            "sequence": signed.sequence,
+        }  # fmt: skip
+        assert line()["ms"]
+
+
 async def test_a_verdict_signed_by_another_key_never_reaches_the_hsm(nats: NatsFixture, hsm_token: HsmFixture) -> None:
     async with running_signer(nats, hsm_token) as token, nats.buses(OPERATOR, "cli") as (operator, cli):
         forged = await make_verdict(operator, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
