@@ -1,13 +1,15 @@
-"""Wiring: `python -m services.verifier` runs the service, `python -m services.verifier verify FILE` verifies one object.
+"""Wiring: `python -m services.verifier` runs the service; `verify FILE` behind it verifies an object, `bundle FILE` translates.
 
-The second form prints the report as JSON and needs no bus; its exit codes are those of `unibpf verify` (docs/exit-codes.md).
-It imports nothing of the service, so that it answers at once.
+These two print a report as JSON or a bundle and need no bus; their exit codes are those of `unibpf verify`
+(docs/exit-codes.md). They import nothing of the service, so that they answer at once.
 """
 
 import sys
 
 if sys.argv[1:2] == ["verify"]:
     from services.verifier.once import main
+elif sys.argv[1:2] == ["bundle"]:
+    from services.verifier.bundled import main
 else:
     from services.verifier.daemon import main
 

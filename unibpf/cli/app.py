@@ -6,7 +6,7 @@ Each command is here with its options, its work is in the module of its name; on
 
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import typer
@@ -22,6 +22,7 @@ app.add_typer(bus_app, name="bus")
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]
 GuestName = Annotated[str, typer.Argument(metavar="GUEST")]
+Engine = Literal["interpreter", "jit"]
 DEFAULT_WAIT: Final = 60.0
 
 
@@ -95,6 +96,35 @@ def verify(context: typer.Context) -> None:
     from unibpf.cli import verify as verifying
 
     raise SystemExit(verifying.main(context.args))
+
+
+@app.command("run")
+def run_program(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
+    section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
+    program: Annotated[str | None, typer.Option("--program", "--function", help="Function, likewise.")] = None,
+    engine: Annotated[Engine, typer.Option(help="The interpreter checks all; jit takes only safe programs.")] = "interpreter",
+    packet: Annotated[list[str] | None, typer.Option(help="HEX; may be given again (default: 64 zero bytes).")] = None,
+    pcap: Annotated[Path | None, typer.Option(help="A capture whose packets follow.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of each packet; the last is shown, ns is the mean.")] = 1,
+    maps: Annotated[bool, typer.Option("--maps", help="Also the maps after the last packet.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a packet on stdout.")] = False,
+) -> None:
+    """Run a program on packets here, with the guest's own engines: no bus, no guest."""
+    from unibpf.cli.run import Run, run
+
+    wanted = Run(
+        file=file,
+        section=section,
+        function=program,
+        engine=engine,
+        packets=packet or [],
+        capture=pcap,
+        repeat=repeat,
+        maps=maps,
+        json=json,
+    )
+    raise SystemExit(run(wanted))
 
 
 @app.command()

@@ -1,0 +1,119 @@
+"""`unibpf run` as a user calls it: the real front end and the guest's real engines, each in its process."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.bad_objects import DEFECTS, make
+from tests.support.cli import Answer, Cli
+from tests.support.programs import FOLDER
+from tests.support.vnf import ipv4
+
+ROOT = Path(__file__).parents[2]
+FIREWALL = ROOT / "vnfs/firewall/program.c"
+TELNET, WEB = ipv4(protocol=6, port=23), ipv4(protocol=6, port=443)
+PASS, DROP = 2, 1
+OUTSIDE = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("xdp") int outside(struct xdp_md *ctx)
+{
+	volatile char *data = (void *)(long)ctx->data;
+	return data[4000];
+}
+char LICENSE[] SEC("license") = "Apache-2.0";
+"""
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path / "state")
+
+
+def run(cli: Cli, *words: object, code: int = 0) -> Answer:
+    found = cli.run("run", *map(str, words), ok=False)
+    assert found.code == code, found.err
+    return found
+
+
+def reports(answer: Answer) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in answer.out.splitlines()]
+
+
+def hits(report: dict[str, Any]) -> list[int]:
+    entries = report["maps"]["rule_hits"]["entries"]
+    return [int.from_bytes(bytes.fromhex(entry["value"])[:8], "little") for entry in entries][:3]
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "jit"])
+def test_each_engine_runs_the_packets_on_the_same_maps(engine: str, cli: Cli) -> None:
+    words = ["--packet", TELNET.hex(), "--packet", WEB.hex(), "--engine", engine, "--maps", "--json"]
+    first, last = reports(run(cli, FIREWALL, *words))
+    assert (first["verdict"], first["verdict_code"], first["engine"]) == ("XDP_DROP", DROP, engine)
+    assert (last["verdict"], last["verdict_code"], last["packet"]) == ("XDP_PASS", PASS, WEB.hex())
+    assert "maps" not in first
+    assert hits(last) == [1, 1, 0]
+    assert last["ns"] > 0
+    assert last["instructions"] > 0
+
+
+def test_a_capture_follows_the_packets_and_each_is_repeated(cli: Cli, tmp_path: Path) -> None:
+    records = [struct.pack(">IIII", 0, 0, len(one), len(one)) + one for one in (WEB, TELNET)]
+    (tmp_path / "c.pcap").write_bytes(struct.pack(">IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + b"".join(records))
+    words = ["--packet", TELNET.hex(), "--pcap", tmp_path / "c.pcap", "--repeat", 5, "--maps", "--json"]
+    found = reports(run(cli, FIREWALL, *words))
+    assert [one["verdict_code"] for one in found] == [DROP, PASS, DROP]
+    assert hits(found[-1]) == [5, 10, 0]
+
+
+def test_people_get_lines(cli: Cli) -> None:
+    first, second = run(cli, FIREWALL, "--packet", TELNET.hex()).out.splitlines()
+    assert first.startswith("XDP_DROP (r0 = 1), ")
+    assert second == f"packet {TELNET.hex()}"
+
+
+def test_one_of_several_programs_is_chosen_by_option(cli: Cli) -> None:
+    assert "choose with" in run(cli, FOLDER / "several.c", code=2).err
+    for words in (("--program", "second"), ("--function", "second"), ("--section", "unibpf/filter")):
+        assert reports(run(cli, FOLDER / "several.c", *words, "--json"))[0]["trap"] is None
+
+
+def test_a_stray_program_is_stopped_by_the_interpreter_and_never_made_native(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "outside.c").write_text(OUTSIDE)
+    stopped = reports(run(cli, tmp_path / "outside.c", "--json", code=1))[0]
+    assert (stopped["verdict"], stopped["trap"]["kind"]) == ("trap", "fault")
+    refused = run(cli, tmp_path / "outside.c", "--engine", "jit", "--json", code=1)
+    assert refused.out == ""
+    assert "error: engine `jit` checks nothing and runs only what the verifier finds safe" in refused.err
+
+
+@pytest.mark.parametrize("defect", ["text-file", "half-of-the-file", "above-the-size-cap"])
+def test_bad_input_names_its_rule(defect: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "bad.o").write_bytes(make(defect))
+    refused = run(cli, tmp_path / "bad.o", code=2)
+    assert (refused.out, refused.err.startswith(f"error[{DEFECTS[defect][0]}]: ")) == ("", True)
+
+
+def test_what_guests_do_not_offer_has_its_own_exit_code(cli: Cli) -> None:
+    assert "extern" in run(cli, FOLDER / "refused" / "extern_symbol.c", code=3).err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--packet", "0g"), "a packet must be an even number of hexadecimal digits, got `0g`"),
+        (("--packet", "00" * 3000), "a packet must fit 1664 bytes, got 3000"),
+        (("--pcap", "/nowhere"), "`/nowhere` cannot be read: No such file or directory"),
+        (("--pcap", FIREWALL), f"`{FIREWALL}`: no capture in the classic format begins with `2f2a2046`"),
+    ],
+)
+def test_a_wrong_call_is_answered_by_what_was_expected(words: tuple[object, ...], sentence: str, cli: Cli) -> None:
+    assert run(cli, FIREWALL, *words, code=2).err == f"error: {sentence}\n"
+
+
+def test_a_missing_runner_is_said_with_what_to_do(cli: Cli, tmp_path: Path) -> None:
+    cli.environment = {"UNIBPF_BIN": str(tmp_path)}
+    assert "there is no runner at" in run(cli, FOLDER / "pass.c", code=2).err

@@ -1,0 +1,134 @@
+"""`unibpf run FILE`: one program on packets, on this machine, with the guest's own engines; no bus, no guest, no signature.
+
+The front end (its own process, as for `verify`) makes the bundle, `unibpf-run` loads and runs it with the guest's decoder,
+maps and helpers. The interpreter checks every access, so it takes any program. Native code checks nothing: it runs only
+what the verifier found safe.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from unibpf.cli import pcap
+from unibpf.cli.output import Exit, fail
+from unibpf.cli.program_file import load_object
+from unibpf.settings import binary_directory
+
+_FRONT_END_SECONDS: Final = 60
+_EXECUTABLE: Final = "unibpf-run"
+_USAGE_STATUS: Final = 2  # of unibpf-run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What to run, on what, and what to print."""
+
+    file: Path
+    section: str | None = None
+    function: str | None = None
+    engine: str = "interpreter"
+    packets: Sequence[str] = ()  # hex
+    capture: Path | None = None  # its packets follow
+    repeat: int = 1
+    maps: bool = False
+    json: bool = False
+
+
+def run(wanted: Run) -> int:
+    """Translate, run, print; returns the exit code."""
+    hexes = [packet.hex() for packet in (*map(_packet, wanted.packets), *_captured(wanted.capture))]
+    with tempfile.TemporaryDirectory(prefix="unibpf-") as name:
+        folder = Path(name)
+        target = wanted.file.absolute()
+        if target.suffix == ".c":
+            target = folder / f"{wanted.file.stem}.o"
+            target.write_bytes(load_object(wanted.file, []))
+        if wanted.engine == "jit":
+            _require_safe(target, wanted)
+        (folder / "bundle").write_bytes(_front_end("bundle", target, wanted))
+        (folder / "packets").write_text("".join(one + "\n" for one in hexes))
+        command = [str(_runner()), str(folder / "bundle"), "--engine", wanted.engine, "--repeat", str(wanted.repeat)]
+        command += ["--packets", str(folder / "packets")] if hexes else []
+        command += [f"--{flag}" for flag in ("maps", "json") if getattr(wanted, flag)]
+        return _pass_on(subprocess.run(command, capture_output=True, check=False))
+
+
+def _pass_on(done: "subprocess.CompletedProcess[bytes]") -> int:
+    """Print what the runner printed; a bundle that it does not load prints nothing, a run that was stopped does."""
+    sys.stdout.write(done.stdout.decode())
+    sys.stdout.flush()
+    said = done.stderr.decode(errors="replace")  # with what the program itself prints
+    sys.stderr.write(said.partition("usage: ")[0] if done.returncode == _USAGE_STATUS else said)
+    if done.returncode in (0, _USAGE_STATUS):
+        return done.returncode
+    if done.returncode < 0:
+        fail(Exit.REFUSED, f"`{_EXECUTABLE}` ended by signal {-done.returncode}")
+    return int(Exit.REFUSED if done.stdout else Exit.UNSUPPORTED)
+
+
+def _packet(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        fail(Exit.USAGE, f"a packet must be an even number of hexadecimal digits, got `{text:.40}`")
+
+
+def _captured(path: Path | None) -> list[bytes]:
+    if path is None:
+        return []
+    try:
+        with path.open("rb") as file:
+            found = pcap.packets(file.read(pcap.MAX_BYTES + 1))
+    except OSError as error:
+        fail(Exit.USAGE, f"`{path}` cannot be read: {error.strerror}")
+    except pcap.PcapError as error:
+        fail(Exit.USAGE, f"`{path}`: {error}")
+    if not found:
+        fail(Exit.USAGE, f"`{path}` holds no packet")
+    return found
+
+
+def _require_safe(target: Path, wanted: Run) -> None:
+    done = _verifier("verify", target, wanted)
+    if done.returncode != 0:
+        sys.stderr.write(done.stderr.decode(errors="replace"))
+        fail(
+            _its_code(done),
+            "engine `jit` checks nothing and runs only what the verifier finds safe",
+            f"`unibpf verify {wanted.file}` says why it is not; `--engine interpreter` runs it with every check",
+        )
+
+
+def _front_end(command: str, target: Path, wanted: Run) -> bytes:
+    done = _verifier(command, target, wanted)
+    if done.returncode != 0:
+        sys.stderr.write(done.stderr.decode(errors="replace"))
+        raise SystemExit(int(_its_code(done)))
+    return done.stdout
+
+
+def _its_code(done: "subprocess.CompletedProcess[bytes]") -> Exit:
+    """Return the verifier's exit code; one that ended by a signal gave no answer."""
+    return Exit(done.returncode) if done.returncode >= 0 else Exit.GAVE_UP
+
+
+def _verifier(command: str, target: Path, wanted: Run) -> "subprocess.CompletedProcess[bytes]":
+    words = [sys.executable, "-m", "services.verifier", command, str(target)]
+    words += [f"--section={wanted.section}"] if wanted.section is not None else []
+    words += [f"--function={wanted.function}"] if wanted.function is not None else []
+    try:
+        return subprocess.run(words, capture_output=True, timeout=_FRONT_END_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        fail(Exit.GAVE_UP, f"the verifier did not answer within {_FRONT_END_SECONDS} s")
+
+
+def _runner() -> Path:
+    found = binary_directory(os.environ) / _EXECUTABLE
+    if not os.access(found, os.X_OK):
+        fail(Exit.USAGE, f"there is no runner at `{found}`", "build it with `make build`, or set `UNIBPF_BIN`")
+    return found
