@@ -75,7 +75,12 @@ def main(arguments: Sequence[str]) -> int:
 def document(rows: Sequence[Row], missing: Sequence[str]) -> dict[str, Any]:
     """The same for machines."""
     programs = [
-        {"source": row.sample.source, "program": row.sample.name, "ours": asdict(row.ours), "kernel": asdict(row.kernel)}
+        {
+            "source": row.sample.source,
+            "program": row.sample.name,
+            "ours": asdict(row.ours),
+            "kernel": asdict(row.kernel),
+        }
         | {"why": row.why}
         for row in rows
     ]
@@ -84,7 +89,9 @@ def document(rows: Sequence[Row], missing: Sequence[str]) -> dict[str, Any]:
 
 def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
     """The table, the differences by reason, the summary."""
-    head = "| source | program | ours | rule | CPU ms | peak MiB | kernel | load ms |\n|---|---|---|---|---|---|---|---|"
+    head = (
+        "| source | program | ours | rule | CPU ms | peak MiB | kernel | load ms |\n|---|---|---|---|---|---|---|---|"
+    )
     parts = ["### Programs that exist", "", head, *(_line(row) for row in rows), ""]
     parts += ["### Differences", "", "| accepted by | programs | why |", "|---|---|---|", *_differences(rows), ""]
     parts += [table("Summary", _summary(rows))]
@@ -96,7 +103,9 @@ def _line(row: Row) -> str:
     cost = f"{ours.cpu_ms:.2f} | {ours.peak_kib / 1024:.1f}" if ours.peak_kib else "- | -"
     loads = "loads" if kernel.loads else f"refuses: {kernel.reason[:90].replace('|', '/')}"
     name = row.sample.name.removeprefix("tests/")
-    return f"| {row.sample.source} | `{name}` | {ours.verdict} | {ours.rule} | {cost} | {loads} | {kernel.load_ms:.1f} |"
+    return (
+        f"| {row.sample.source} | `{name}` | {ours.verdict} | {ours.rule} | {cost} | {loads} | {kernel.load_ms:.1f} |"
+    )
 
 
 def _differences(rows: Sequence[Row]) -> list[str]:

@@ -91,6 +91,7 @@ inline constexpr std::uint32_t min_packet_bytes = 14;  // an Ethernet header: ad
 enum class MapType : std::uint32_t { hash = 1, array = 2, percpu_hash = 5, percpu_array = 6, lru_hash = 9, lru_percpu_hash = 10 };
 
 inline constexpr std::uint32_t map_flag_no_prealloc = 1U << 0;  // accepted, ignored: every map is preallocated
+inline constexpr std::uint32_t map_flag_no_common_lru = 1U << 1;  // accepted, ignored: with one CPU every LRU list is its own
 inline constexpr std::uint32_t map_flag_rdonly_prog = 1U << 7;  // programs may not write values
 inline constexpr std::uint32_t map_flag_mmapable = 1U << 10;    // accepted, ignored: clang's loaders set it on global data
 
@@ -108,8 +109,8 @@ inline constexpr std::array<MapTypeRow, 6> map_types = {{
     {MapType::array, "array", true, false, map_flag_rdonly_prog | map_flag_mmapable, 4},
     {MapType::percpu_hash, "percpu_hash", false, false, map_flag_no_prealloc | map_flag_rdonly_prog, 0},
     {MapType::percpu_array, "percpu_array", true, false, map_flag_rdonly_prog, 4},
-    {MapType::lru_hash, "lru_hash", false, true, map_flag_rdonly_prog, 0},
-    {MapType::lru_percpu_hash, "lru_percpu_hash", false, true, map_flag_rdonly_prog, 0},
+    {MapType::lru_hash, "lru_hash", false, true, map_flag_no_common_lru | map_flag_rdonly_prog, 0},
+    {MapType::lru_percpu_hash, "lru_percpu_hash", false, true, map_flag_no_common_lru | map_flag_rdonly_prog, 0},
 }};
 constexpr const MapTypeRow* find_map_type(std::uint32_t number) {
     for (const auto& row : map_types) {

@@ -2,6 +2,7 @@
 
 # what is shown, one line
 -- kind filter|classifier|rewriter               (default rewriter)
+-- platform guest|linux-xdp                      (default guest)
 -- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES [FLAGS [DATA_HEX]]   (any number; the index is the order)
 -- code
 assembly, see tests/support/assembler.py; a line ending in `# check` is what makes the program safe
@@ -36,6 +37,7 @@ class Case:
 
     name: str
     kind: Kind = "rewriter"
+    platform: str = "guest"
     maps: list[BundleMap] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
     verdict: str = ""
@@ -64,6 +66,8 @@ def _directive(case: Case, words: list[str]) -> None:
     match words:
         case ["kind", "filter" | "classifier" | "rewriter" as kind]:
             case.kind = kind
+        case ["platform", "guest" | "linux-xdp" as platform]:
+            case.platform = platform
         case ["map", name, kind, key, value, entries, *rest]:
             case.maps.append(
                 BundleMap(
@@ -102,7 +106,7 @@ def analyse(bin_directory: Path, bundle: bytes, *options: str) -> dict[str, Any]
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_verdict_is_what_the_file_says(case: Case, bin_directory: Path, assembler: Assembler) -> None:
     code, _ = assembler.assemble("\n".join(case.code))
-    report = analyse(bin_directory, bundle_of(code, case.maps, kind=case.kind))
+    report = analyse(bin_directory, bundle_of(code, case.maps, kind=case.kind), "--platform", case.platform)
     assert report["verdict"] == case.verdict, report["findings"]
     if case.verdict == "safe":
         assert report["findings"] == []
@@ -121,7 +125,7 @@ def test_verdict_is_what_the_file_says(case: Case, bin_directory: Path, assemble
 def test_program_without_its_check_is_refused(case: Case, line: int, bin_directory: Path, assembler: Assembler) -> None:
     mutant = [text for at, text in enumerate(case.code) if at != line]
     code, _ = assembler.assemble("\n".join(mutant))
-    assert analyse(bin_directory, bundle_of(code, case.maps, kind=case.kind))["verdict"] == "unsafe"
+    assert analyse(bin_directory, bundle_of(code, case.maps, kind=case.kind), "--platform", case.platform)["verdict"] == "unsafe"
 
 
 def test_every_rule_about_code_has_a_case() -> None:

@@ -62,6 +62,7 @@ TEST_CASE("helper, map and action numbers are those of the kernel's header") {
     CHECK(int(abi::Helper::get_prandom_u32) == BPF_FUNC_get_prandom_u32);
     CHECK(int(abi::MapType::lru_percpu_hash) == BPF_MAP_TYPE_LRU_PERCPU_HASH);
     CHECK(int(abi::MapType::percpu_array) == BPF_MAP_TYPE_PERCPU_ARRAY);
+    CHECK(abi::map_flag_no_common_lru == BPF_F_NO_COMMON_LRU);
     CHECK(abi::map_flag_rdonly_prog == BPF_F_RDONLY_PROG);
     CHECK(abi::xdp_redirect == static_cast<int>(XDP_REDIRECT));
     CHECK(sizeof(abi::XdpMd) == sizeof(struct xdp_md));
