@@ -37,6 +37,22 @@ def test_a_push_ends_as_ever_when_a_service_is_killed_meanwhile(stack: StackProc
     assert eventually(lambda: stack.pids().get(service, killed) != killed, what=f"a new {service}")
 
 
+@pytest.mark.parametrize("service", ["verifier", "signer", "reconfigurer"])
+def test_a_service_killed_while_it_holds_the_push_is_followed_by_one_that_ends_it(
+    stack: StackProcess, guest: str, service: str
+) -> None:
+    """Stopped first, so that the push is surely in its hands (or next in its queue) when it dies."""
+    pid = stack.pids()[service]
+    os.kill(pid, signal.SIGSTOP)
+    process = stack.cli.start(*firewall.push_words(2050 + SERVICES.index(service)))
+    time.sleep(2.5)
+    assert process.poll() is None, "the push did not need the stopped service"
+    os.kill(pid, signal.SIGKILL)
+    answer = stack.cli.finish(process)
+    assert [event["state"] for event in answer.json["elements"]] == ["active"]
+    assert firewall.element(stack.cli, guest)["envelope"] == answer.json["signed"]["envelope"]
+
+
 def test_killing_qemu_stops_the_traffic_and_the_guest_comes_back_with_the_newest_release(
     stack: StackProcess, guest: str
 ) -> None:

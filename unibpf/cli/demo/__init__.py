@@ -77,7 +77,10 @@ async def _scenario(demo: scenario.Demo, say: "_Steps") -> DemoResult:
 
     say.step("a guest boots with it")
     guest = await scenario.boot_guest(demo)
-    say.note(f"{guest.machine} under {guest.accel}: {guest.boot_ms:.0f} ms from starting QEMU to ready, pid {guest.pid}")
+    host = await scenario.accelerator(demo)
+    say.note(f"the host was probed once: {host.accel}, because {host.accel_reason}")
+    boot = f"{guest.boot_ms:.0f} ms from libvirt starting QEMU to ready"
+    say.note(f"{guest.machine} under {guest.accel}: {boot}, pid {guest.pid}")
 
     say.step(f"{scenario.RATE} packets/s flow, and version 2 is pushed: port {demo.new_port} is closed as well")
     before = await scenario.rule_hits(demo)

@@ -17,7 +17,7 @@ from unibpf.cli.demo.result import DemoResult, GuestResult, Refusal, SpanResult,
 from unibpf.cli.demo.traffic import Traffic, TrafficReport
 from unibpf.cli.push import Outcome, Push, push_and_wait
 from unibpf.compile import compile_c
-from unibpf.messages import GuestObserved, MapDump, MapQuery, SpanRecord
+from unibpf.messages import GuestObserved, HostStatus, MapDump, MapQuery, SpanRecord
 from unibpf.settings import REPOSITORY
 from unibpf.tracing_store import load_trace
 
@@ -94,6 +94,11 @@ async def boot_guest(demo: Demo) -> GuestObserved:
         raise DemoError(f"the guest does not run: {seen.reason if seen else 'no answer'}")
     demo.guest = seen
     return seen
+
+
+async def accelerator(demo: Demo) -> HostStatus:
+    """What the deployer found out about KVM on this host."""
+    return await demo.bus.request(subjects.deployer_status(demo.running.host), b"", HostStatus)
 
 
 async def start_traffic(demo: Demo, seconds: float | None = None) -> Traffic:
