@@ -125,7 +125,10 @@ def test_verdict_is_what_the_file_says(case: Case, bin_directory: Path, assemble
 def test_program_without_its_check_is_refused(case: Case, line: int, bin_directory: Path, assembler: Assembler) -> None:
     mutant = [text for at, text in enumerate(case.code) if at != line]
     code, _ = assembler.assemble("\n".join(mutant))
-    assert analyse(bin_directory, bundle_of(code, case.maps, kind=case.kind), "--platform", case.platform)["verdict"] == "unsafe"
+    assert (
+        analyse(bin_directory, bundle_of(code, case.maps, kind=case.kind), "--platform", case.platform)["verdict"]
+        == "unsafe"
+    )
 
 
 def test_every_rule_about_code_has_a_case() -> None:
