@@ -43,14 +43,21 @@ struct AccessChecker {
             return view.fault(Rule::packet_readonly, span.what + " changes the packet in a " + std::string{abi::describe(program.kind).name}, span.reg);
         }
         if (span.direction == Direction::update) return view.fault(Rule::atomic_target, "atomic update of packet bytes", span.reg);
-        const auto low = state.upper_difference(Value::number(meta_start), span.pointer);
+        // Both the metadata and the packet are readable, whichever begins first: drivers without metadata say `data + 1`
+        // (xdp_set_data_meta_invalid, include/net/xdp.h).
+        const bool starts_inside = not_before(span.pointer, Value::constant(0)) || not_before(span.pointer, Value::number(meta_start));
         const auto high = state.upper_difference(span.pointer, Value::number(packet_size));
-        const bool starts_inside = low && *low <= 0, ends_inside = high && *high <= -span.size;
+        const bool ends_inside = high && *high <= -span.size;
         if (starts_inside && ends_inside) return std::nullopt;
         Finding finding = view.fault(Rule::packet_bounds, span.what + (starts_inside ? " may pass the end of the packet" : " may begin before the packet"), span.reg);
         finding.known[0] += ", " + describe_packet(state);
         finding.hint = packet_hint(span, starts_inside);
         return finding;
+    }
+
+    bool not_before(const Value& pointer, const Value& start) const {
+        const auto distance = state.upper_difference(start, pointer);
+        return distance && *distance <= 0;
     }
 
     std::string packet_hint(const Span& span, bool starts_inside) const {

@@ -51,7 +51,7 @@ void State::forget_packet(Platform platform) {
         });
     }
     symbols[packet_size] = {Scalar::unsigned_range(0, largest_packet)};
-    symbols[meta_start] = {platform == Platform::guest ? Scalar::constant(0) : Scalar::signed_range(-256, 0)};
+    symbols[meta_start] = {platform == Platform::guest ? Scalar::constant(0) : Scalar::signed_range(-256, 1)};
 }
 
 void State::forget_frame(std::uint64_t frame) {

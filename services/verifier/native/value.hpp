@@ -14,7 +14,7 @@ namespace unibpf::analyser {
 // Symbols that every state has. `zero` is the constant 0, so a constant is zero + delta.
 inline constexpr Symbol zero_symbol = 0;
 inline constexpr Symbol packet_size = 1;  // data_end - data
-inline constexpr Symbol meta_start = 2;   // data_meta - data: 0 or negative
+inline constexpr Symbol meta_start = 2;   // data_meta - data: 0 or negative; on Linux also 1, which says that there is none
 inline constexpr Symbol first_free_symbol = 3;
 inline constexpr Symbol no_symbol = UINT32_MAX;
 
