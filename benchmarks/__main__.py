@@ -4,17 +4,23 @@ import asyncio
 import os
 import sys
 
-from benchmarks import boot, update
+from benchmarks import boot, engines, update
 from benchmarks.figures import table
 from unibpf.settings import binary_directory
 
 
 def main() -> int:
     image = binary_directory(os.environ) / "unibpf-guest.elf"
-    tables = [("Boot", boot.measure(image)), *asyncio.run(update.measure())]
+    rows = engines.measure()
+    tables = [
+        ("Engines", engines.figures(rows)),
+        ("Boot", boot.measure(image)),
+        *asyncio.run(update.measure()),
+    ]
+    print(engines.matrix(rows))
     for title, figures in tables:
         print(table(title, figures))
-    return 0 if all(figure.holds for _, figures in tables for figure in figures) else 1
+    return 1 if any(figure.fails for _, figures in tables for figure in figures) else 0
 
 
 if __name__ == "__main__":

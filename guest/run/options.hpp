@@ -18,6 +18,7 @@ struct Options {
     Policy policy = Policy::checking;         // of the interpreter
     bool jit = false;                         // native code instead
     std::uint64_t repeat = 1;                 // runs of each packet; the last one is reported, ns is the mean
+    bool in_place = false;                    // a repetition gets the packet as the one before left it
     std::uint64_t budget = abi::default_budget;
     bool maps = false;                        // print map contents after the last packet
     bool json = false;
@@ -26,7 +27,8 @@ struct Options {
 
 inline constexpr const char* usage =
     "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--engine interpreter|jit]\n"
-    "                         [--policy checking|trusting] [--repeat N] [--budget N] [--maps] [--json]\n"
+    "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
+    "                         [--maps] [--json]\n"
     "       unibpf-run --opcodes\n";
 
 // Nothing, with a sentence in `error`, when the arguments make no sense.

@@ -4,6 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.assembler import Assembler
 from tests.support.bundles import bundle_of
 
@@ -34,6 +36,18 @@ def test_a_stopped_run_names_the_instruction(bin_directory: Path, assembler: Ass
         "instruction": 1,
         "address": 8,
     }
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "jit"])
+@pytest.mark.parametrize(("how", "last"), [([], "01"), (["--in-place"], "05")])
+def test_repetitions_get_a_fresh_packet_or_what_the_last_one_left(
+    engine: str, how: list[str], last: str, bin_directory: Path, assembler: Assembler
+) -> None:
+    code = "ldxw r1, [r1+0]\nldxb r0, [r1+0]\nadd64 r0, 1\nstxb [r1+0], r0\nexit"
+    arguments = ["-", "--packet", "00" * 20, "--repeat", "5", "--json", "--engine", engine, "--policy", "trusting", *how]
+    status, out, _ = run(bin_directory, *arguments, stdin=bundle_of(assembler.assemble(code)[0]))
+    report = json.loads(out)
+    assert (status, report["packet"], report["verdict_code"]) == (0, last + "00" * 19, int(last))
 
 
 def test_a_refused_bundle_names_the_rule(bin_directory: Path) -> None:
