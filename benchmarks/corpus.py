@@ -29,6 +29,7 @@ NOT_OFFERED: Final = {
 }
 # Why the kernel refuses what we call safe, by a part of its last word.
 KERNEL_ONLY: Final = {
+    "libbpf cannot open": "a question of form: libbpf wants more of an object than programs and maps",
     "GPL-restricted": "a question of licence, not of safety: guests have none",
 }
 

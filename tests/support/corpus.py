@@ -176,7 +176,10 @@ def _clang(path: Path, target: Path, *flags: str) -> bytes:
 
 
 def _samples(source: str, file: str, data: bytes, platform: Platform) -> Iterator[Sample]:
-    for section, function in kernel_loader.programs(data):
+    """Every program that libbpf sees; where it cannot open the object, every program that we see."""
+    seen = kernel_loader.programs(data)
+    ours = [(one.section, one.function or "?") for one in frontend.choices(data)] if seen is None else []
+    for section, function in seen or ours:
         yield Sample(source=source, file=file, data=data, section=section, function=function, platform=platform)
 
 

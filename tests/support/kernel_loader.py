@@ -1,7 +1,7 @@
 """The kernel's own verdict on an object, by the loader that everybody uses: libbpf, one program at a time, nothing pinned.
 
 Unlike `kernel_oracle`, which loads what our front end linked, nothing here passes through our code. A program of a
-`unibpf/...` section is loaded as XDP. Needs `libbpf.so.1` (which libxdp brings) and CAP_BPF.
+`unibpf/...` or an old `xdp_...` section is loaded as XDP, which libbpf does not know by itself. Needs `libbpf.so.1` (Debian's `libbpf1`) and CAP_BPF.
 """
 
 import ctypes
@@ -29,9 +29,11 @@ class KernelVerdict:
     load_ms: float = 0.0
 
 
-def programs(data: bytes) -> list[tuple[str, str]]:
-    """Return (section, function) of the programs that can be loaded as XDP; an object that libbpf cannot open has none."""
+def programs(data: bytes) -> list[tuple[str, str]] | None:
+    """Return (section, function) of the programs that can be loaded as XDP; None where libbpf cannot open the object."""
     with _opened(data) as (library, handle):
+        if not handle:
+            return None
         return [_names(library, one) for one in _each(library, handle, "program") if _is_xdp(library, one)]
 
 
@@ -64,7 +66,7 @@ def _reason(log: str, number: int) -> str:
 
 
 def _is_xdp(library: Any, program: int) -> bool:
-    own = _names(library, program)[0].startswith("unibpf/")
+    own = _names(library, program)[0].startswith(("unibpf/", "xdp_"))
     frames = library.bpf_program__expected_attach_type(program) in _OF_FRAMES
     return own or (library.bpf_program__type(program) == _XDP and frames)
 

@@ -1,0 +1,93 @@
+"""Mutants of real programs: what the checking interpreter shows to be unsafe on boundary packets is refused.
+
+Of the mutants only those need to be run that the analyser accepts, and those without one of their checks, to know that this
+test sees unsafe programs at all.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from services.verifier import frontend
+from tests.support import corpus
+from tests.support.bundles import Runner
+from tests.support.mutants import mutants
+from tests.support.vnf import ipv4
+from unibpf.bundle import Bundle, decode, encode
+
+# Programs, with how many of their checks trap on some packet when they are dropped: fewer means that the packets got worse.
+PROGRAMS = {
+    "vnfs/firewall/program.c:firewall": 2,
+    "vnfs/firewall/program_v2.c:firewall": 2,
+    "vnfs/ratelimit/program.c:ratelimit": 1,
+    "tests/data/programs/loops.c:loops": 1,
+    "tests/data/programs/maps.c:maps": 1,
+    "tests/data/programs/parse.c:parse": 1,
+    "tests/data/programs/rewriter.c:rewriter": 1,
+    "tests/conformance/xdp/atomics.c:atomics": 1,
+    "tests/conformance/xdp/bytes.c:bytes": 2,
+    "tests/conformance/xdp/nat.c:nat": 1,
+    "tests/conformance/xdp/ports.c:ports": 2,
+    "tests/conformance/xdp/resize.c:resize": 2,
+}
+
+
+def boundary_packets() -> list[bytes]:
+    """Frames of several protocols, cut behind each byte up to the payload."""
+    vlan = bytes(12) + b"\x81\x00\x00\x05\x08\x00" + ipv4(protocol=17, port=53, payload=4)[14:]
+    ipv6 = bytes(12) + b"\x86\xdd\x60" + bytes(3) + b"\x00\x18\x06\x40" + bytes(32) + bytes(20)
+    whole = [
+        ipv4(protocol=6, port=80, payload=14),
+        ipv4(protocol=17, port=53, payload=8),
+        ipv4(protocol=6, port=443, options=10, payload=4),
+        vlan,
+        ipv6,
+    ]
+    return [frame[:size] for frame in whole for size in range(len(frame) + 1)]
+
+
+PACKETS = boundary_packets()
+
+
+@pytest.fixture(scope="module")
+def bundles() -> dict[str, Bundle]:
+    chosen = [sample for sample in corpus.own() if sample.name in PROGRAMS]
+    options = {sample.name: frontend.Options(section=sample.section, function=sample.function) for sample in chosen}
+    return {one.name: decode(frontend.translate(one.data, options[one.name]).bundle) for one in chosen}
+
+
+def is_safe(bin_directory: Path, bundle: bytes) -> bool:
+    done = subprocess.run([bin_directory / "unibpf-analyse"], input=bundle, capture_output=True, check=True)
+    verdict: str = json.loads(done.stdout)["verdict"]
+    return verdict == "safe"
+
+
+def traps(runner: Runner, bundle: bytes) -> str:
+    """The first trap, as text; empty if every packet ran to its exit."""
+    for packet, report in zip(PACKETS, runner.run(bundle, PACKETS), strict=True):
+        if report["trap"] is not None:
+            return f"{report['trap']} on {packet.hex()}"
+    return ""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_mutant_that_traps_is_refused(
+    name: str, bundles: dict[str, Bundle], bin_directory: Path, tmp_path: Path
+) -> None:
+    runner = Runner(executable=bin_directory / "unibpf-run", directory=tmp_path)
+    program = bundles[name]
+    assert is_safe(bin_directory, encode(program))
+    assert traps(runner, encode(program)) == ""
+    dropped = 0
+    for mutant in mutants(program.code):
+        bundle = encode(replace(program, code=mutant.code))
+        safe = is_safe(bin_directory, bundle)
+        if not safe and mutant.change != "drop":
+            continue
+        trap = traps(runner, bundle)
+        assert not (safe and trap), f"{mutant.name}: {trap}"
+        dropped += mutant.change == "drop" and bool(trap)
+    assert dropped >= PROGRAMS[name]
