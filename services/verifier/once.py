@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -76,6 +75,11 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
         invariants=chosen.invariants,
     )
     analyser.require()
+    # Nobody forks beside a thread (sandbox.py), and 3.11's own watcher waits for each analyser in one; 3.12 watches like this.
+    if sys.version_info < (3, 12):
+        watcher = asyncio.PidfdChildWatcher()
+        watcher.attach_loop(asyncio.get_running_loop())
+        asyncio.set_child_watcher(watcher)
     verification = Verification(translate=_translate, analyser=analyser)
     one = Options(name=chosen.name, section=chosen.section, function=chosen.function)
     wanted = worker.limited_choices(data, sandbox.Limits()) if chosen.all else [one]
@@ -83,10 +87,6 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
 
 
 async def _translate(data: bytes, options: Options) -> Answer:
-    # asyncio may wait for the last analyser in a thread that ends with it, and nobody forks beside a thread (sandbox.py).
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread():
-            thread.join()
     return worker.limited(data, options, sandbox.Limits())
 
 
