@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,13 +41,18 @@ def update(traced: StackProcess, receiver: OtlpReceiver) -> tuple[str, list[Span
     firewall.apply(traced.cli, GUEST)
     trace_id = firewall.push(traced.cli, 4000).json["trace_id"]
 
-    def complete() -> list[Span]:
-        spans = [span for span in receiver.spans if span.trace_id == trace_id]
-        names = {span.name for span in spans if span.service == f"guest/{GUEST}"}
-        roots = [span for span in spans if not span.parent_id]
-        return spans if set(STEPS) <= names and roots else []
+    def received() -> list[Span]:
+        return [span for span in receiver.spans if span.trace_id == trace_id]
 
-    return trace_id, eventually(complete, what="the whole trace at the receiver"), traced.pids()
+    def arrived() -> bool:
+        """Each process exports in its own time: wait for all of them, then until nothing more comes."""
+        names = {span.name for span in received() if span.service == f"guest/{GUEST}"}
+        count, services = len(received()), {span.service for span in received()}
+        time.sleep(1)
+        return set(STEPS) <= names and services >= {"cli", "verifier", "signer", "reconfigurer"} and count == len(received())
+
+    eventually(arrived, what="the whole trace at the receiver")
+    return trace_id, received(), traced.pids()
 
 
 def test_every_span_has_its_parent_and_the_push_is_the_only_root(update) -> None:
