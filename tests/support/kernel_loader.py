@@ -1,7 +1,8 @@
 """The kernel's own verdict on an object, by the loader that everybody uses: libbpf, one program at a time, nothing pinned.
 
 Unlike `kernel_oracle`, which loads what our front end linked, nothing here passes through our code. A program of a
-`unibpf/...` or an old `xdp_...` section is loaded as XDP, which libbpf does not know by itself. Needs `libbpf.so.1` (Debian's `libbpf1`) and CAP_BPF.
+`unibpf/...` or an old `xdp_...` section is loaded as XDP, which libbpf does not know by itself. Needs `libbpf.so.1`
+(Debian's `libbpf1`) and CAP_BPF.
 """
 
 import ctypes

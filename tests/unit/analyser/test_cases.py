@@ -1,92 +1,22 @@
 """The analyser's verdicts on the programs of `tests/data/analyser`, and on what is left of them without their checks.
 
-# what is shown, one line
--- kind filter|classifier|rewriter               (default rewriter)
--- platform guest|linux-xdp                      (default guest)
--- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES [FLAGS [DATA_HEX]]   (any number; the index is the order)
--- code
-assembly, see tests/support/assembler.py; a line ending in `# check` is what makes the program safe
--- safe [BOUND]                                  the instruction bound, `none` if there is none
--- unsafe RULE INSTRUCTION [PART OF THE MESSAGE]
-
 Mutation: without a `# check` line a safe program must be refused.
 """
 
 import json
 import re
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.analyser_cases import Case, all_cases
 from tests.support.assembler import Assembler
 from tests.support.bundles import bundle_of
-from unibpf.bundle import Bundle, BundleMap, encode
-from unibpf.messages import Kind
+from unibpf.bundle import Bundle, encode
 
-DATA = Path(__file__).parents[2] / "data" / "analyser"
-MAP_TYPES = {"hash": 1, "array": 2, "percpu_hash": 5, "percpu_array": 6, "lru_hash": 9, "lru_percpu_hash": 10}
-CHECK = re.compile(r".*# check\s*$")
-
-
-@dataclass(kw_only=True)
-class Case:
-    """One file."""
-
-    name: str
-    kind: Kind = "rewriter"
-    platform: str = "guest"
-    maps: list[BundleMap] = field(default_factory=list)
-    code: list[str] = field(default_factory=list)
-    verdict: str = ""
-    details: list[str] = field(default_factory=list)
-
-    def checks(self) -> list[int]:
-        return [at for at, line in enumerate(self.code) if CHECK.match(line)]
-
-
-def read(path: Path) -> Case:
-    case = Case(name=path.stem)
-    in_code = False
-    for line in path.read_text().splitlines():
-        if not line.startswith("--"):
-            case.code += [line] if in_code else []
-            continue
-        in_code = line == "-- code"
-        if not in_code:
-            _directive(case, line[2:].split())
-    if case.verdict not in {"safe", "unsafe", "unsupported"}:
-        raise ValueError(f"{path.name}: no verdict")
-    return case
-
-
-def _directive(case: Case, words: list[str]) -> None:
-    match words:
-        case ["kind", "filter" | "classifier" | "rewriter" as kind]:
-            case.kind = kind
-        case ["platform", "guest" | "linux-xdp" as platform]:
-            case.platform = platform
-        case ["map", name, kind, key, value, entries, *rest]:
-            case.maps.append(
-                BundleMap(
-                    name=name,
-                    type=MAP_TYPES[kind],
-                    key_size=int(key),
-                    value_size=int(value),
-                    max_entries=int(entries),
-                    flags=int(rest[0], 0) if rest else 0,
-                    data=bytes.fromhex(rest[1]) if len(rest) > 1 else None,
-                )
-            )
-        case ["safe" | "unsafe" | "unsupported" as verdict, *details]:
-            case.verdict, case.details = verdict, details
-        case _:
-            raise ValueError(f"{case.name}: unknown directive {words}")
-
-
-CASES = [read(path) for path in sorted(DATA.glob("*.case"))]
+CASES = all_cases()
 MUTANTS = [
     pytest.param(case, at, id=f"{case.name}-{at}") for case in CASES if case.verdict == "safe" for at in case.checks()
 ]
