@@ -12,6 +12,8 @@ def shape(text: str) -> set[str]:
     """Lines without what differs from run to run: numbers, digests, padding, the order of services and of equal steps."""
     text = re.sub(r"(/tmp|build)/[\w/.-]+", "PATH", text)
     text = re.sub(r"\b[0-9a-f]{32}\b", "TRACE", text)
+    text = re.sub(r"probed once: .*", "probed once: RESULT", text)
+    text = re.sub(r"under (kvm|tcg):", "under ACCELERATOR:", text)
     text = re.sub(r"\d+(\.\d+)?", "N", text)
     text = re.sub(r"[│├└─]", " ", text)
     return {re.sub(r" {2,}", "  ", line).strip() for line in text.splitlines() if line.strip()}
