@@ -1,11 +1,30 @@
-"""Random packets: mostly Ethernet with IPv4 and ports from a small range, some cut short, some pure noise."""
+"""Packets for tests: random ones, and those that end where a header does."""
 
 import random
 
+from tests.support.vnf import ipv4
+
 
 def random_packets(rng: random.Random, count: int) -> list[bytes]:
-    """Return packets of 14 to about 300 bytes (the kernel's test run takes no shorter ones)."""
+    """Return packets of 14 to about 300 bytes (the kernel's test run takes no shorter ones).
+
+    Mostly Ethernet with IPv4 and ports from a small range, some cut short, some pure noise.
+    """
     return [_packet(rng) for _ in range(count)]
+
+
+def boundary_packets() -> list[bytes]:
+    """Frames of several protocols, cut behind each byte up to the payload."""
+    vlan = bytes(12) + b"\x81\x00\x00\x05\x08\x00" + ipv4(protocol=17, port=53, payload=4)[14:]
+    ipv6 = bytes(12) + b"\x86\xdd\x60" + bytes(3) + b"\x00\x18\x06\x40" + bytes(32) + bytes(20)
+    whole = [
+        ipv4(protocol=6, port=80, payload=14),
+        ipv4(protocol=17, port=53, payload=8),
+        ipv4(protocol=6, port=443, options=10, payload=4),
+        vlan,
+        ipv6,
+    ]
+    return [frame[:size] for frame in whole for size in range(len(frame) + 1)]
 
 
 def _packet(rng: random.Random) -> bytes:

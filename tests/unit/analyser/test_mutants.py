@@ -15,7 +15,7 @@ from services.verifier import frontend
 from tests.support import corpus
 from tests.support.bundles import Runner
 from tests.support.mutants import mutants
-from tests.support.vnf import ipv4
+from tests.support.packets import boundary_packets
 from unibpf.bundle import Bundle, decode, encode
 
 # Programs, with how many of their checks trap on some packet when they are dropped: fewer means that the packets got worse.
@@ -33,20 +33,6 @@ PROGRAMS = {
     "tests/conformance/xdp/ports.c:ports": 2,
     "tests/conformance/xdp/resize.c:resize": 2,
 }
-
-
-def boundary_packets() -> list[bytes]:
-    """Frames of several protocols, cut behind each byte up to the payload."""
-    vlan = bytes(12) + b"\x81\x00\x00\x05\x08\x00" + ipv4(protocol=17, port=53, payload=4)[14:]
-    ipv6 = bytes(12) + b"\x86\xdd\x60" + bytes(3) + b"\x00\x18\x06\x40" + bytes(32) + bytes(20)
-    whole = [
-        ipv4(protocol=6, port=80, payload=14),
-        ipv4(protocol=17, port=53, payload=8),
-        ipv4(protocol=6, port=443, options=10, payload=4),
-        vlan,
-        ipv6,
-    ]
-    return [frame[:size] for frame in whole for size in range(len(frame) + 1)]
 
 
 PACKETS = boundary_packets()

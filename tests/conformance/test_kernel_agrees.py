@@ -1,0 +1,104 @@
+"""What we call safe the Linux kernel loads, and what it refuses we refuse; exceptions stand here by name, with their reason.
+
+Over all of our own programs: those in C, linked by our front end, and the assembly of `tests/data/analyser`. The kernel may
+load more than we do: it lets a privileged loader leak addresses, and it has more helpers.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.verifier import frontend
+from services.verifier.errors import Rejection
+from tests.support import corpus, kernel_oracle
+from tests.support.analyser_cases import all_cases
+from tests.support.assembler import Assembler
+from tests.support.bundles import Runner, bundle_of
+from tests.support.kernel_oracle import KernelRefusedError, Oracle
+from tests.support.packets import boundary_packets
+from unibpf.bundle import decode
+
+pytestmark = pytest.mark.skipif(not kernel_oracle.available(), reason="loading programs into the kernel needs CAP_BPF")
+
+# Safe here and refused by the kernel: name, part of what it says, and why we are right.
+DIFFERENCES = {
+    "context_egress": (
+        "invalid bpf_context access off=20",
+        "a guest shows the field to all programs; on `linux-xdp` we refuse it too (context_of_another_hook)",
+    ),
+    "loop_nested": ("too complex", "the kernel follows every iteration, we prove that the counters end"),
+    "loop_over_the_packet": ("too complex", "the kernel follows every iteration, we prove that the pointer ends"),
+    "loop_of_options": (
+        "R2 offset is outside of the packet",
+        "the kernel bounds a packet offset by constants, we by the packet's end",
+    ),
+    "map_constant_data": ("subtraction from stack pointer prohibited", "a form that the kernel does not try to follow"),
+    "packet_length_by_subtraction": (
+        "R2 offset is outside of the packet",
+        "the kernel forgets the packet when `end - data` becomes a number, we keep the difference",
+    ),
+    "pointer_moved_in_32_bits": ("R4 invalid mem access", "a guest's packet addresses fit 32 bits, Linux' do not"),
+}
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Both verdicts; `reason` is the end of the kernel's log."""
+
+    bundle: bytes
+    safe: bool
+    loads: bool
+    reason: str
+
+
+def verdicts(bundle: bytes, bin_directory: Path, platform: str = "guest") -> Verdicts:
+    command = [bin_directory / "unibpf-analyse", "--platform", platform]
+    done = subprocess.run(command, input=bundle, capture_output=True, check=True)
+    safe = json.loads(done.stdout)["verdict"] == "safe"
+    try:
+        with Oracle(bundle=decode(bundle)):
+            return Verdicts(bundle, safe, loads=True, reason="")
+    except KernelRefusedError as error:
+        return Verdicts(bundle, safe, loads=False, reason=str(error))
+
+
+@pytest.fixture(scope="module")
+def compared(bin_directory: Path, assembler: Assembler) -> dict[str, Verdicts]:
+    found: dict[str, Verdicts] = {}
+    for sample in corpus.own():
+        choice = frontend.Options(section=sample.section, function=sample.function)
+        try:
+            found[sample.name] = verdicts(frontend.translate(sample.data, choice).bundle, bin_directory)
+        except Rejection:
+            continue  # refused before anybody can load it
+    for case in all_cases():
+        code, _ = assembler.assemble("\n".join(case.code))
+        found[case.name] = verdicts(bundle_of(code, case.maps, kind=case.kind), bin_directory, case.platform)
+    return found
+
+
+def test_the_kernel_loads_whatever_we_call_safe_but_for_the_named(compared: dict[str, Verdicts]) -> None:
+    refused = {name: one.reason[-300:] for name, one in compared.items() if one.safe and not one.loads}
+    assert {name: text for name, text in refused.items() if name not in DIFFERENCES} == {}
+
+
+def test_every_named_difference_is_one_and_for_the_reason_given(compared: dict[str, Verdicts]) -> None:
+    for name, (said, _) in DIFFERENCES.items():
+        assert compared[name].safe, name
+        assert said in compared[name].reason, name
+
+
+def test_a_named_difference_survives_packets_of_every_length(compared: dict[str, Verdicts], runner: Runner) -> None:
+    packets = boundary_packets()
+    for name in DIFFERENCES:
+        reports = runner.run(compared[name].bundle, packets)
+        assert [report["trap"] for report in reports] == [None] * len(packets), name
+
+
+def test_both_refuse_programs_for_the_packets_bounds(compared: dict[str, Verdicts]) -> None:
+    outside = {name for name, one in compared.items() if "outside of the packet" in one.reason}
+    assert len(outside) >= 8
+    assert {name for name in outside if compared[name].safe} <= DIFFERENCES.keys()
