@@ -17,6 +17,8 @@ from typing import Final, Literal
 from services.verifier import frontend
 from services.verifier.errors import Rejection
 from tests.support import kernel_loader
+from tests.support.kernel_cases import KernelCase
+from tests.support.kernel_cases import read as read_kernel_cases
 from unibpf.compile import CompileError, compile_c, find_compiler
 
 ROOT: Final = Path(__file__).parents[2]
@@ -84,6 +86,11 @@ def gather() -> Corpus:
     )
 
 
+def kernel_cases() -> list[KernelCase]:
+    """The selftests' instruction-level cases; none where the kernel's source is missing."""
+    return read_kernel_cases(_extracted(), CACHE) if LINUX.exists() else []
+
+
 def own() -> list[Sample]:
     """Our own programs: those that need no other package."""
     return _own().samples
@@ -96,7 +103,12 @@ def judge(sample: Sample, analyser: Path) -> OurVerdict:
         bundle = frontend.translate(sample.data, choice).bundle
     except Rejection as error:
         return OurVerdict(verdict="untranslated", rule=error.rule, message=str(error))
-    command = [analyser, "--platform", sample.platform]
+    return judge_bundle(bundle, sample.platform, analyser)
+
+
+def judge_bundle(bundle: bytes, platform: Platform, analyser: Path) -> OurVerdict:
+    """What our analyser says."""
+    command = [analyser, "--platform", platform]
     report = json.loads(subprocess.run(command, input=bundle, capture_output=True, check=True).stdout)
     finding = report["findings"][0] if report["findings"] else {"rule": "", "message": ""}
     return OurVerdict(
@@ -149,9 +161,10 @@ def _selftests() -> Corpus:
 
 def _extracted() -> Path:
     """The selftests and the headers that they include."""
-    if not (CACHE / _SELFTESTS / "progs").exists():
+    if not (CACHE / _SELFTESTS / "test_verifier.c").exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        wanted = [f"{_SELFTESTS}/progs", f"{_SELFTESTS}/verifier", "linux-source-6.1/tools/include/uapi/linux"]
+        wanted = [f"{_SELFTESTS}/{name}" for name in ("progs", "verifier", "test_verifier.c")]
+        wanted += ["linux-source-6.1/tools/include/uapi/linux"]
         headers = [f"{_SELFTESTS}/*.h", "linux-source-6.1/tools/include/linux/*.h"]
         command = ["tar", "-xJf", LINUX, "-C", CACHE, "--wildcards", *wanted, *headers]
         subprocess.run(command, check=True)
@@ -163,7 +176,7 @@ def _compiled(path: Path) -> bytes:
     if target.exists():
         return target.read_bytes()
     folder = path.parent.parent
-    uapi = folder.parents[2] / "tools/include/uapi"
+    uapi = folder.parents[2] / "include/uapi"
     return _clang(path, target, "-mcpu=v3", "-D__TARGET_ARCH_x86", "-Wno-everything", f"-I{folder}", f"-I{uapi}")
 
 

@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.support import kernel_oracle
+from unibpf.bundle import decode
+
 _XDP: Final = 6  # BPF_PROG_TYPE_XDP
 _OF_FRAMES: Final = (0, 37)  # expected attach type: none, BPF_XDP; the others are the devmap and cpumap hooks
 _LOG_BYTES: Final = 1 << 22
@@ -58,6 +61,17 @@ def load(data: bytes, function: str) -> KernelVerdict:
         if status == 0:
             return KernelVerdict(loads=True, load_ms=elapsed)
         return KernelVerdict(loads=False, reason=_reason(log.value.decode(errors="replace"), -status), load_ms=elapsed)
+
+
+def load_bundle(bundle: bytes) -> KernelVerdict:
+    """The same for what has no object: by bpf(2) itself."""
+    started = time.perf_counter()
+    try:
+        with kernel_oracle.Oracle(bundle=decode(bundle)):
+            return KernelVerdict(loads=True, load_ms=(time.perf_counter() - started) * 1e3)
+    except kernel_oracle.KernelRefusedError as error:
+        log = str(error).split(": ", 2)[2]  # behind the command and errno's text
+        return KernelVerdict(loads=False, reason=_reason(log, 0), load_ms=(time.perf_counter() - started) * 1e3)
 
 
 def _reason(log: str, number: int) -> str:
