@@ -21,6 +21,10 @@ from tests.support.kernel_loader import KernelVerdict, load, load_bundle
 from unibpf.settings import binary_directory
 
 CASES: Final = "verifier case"
+_HEAD: Final = """# The verifier on XDP programs that exist
+
+Written by `python -m benchmarks.corpus > docs/corpus.md`, not by hand. Our own programs are judged for `guest`, others for
+`linux-xdp`; the kernel is that of the machine which wrote this. CPU time and memory are the whole analyser process's."""
 # Why we refuse what the kernel loads: this does not exist here, whatever the program does with it.
 NOT_OFFERED: Final = {
     "helper-unknown": "the program calls a helper of Linux that the platform does not have",
@@ -40,7 +44,7 @@ KERNEL_ONLY: Final = {
     "libbpf cannot open": "a question of form: libbpf wants more of an object than programs and maps",
     "combined stack size": "8 frames of 512 bytes are a guest's limit, Linux gives 512 bytes to all frames together",
     "calls: spill into caller stack frame": "the address of a frame is kept in that frame itself: it cannot outlive it",
-    "XDP pkt read, pkt_end mangling, bad access 2": "the kernel follows no arithmetic on `data_end`; distances prove the access",
+    "XDP pkt read, pkt_end mangling, bad access 2": "the kernel follows no arithmetic on `data_end`, distances prove it",
     "meta access, test": "metadata begins at most 256 bytes before `data`; the distances to it and to `data_end` prove it",
     "GPL-restricted": "a question of licence, not of safety: guests have none",
 }
@@ -116,7 +120,7 @@ def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
     head = (
         "| source | program | ours | rule | CPU ms | peak MiB | kernel | load ms |\n|---|---|---|---|---|---|---|---|"
     )
-    parts = ["### Programs that exist", "", head, *(_line(row) for row in rows if row.source != CASES), ""]
+    parts = [_HEAD, "", "### Programs", "", head, *(_line(row) for row in rows if row.source != CASES), ""]
     parts += [
         "### Differences",
         "",
@@ -135,7 +139,7 @@ def _line(row: Row) -> str:
     ours, kernel = row.ours, row.kernel
     cost = f"{ours.cpu_ms:.2f} | {ours.peak_kib / 1024:.1f}" if ours.peak_kib else "- | -"
     loads = "loads" if kernel.loads else f"refuses: {kernel.reason[:90].replace('|', '/')}"
-    name = row.name.removeprefix("tests/")
+    name = row.name
     return f"| {row.source} | `{name}` | {ours.verdict} | {ours.rule} | {cost} | {loads} | {kernel.load_ms:.1f} |"
 
 
@@ -143,9 +147,7 @@ def _differences(rows: Sequence[Row]) -> list[str]:
     grouped: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.why:
-            grouped.setdefault(("us" if row.ours.safe else "kernel", row.why), []).append(
-                row.name.removeprefix("tests/")
-            )
+            grouped.setdefault(("us" if row.ours.safe else "kernel", row.why), []).append(row.name)
     return [f"| {who} only | {len(names)} | {why} | `{names[0]}` |" for (who, why), names in sorted(grouped.items())]
 
 
