@@ -56,6 +56,9 @@ async def running_signer(
             key = nats.identities["verifier"].public_key
             signer = await Signer.create(bus, token, policy=policies, verifier_key=key, clock=clock)
             task = asyncio.create_task(signer.run())
+            async with asyncio.timeout(PATIENCE):
+                while not await bus.ping("unibpf-signer"):
+                    await asyncio.sleep(0.01)
             yield token
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
