@@ -19,41 +19,54 @@ struct Trap {
     std::uint64_t address = 0;
 };
 
-struct Machine;
-
 // The part that native code reaches by offset.
 struct MachineCore {
-    std::int64_t left;              // JIT: instructions left of the budget
-    std::uint64_t native_stack;     // JIT: where to unwind to when the program is stopped
-    Machine* machine;               // JIT: for helpers
-    std::uint64_t r0 = 0;
-    abi::XdpMd context;
+    std::uint64_t budget;          // instructions a run may be charged
+    std::uint64_t left;            // of it; below zero, so huge, after a stop by the budget
+    std::uint64_t native_stack;    // JIT: where to unwind to when the program is stopped
+    abi::XdpMd context{};
     // Indeterminate at the start: the verifier proves that nothing is read before it is written.
     alignas(16) std::uint8_t stack[abi::max_stack_bytes];
 };
 
+// The packet of this run; another one with each.
+class PacketOnHand {
+  public:
+    explicit PacketOnHand(Packet& packet) : packet_{&packet} {}
+    operator Packet&() const { return *packet_; }
+
+  private:
+    Packet* packet_;
+};
+
+// Made once for many runs of one program; begin() before each but the first.
 struct Machine : MachineCore {
-    Machine(const Program& running, Packet& on, std::uint64_t limit) : program{running}, packet{on}, budget{limit} {
+    Machine(const Program& running, Packet& on, std::uint64_t limit) : MachineCore{.budget = limit, .left = limit}, program{running}, packet{on} {
+        begin(on);
+    }
+
+    void begin(Packet& on) {
+        packet = PacketOnHand{on};
         context.ingress_ifindex = on.input_nic;
-        context.rx_queue_index = 0;
-        context.egress_ifindex = 0;
         refresh_context();
     }
 
     // After anything that moved the packet's head or tail. Sound: packet memory lies below 4 GiB (platform::alloc_region), so a
     // 32-bit field holds its address whole.
     void refresh_context() {
-        context.data = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(packet.data()));
-        context.data_end = context.data + packet.length();
+        Packet& on = packet;
+        context.data = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(on.data()));
+        context.data_end = context.data + on.length();
         context.data_meta = context.data;
     }
     std::uint64_t stack_top() const { return reinterpret_cast<std::uintptr_t>(stack) + sizeof stack; }
+    // Of the last run. Trusting: what was charged, at jumps backwards and calls; checking: every instruction.
+    std::uint64_t executed() const { return budget - left; }
 
     const Program& program;
-    Packet& packet;
-    const std::uint64_t budget;    // instructions
-    std::uint64_t executed = 0;    // trusting: an upper bound, counted at back-edges, calls and returns; checking: exact
-    Trap trap{};
+    PacketOnHand packet;
+    std::uint64_t r0 = 0;
+    Trap trap{};                   // of the last run that was stopped
 };
 
 }  // namespace unibpf

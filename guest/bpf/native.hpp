@@ -10,11 +10,17 @@
 
 namespace unibpf {
 
-struct MachineCore;
+namespace abi {
+struct XdpMd;
+}
 
 class NativeCode {
   public:
-    using Entry = std::uint32_t (*)(MachineCore*);  // returns a Stop
+    struct Ended {
+        std::uint64_t r0;
+        std::uint64_t stop;  // a Stop
+    };
+    using Entry = Ended (*)(abi::XdpMd*);  // the context of a MachineCore, whose other members it reaches from there
 
     NativeCode() = default;
     NativeCode(std::span<std::byte> pages, std::size_t size) : pages_{pages}, size_{size} {}
