@@ -1,8 +1,10 @@
 // One algorithm, so one long function: the dispatch loop. Every label body is generated from the opcode table.
 #include "guest/bpf/interpreter.hpp"
 
+#include <array>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "guest/bpf/arithmetic.hpp"
 #include "guest/bpf/bounds.hpp"
@@ -14,7 +16,6 @@ namespace {
 // What a call has to bring back: RFC 9669 2.2, r6-r9 are callee saved and r10 is the caller's frame.
 struct Frame {
     const Instruction* return_to;
-    const Instruction* entered_at;
     std::uint64_t saved[4];
 };
 
@@ -66,8 +67,26 @@ inline constexpr Opcode row_of = describe(operation);
 std::uint64_t immediate(const Instruction& in) { return static_cast<std::uint64_t>(std::int64_t{in.imm}); }
 std::uint64_t offset_of(const Instruction& in) { return static_cast<std::uint64_t>(std::int64_t{in.offset}); }
 
+// What a run begins with; a callback's begins in the middle of another.
+struct Start {
+    std::uint64_t instruction;
+    std::uint64_t frame;  // r10
+    std::array<std::uint64_t, 4> arguments;
+};
+
+// Whether the engine has to do something behind a call of the helper.
+bool comes_back_changed(std::int32_t helper) {
+    return abi::helpers[static_cast<std::size_t>(helper)].has(abi::tail_calls | abi::calls_back);
+}
+
 template <Policy policy>
-Stop run(Machine& machine) {
+std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4);
+
+constexpr const char* no_budget = "instruction budget exceeded";
+constexpr const char* no_frame = "calls nest deeper than 8 frames";
+
+template <Policy policy>
+Stop run(Machine& machine, const Start& start) {
     constexpr bool checking = policy == Policy::checking;
     static const void* const labels[operation_count] = {
 #define LABEL(name, ...) &&do_##name,
@@ -76,33 +95,32 @@ Stop run(Machine& machine) {
     };
 
     std::uint64_t r[register_count] = {};
-    r[1] = reinterpret_cast<std::uintptr_t>(&machine.context);
-    r[frame_register] = machine.stack_top();
+    std::memcpy(&r[1], start.arguments.data(), sizeof start.arguments);
+    r[frame_register] = start.frame;
     Frame frames[abi::max_frames];
     unsigned depth = 0;
     const Instruction* const code = machine.program.code().data();
-    const Instruction* pc = code;
-    frames[0].entered_at = code;
-    std::uint64_t executed = 0;
-    const std::uint64_t budget = machine.budget;
+    const Instruction* pc = code + start.instruction;
+    std::uint64_t left = machine.left;
 
     const auto stop = [&](Stop why, const char* text, std::uint64_t address = 0) {
-        machine.executed = executed;
+        machine.left = left;
         machine.r0 = r[0];
-        machine.trap = {text, static_cast<std::uint32_t>(pc - code), address};
+        if (why != Stop::exit) machine.trap = {text, static_cast<std::uint32_t>(pc - code), address};
         return why;
     };
-    // Number of instructions that may have run since the last charge on this straight line.
-    const auto charge = [&](std::int64_t distance) {
-        if constexpr (checking) return false;
-        executed += static_cast<std::uint64_t>(distance);
-        return executed > budget;
+    // False when fewer are left. Where every instruction is counted nothing is charged besides.
+    const auto charge = [&](std::uint64_t instructions) {
+        if constexpr (checking) return true;
+        const bool enough = instructions <= left;
+        left -= instructions;
+        return enough;
     };
 
 #define DISPATCH()                                                                                \
     do {                                                                                          \
         if constexpr (checking) {                                                                 \
-            if (++executed > budget) return stop(Stop::budget, "instruction budget exceeded");    \
+            if (left-- == 0) return stop(Stop::budget, no_budget);                                \
         }                                                                                         \
         goto* labels[pc->opcode];                                                                 \
     } while (0)
@@ -114,7 +132,7 @@ Stop run(Machine& machine) {
 #define GO(distance)                                                                                        \
     do {                                                                                                    \
         const std::int64_t by = (distance);                                                                 \
-        if (by < 0 && charge(-by)) return stop(Stop::budget, "instruction budget exceeded");                \
+        if (by < 0 && !charge(static_cast<std::uint64_t>(-by))) return stop(Stop::budget, no_budget);        \
         pc += 1 + by;                                                                                       \
         DISPATCH();                                                                                         \
     } while (0)
@@ -173,29 +191,27 @@ Stop run(Machine& machine) {
     if constexpr (row.category == Category::jump) {                                                         \
         GO(row.opcode == 0x06 ? std::int64_t{in.imm} : std::int64_t{in.offset});                            \
     } else if constexpr (row.category == Category::call_helper) {                                           \
-        const HelperArguments arguments = {r[1], r[2], r[3], r[4], r[5]};                                   \
         if constexpr (checking) {                                                                           \
+            const HelperArguments arguments = {r[1], r[2], r[3], r[4], r[5]};                               \
             const char* wrong = bounds::wrong_argument(machine, r[frame_register], in.imm, arguments);      \
             if (wrong != nullptr) return stop(Stop::fault, wrong);                                          \
         }                                                                                                   \
-        if (charge(1)) return stop(Stop::budget, "instruction budget exceeded");                            \
-        r[0] = helper_functions[static_cast<std::size_t>(in.imm)](machine, arguments);                      \
+        if (comes_back_changed(in.imm)) goto call_specially;                                                \
+        r[0] = helper_functions[static_cast<std::size_t>(in.imm)](r[1], r[2], r[3], r[4], r[5], machine);    \
         NEXT();                                                                                             \
     } else if constexpr (row.category == Category::call_local) {                                            \
-        if (++depth == abi::max_frames) return stop(Stop::fault, "calls nest deeper than 8 frames");        \
-        if (charge(1)) return stop(Stop::budget, "instruction budget exceeded");                            \
-        Frame& frame = frames[depth];                                                                       \
+        const Function& callee = machine.program.functions()[static_cast<std::size_t>(in.imm)];             \
+        if (!charge(callee.length)) return stop(Stop::budget, no_budget);                                   \
+        if (r[frame_register] == machine.lowest_frame()) return stop(Stop::fault, no_frame);                \
+        Frame& frame = frames[++depth];                                                                     \
         frame.return_to = pc;                                                                               \
         std::memcpy(frame.saved, &r[6], sizeof frame.saved);                                                \
         r[frame_register] -= abi::frame_bytes;                                                              \
-        pc += 1 + std::int64_t{in.imm};                                                                     \
-        frame.entered_at = pc;                                                                              \
+        pc = code + callee.start;                                                                           \
         DISPATCH();                                                                                         \
     } else {                                                                                                \
-        const Frame& frame = frames[depth];                                                                 \
-        if (charge(pc - frame.entered_at + 1)) return stop(Stop::budget, "instruction budget exceeded");    \
         if (depth == 0) return stop(Stop::exit, "");                                                        \
-        --depth;                                                                                            \
+        const Frame& frame = frames[depth--];                                                               \
         std::memcpy(&r[6], frame.saved, sizeof frame.saved);                                                \
         r[frame_register] += abi::frame_bytes;                                                              \
         pc = frame.return_to;                                                                               \
@@ -204,11 +220,56 @@ Stop run(Machine& machine) {
 
     DISPATCH();
     UNIBPF_OPCODES(BODY)
+
+call_specially:
+    machine.left = left;
+    machine.frame = r[frame_register];
+    r[0] = helper_functions[static_cast<std::size_t>(pc->imm)](r[1], r[2], r[3], r[4], r[5], machine);
+    left = machine.left;
+    if (machine.stopped) return machine.callback_stop;  // the trap is the callback's
+    if (machine.tail_target != no_function) {
+        const Function& target = machine.program.function_at(std::exchange(machine.tail_target, no_function));
+        if (!charge(target.length)) return stop(Stop::budget, no_budget);
+        r[1] = reinterpret_cast<std::uintptr_t>(&machine.context);
+        pc = code + target.start;
+        DISPATCH();
+    }
+    NEXT();
+}
+
+// CallBack (machine.hpp). The frame of who called the helper is put back: it may call back again.
+template <Policy policy>
+std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) {
+    const std::uint64_t frame = machine.frame, length = machine.program.function_at(function).length;
+    Stop why = Stop::exit;
+    if (frame == machine.lowest_frame()) {
+        machine.trap = {no_frame, static_cast<std::uint32_t>(function), 0};
+        why = Stop::fault;
+    } else if (policy == Policy::trusting && machine.left < length) {
+        machine.trap = {no_budget, static_cast<std::uint32_t>(function), 0};
+        why = Stop::budget;
+    }
+    if (policy == Policy::trusting && why != Stop::fault) machine.left -= length;
+    if (why == Stop::exit) why = run<policy>(machine, {function, frame - abi::frame_bytes, {r1, r2, r3, r4}});
+    machine.frame = frame;
+    machine.stopped = why != Stop::exit;
+    machine.callback_stop = why;
+    return machine.r0;
+}
+
+template <Policy policy>
+Stop run_from_entry(Machine& machine) {
+    machine.left = machine.budget;
+    machine.call_back = call_back<policy>;
+    const Stop why = run<policy>(machine, {0, machine.stack_top(), {reinterpret_cast<std::uintptr_t>(&machine.context)}});
+    machine.stopped = false;
+    machine.callback_stop = Stop::exit;
+    return why;
 }
 
 }  // namespace
 
-Stop interpret_trusting(Machine& machine) { return run<Policy::trusting>(machine); }
-Stop interpret_checking(Machine& machine) { return run<Policy::checking>(machine); }
+Stop interpret_trusting(Machine& machine) { return run_from_entry<Policy::trusting>(machine); }
+Stop interpret_checking(Machine& machine) { return run_from_entry<Policy::checking>(machine); }
 
 }  // namespace unibpf

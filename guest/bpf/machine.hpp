@@ -10,7 +10,7 @@
 
 namespace unibpf {
 
-enum class Stop : std::uint8_t { exit = 0, budget = 1, fault = 2 };
+enum class Stop : std::uint32_t { exit = 0, budget = 1, fault = 2 };
 
 // Why a run was stopped; `text` is static.
 struct Trap {
@@ -19,11 +19,26 @@ struct Trap {
     std::uint64_t address = 0;
 };
 
+struct Machine;
+
+// How a helper runs a function of the program: in the engine that called the helper, one frame below the caller's. Returns its
+// r0. When `machine.stopped` is set afterwards (budget or fault inside it), the helper returns at once and the run stops.
+using CallBack = std::uint64_t (*)(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3,
+                                   std::uint64_t r4);
+inline constexpr std::uint32_t no_port = UINT32_MAX;
+inline constexpr std::uint32_t no_function = UINT32_MAX;
+
 // The part that native code reaches by offset.
 struct MachineCore {
-    std::uint64_t budget;          // instructions a run may be charged
-    std::uint64_t left;            // of it; below zero, so huge, after a stop by the budget
-    std::uint64_t native_stack;    // JIT: where to unwind to when the program is stopped
+    explicit MachineCore(std::uint64_t limit) : budget{limit}, left{limit} {}
+
+    const std::uint64_t budget;           // instructions that a run may be charged
+    std::uint64_t left;                   // of it; wraps below zero when the budget ends a run
+    std::uint64_t native_stack = 0;       // JIT: where to unwind to when the program is stopped
+    std::uint64_t frame = 0;              // r10 of the code that called a helper which may call back
+    // bpf_tail_call: the instruction at which the engine goes on instead of returning; it takes the number and sets no_function.
+    std::uint32_t tail_target = no_function;
+    Stop callback_stop = Stop::exit;      // why a callback was stopped
     abi::XdpMd context{};
     // Indeterminate at the start: the verifier proves that nothing is read before it is written.
     alignas(16) std::uint8_t stack[abi::max_stack_bytes];
@@ -39,15 +54,15 @@ class PacketOnHand {
     Packet* packet_;
 };
 
-// Made once for many runs of one program; begin() before each but the first.
+// Made once for many runs of one program: begin() before each but the first.
 struct Machine : MachineCore {
-    Machine(const Program& running, Packet& on, std::uint64_t limit) : MachineCore{.budget = limit, .left = limit}, program{running}, packet{on} {
-        begin(on);
-    }
+    Machine(const Program& running, Packet& on, std::uint64_t limit) : MachineCore{limit}, program{running}, packet{on} { begin(on); }
 
     void begin(Packet& on) {
         packet = PacketOnHand{on};
         context.ingress_ifindex = on.input_nic;
+        redirect_port = no_port;
+        tail_calls = 0;
         refresh_context();
     }
 
@@ -60,13 +75,19 @@ struct Machine : MachineCore {
         context.data_meta = context.data;
     }
     std::uint64_t stack_top() const { return reinterpret_cast<std::uintptr_t>(stack) + sizeof stack; }
-    // Of the last run. Trusting: what was charged, at jumps backwards and calls; checking: every instruction.
+    // r10 of the deepest frame: what it calls would lie below the stack.
+    std::uint64_t lowest_frame() const { return reinterpret_cast<std::uintptr_t>(stack) + abi::frame_bytes; }
+    // Of the last run. Trusting: what was charged, at jumps backwards and for functions that are called; checking: every instruction.
     std::uint64_t executed() const { return budget - left; }
 
     const Program& program;
     PacketOnHand packet;
     std::uint64_t r0 = 0;
-    Trap trap{};                   // of the last run that was stopped
+    std::uint32_t redirect_port = no_port;  // of the last bpf_redirect or bpf_redirect_map
+    std::uint32_t tail_calls = 0;           // made in this run
+    CallBack call_back = nullptr;           // set by the engine
+    bool stopped = false;                   // a callback was stopped, by callback_stop
+    Trap trap{};                            // of the last run that was stopped
 };
 
 }  // namespace unibpf

@@ -69,8 +69,24 @@ Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* 
     return done();
 }
 
-Result<Owned<Program>> Loader::link() {
+const Function& Program::function_at(std::uint64_t start) const {
+    const auto before = [](const Function& function, std::uint64_t at) { return function.start < at; };
+    return *std::lower_bound(functions().begin(), functions().end(), start, before);
+}
+
+Status Loader::link_functions(const ProgramShape& shape) {
+    program_->functions_ = make_array<Function>(shape.count);
+    if (!program_->functions_) return Error{"memory", "the heap has no room for the functions", shape.count};
+    for (std::size_t i = 0; i < shape.count; ++i) {
+        const std::size_t end = i + 1 < shape.count ? shape.starts[i + 1] : bundle_.size();
+        program_->functions_[i] = {shape.starts[i], static_cast<std::uint32_t>(end) - shape.starts[i]};
+    }
+    return done();
+}
+
+Result<Owned<Program>> Loader::link(const ProgramShape& shape) {
     Program& program = *program_;
+    TRY(link_functions(shape));
     program.kind_ = bundle_.kind;
     program.name_size_ = static_cast<std::uint8_t>(bundle_.name.size());
     std::memcpy(program.name_, bundle_.name.data(), bundle_.name.size());
@@ -83,17 +99,23 @@ Result<Owned<Program>> Loader::link() {
         if (operation == Operation::count) return Error{"load", "instruction was not validated", i};
         in->opcode = static_cast<std::uint8_t>(operation);
         if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(helper_index(static_cast<std::uint32_t>(in->imm)));
+        if (operation == Operation::op_call_local) {
+            const Function& callee = program.function_at(static_cast<std::uint64_t>(static_cast<std::int64_t>(i) + 1 + in->imm));
+            in->imm = static_cast<std::int32_t>(&callee - program.functions_.data());
+        }
         if (describe(operation).category != Category::load_imm64) continue;
+        program.code_[i + 1] = bundle_.instruction(i + 1);
+        link_imm64(in, i, operation);
         ++i;
-        program.code_[i] = bundle_.instruction(i);
-        link_imm64(in, operation);
     }
     return std::move(program_);
 }
 
-void Loader::link_imm64(Instruction* in, Operation operation) const {
+void Loader::link_imm64(Instruction* in, std::size_t index, Operation operation) const {
     const Immediate64 kind = describe(operation).immediate;
     if (kind == Immediate64::number) return;
+    // A function's value is the number of its first instruction: helpers hand it back to the engine (CallBack).
+    if (kind == Immediate64::function) return set_imm64(in, static_cast<std::uint64_t>(static_cast<std::int64_t>(index) + 1 + in->imm));
     const MapRef& map = program_->maps_[static_cast<std::size_t>(in[0].imm)];
     const auto offset = static_cast<std::uint32_t>(in[1].imm);
     // A map handle is the address of its Map: helpers turn it back, programs may only hand it on.

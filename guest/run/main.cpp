@@ -34,7 +34,7 @@ Result<Owned<Program>> load(const Bytes& bytes, bool native) {
     TRY(validate_program(view, shape));
     Loader loader{view};
     TRY(loader.build_maps({}, nullptr, report));
-    Owned<Program> program = TRY(loader.link());
+    Owned<Program> program = TRY(loader.link(shape));
     if (native) program->set_native(TRY(jit::compile(program->code(), shape)));
     return program;
 }
@@ -58,7 +58,7 @@ Stop execute(Machine& machine, const Options& options) {
 
 void record(RunReport& report, const Machine& machine, Packet& packet) {
     report.code = machine.r0;
-    report.instructions = machine.executed;
+    report.instructions = machine.executed();
     report.trap = machine.trap;
     report.packet = hex(packet.data(), packet.length());
 }
@@ -86,8 +86,9 @@ RunReport run_in_place(const Program& program, const Bytes& bytes, const Options
     PacketPtr packet = packet_of(bytes);
     const auto start = Clock::now();
     std::uint64_t runs = 0;
+    Machine machine{program, *packet, options.budget};
     do {
-        Machine machine{program, *packet, options.budget};
+        machine.begin(*packet);
         report.stop = execute(machine, options);
         ++runs;
         if (runs < options.repeat && report.stop == Stop::exit) continue;

@@ -70,17 +70,28 @@ class Compiler : public Patterns {
         out_.load_constant(home(in.dst), static_cast<std::uint32_t>(in.imm) | std::uint64_t{high} << 32);
     }
 
-    // HelperFunction(Machine&, const HelperArguments&): the arguments are pushed as the array that it reads.
+    // A HelperFunction has r1..r5 as its first arguments, where they are; the machine, whose first member's base is the core, is
+    // the sixth.
     void emit_call_helper(std::size_t index, std::int32_t helper) {
         if (plan_.place(index).inlined != 0) return emit_array_lookup(plan_.map_of_lookup(index));
-        out_.push(Reg::r8);  // r5 twice: 48 bytes keep the stack aligned
-        for (unsigned reg = 5; reg >= 1; --reg) out_.push(home(reg));
-        out_.memory(Width::w64, lea, Reg::rdi, core(from_context(0)));
-        out_.move(Width::w64, Reg::rsi, Reg::rsp);
+        const abi::HelperRow& row = abi::helpers[static_cast<std::size_t>(helper)];
+        const bool calls_back = row.has(abi::calls_back);
+        if (calls_back) {
+            emit_keep_left();
+            out_.memory(Width::w64, op(0x89), home(frame_register), core(at_frame));
+        }
+        out_.memory(Width::w64, lea, Reg::r9, core(from_context(0)));
         const auto function = helper_functions[static_cast<std::size_t>(helper)];
         out_.load_constant(Reg::rax, reinterpret_cast<std::uintptr_t>(function));
         out_.reg(Width::w32, op(0xff), 2, Reg::rax);
-        group1(Width::w64, Group1::add, Reg::rsp, 48);
+        if (calls_back) emit_return_of_callbacks();
+        if (row.has(abi::tail_calls)) emit_tail_call();
+    }
+    void emit_return_of_callbacks() {
+        out_.memory(Width::w32, op(0x83), static_cast<unsigned>(Group1::cmp), core(at_callback_stop));
+        out_.byte(0);
+        out_.jump_if(Flag::not_equal, Reach::far, plan_.exits.callback);
+        if (left_in_register()) emit_load_left(at_left);
     }
 
     // Map::lookup of an array: its key is an index, its values never move. r0 is null until the index is found to be one.
@@ -118,7 +129,7 @@ Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape
     Compiler{*plan, measure, false}.run();
     const auto pages = platform::code_allocate(measure.size());
     if (pages.empty()) return Error{"memory", "there are no code pages for the program", measure.size()};
-    NativeCode native{pages, measure.size()};
+    NativeCode native{pages, measure.size(), plan->exits.called_back};
     Emitter write{pages.first(measure.size())};
     Compiler{*plan, write, false}.run();
     if (write.size() != measure.size()) return Error{"load", "native code changed its size", write.size()};
@@ -126,8 +137,25 @@ Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape
     return native;
 }
 
-const char* stop_text(Stop stop) {
-    return stop == Stop::budget ? "instruction budget exceeded" : stop == Stop::fault ? "calls nest deeper than 8 frames" : "";
+// The frame and the unwinding of who called the helper are put back: it may call back again.
+#if defined(__clang__)
+[[clang::no_sanitize("function")]]
+#endif
+std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) {
+    const std::uint64_t native_stack = machine.native_stack, frame = machine.frame;
+    const NativeCode::Ended ended = machine.program.native().callback()(r1, r2, r3, r4, &machine.context, function);
+    machine.native_stack = native_stack;
+    machine.frame = frame;
+    if (ended.stop == 0) return ended.r0;
+    machine.callback_stop = static_cast<Stop>(ended.stop);
+    machine.stopped = true;
+    return 0;
+}
+
+void after_stop(Machine& machine, Stop stop) {
+    machine.trap = {stop == Stop::budget ? "instruction budget exceeded" : "calls nest deeper than 8 frames", 0, 0};
+    machine.callback_stop = Stop::exit;
+    machine.stopped = false;
 }
 
 }  // namespace unibpf::jit

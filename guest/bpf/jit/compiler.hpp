@@ -24,7 +24,8 @@ namespace unibpf::jit {
 // the CPU; tests say less than there is.
 Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape& shape, Features features = Features::of_this_cpu());
 
-const char* stop_text(Stop stop);
+std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4);
+void after_stop(Machine& machine, Stop stop);
 
 // Runs the program's native code, which must exist; results as interpret_trusting leaves them, but the trap's place is unknown.
 // Generated code has no type signature in front of it, which the sanitizer's check of indirect calls would read.
@@ -32,10 +33,11 @@ const char* stop_text(Stop stop);
 [[clang::no_sanitize("function")]]
 #endif
 inline Stop run(Machine& machine) {
+    machine.call_back = call_back;
     const NativeCode::Ended ended = machine.program.native().entry()(&machine.context);
     machine.r0 = ended.r0;
     const auto stop = static_cast<Stop>(ended.stop);
-    if (stop != Stop::exit) machine.trap = {stop_text(stop), 0, 0};
+    if (stop != Stop::exit) after_stop(machine, stop);
     return stop;
 }
 

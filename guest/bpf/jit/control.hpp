@@ -28,6 +28,9 @@ class Control : public Operations {
     static constexpr std::int32_t at_budget = from_context(offsetof(MachineCore, budget));
     static constexpr std::int32_t at_left = from_context(offsetof(MachineCore, left));
     static constexpr std::int32_t at_native_stack = from_context(offsetof(MachineCore, native_stack));
+    static constexpr std::int32_t at_frame = from_context(offsetof(MachineCore, frame));
+    static constexpr std::int32_t at_tail_target = from_context(offsetof(MachineCore, tail_target));
+    static constexpr std::int32_t at_callback_stop = from_context(offsetof(MachineCore, callback_stop));
     static constexpr std::int32_t at_stack = from_context(offsetof(MachineCore, stack));
     static constexpr std::int32_t at_stack_top = at_stack + static_cast<std::int32_t>(abi::max_stack_bytes);
     static constexpr std::array<Reg, 6> kept_for_caller = {Reg::rbp, Reg::rbx, Reg::r12, Reg::r13, Reg::r14, Reg::r15};
@@ -40,23 +43,39 @@ class Control : public Operations {
 
     // NativeCode::Entry: saves what is used of the caller's registers and sets up r1 (which is there already), r10 and its own.
     void emit_entry() {
+        emit_save(Reg::rdi);
+        if (plan_.uses(frame_register)) out_.memory(Width::w64, lea, home(frame_register), core_or(Reg::rdi, at_stack_top));
+        if (plan_.charges()) emit_load_left(at_budget);
+        if (!plan_.has_functions()) return;
+        out_.memory(Width::w64, op(0x89), Reg::rsp, core(at_native_stack));
+        out_.call(plan_.exits.entry[0]);
+        emit_leave(Stop::exit);
+    }
+    void emit_save(Reg context) {
         for (const Reg reg : kept_for_caller) {
             if (holds_something(reg)) out_.push(reg);
         }
         if (pads_entry()) group1(Width::w64, Group1::sub, Reg::rsp, 8);
-        if (keeps_core()) out_.move(Width::w64, plan_.homes().core, Reg::rdi);
-        if (plan_.uses(frame_register)) out_.memory(Width::w64, lea, home(frame_register), {Reg::rdi, at_stack_top});
-        emit_load_budget();
-        if (!plan_.has_functions()) return;
-        out_.memory(Width::w64, op(0x89), Reg::rsp, core(at_native_stack));
-        out_.call(entries().at(0));
-        emit_leave(Stop::exit);
+        if (keeps_core()) out_.move(Width::w64, plan_.homes().core, context);
     }
-    void emit_load_budget() {
-        if (!plan_.charges()) return;
+    Memory core_or(Reg context, std::int32_t displacement) const { return {keeps_core() ? plan_.homes().core : context, displacement}; }
+    void emit_load_left(std::int32_t from) {
         const Reg left = left_in_register() ? plan_.homes().left : Reg::r11;
-        out_.memory(Width::w64, op(0x8b), left, {Reg::rdi, at_budget});
+        out_.memory(Width::w64, op(0x8b), left, core(from));
         if (!left_in_register()) out_.memory(Width::w64, op(0x89), left, core(at_left));
+    }
+
+    // NativeCode::Callback: r1-r4 are there already, r8 is the context, r9 the function's number.
+    void emit_called_back() {
+        plan_.exits.called_back = out_.size();
+        emit_save(Reg::r8);
+        out_.memory(Width::w64, op(0x89), Reg::rsp, core(at_native_stack));
+        emit_load_left(at_left);
+        out_.memory(Width::w64, op(0x8b), home(frame_register), core(at_frame));
+        emit_enter_frame();
+        out_.move(Width::w64, Reg::r11, Reg::r9);
+        out_.call(plan_.exits.dispatch);
+        emit_leave(Stop::exit);
     }
 
     bool holds_something(Reg reg) const {
@@ -77,33 +96,56 @@ class Control : public Operations {
 
     // Back to the engine: r0 in rax, the Stop in rdx.
     void emit_leave(Stop stop) {
-        if (left_in_register()) out_.memory(Width::w64, op(0x89), plan_.homes().left, core(at_left));
+        emit_keep_left();
         out_.load_constant(Reg::rdx, static_cast<std::uint64_t>(stop));
+        emit_restore();
+    }
+    void emit_keep_left() {
+        if (left_in_register()) out_.memory(Width::w64, op(0x89), plan_.homes().left, core(at_left));
+    }
+    void emit_restore() {
         if (pads_entry()) group1(Width::w64, Group1::add, Reg::rsp, 8);
         for (std::size_t i = kept_for_caller.size(); i-- > 0;) {
             if (holds_something(kept_for_caller[i])) out_.pop(kept_for_caller[i]);
         }
         out_.ret();
     }
-    void emit_stops() {
-        plan_.exits.budget = out_.size();
-        if (plan_.charges()) emit_stop(Stop::budget);
-        plan_.exits.depth = out_.size();
-        if (plan_.has_functions()) emit_stop(Stop::fault);
-    }
-    void emit_stop(Stop stop) {
+    void emit_unwind() {
         if (plan_.has_functions()) out_.memory(Width::w64, op(0x8b), Reg::rsp, core(at_native_stack));
-        emit_leave(stop);
+    }
+
+    // Behind the functions: where runs are stopped, and where functions are entered by number.
+    void emit_stops() {
+        if (plan_.charges()) plan_.exits.budget = out_.size(), emit_unwind(), emit_leave(Stop::budget);
+        if (plan_.has_functions()) plan_.exits.fault = out_.size(), emit_unwind(), emit_leave(Stop::fault);
+        if (!plan_.dispatches()) return;
+        plan_.exits.callback = out_.size();  // what is left, the callback has left in memory
+        emit_unwind();
+        out_.memory(Width::w32, op(0x8b), Reg::rdx, core(at_callback_stop));
+        emit_restore();
+        emit_dispatch();
+        emit_called_back();
+    }
+    void emit_dispatch() {
+        plan_.exits.dispatch = out_.size();
+        for (std::size_t function = 0; function < plan_.shape().count; ++function) {
+            out_.reg(Width::w32, op(0x81), static_cast<unsigned>(Group1::cmp), Reg::r11);
+            out_.imm32(static_cast<std::int32_t>(plan_.shape().starts[function]));
+            const std::size_t other = out_.skip_if(Flag::not_equal);
+            charge(plan_.length_of(function));
+            out_.jump_if(Flag::above_equal, Reach::far, plan_.exits.entry[function]);
+            out_.jump(Reach::far, plan_.exits.budget);
+            out_.bind(other);
+        }
+        out_.jump(Reach::far, plan_.exits.fault);  // no such function: neither the loader nor helpers give such a number
     }
 
     // --- functions -------------------------------------------------------------------------------------------------------------
 
-    auto& entries() { return plan_.exits.entry; }
-
     void begin_function(std::size_t function) {
         function_ = function;
         exit_written_ = false;
-        entries()[function] = static_cast<std::uint32_t>(out_.size());
+        plan_.exits.entry[function] = static_cast<std::uint32_t>(out_.size());
         if (!plan_.has_functions()) return;
         for (unsigned reg = 6; reg < frame_register; ++reg) {
             if (saves(reg)) out_.push(home(reg));
@@ -122,26 +164,43 @@ class Control : public Operations {
         plan_.exits.last[function_] = static_cast<std::uint32_t>(out_.size());
         exit_written_ = true;
         if (!plan_.has_functions()) return emit_leave(Stop::exit);
+        emit_end_frame();
+        out_.ret();
+    }
+    void emit_end_frame() {
         if (pads_function()) group1(Width::w64, Group1::add, Reg::rsp, 8);
         for (unsigned reg = frame_register; reg-- > 6;) {
             if (saves(reg)) out_.pop(home(reg));
         }
-        out_.ret();
     }
 
-    // The ninth frame is stopped: the deepest has r10 one frame above the stack's low end.
     void emit_call_local(const Instruction& in) {
-        constexpr auto frame = static_cast<std::int32_t>(abi::frame_bytes);
-        const Reg frame_home = home(frame_register);
-        const auto callee = static_cast<std::size_t>(in.imm);  // the loader has put the function's number there
-        out_.memory(Width::w64, lea, Reg::r11, core(at_stack + frame));
-        out_.reg(Width::w64, op(0x39), Reg::r11, frame_home);
-        out_.jump_if(Flag::equal, Reach::far, plan_.exits.depth);
+        const auto callee = static_cast<std::size_t>(in.imm);  // the loader has put the function's position there
         charge(plan_.length_of(callee));
         out_.jump_if(Flag::below, Reach::far, plan_.exits.budget);
-        group1(Width::w64, Group1::sub, frame_home, frame);
-        out_.call(entries()[callee]);
-        group1(Width::w64, Group1::add, frame_home, frame);
+        emit_enter_frame();
+        out_.call(plan_.exits.entry[callee]);
+        group1(Width::w64, Group1::add, home(frame_register), abi::frame_bytes);
+    }
+    // The ninth frame is stopped: the deepest has r10 one frame above the stack's low end.
+    void emit_enter_frame() {
+        out_.memory(Width::w64, lea, Reg::r11, core(at_stack + static_cast<std::int32_t>(abi::frame_bytes)));
+        out_.reg(Width::w64, op(0x39), Reg::r11, home(frame_register));
+        out_.jump_if(Flag::equal, Reach::far, plan_.exits.fault);
+        group1(Width::w64, Group1::sub, home(frame_register), abi::frame_bytes);
+    }
+
+    // Behind a helper that may ask for a tail call: it has when there is a number. The frame is the target's, with r1 anew.
+    void emit_tail_call() {
+        out_.memory(Width::w32, op(0x8b), Reg::r11, core(at_tail_target));
+        group1(Width::w32, Group1::cmp, Reg::r11, static_cast<std::int32_t>(no_function));
+        const std::size_t refused = out_.skip_if(Flag::equal);
+        out_.memory(Width::w32, op(0xc7), 0, core(at_tail_target));
+        out_.imm32(static_cast<std::int32_t>(no_function));
+        out_.move(Width::w64, Reg::rdi, plan_.homes().core);
+        emit_end_frame();
+        out_.jump(Reach::far, plan_.exits.dispatch);
+        out_.bind(refused);
     }
 
     // --- jumps -----------------------------------------------------------------------------------------------------------------

@@ -53,7 +53,8 @@ void Plan::learn() {
         handle_in_r1_ = nullptr;
         for (std::size_t i = shape_.starts[function]; i < end_of(function); i = next(i)) learn_from(i, function);
     }
-    if (shape_.count > 1) has_functions_ = true;
+    if (shape_.count > 1 || dispatches_) has_functions_ = true;
+    if (has_functions_) used_ |= only(frame_register);
     charges_ = has_loops_ || has_functions_;
 }
 
@@ -64,16 +65,16 @@ void Plan::learn_from(std::size_t index, std::size_t function) {
     if (at.target != 0) handle_in_r1_ = nullptr;  // another path may come with another handle
     const RegisterSet writes = writes_of(row, in);
     if (row.category == Category::call_helper) {
-        const bool lookup = abi::helpers[static_cast<std::size_t>(in.imm)].helper == abi::Helper::map_lookup_elem;
-        at.inlined = lookup && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
+        const abi::HelperRow& helper = abi::helpers[static_cast<std::size_t>(in.imm)];
+        if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
+        at.inlined = helper.helper == abi::Helper::map_lookup_elem && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
         if (at.inlined == 0) calls_helpers_ = makes_calls_[function] = true;
     }
     if (row.category == Category::call_local) has_functions_ = makes_calls_[function] = true;
     if (jumps(row) && target_of(index) <= index) has_loops_ = true;
     const bool divides = row.category == Category::alu && (row.alu == Alu::div || row.alu == Alu::sdiv || row.alu == Alu::mod || row.alu == Alu::smod);
     if (divides || row.category == Category::atomic) scratch_three_ = true;
-    if (row.category == Category::call_local) used_ |= only(frame_register);
-    else used_ |= static_cast<RegisterSet>(reads_of(row, in) | (row.category == Category::call_helper ? 0 : writes));
+    if (row.category != Category::call_local) used_ |= static_cast<RegisterSet>(reads_of(row, in) | (row.category == Category::call_helper ? 0 : writes));
     saved_[function] |= writes & callee_saved;
     if (loads_handle(row, in)) handle_in_r1_ = &in;
     else if ((writes & only(map_argument)) != 0) handle_in_r1_ = nullptr;

@@ -77,7 +77,8 @@ class Plan {
 
     bool uses(unsigned reg) const { return (used_ & only(reg)) != 0; }
     bool calls_helpers() const { return calls_helpers_; }   // by a real call
-    bool has_functions() const { return has_functions_; }   // more than the entry, or the entry is called
+    bool has_functions() const { return has_functions_; }   // that something enters but the engine
+    bool dispatches() const { return dispatches_; }         // enters functions by number: tail calls, callbacks
     bool charges() const { return charges_; }               // the budget can end it
     // Registers of the function that its caller wants back.
     RegisterSet saved_by(std::size_t function) const { return saved_[function]; }
@@ -88,7 +89,9 @@ class Plan {
 
     // Filled by each pass for the next.
     struct Exits {
-        std::size_t budget = 0, depth = 0;
+        std::size_t budget = 0, fault = 0, callback = 0;  // stops
+        std::size_t dispatch = 0;                         // to the function whose number is in r11
+        std::size_t called_back = 0;                      // NativeCode::Callback
         std::array<std::uint32_t, abi::max_subprograms> entry{};  // of each function
         std::array<std::uint32_t, abi::max_subprograms> last{};   // the pooled exit of each function
     } exits;
@@ -109,7 +112,7 @@ class Plan {
     Features features_;
     Homes homes_;
     RegisterSet used_ = only(0);
-    bool calls_helpers_ = false, has_functions_ = false, charges_ = false, scratch_three_ = false, has_loops_ = false;
+    bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, charges_ = false, scratch_three_ = false, has_loops_ = false;
     const Instruction* handle_in_r1_ = nullptr;  // the load of a map handle that r1 is known to hold
     std::array<RegisterSet, abi::max_subprograms> saved_{};
     std::array<bool, abi::max_subprograms> makes_calls_{};
