@@ -16,23 +16,24 @@
 
 namespace unibpf::jit {
 
+// The core register holds the context's address, which is r1 at the entry; offsets are from there.
+constexpr std::int32_t from_context(std::size_t offset) {
+    return static_cast<std::int32_t>(offset) - static_cast<std::int32_t>(offsetof(MachineCore, context));
+}
+inline constexpr std::int32_t at_budget = from_context(offsetof(MachineCore, budget));
+inline constexpr std::int32_t at_left = from_context(offsetof(MachineCore, left));
+inline constexpr std::int32_t at_native_stack = from_context(offsetof(MachineCore, native_stack));
+inline constexpr std::int32_t at_frame = from_context(offsetof(MachineCore, frame));
+inline constexpr std::int32_t at_tail_target = from_context(offsetof(MachineCore, tail_target));
+inline constexpr std::int32_t at_callback_stop = from_context(offsetof(MachineCore, callback_stop));
+inline constexpr std::int32_t at_stack = from_context(offsetof(MachineCore, stack));
+inline constexpr std::int32_t at_stack_top = at_stack + static_cast<std::int32_t>(abi::max_stack_bytes);
+
 class Control : public Operations {
   public:
     using Operations::Operations;
 
   protected:
-    // The core register holds the context's address, which is r1 at the entry; offsets are from there.
-    static constexpr std::int32_t from_context(std::size_t offset) {
-        return static_cast<std::int32_t>(offset) - static_cast<std::int32_t>(offsetof(MachineCore, context));
-    }
-    static constexpr std::int32_t at_budget = from_context(offsetof(MachineCore, budget));
-    static constexpr std::int32_t at_left = from_context(offsetof(MachineCore, left));
-    static constexpr std::int32_t at_native_stack = from_context(offsetof(MachineCore, native_stack));
-    static constexpr std::int32_t at_frame = from_context(offsetof(MachineCore, frame));
-    static constexpr std::int32_t at_tail_target = from_context(offsetof(MachineCore, tail_target));
-    static constexpr std::int32_t at_callback_stop = from_context(offsetof(MachineCore, callback_stop));
-    static constexpr std::int32_t at_stack = from_context(offsetof(MachineCore, stack));
-    static constexpr std::int32_t at_stack_top = at_stack + static_cast<std::int32_t>(abi::max_stack_bytes);
     static constexpr std::array<Reg, 6> kept_for_caller = {Reg::rbp, Reg::rbx, Reg::r12, Reg::r13, Reg::r14, Reg::r15};
 
     bool keeps_core() const { return plan_.homes().core != Reg::rsp; }

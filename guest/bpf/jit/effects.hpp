@@ -12,7 +12,6 @@ namespace unibpf::jit {
 using RegisterSet = std::uint16_t;  // bit i: ri
 constexpr RegisterSet only(unsigned reg) { return static_cast<RegisterSet>(1U << reg); }
 inline constexpr RegisterSet every_register = (1U << register_count) - 1;
-inline constexpr RegisterSet argument_registers = 0b111110;       // r1-r5
 inline constexpr RegisterSet caller_saved = 0b111111;             // r0-r5
 inline constexpr RegisterSet callee_saved = 0b1111 << 6;          // r6-r9
 
@@ -42,7 +41,7 @@ inline RegisterSet reads_of(const Opcode& row, const Instruction& in) {
         case Category::store:
         case Category::branch: return static_cast<RegisterSet>(only(in.dst) | src);
         case Category::call_helper: return helper_arguments(in.imm);
-        case Category::call_local: return argument_registers;
+        case Category::call_local: return caller_saved;  // r0 too: a callee that leaves it alone returns the caller's
         case Category::exit: return only(0);
         case Category::load_imm64:
         case Category::jump: return 0;
