@@ -260,6 +260,8 @@ std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t 
 template <Policy policy>
 Stop run_from_entry(Machine& machine) {
     machine.left = machine.budget;
+    machine.redirect_port = no_port;
+    machine.tail_calls = 0;
     machine.call_back = call_back<policy>;
     const Stop why = run<policy>(machine, {0, machine.stack_top(), {reinterpret_cast<std::uintptr_t>(&machine.context)}});
     machine.stopped = false;
