@@ -30,6 +30,7 @@ class Program {
     std::string_view name() const { return {name_, name_size_}; }
     abi::Kind kind() const { return kind_; }
     std::span<const Instruction> code() const { return code_.span(); }
+    std::span<Instruction> code_to_prepare() { return code_.span(); }  // before the first run
     std::span<const Function> functions() const { return functions_.span(); }  // ascending; the first is the entry
     // The function that starts at this instruction, which one does.
     const Function& function_at(std::uint64_t start) const;

@@ -35,7 +35,8 @@ Result<Owned<Program>> load(const Bytes& bytes, bool native) {
     Loader loader{view};
     TRY(loader.build_maps({}, nullptr, report));
     Owned<Program> program = TRY(loader.link(shape));
-    if (native) program->set_native(TRY(jit::compile(program->code(), shape)));
+    if (!native) TRY(prepare(*program));
+    else program->set_native(TRY(jit::compile(program->code(), shape)));
     return program;
 }
 

@@ -162,7 +162,7 @@ class Control : public Operations {
         }
         if (pads_function()) group1(Width::w64, Group1::sub, Reg::rsp, 8);
     }
-    bool saves(unsigned reg) const { return (plan_.saved_by(function_) & only(reg)) != 0; }
+    bool saves(unsigned reg) const { return (plan_.saved_by(function_) & set_of(reg)) != 0; }
     bool pads_function() const { return plan_.makes_calls(function_) && std::popcount(plan_.saved_by(function_)) % 2 == 0; }
 
     // Pooled exits need one that is written: behind the function's last instruction, which falls nowhere, if there is no other.

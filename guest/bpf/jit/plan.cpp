@@ -54,7 +54,7 @@ void Plan::learn() {
         for (std::size_t i = shape_.starts[function]; i < end_of(function); i = next(i)) learn_from(i, function);
     }
     if (shape_.count > 1 || dispatches_) has_functions_ = true;
-    if (has_functions_) used_ |= only(frame_register);
+    if (has_functions_) used_ |= set_of(frame_register);
     charges_ = has_loops_ || has_functions_;
     if (has_functions_ || scratch_three_) scratch_ = true;
 }
@@ -83,7 +83,7 @@ void Plan::learn_from(std::size_t index, std::size_t function) {
     if (row.category != Category::call_local) used_ |= static_cast<RegisterSet>(reads_of(row, in) | (row.category == Category::call_helper ? 0 : writes));
     saved_[function] |= writes & callee_saved;
     if (loads_handle(row, in)) handle_in_r1_ = &in;
-    else if ((writes & only(map_argument)) != 0) handle_in_r1_ = nullptr;
+    else if ((writes & set_of(map_argument)) != 0) handle_in_r1_ = nullptr;
 }
 
 // *(u32 *)(r10 + k) = x; r2 = r10; r2 += k; r1 = map; call: what clang makes of a lookup by a number. The key is in x.
@@ -117,7 +117,7 @@ RegisterSet Plan::live_before(std::size_t index) const {
     const Opcode& row = row_of(in);
     const Place& at = places_[index];
     if (at.skipped != 0) return at.live;
-    const RegisterSet read = at.inlined == 0 ? reads_of(row, in) : only(at.key == frame_register ? 2U : at.key);
+    const RegisterSet read = at.inlined == 0 ? reads_of(row, in) : set_of(at.key == frame_register ? 2U : at.key);
     return static_cast<RegisterSet>((places_[index].live & ~writes_of(row, in)) | read);
 }
 

@@ -11,7 +11,7 @@
 #include <span>
 
 #include "guest/bpf/decode.hpp"
-#include "guest/bpf/jit/effects.hpp"
+#include "guest/bpf/effects.hpp"
 #include "guest/bpf/jit/emitter.hpp"
 #include "guest/bpf/map.hpp"
 
@@ -55,7 +55,7 @@ class Plan {
     Reg home(unsigned reg) const { return homes_.of[reg]; }
     const Homes& homes() const { return homes_; }
 
-    bool dead(std::size_t index, unsigned reg) const { return (places_[index].live & only(reg)) == 0; }
+    bool dead(std::size_t index, unsigned reg) const { return (places_[index].live & set_of(reg)) == 0; }
     std::size_t next(std::size_t index) const {
         return index + (row_of(code_[index]).category == Category::load_imm64 ? 2 : 1);
     }
@@ -77,7 +77,7 @@ class Plan {
     // The array that the inlined lookup at `index` looks into.
     Map& map_of_lookup(std::size_t index) const;
 
-    bool uses(unsigned reg) const { return (used_ & only(reg)) != 0; }
+    bool uses(unsigned reg) const { return (used_ & set_of(reg)) != 0; }
     bool calls_helpers() const { return calls_helpers_; }   // by a real call
     bool has_functions() const { return has_functions_; }   // that something enters but the engine
     bool dispatches() const { return dispatches_; }         // enters functions by number: tail calls, callbacks
@@ -115,7 +115,7 @@ class Plan {
     std::span<Place> places_;
     Features features_;
     Homes homes_;
-    RegisterSet used_ = only(0);
+    RegisterSet used_ = set_of(0);
     bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, redirects_ = false, charges_ = false, scratch_ = false, scratch_three_ = false, has_loops_ = false;
     const Instruction* handle_in_r1_ = nullptr;  // the load of a map handle that r1 is known to hold
     std::array<RegisterSet, abi::max_subprograms> saved_{};
