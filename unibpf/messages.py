@@ -300,12 +300,13 @@ class GuestQuery(Message, frozen=True, kw_only=True):
 
 
 class MapQuery(Message, frozen=True, kw_only=True):
-    """Request to `reconfigurer.<host>.dump`, answered by a MapDump: all entries, or that of `key` (hex) only."""
+    """Request to `reconfigurer.<host>.dump`, answered by a MapDump: entries from `cursor` on, or that of `key` (hex)."""
 
     guest: GuestName
     element: ElementName
     map: MapName
     key: HexBytes | None = None
+    cursor: Annotated[int, Meta(ge=0)] = 0
 
 
 class MapChange(Message, frozen=True, kw_only=True):
@@ -418,10 +419,14 @@ class GuestStatus(Message, frozen=True, kw_only=True):
 
 
 class MapDump(Message, frozen=True, kw_only=True):
-    """A map's content, keys and values in hex. A dump is no snapshot: packets go on changing the map meanwhile."""
+    """A map's content, keys and values in hex, as much as a message takes; `next` is the cursor to go on from, 0 at the end.
+
+    A dump is no snapshot: packets go on changing the map meanwhile.
+    """
 
     name: str
     type: int
     key_size: int
     value_size: int
     entries: list[tuple[str, str]] = []
+    next: int = 0

@@ -9,8 +9,8 @@ from services.reconfigurer.updater import EMPTY, Sessions
 from unibpf import cbor
 from unibpf.messages import GuestStatus, MapDump, MapQuery
 
-PAGE_ENTRIES: Final = 512
-MOST_ENTRIES: Final = 1 << 20
+PAGE_ENTRIES: Final = 4096
+ENOUGH_CHARACTERS: Final = 300_000  # of hex in one message: NATS takes a MiB, and a page may have twice 70,000 more
 
 
 async def status(sessions: Sessions, guest: str) -> GuestStatus:
@@ -20,23 +20,33 @@ async def status(sessions: Sessions, guest: str) -> GuestStatus:
 
 
 async def dump(sessions: Sessions, query: MapQuery) -> MapDump:
-    """All entries of a map, or that of one key."""
+    """The entries from the cursor on, page by page until a message is full; or the entry of one key."""
     session, path = sessions.of(query.guest), map_path(query.element, query.map)
-    if query.key is not None:
-        fact = await session.request("FETCH", path, cbor.encode({2: bytes.fromhex(query.key)}))
-        page = answers.dump_page(fact.body)
-        return _dump(page, page.entries)
-    cursor, entries = 0, []
+    asks = {2: bytes.fromhex(query.key)} if query.key is not None else _page(query.cursor)
+    cursor, entries, characters = query.cursor, list[tuple[str, str]](), 0
     while True:
-        fact = await session.request("FETCH", path, cbor.encode({0: cursor, 1: PAGE_ENTRIES}))
+        fact = await session.request("FETCH", path, cbor.encode(asks))
         page = answers.dump_page(fact.body)
         entries += page.entries
-        if page.next == 0:
+        characters += sum(len(key) + len(value) + 8 for key, value in page.entries)  # 8: JSON's own
+        if page.next == 0 or characters > ENOUGH_CHARACTERS:
             return _dump(page, entries)
-        if page.next <= cursor or len(entries) > MOST_ENTRIES:
+        if page.next <= cursor:
             raise GuestUnreachable("answer", f"the dump of `{query.map}` does not come to an end")
         cursor = page.next
+        asks = _page(cursor)
+
+
+def _page(cursor: int) -> dict[int, bytes | int]:
+    return {0: cursor, 1: PAGE_ENTRIES}
 
 
 def _dump(page: answers.DumpPage, entries: list[tuple[str, str]]) -> MapDump:
-    return MapDump(name=page.name, type=page.type, key_size=page.key_size, value_size=page.value_size, entries=entries)
+    return MapDump(
+        name=page.name,
+        type=page.type,
+        key_size=page.key_size,
+        value_size=page.value_size,
+        entries=entries,
+        next=page.next,
+    )
