@@ -270,11 +270,17 @@ def guest_delete(
 
 
 @map_app.command("dump")
-def map_dump(guest: GuestName, element: ElementName, name: MapName, json: Json = False) -> None:
+def map_dump(
+    guest: GuestName,
+    element: ElementName,
+    name: MapName,
+    nonzero: Annotated[bool, typer.Option("--nonzero", help="Without the values that are all zeroes.")] = False,
+    json: Json = False,
+) -> None:
     """All entries of a map, values by their fields where their layout is known."""
     from unibpf.cli import map as maps
 
-    found = maps.run_on(guest, element, name, lambda view: view.dump())
+    found = maps.run_on(guest, element, name, lambda view: view.dump(nonzero=nonzero))
     maps.print_dump(found, json=json)
 
 

@@ -61,7 +61,8 @@ def print_dump(dump: Dump, *, json: bool) -> None:
 
 def print_changed(changed: Changed, *, json: bool) -> NoReturn:
     """How far it came, and the exit code that says so."""
-    progress(f"{changed.applied} of {changed.changes} changes made, {changed.entries} entries in `{changed.map}`")
+    made = f"{changed.applied} of {changed.changes} changes made, {changed.entries} entries in `{changed.map}`"
+    progress(f"{made}  trace {changed.trace_id}")
     if json:
         emit_json(changed)
     if changed.failed is not None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from unibpf import bundle, envelope, layout, subjects
+from unibpf import bundle, envelope, layout, subjects, tracing
 from unibpf.bus import Bus, ObjectMissing
 from unibpf.cli import guest as guests
 from unibpf.cli import map_words
@@ -74,6 +74,7 @@ class Changed(msgspec.Struct, kw_only=True):
     failed: str | None = None
     errno: int | None = None
     error: str | None = None
+    trace_id: str = ""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,13 +95,13 @@ class View:
         self._found = found
         self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
 
-    async def dump(self) -> Dump:
-        """All entries."""
+    async def dump(self, *, nonzero: bool = False) -> Dump:
+        """All entries, or those whose value is not all zeroes."""
         entries: list[Entry] = []
         cursor = 0
         while True:
             page = await self._ask(cursor=cursor)
-            entries += self._entries(page)
+            entries += [entry for entry in self._entries(page) if entry.value.strip("0") or not nonzero]
             cursor = page.next
             if cursor == 0:
                 return self._dump(entries)
@@ -114,7 +115,7 @@ class View:
         """Make the changes in order, until one fails; all are read before the first is sent."""
         changes = [self._change(key, value) for key, value in rows]
         row = self._found.row
-        done = Changed(map=row.name, changes=len(changes), entries=row.entries)
+        done = Changed(map=row.name, changes=len(changes), entries=row.entries, trace_id=tracing.trace_id())
         for part in parts(changes):
             answer = await self._send(part, mode, done.applied)
             done.applied += answer.applied
