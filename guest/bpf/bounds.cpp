@@ -58,7 +58,7 @@ const char* wrong_argument(const Machine& machine, std::uint64_t frame, std::int
             case abi::Argument::map:
                 map = map_of(machine, value);
                 if (map == nullptr) return "helper argument is not a map of the program";
-                if (row.writes_map && map->read_only()) return "helper writes a read-only map";
+                if (row.has(abi::writes_map) && map->read_only()) return "helper writes a read-only map";
                 break;
             case abi::Argument::map_key:
                 if (!readable(value, map->key_size())) return "helper argument is not a readable map key";
@@ -72,6 +72,11 @@ const char* wrong_argument(const Machine& machine, std::uint64_t frame, std::int
             case abi::Argument::memory_read:
                 if (!readable(value, size)) return "helper argument is not readable memory";
                 break;
+            case abi::Argument::map_value_write: case abi::Argument::memory_write: case abi::Argument::memory_write_or_null:
+            case abi::Argument::memory_update: case abi::Argument::constant_size: case abi::Argument::record:
+            case abi::Argument::socket: case abi::Argument::long_write: case abi::Argument::u32_update: case abi::Argument::string:
+            case abi::Argument::function: case abi::Argument::callback_context: case abi::Argument::lock:
+                return "helper argument of a kind that is not checked yet";
             case abi::Argument::size:
                 if (static_cast<std::uint32_t>(value) == 0) return "helper argument is a size of zero";
                 break;

@@ -10,35 +10,35 @@
 namespace unibpf {
 namespace {
 
-using Arguments = const HelperArguments&;
+using Word = std::uint64_t;
 
 // Sound: the argument was proved to hold a map handle or a readable pointer of the size the helper reads.
 Map& map_of(std::uint64_t handle) { return *reinterpret_cast<Map*>(handle); }
 const std::uint8_t* bytes_of(std::uint64_t address) { return reinterpret_cast<const std::uint8_t*>(address); }
 std::uint64_t failed(int error) { return static_cast<std::uint64_t>(-static_cast<std::int64_t>(error)); }
 
-std::uint64_t map_lookup_elem(Machine&, Arguments a) {
-    return reinterpret_cast<std::uintptr_t>(map_of(a[0]).lookup(bytes_of(a[1])));
+Word map_lookup_elem(Word map, Word key, Word, Word, Word, Machine&) {
+    return reinterpret_cast<std::uintptr_t>(map_of(map).lookup(bytes_of(key)));
 }
 
-std::uint64_t map_update_elem(Machine&, Arguments a) {
-    return static_cast<std::uint64_t>(map_of(a[0]).update(bytes_of(a[1]), bytes_of(a[2]), a[3]));
+Word map_update_elem(Word map, Word key, Word value, Word flags, Word, Machine&) {
+    return static_cast<std::uint64_t>(map_of(map).update(bytes_of(key), bytes_of(value), flags));
 }
 
-std::uint64_t map_delete_elem(Machine&, Arguments a) {
-    return static_cast<std::uint64_t>(map_of(a[0]).remove(bytes_of(a[1])));
+Word map_delete_elem(Word map, Word key, Word, Word, Word, Machine&) {
+    return static_cast<std::uint64_t>(map_of(map).remove(bytes_of(key)));
 }
 
-std::uint64_t ktime_get_ns(Machine&, Arguments) { return platform::monotonic_ns(); }
+Word ktime_get_ns(Word, Word, Word, Word, Word, Machine&) { return platform::monotonic_ns(); }
 
-std::uint64_t trace_printk(Machine&, Arguments a) {
+Word trace_printk(Word format, Word size, Word first, Word second, Word third, Machine&) {
     return static_cast<std::uint64_t>(
-        printk({reinterpret_cast<const char*>(a[0]), static_cast<std::uint32_t>(a[1])}, {a[2], a[3], a[4]}));
+        printk({reinterpret_cast<const char*>(format), static_cast<std::uint32_t>(size)}, {first, second, third}));
 }
 
-std::uint64_t get_prandom_u32(Machine&, Arguments) { return random::next_u32(); }
+Word get_prandom_u32(Word, Word, Word, Word, Word, Machine&) { return random::next_u32(); }
 
-std::uint64_t get_smp_processor_id(Machine&, Arguments) { return 0; }  // one data-path thread a guest
+Word get_smp_processor_id(Word, Word, Word, Word, Word, Machine&) { return 0; }  // one data-path thread a guest
 
 // Ones' complement sum of 32-bit words (RFC 1071), the last one filled up with zeroes; not folded below 32 bits.
 std::uint32_t partial_sum(const std::uint8_t* bytes, std::uint32_t size, std::uint32_t seed) {
@@ -53,14 +53,14 @@ std::uint32_t partial_sum(const std::uint8_t* bytes, std::uint32_t size, std::ui
 }
 
 // bpf-helpers(7): to minus from, plus seed. As Linux since 6.13: folded to 16 bits, any size (older: multiples of 4 only).
-std::uint64_t csum_diff(Machine&, Arguments a) {
-    const auto from_size = static_cast<std::uint32_t>(a[1]);
-    const auto to_size = static_cast<std::uint32_t>(a[3]);
-    const auto seed = static_cast<std::uint32_t>(a[4]);
+Word csum_diff(Word from, Word from_bytes, Word to, Word to_bytes, Word start, Machine&) {
+    const auto from_size = static_cast<std::uint32_t>(from_bytes);
+    const auto to_size = static_cast<std::uint32_t>(to_bytes);
+    const auto seed = static_cast<std::uint32_t>(start);
     std::uint32_t sum = seed;
-    if (to_size != 0) sum = partial_sum(bytes_of(a[2]), to_size, sum);
+    if (to_size != 0) sum = partial_sum(bytes_of(to), to_size, sum);
     if (from_size != 0) {
-        const std::uint32_t minus = ~partial_sum(bytes_of(a[0]), from_size, to_size != 0 ? 0 : ~seed);
+        const std::uint32_t minus = ~partial_sum(bytes_of(from), from_size, to_size != 0 ? 0 : ~seed);
         const std::uint64_t both = std::uint64_t{sum} + minus;
         sum = to_size != 0 ? static_cast<std::uint32_t>(both + (both >> 32)) : minus;
     }
@@ -69,8 +69,8 @@ std::uint64_t csum_diff(Machine&, Arguments a) {
 }
 
 // A positive delta shortens the packet at its head, a negative one takes bytes from the headroom.
-std::uint64_t xdp_adjust_head(Machine& machine, Arguments a) {
-    const auto delta = static_cast<std::int32_t>(a[1]);
+Word xdp_adjust_head(Word, Word by, Word, Word, Word, Machine& machine) {
+    const auto delta = static_cast<std::int32_t>(by);
     Packet& packet = machine.packet;
     const std::int64_t length = std::int64_t{packet.length()} - delta;
     if (length < abi::min_packet_bytes || delta < -std::int32_t{packet.headroom()}) return failed(abi::einval);
@@ -81,8 +81,8 @@ std::uint64_t xdp_adjust_head(Machine& machine, Arguments a) {
 }
 
 // A positive delta takes bytes from the tailroom (zeroed, as Linux does), a negative one cuts the packet.
-std::uint64_t xdp_adjust_tail(Machine& machine, Arguments a) {
-    const auto delta = static_cast<std::int32_t>(a[1]);
+Word xdp_adjust_tail(Word, Word by, Word, Word, Word, Machine& machine) {
+    const auto delta = static_cast<std::int32_t>(by);
     Packet& packet = machine.packet;
     const std::uint16_t old_length = packet.length();
     if (std::int64_t{old_length} + delta < abi::min_packet_bytes || delta > std::int32_t{packet.tailroom()}) return failed(abi::einval);

@@ -46,12 +46,12 @@ Status Map::allocate(const BundleMap& spec) {
     if (!layout_) return no_memory;
     if (!spec.layout.empty()) std::memcpy(layout_.data(), spec.layout.data(), spec.layout.size());
 
-    value_offset_ = row_->array_like ? 0 : static_cast<std::uint32_t>(sizeof(Place)) + round8(key_size_);
+    value_offset_ = row_->array_like() ? 0 : static_cast<std::uint32_t>(sizeof(Place)) + round8(key_size_);
     stride_ = value_offset_ + round8(value_size_);
     storage_ = make_array<std::uint8_t>(std::size_t{stride_} * max_entries_);
     if (!storage_) return no_memory;
     if (spec.has_data) std::memcpy(value_at(0), spec.data.data(), spec.data.size());
-    return row_->array_like ? done() : allocate_buckets();
+    return row_->array_like() ? done() : allocate_buckets();
 }
 
 Status Map::allocate_buckets() {
@@ -77,7 +77,7 @@ std::uint32_t& Map::bucket_of(const std::uint8_t* key) const {
 }
 
 std::uint32_t Map::find(const std::uint8_t* key) const {
-    if (row_->array_like) {
+    if (row_->array_like()) {
         std::uint32_t index;
         std::memcpy(&index, key, sizeof index);
         return index < max_entries_ ? index : none;
@@ -98,7 +98,7 @@ std::uint8_t* Map::lookup(const std::uint8_t* key) {
 long Map::update(const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
     if (flags > abi::update_exist) return -abi::einval;
     std::uint32_t index = find(key);
-    if (row_->array_like && index == none) return -abi::e2big;
+    if (row_->array_like() && index == none) return -abi::e2big;
     if (index != none && flags == abi::update_noexist) return -abi::eexist;
     if (index == none) {
         if (flags == abi::update_exist) return -abi::enoent;
@@ -115,7 +115,7 @@ long Map::update(const std::uint8_t* key, const std::uint8_t* value, std::uint64
 }
 
 long Map::remove(const std::uint8_t* key) {
-    if (row_->array_like) return -abi::einval;
+    if (row_->array_like()) return -abi::einval;
     const std::uint32_t index = find(key);
     if (index == none) return -abi::enoent;
     unlink(index);
@@ -152,8 +152,8 @@ ScanStep Map::scan(std::uint32_t cursor, std::uint8_t* key, std::uint8_t* value)
     if (cursor >= max_entries_) return {};
     const std::uint32_t stop = max_entries_ - cursor > scan_places ? cursor + scan_places : max_entries_;
     for (std::uint32_t index = cursor; index < stop; ++index) {
-        if (!row_->array_like && place(index).live == 0) continue;
-        if (row_->array_like) {
+        if (!row_->array_like() && place(index).live == 0) continue;
+        if (row_->array_like()) {
             std::memcpy(key, &index, sizeof index);
         } else {
             std::memcpy(key, key_at(index), key_size_);

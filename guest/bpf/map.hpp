@@ -59,7 +59,7 @@ class Map {
     std::uint32_t key_size() const { return key_size_; }
     std::uint32_t value_size() const { return value_size_; }
     std::uint32_t max_entries() const { return max_entries_; }
-    std::uint32_t entries() const { return row_->array_like ? max_entries_ : used_; }
+    std::uint32_t entries() const { return row_->array_like() ? max_entries_ : used_; }
     bool read_only() const { return (flags_ & abi::map_flag_rdonly_prog) != 0; }
     // Same type, sizes, flags and value layout: a program made for `spec` can go on with this map's contents.
     bool same_layout(const BundleMap& spec) const;
@@ -77,7 +77,7 @@ class Map {
     // Address of the value of place 0 of an array (global data), and the distance of the next one.
     std::uint8_t* global_data() { return value_at(0); }
     std::uint32_t stride() const { return stride_; }
-    bool array_like() const { return row_->array_like; }
+    bool array_like() const { return row_->array_like(); }
     // Is [address, address + bytes) inside one value? For the checking interpreter.
     bool contains(std::uintptr_t address, std::size_t bytes) const;
 

@@ -84,16 +84,18 @@ Result<Owned<Program>> Loader::link() {
         in->opcode = static_cast<std::uint8_t>(operation);
         if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(helper_index(static_cast<std::uint32_t>(in->imm)));
         if (describe(operation).category != Category::load_imm64) continue;
+        program.code_[i + 1] = bundle_.instruction(i + 1);
+        link_imm64(in, i, operation);
         ++i;
-        program.code_[i] = bundle_.instruction(i);
-        link_imm64(in, operation);
     }
     return std::move(program_);
 }
 
-void Loader::link_imm64(Instruction* in, Operation operation) const {
+void Loader::link_imm64(Instruction* in, std::size_t index, Operation operation) const {
     const Immediate64 kind = describe(operation).immediate;
     if (kind == Immediate64::number) return;
+    // A function's value is the number of its first instruction: helpers hand it back to the engine (CallBack).
+    if (kind == Immediate64::function) return set_imm64(in, static_cast<std::uint64_t>(static_cast<std::int64_t>(index) + 1 + in->imm));
     const MapRef& map = program_->maps_[static_cast<std::size_t>(in[0].imm)];
     const auto offset = static_cast<std::uint32_t>(in[1].imm);
     // A map handle is the address of its Map: helpers turn it back, programs may only hand it on.

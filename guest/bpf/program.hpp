@@ -55,7 +55,7 @@ class Loader {
     Result<Owned<Program>> link();                                                      // rules memory, load
 
   private:
-    void link_imm64(Instruction* in, Operation operation) const;
+    void link_imm64(Instruction* in, std::size_t index, Operation operation) const;
     Status build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome);
 
     const BundleView& bundle_;
