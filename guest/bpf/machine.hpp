@@ -52,6 +52,7 @@ class PacketOnHand {
   public:
     explicit PacketOnHand(Packet& packet) : packet_{&packet} {}
     operator Packet&() const { return *packet_; }
+    Packet* operator->() const { return packet_; }
 
   private:
     Packet* packet_;
@@ -74,7 +75,7 @@ struct Machine : MachineCore {
         Packet& on = packet;
         context.data = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(on.data()));
         context.data_end = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(on.end()));
-        context.data_meta = context.data;
+        context.data_meta = context.data - on.metadata();
     }
     std::uint64_t stack_top() const { return reinterpret_cast<std::uintptr_t>(stack) + sizeof stack; }
     // r10 of the deepest frame: what it calls would lie below the stack.
@@ -85,8 +86,9 @@ struct Machine : MachineCore {
     const Program& program;
     PacketOnHand packet;
     std::uint64_t r0 = 0;
-    bool stopped = false;                   // a callback was stopped, by callback_stop
-    Trap trap{};                            // of the last run that was stopped
+    bool stopped = false;          // a callback was stopped, by callback_stop
+    Trap trap{};                   // of the last run that was stopped
+    std::uint32_t element_key = 0; // bpf_for_each_map_elem on an array: the key that its callback may read
 };
 
 }  // namespace unibpf
