@@ -1,5 +1,4 @@
 // Rings: records in one piece however they wrap, room as Linux counts it, and draining without losing what was not acknowledged.
-#include <array>
 #include <deque>
 #include <random>
 
@@ -28,10 +27,9 @@ struct Drained {
 
 Drained drain(const RingMap& ring, std::uint64_t position) {
     Drained drained{{}, position};
-    std::array<std::uint8_t, page> room;
     while (drained.next < ring.produced()) {
-        const RingMap::Step step = ring.read(drained.next, room);
-        if (step.found) drained.records.push_back(text_of(room.data(), step.bytes));
+        const RingMap::Step step = ring.read(drained.next);
+        if (step.found) drained.records.push_back(text_of(step.record.data(), step.record.size()));
         drained.next = step.next;
     }
     return drained;
@@ -123,8 +121,7 @@ TEST_CASE("a record larger than the ring, or than an answer of control, is refus
 TEST_CASE("a step looks at a bounded number of records") {
     Ring ring;
     for (int i = 0; i < 200; ++i) RingMap::submit(ring->reserve(8), true);
-    std::array<std::uint8_t, 8> room;
-    const RingMap::Step step = ring->read(0, room);
+    const RingMap::Step step = ring->read(0);
     CHECK_FALSE(step.found);
     CHECK(step.next < ring->produced());
     CHECK(ring->consume(ring->produced()));  // there is more to give back
