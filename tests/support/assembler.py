@@ -42,10 +42,10 @@ class Assembler:
                 row = self._row(mnemonic, operands, line)
                 lines.append((row, operands))
                 slot += 2 if row["category"] == "load_imm64" else 1
-        code = b""
+        code = bytearray()
         for row, operands in lines:
             code += _encode(row, operands, labels, len(code) // 8)
-        return code, [row["name"] for row, _ in lines]
+        return bytes(code), [row["name"] for row, _ in lines]
 
     def _row(self, mnemonic: str, operands: list[str], line: str) -> Row:
         if mnemonic in self.rows:
