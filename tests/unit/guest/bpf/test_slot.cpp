@@ -250,7 +250,7 @@ TEST_CASE("a reset map starts anew, and the running program keeps its own") {
     bench.run();
     const MapPolicyEntry entry{.map = "counts", .policy = MapPolicy::reset};
     REQUIRE(bench.stage(counting(), 2, {{&entry, 1}}) == "");
-    CHECK(bench.report.maps[0].decision == MapDecision::fresh);
+    CHECK(bench.report.maps[0].decision == MapDecision::reset);
     CHECK(bench.run().code == 2);
     REQUIRE(bench.slot.activate().ok());
     CHECK(bench.run().code == 1);
