@@ -32,6 +32,9 @@ U32_MAX: Final = 0xFFFF_FFFF
 
 # Linux' numbers, include/uapi/linux/bpf.h enum bpf_map_type and the flag that marks .rodata.
 MAP_ARRAY: Final = 2
+MAP_PROG_ARRAY: Final = 3
+MAPS_OF_MAPS: Final = (12, 13)
+LOCK_BYTES: Final = 4  # sizeof(struct bpf_spin_lock)
 BPF_F_RDONLY_PROG: Final = 1 << 7
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)  # the index is the number on the wire
@@ -50,8 +53,22 @@ class BundleError(ValueError):
         self.rule = rule
 
 
+class InnerMap(Struct, frozen=True, kw_only=True):
+    """What each map of a map of maps is."""
+
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int = 0
+
+
 class BundleMap(Struct, frozen=True, kw_only=True):
-    """One map. `type` and `flags` are Linux' numbers, sizes are bytes; `data` is global data's initial value."""
+    """One map. `type` and `flags` are Linux' numbers, sizes are bytes; `data` is global data's initial value.
+
+    `entries` are (index, target) pairs: a program array's target is the instruction where a function begins, that of a map of
+    maps an index into the bundle's maps. `lock` is the offset of a `struct bpf_spin_lock` in the value.
+    """
 
     name: str
     type: int
@@ -61,6 +78,9 @@ class BundleMap(Struct, frozen=True, kw_only=True):
     flags: int = 0
     layout: str | None = None
     data: bytes | None = None
+    entries: tuple[tuple[int, int], ...] = ()
+    inner: InnerMap | None = None
+    lock: int | None = None
 
 
 class Line(Struct, frozen=True):
@@ -154,7 +174,7 @@ def _bundle(item: Mapping[int, Any]) -> Bundle:
 
 
 def _map(item: Any) -> BundleMap:
-    fields = _keyed(item, "map", required=range(6), optional=range(6, 8))
+    fields = _keyed(item, "map", required=range(6), optional=range(6, 11))
     return BundleMap(
         name=_typed(fields[0], str, "map name"),
         type=_uint(fields[1], "map type"),
@@ -164,7 +184,28 @@ def _map(item: Any) -> BundleMap:
         flags=_uint(fields[5], "map flags"),
         layout=_typed(fields[6], str, "map layout") if 6 in fields else None,
         data=_typed(fields[7], bytes, "map data") if 7 in fields else None,
+        entries=_entries(fields[8]) if 8 in fields else (),
+        inner=_inner(fields[9]) if 9 in fields else None,
+        lock=_uint(fields[10], "lock offset") if 10 in fields else None,
     )
+
+
+def _entries(item: Any) -> tuple[tuple[int, int], ...]:
+    if not _array(item, "initial entries"):
+        raise BundleError("shape", "an empty list of initial entries must be left out")
+    return _each(item, _entry, "initial entries")
+
+
+def _entry(item: Any) -> tuple[int, int]:
+    index, target = _array(item, "initial entry", length=2)
+    return _uint(index, "initial entry"), _uint(target, "initial entry")
+
+
+def _inner(item: Any) -> InnerMap:
+    kind, key_size, value_size, max_entries, flags = (
+        _uint(value, "inner map") for value in _array(item, "inner map", length=5)
+    )
+    return InnerMap(type=kind, key_size=key_size, value_size=value_size, max_entries=max_entries, flags=flags)
 
 
 def _map_item(entry: BundleMap) -> dict[int, Any]:
@@ -180,6 +221,13 @@ def _map_item(entry: BundleMap) -> dict[int, Any]:
         item[6] = entry.layout
     if entry.data is not None:
         item[7] = entry.data
+    if entry.entries:
+        item[8] = [list(pair) for pair in entry.entries]
+    if entry.inner is not None:
+        inner = entry.inner
+        item[9] = [inner.type, inner.key_size, inner.value_size, inner.max_entries, inner.flags]
+    if entry.lock is not None:
+        item[10] = entry.lock
     return item
 
 
@@ -253,11 +301,12 @@ def _check(bundle: Bundle) -> None:
         _within("helper", helper, 0, U32_MAX, "as its number")
     if not _rising(bundle.helpers):
         raise BundleError("shape", f"helpers are not ascending without duplicates: got {list(bundle.helpers)!r:.80}")
-    _check_maps(bundle.maps)
+    _check_maps(bundle)
     _check_lines(bundle.line_info, len(bundle.code) // INSN_BYTES)
 
 
-def _check_maps(maps: tuple[BundleMap, ...]) -> None:
+def _check_maps(bundle: Bundle) -> None:
+    maps = bundle.maps
     if len({entry.name for entry in maps}) != len(maps):
         raise BundleError("shape", f"map names are not unique: got {[entry.name for entry in maps]!r:.200}")
     for entry in maps:
@@ -270,6 +319,41 @@ def _check_maps(maps: tuple[BundleMap, ...]) -> None:
                 "shape",
                 f"initial data of map `{entry.name}` does not fill its value: "
                 f"got {len(entry.data)} bytes, expected {entry.value_size}",
+            )
+        _check_inner(entry)
+        _check_lock(entry)
+        _check_entries(entry, len(bundle.code) // INSN_BYTES if entry.type == MAP_PROG_ARRAY else len(maps))
+
+
+def _check_inner(entry: BundleMap) -> None:
+    if (entry.inner is not None) != (entry.type in MAPS_OF_MAPS):
+        raise BundleError(
+            "shape", f"map `{entry.name}` is of type {entry.type}: maps of maps, and no others, have `inner`"
+        )
+    if entry.inner is not None:
+        for what in ("type", "key_size", "value_size", "max_entries", "flags"):
+            _within(f"inner {what} of map `{entry.name}`", getattr(entry.inner, what), 0, U32_MAX, "as a 32-bit number")
+
+
+def _check_lock(entry: BundleMap) -> None:
+    if entry.lock is not None and (entry.lock % 4 or entry.lock + LOCK_BYTES > entry.value_size):
+        raise BundleError(
+            "shape", f"lock of map `{entry.name}` is not 4 aligned bytes of its value: got offset {entry.lock}"
+        )
+
+
+def _check_entries(entry: BundleMap, targets: int) -> None:
+    """`targets`: how many instructions, or maps, an entry can name; that a function begins there is the decoder's matter."""
+    if entry.entries and entry.type not in (MAP_PROG_ARRAY, *MAPS_OF_MAPS):
+        raise BundleError("shape", f"map `{entry.name}` has initial entries, but holds neither programs nor maps")
+    if not _rising([index for index, _ in entry.entries]):
+        raise BundleError("shape", f"initial entries of map `{entry.name}` are not ascending")
+    for index, target in entry.entries:
+        if index >= entry.max_entries or target >= targets:
+            raise BundleError(
+                "shape",
+                f"an initial entry of map `{entry.name}` points outside: got index {index} and target {target}, "
+                f"expected below {entry.max_entries} and {targets}",
             )
 
 

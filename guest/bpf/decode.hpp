@@ -3,14 +3,15 @@
 // Two steps. decode_bundle: bytes -> BundleView (schemas/bundle.cddl; views into the bytes, nothing copied); accepts exactly one
 // encoding of every bundle (cbor.hpp), so decoding is the re-encode-and-compare of the host. validate_program: what must hold of
 // any program before it may be analysed or loaded, without knowing values:
-//   every slot decodes by the table of isa.hpp · jumps land in their own function and on an instruction · calls land on a
-//   function's first instruction · no function falls off its end · r10 is never written · helpers exist, are allowed for the
+//   every slot decodes by the table of isa.hpp · jumps land in their own function and on an instruction · calls, function
+//   addresses and entries of program arrays name instructions, where functions begin · no function falls off its end · r10 is never written · helpers exist, are allowed for the
 //   kind and are declared · map references name a map, data offsets lie inside its value.
 // Errors: rule `abi` (form), `limits` (counts and sizes), `instruction` and `helper` (value = instruction number).
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -24,6 +25,21 @@
 
 namespace unibpf {
 
+// What every map inside a map of maps must be.
+struct InnerMap {
+    std::uint32_t type = 0;
+    std::uint32_t key_size = 0;
+    std::uint32_t value_size = 0;
+    std::uint32_t max_entries = 0;
+    std::uint32_t flags = 0;
+};
+
+// An entry that a map starts with: of a program array, the instruction where a function begins; of a map of maps, a map's index.
+struct InitialEntry {
+    std::uint32_t index = 0;
+    std::uint32_t target = 0;
+};
+
 struct BundleMap {
     std::string_view name;
     std::uint32_t type = 0;
@@ -35,6 +51,11 @@ struct BundleMap {
     std::string_view layout;
     bool has_data = false;
     std::span<const std::uint8_t> data;
+    std::span<const std::uint8_t> entries;  // one CBOR item, checked; empty: none. Read with each_entry.
+    bool has_inner = false;
+    InnerMap inner;
+    bool has_lock = false;
+    std::uint32_t lock = 0;  // offset of the value's struct bpf_spin_lock
 };
 
 // Views into the bundle's bytes, which must outlive it. About 7 KiB: keep it off small stacks.
@@ -49,6 +70,7 @@ struct BundleView {
     std::uint32_t outputs = 1;
     std::uint32_t stack_bytes = 0;
     std::span<const std::uint8_t> line_info;  // one CBOR item, checked
+    const abi::Tables* tables = &abi::guest_tables;  // what it was decoded against
 
     std::size_t size() const { return code.size() / sizeof(Instruction); }
     Instruction instruction(std::size_t index) const {
@@ -101,26 +123,84 @@ inline bool is_global_data(std::string_view name) {
     return name.starts_with(".rodata") || name.starts_with(".data") || name.starts_with(".bss");
 }
 
-inline Status check_map(const BundleMap& map) {
-    const abi::MapTypeRow* row = abi::find_map_type(map.type);
+inline Status check_sizes(const BundleMap& map, const abi::MapTypeRow& row) {
+    if (!row.key.holds(map.key_size)) return Error{"limits", "map key size is out of range", map.key_size};
+    if (!row.value.holds(map.value_size)) return Error{"limits", "map value size is out of range", map.value_size};
+    if (row.holds == abi::Holds::records) {
+        const bool pages = map.max_entries % abi::ring_page_bytes == 0 && std::has_single_bit(map.max_entries);
+        if (!pages) return Error{"abi", "a ring buffer's size must be a power of two and a multiple of 4096", map.max_entries};
+        return map.max_entries <= abi::max_map_bytes ? done() : Status{Error{"limits", "map takes too much memory", map.max_entries}};
+    }
+    if (map.max_entries == 0 || map.max_entries > abi::max_entries) return Error{"limits", "map entries are out of range", map.max_entries};
+    const std::uint64_t bytes = std::uint64_t{map.max_entries} * (map.key_size + std::uint64_t{map.value_size} + 32);
+    return bytes <= abi::max_map_bytes ? done() : Status{Error{"limits", "map takes too much memory", bytes}};
+}
+
+inline Status check_inner(const BundleMap& map, const abi::Tables& tables) {
+    const abi::MapTypeRow* row = tables.find_map_type(map.inner.type);
+    if (row == nullptr) return Error{"abi", "type of the inner map is not offered", map.inner.type};
+    if (row->holds != abi::Holds::values) return Error{"abi", "inner maps must hold values", map.inner.type};
+    BundleMap inner;
+    inner.key_size = map.inner.key_size;
+    inner.value_size = map.inner.value_size;
+    inner.max_entries = map.inner.max_entries;
+    if ((map.inner.flags & ~row->allowed_flags) != 0) return Error{"abi", "inner map flags are not offered for this map type", map.inner.flags};
+    return check_sizes(inner, *row);
+}
+
+inline Status check_map(const BundleMap& map, const abi::Tables& tables) {
+    const abi::MapTypeRow* row = tables.find_map_type(map.type);
     if (row == nullptr) return Error{"abi", "map type is not offered", map.type};
     if (!is_map_name(map.name)) return Error{"abi", "map name must match [A-Za-z0-9_.]{1,63}"};
     if ((map.flags & ~row->allowed_flags) != 0) return Error{"abi", "map flags are not offered for this map type", map.flags};
-    if (map.key_size == 0 || map.key_size > abi::max_key_bytes) return Error{"limits", "map key size is out of range", map.key_size};
-    if (row->key_bytes != 0 && map.key_size != row->key_bytes) return Error{"abi", "map key of this map type must be 4 bytes", map.key_size};
-    if (map.value_size == 0 || map.value_size > abi::max_value_bytes) return Error{"limits", "map value size is out of range", map.value_size};
-    if (map.max_entries == 0 || map.max_entries > abi::max_entries) return Error{"limits", "map entries are out of range", map.max_entries};
-    const std::uint64_t bytes = std::uint64_t{map.max_entries} * (map.key_size + std::uint64_t{map.value_size} + 32);
-    if (bytes > abi::max_map_bytes) return Error{"limits", "map takes too much memory", bytes};
-    const bool global = row->array_like && map.max_entries == 1;
+    TRY(check_sizes(map, *row));
+    const bool global = row->array_like() && map.max_entries == 1;
     if (is_global_data(map.name) && !global) return Error{"abi", "global data must be an array of one entry"};
     if (map.has_data && (!global || map.data.size() != map.value_size)) {
         return Error{"abi", "initial data must fill the only value of an array", map.data.size()};
     }
+    const bool refers = row->holds == abi::Holds::programs || row->holds == abi::Holds::maps;
+    if (!map.entries.empty() && !refers) return Error{"abi", "only maps of programs and maps have initial entries"};
+    if (map.has_inner != (row->holds == abi::Holds::maps)) return Error{"abi", "maps of maps, and no others, say what their maps are"};
+    if (map.has_inner) TRY(check_inner(map, tables));
+    if (map.has_lock && (row->holds != abi::Holds::values || map.lock % 4 != 0 || map.lock + std::uint64_t{4} > map.value_size)) {
+        return Error{"abi", "a lock must be 4 aligned bytes inside the value", map.lock};
+    }
     return done();
 }
 
-inline Status read_map(cbor::Reader& in, BundleMap& map) {
+inline Result<InitialEntry> read_entry(cbor::Reader& in) {
+    if (TRY(in.array()) != 2) return Error{"abi", "an initial entry must have two fields"};
+    InitialEntry entry;
+    entry.index = TRY(number_in(in, 0, UINT32_MAX, "abi", "index of an initial entry exceeds 32 bits"));
+    entry.target = TRY(number_in(in, 0, UINT32_MAX, "abi", "target of an initial entry exceeds 32 bits"));
+    return entry;
+}
+
+// Ascending by index; that indices lie below max_entries and targets exist is checked once all of the bundle is read.
+inline Status read_entries(cbor::Reader& in, std::span<const std::uint8_t> bytes, BundleMap& map) {
+    const std::size_t start = in.position();
+    const std::uint64_t count = TRY(in.array());
+    if (count == 0) return Error{"abi", "an empty list of initial entries must be left out"};
+    std::int64_t last = -1;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const InitialEntry entry = TRY(read_entry(in));
+        if (entry.index <= last) return Error{"abi", "initial entries are not ascending", entry.index};
+        last = entry.index;
+    }
+    map.entries = bytes.subspan(start, in.position() - start);
+    return done();
+}
+
+inline Status read_inner(cbor::Reader& in, InnerMap& inner) {
+    if (TRY(in.array()) != 5) return Error{"abi", "an inner map must have five fields"};
+    for (std::uint32_t* field : {&inner.type, &inner.key_size, &inner.value_size, &inner.max_entries, &inner.flags}) {
+        *field = TRY(number_in(in, 0, UINT32_MAX, "abi", "map field exceeds 32 bits"));
+    }
+    return done();
+}
+
+inline Status read_map(cbor::Reader& in, std::span<const std::uint8_t> bytes, BundleMap& map, const abi::Tables& tables) {
     auto fields = TRY(cbor::MapReader::open(in));
     constexpr auto any = [](cbor::Reader& reader) { return number_in(reader, 0, UINT32_MAX, "abi", "map field exceeds 32 bits"); };
     while (const auto key = TRY(fields.next())) {
@@ -133,20 +213,23 @@ inline Status read_map(cbor::Reader& in, BundleMap& map) {
             case 5: map.flags = TRY(any(in)); break;
             case 6: map.layout = TRY(in.text()); map.has_layout = true; break;
             case 7: map.data = TRY(in.bytes()); map.has_data = true; break;
+            case 8: TRY(read_entries(in, bytes, map)); break;
+            case 9: TRY(read_inner(in, map.inner)); map.has_inner = true; break;
+            case 10: map.lock = TRY(any(in)); map.has_lock = true; break;
             default: return fields.unknown(*key);
         }
     }
     TRY(fields.require(0b111111));
-    return check_map(map);
+    return check_map(map, tables);
 }
 
-inline Status read_maps(cbor::Reader& in, BundleView& bundle) {
+inline Status read_maps(cbor::Reader& in, std::span<const std::uint8_t> bytes, BundleView& bundle) {
     const std::uint64_t count = TRY(in.array());
     if (count > abi::max_maps) return Error{"limits", "too many maps", count};
     for (; bundle.map_count < count; ++bundle.map_count) {
         BundleMap& map = bundle.maps[bundle.map_count];
         map = {};
-        TRY(read_map(in, map));
+        TRY(read_map(in, bytes, map, *bundle.tables));
         for (std::size_t i = 0; i < bundle.map_count; ++i) {
             if (bundle.maps[i].name == map.name) return Error{"abi", "two maps have the same name", bundle.map_count};
         }
@@ -211,7 +294,7 @@ inline Status read_bundle_field(cbor::Reader& in, unsigned key, std::span<const 
             break;
         case 2: bundle.kind = static_cast<abi::Kind>(TRY(number_in(in, 0, abi::kind_count - 1, "abi", "program kind is unknown"))); break;
         case 3: TRY(read_code(in, bundle)); break;
-        case 4: TRY(read_maps(in, bundle)); break;
+        case 4: TRY(read_maps(in, bytes, bundle)); break;
         case 5: TRY(read_helpers(in, bundle)); break;
         case 6: bundle.outputs = TRY(number_in(in, 1, abi::max_outputs, "limits", "number of outputs is out of range")); break;
         case 7: bundle.stack_bytes = TRY(number_in(in, 0, abi::max_stack_bytes, "limits", "stack need is out of range")); break;
@@ -224,15 +307,58 @@ inline Status read_bundle_field(cbor::Reader& in, unsigned key, std::span<const 
 
 }  // namespace detail
 
+// Calls visit(InitialEntry) -> Status for each initial entry of a decoded map.
+template <typename F>
+Status each_entry(const BundleMap& map, F&& visit) {
+    if (map.entries.empty()) return done();
+    cbor::Reader in{map.entries, "abi"};
+    const std::uint64_t count = TRY(in.array());
+    for (std::uint64_t i = 0; i < count; ++i) TRY(visit(TRY(detail::read_entry(in))));
+    return done();
+}
+
+namespace detail {
+
+// May `map` stand in a map of maps like `inner`? As Linux' bpf_map_meta_equal: a hash may have another length, an array only
+// if it says so.
+inline bool fits_inner(const BundleMap& map, const InnerMap& inner, const abi::MapTypeRow& row) {
+    const bool same_length = map.max_entries == inner.max_entries;
+    const bool any_length = row.index != abi::Index::array || (inner.flags & abi::map_flag_inner_map) != 0;
+    return map.type == inner.type && map.key_size == inner.key_size && map.value_size == inner.value_size && map.flags == inner.flags &&
+           (same_length || any_length);
+}
+
+// Entries of maps of maps name maps of the bundle; those of program arrays are the validator's.
+inline Status check_inner_maps(const BundleView& bundle) {
+    for (std::size_t i = 0; i < bundle.map_count; ++i) {
+        const BundleMap& outer = bundle.maps[i];
+        if (!outer.has_inner) continue;
+        TRY(each_entry(outer, [&](const InitialEntry& entry) -> Status {
+            if (entry.index >= outer.max_entries) return Error{"abi", "initial entry lies outside its map", entry.index};
+            if (entry.target >= bundle.map_count) return Error{"abi", "initial entry names no map", entry.target};
+            const BundleMap& map = bundle.maps[entry.target];
+            if (!fits_inner(map, outer.inner, *bundle.tables->find_map_type(outer.inner.type))) {
+                return Error{"abi", "a map does not fit into the map of maps that names it", entry.target};
+            }
+            return done();
+        }));
+    }
+    return done();
+}
+
+}  // namespace detail
+
 // `out` is overwritten; on error its contents mean nothing.
-inline Status decode_bundle(std::span<const std::uint8_t> bytes, BundleView& out) {
+inline Status decode_bundle(std::span<const std::uint8_t> bytes, BundleView& out, const abi::Tables& tables = abi::guest_tables) {
     if (bytes.size() > abi::max_bundle_bytes) return Error{"limits", "bundle is larger than 1 MiB", bytes.size()};
+    out.tables = &tables;
     out.map_count = 0;
     out.helper_count = 0;
     cbor::Reader in{bytes, "abi"};
     auto fields = TRY(cbor::MapReader::open(in));
     while (const auto key = TRY(fields.next())) TRY(detail::read_bundle_field(in, *key, bytes, out));
     TRY(fields.require(0b1111111111));
+    TRY(detail::check_inner_maps(out));
     return in.end();
 }
 
@@ -248,6 +374,7 @@ class Validator {
         shape_.count = 1;
         shape_.starts[0] = 0;
         for (std::size_t i = 0; i < bundle_.size(); i += slots_of(bundle_.instruction(i))) TRY(check_slot(i));
+        TRY(check_program_arrays());
         if (called_ != bundle_.helper_count) return Error{"helper", "a declared helper is never called", called_};
         return check_functions();
     }
@@ -271,7 +398,7 @@ class Validator {
             case Category::load_imm64: return check_load_imm64(index, row.immediate);
             case Category::atomic: return check_atomic(index, in, row.atomic);
             case Category::call_helper: return check_helper(index, static_cast<std::uint32_t>(in.imm));
-            case Category::call_local: return check_call(index, in.imm);
+            case Category::call_local: return add_function(index, static_cast<std::int64_t>(index) + 1 + in.imm);
             default: return done();
         }
     }
@@ -284,12 +411,18 @@ class Validator {
             return fault("second slot of a 64-bit load has fields that must be zero", index + 1);
         }
         if (kind == Immediate64::number) return done();
+        if (kind == Immediate64::function) {
+            TRY(add_function(index, static_cast<std::int64_t>(index) + 1 + first.imm));
+            return second.imm == 0 ? done() : Status{fault("function address has an offset", index)};
+        }
         if (static_cast<std::uint32_t>(first.imm) >= bundle_.map_count) return fault("64-bit load names no map", index);
         const BundleMap& map = bundle_.maps[static_cast<std::uint32_t>(first.imm)];
         if (kind == Immediate64::map) {
             return second.imm == 0 ? done() : Status{fault("map handle has an offset", index)};
         }
-        if (!abi::find_map_type(map.type)->array_like || map.max_entries != 1) return fault("map value address needs an array of one entry", index);
+        if (!bundle_.tables->find_map_type(map.type)->array_like() || map.max_entries != 1) {
+            return fault("map value address needs an array of one entry", index);
+        }
         if (static_cast<std::uint32_t>(second.imm) >= map.value_size) return fault("map value address lies outside the value", index);
         return done();
     }
@@ -302,7 +435,7 @@ class Validator {
     }
 
     Status check_helper(std::size_t index, std::uint32_t number) {
-        const abi::HelperRow* row = abi::find_helper(number);
+        const abi::HelperRow* row = bundle_.tables->find_helper(number);
         if (row == nullptr) return Error{"helper", "helper is not offered", number};
         if ((row->kinds & abi::only(bundle_.kind)) == 0) return Error{"helper", "helper is not allowed for this kind of program", number};
         const auto* end = bundle_.helpers.begin() + bundle_.helper_count;
@@ -315,9 +448,22 @@ class Validator {
         return index < bundle_.size() ? done() : Status{fault("call lies outside the program", index)};
     }
 
-    Status check_call(std::size_t index, std::int32_t distance) {
-        const std::int64_t target = static_cast<std::int64_t>(index) + 1 + distance;
-        if (!is_instruction(target)) return fault("call goes to no instruction", index);
+    // A function that bpf_tail_call may go on in.
+    Status check_program_arrays() {
+        for (std::size_t i = 0; i < bundle_.map_count; ++i) {
+            const BundleMap& map = bundle_.maps[i];
+            if (map.has_inner) continue;
+            TRY(each_entry(map, [&](const InitialEntry& entry) -> Status {
+                if (entry.index >= map.max_entries) return Error{"abi", "initial entry lies outside its map", entry.index};
+                return add_function(entry.target, entry.target);
+            }));
+        }
+        return done();
+    }
+
+    // `index`: the instruction that names the function.
+    Status add_function(std::size_t index, std::int64_t target) {
+        if (!is_instruction(target)) return fault("function begins at no instruction", index);
         auto* begin = shape_.starts.begin();
         auto* end = begin + shape_.count;
         auto* place = std::lower_bound(begin, end, static_cast<std::uint32_t>(target));

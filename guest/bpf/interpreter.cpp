@@ -173,13 +173,13 @@ Stop run(Machine& machine) {
     if constexpr (row.category == Category::jump) {                                                         \
         GO(row.opcode == 0x06 ? std::int64_t{in.imm} : std::int64_t{in.offset});                            \
     } else if constexpr (row.category == Category::call_helper) {                                           \
-        const HelperArguments arguments = {r[1], r[2], r[3], r[4], r[5]};                                   \
         if constexpr (checking) {                                                                           \
+            const HelperArguments arguments = {r[1], r[2], r[3], r[4], r[5]};                               \
             const char* wrong = bounds::wrong_argument(machine, r[frame_register], in.imm, arguments);      \
             if (wrong != nullptr) return stop(Stop::fault, wrong);                                          \
         }                                                                                                   \
         if (charge(1)) return stop(Stop::budget, "instruction budget exceeded");                            \
-        r[0] = helper_functions[static_cast<std::size_t>(in.imm)](machine, arguments);                      \
+        r[0] = helper_functions[static_cast<std::size_t>(in.imm)](r[1], r[2], r[3], r[4], r[5], machine);    \
         NEXT();                                                                                             \
     } else if constexpr (row.category == Category::call_local) {                                            \
         if (++depth == abi::max_frames) return stop(Stop::fault, "calls nest deeper than 8 frames");        \

@@ -4,7 +4,7 @@
 // an opcode byte apart. A row is found by the opcode byte and by the fields that select among rows with the same byte
 // (RFC 9669 2: unused fields are zero). An encoding that no row accepts does not exist.
 // Conformance groups: base32 base64 divmul32 divmul64 atomic32 atomic64. The deprecated `packet` group (RFC 9669 2.4) and the
-// 64-bit immediates with src_reg 1..4 (5.4) have no row: bundles name maps by src_reg 5 and 6 only (schemas/bundle.cddl).
+// 64-bit immediates with src_reg 1..3 (5.4) have no row: bundles name maps by src_reg 5 and 6 only (schemas/bundle.cddl).
 #pragma once
 
 #include <array>
@@ -32,7 +32,7 @@ enum class Category : std::uint8_t {
     alu,         // dst = dst `alu` (src or imm), width 32 or 64
     move_sx,     // dst = sign-extended low `bytes` of src, width 32 or 64
     endian,      // dst = byte-ordered low `bytes` of dst; `alu` unused, `order` says how
-    load_imm64,  // dst = 64-bit immediate, map handle or map value address; two slots
+    load_imm64,  // dst = 64-bit immediate, map handle, map value address or function (at pc + 1 + imm); two slots
     load,        // dst = zero-extended memory[src + offset]
     load_sx,     // dst = sign-extended memory[src + offset]
     store_imm,   // memory[dst + offset] = imm
@@ -49,7 +49,7 @@ enum class Alu : std::uint8_t { add, sub, mul, div, sdiv, or_, and_, lsh, rsh, n
 enum class Condition : std::uint8_t { eq, gt, ge, set, ne, sgt, sge, lt, le, slt, sle };
 enum class ByteOrder : std::uint8_t { little, big, swap };
 enum class Atomic : std::uint8_t { add, or_, and_, xor_, fetch_add, fetch_or, fetch_and, fetch_xor, xchg, cmpxchg };
-enum class Immediate64 : std::uint8_t { number, map, map_value };
+enum class Immediate64 : std::uint8_t { number, map, map_value, function };
 enum class Group : std::uint8_t { base32, base64, divmul32, divmul64, atomic32, atomic64 };
 
 // What a row asks of one field: `fixed` to a value (zero where RFC 9669 says unused) or free.
@@ -223,7 +223,7 @@ constexpr Opcode control(Category category, std::uint8_t opcode, FieldRule src, 
     X(be16, endian, ByteOrder::big, 16) X(be32, endian, ByteOrder::big, 32) X(be64, endian, ByteOrder::big, 64)  \
     X(bswap16, endian, ByteOrder::swap, 16) X(bswap32, endian, ByteOrder::swap, 32) X(bswap64, endian, ByteOrder::swap, 64) \
     X(lddw, load_imm64, Immediate64::number, 0) X(lddw_map, load_imm64, Immediate64::map, 5)                     \
-    X(lddw_map_value, load_imm64, Immediate64::map_value, 6)                                                     \
+    X(lddw_map_value, load_imm64, Immediate64::map_value, 6) X(lddw_function, load_imm64, Immediate64::function, 4) \
     X(ldxb, memory, Category::load, 1) X(ldxh, memory, Category::load, 2)                                        \
     X(ldxw, memory, Category::load, 4) X(ldxdw, memory, Category::load, 8)                                       \
     X(ldxsb, memory, Category::load_sx, 1) X(ldxsh, memory, Category::load_sx, 2) X(ldxsw, memory, Category::load_sx, 4) \

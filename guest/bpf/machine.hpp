@@ -21,6 +21,13 @@ struct Trap {
 
 struct Machine;
 
+// How a helper runs a function of the program: in the engine that called the helper, one frame below the caller's. Returns its
+// r0. When `machine.stopped` is set afterwards (budget or fault inside it), the helper returns at once and the run stops.
+using CallBack = std::uint64_t (*)(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3,
+                                   std::uint64_t r4);
+inline constexpr std::uint32_t no_port = UINT32_MAX;
+inline constexpr std::uint32_t no_function = UINT32_MAX;
+
 // The part that native code reaches by offset.
 struct MachineCore {
     std::int64_t left;              // JIT: instructions left of the budget
@@ -45,7 +52,7 @@ struct Machine : MachineCore {
     void refresh_context() {
         context.data = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(packet.data()));
         context.data_end = context.data + packet.length();
-        context.data_meta = context.data;
+        context.data_meta = context.data - packet.metadata();
     }
     std::uint64_t stack_top() const { return reinterpret_cast<std::uintptr_t>(stack) + sizeof stack; }
 
@@ -54,6 +61,13 @@ struct Machine : MachineCore {
     const std::uint64_t budget;    // instructions
     std::uint64_t executed = 0;    // trusting: an upper bound, counted at back-edges, calls and returns; checking: exact
     Trap trap{};
+    std::uint32_t redirect_port = no_port;  // of the last bpf_redirect or bpf_redirect_map
+    // bpf_tail_call: the instruction at which the engine goes on instead of returning; it takes the number and sets no_function.
+    std::uint32_t tail_target = no_function;
+    std::uint32_t tail_calls = 0;           // made in this run
+    CallBack call_back = nullptr;           // set by the engine
+    bool stopped = false;                   // a callback was stopped
+    std::uint32_t element_key = 0;          // bpf_for_each_map_elem on an array: the key that its callback may read
 };
 
 }  // namespace unibpf

@@ -148,7 +148,7 @@ RunResult ProgramSlot::run(Packet& packet) {
     Machine machine{*active_, packet, options_.budget};
     const Stop stop = active_->native() ? jit::run(machine) : interpret_trusting(machine);
     if (probation_until_ns_ != 0) watch_probation(stop != Stop::exit);
-    if (stop == Stop::exit) return {RunOutcome::ok, static_cast<std::uint32_t>(machine.r0)};
+    if (stop == Stop::exit) return {RunOutcome::ok, static_cast<std::uint32_t>(machine.r0), machine.redirect_port};
     ++(stop == Stop::budget ? counters_.budget : counters_.fault);
     return {stop == Stop::budget ? RunOutcome::budget : RunOutcome::fault, 0};
 }

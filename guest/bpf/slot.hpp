@@ -56,6 +56,7 @@ enum class RunOutcome : std::uint8_t {
 struct RunResult {
     RunOutcome outcome = RunOutcome::no_program;
     std::uint32_t code = 0;  // XDP action, or the classifier's port
+    std::uint32_t redirect_port = 0xffffffff;  // where XDP_REDIRECT goes
 };
 
 struct SlotCounters {

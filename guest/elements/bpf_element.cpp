@@ -45,13 +45,13 @@ BpfElement::Fate BpfElement::leave_by(std::uint32_t port, DropReason otherwise) 
     return {true, otherwise, 0};
 }
 
-// Design 7: PASS port 0, DROP port 1, TX port 2, REDIRECT the port that a devmap names. ABI 1 has no devmap yet.
-BpfElement::Fate BpfElement::fate_of_action(std::uint32_t action) const {
-    switch (action) {
+// Design 7: PASS port 0, DROP port 1, TX port 2, REDIRECT the port that a devmap (or bpf_redirect) names.
+BpfElement::Fate BpfElement::fate_of_action(const RunResult& result) const {
+    switch (result.code) {
         case abi::xdp_pass: return leave_by(0, DropReason::no_port);
         case abi::xdp_drop: return leave_by(1, DropReason::by_program);
         case abi::xdp_tx: return leave_by(2, DropReason::no_port);
-        case abi::xdp_redirect: return {true, DropReason::no_port, 0};
+        case abi::xdp_redirect: return leave_by(result.redirect_port, DropReason::no_port);
         case abi::xdp_aborted: return {true, DropReason::aborted, 0};
         default: return {true, DropReason::unknown_code, 0};
     }
@@ -60,7 +60,7 @@ BpfElement::Fate BpfElement::fate_of_action(std::uint32_t action) const {
 BpfElement::Fate BpfElement::fate(const RunResult& result) const {
     switch (result.outcome) {
         case RunOutcome::ok:
-            return abi::describe(kind_).returns_port ? leave_by(result.code, DropReason::no_port) : fate_of_action(result.code);
+            return abi::describe(kind_).returns_port ? leave_by(result.code, DropReason::no_port) : fate_of_action(result);
         case RunOutcome::no_program: return {true, DropReason::no_program, 0};
         case RunOutcome::budget: return {true, DropReason::budget, 0};
         case RunOutcome::fault: break;

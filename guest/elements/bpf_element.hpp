@@ -34,7 +34,7 @@ class BpfElement : public Element {
         std::uint16_t port;
     };
     Fate fate(const RunResult& result) const;
-    Fate fate_of_action(std::uint32_t action) const;
+    Fate fate_of_action(const RunResult& result) const;
     Fate leave_by(std::uint32_t port, DropReason otherwise) const;
 
     static constexpr unsigned kActionPorts = 3;  // PASS 0, DROP 1, TX 2: a program may name these though nothing is connected

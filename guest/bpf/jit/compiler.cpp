@@ -376,19 +376,15 @@ class Compiler {
         }
     }
 
-    // HelperFunction(Machine&, const HelperArguments&): the arguments are pushed as the array that it reads.
+    // A HelperFunction has r1..r5 as its first arguments, where they are; the machine is the sixth.
     void emit_call_helper(std::int32_t helper) {
         emit_charge(1);
         const bool lookup = abi::helpers[static_cast<std::size_t>(helper)].helper == abi::Helper::map_lookup_elem;
         if (lookup && known_map_ != nullptr && known_map_->array_like()) return emit_array_lookup(*known_map_);
-        out_.push(Reg::r8);  // r5 twice: 48 bytes keep the stack aligned
-        for (unsigned reg = 5; reg >= 1; --reg) out_.push(home(reg));
-        out_.memory(Width::w64, op(0x8b), Reg::rdi, Reg::r12, at_machine);
-        out_.move(Width::w64, Reg::rsi, Reg::rsp);
+        out_.memory(Width::w64, op(0x8b), Reg::r9, Reg::r12, at_machine);
         const auto function = helper_functions[static_cast<std::size_t>(helper)];
         out_.load_constant(Reg::rax, reinterpret_cast<std::uintptr_t>(function));
         out_.reg(Width::w32, op(0xff), 2, Reg::rax);
-        out_.group1(Width::w64, 0, Reg::rsp, 48);
     }
 
     // Map::lookup of an array: its key is an index, its values never move.

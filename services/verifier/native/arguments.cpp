@@ -41,6 +41,10 @@ struct ArgumentChecker {
             case abi::Argument::memory_read_or_null: return sized(true);
             case abi::Argument::size: return size(1);
             case abi::Argument::size_or_zero: return size(0);
+            case abi::Argument::map_value_write: case abi::Argument::memory_write: case abi::Argument::memory_write_or_null:
+            case abi::Argument::memory_update: case abi::Argument::constant_size: case abi::Argument::record:
+            case abi::Argument::socket: case abi::Argument::long_write: case abi::Argument::u32_update: case abi::Argument::string:
+            case abi::Argument::function: case abi::Argument::callback_context: case abi::Argument::lock: return fault("is not supported");
         }
         __builtin_unreachable();
     }
@@ -48,7 +52,7 @@ struct ArgumentChecker {
     Outcome handle() const {
         if (value().kind != Kind::map_handle) return fault("must be a map");
         const Map& map = view.program.maps[value().object];
-        if (row.writes_map && map.read_only()) return view.fault(Rule::map_readonly, what() + " is read-only map `" + map.name + "`", reg());
+        if (row.has(abi::writes_map) && map.read_only()) return view.fault(Rule::map_readonly, what() + " is read-only map `" + map.name + "`", reg());
         return std::nullopt;
     }
 

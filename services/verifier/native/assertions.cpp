@@ -37,6 +37,10 @@ struct Collector {
         destination(insn.dst);
         out.add(NamesMap{insn.map, true, insn.offset});
     }
+    void operator()(const LoadFunction& insn) {
+        destination(insn.dst);
+        out.add(Supported{false});
+    }
     void operator()(const Load& insn) {
         out.add(Initialised{insn.base});
         destination(insn.dst);

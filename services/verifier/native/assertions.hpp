@@ -33,10 +33,13 @@ struct Callable { std::uint32_t helper; };
 struct Argument { std::uint32_t helper; std::uint8_t position; };
 // The 64-bit load names a map, or an offset into the only value of one.
 struct NamesMap { std::uint32_t map; bool is_value; std::uint32_t offset; };
+// The instruction is one that the analyser understands.
+struct Supported { bool is_supported; };
 // The program's result.
 struct ReturnsNumber {};
 
-using Assertion = std::variant<Initialised, HoldsNumber, NotFramePointer, Computable, Comparable, Accessible, Storable, Callable, Argument, NamesMap, ReturnsNumber>;
+using Assertion = std::variant<Initialised, HoldsNumber, NotFramePointer, Computable, Comparable, Accessible, Storable, Callable, Argument, NamesMap,
+                               Supported, ReturnsNumber>;
 
 class Assertions {
   public:

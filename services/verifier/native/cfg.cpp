@@ -177,6 +177,7 @@ Uses uses_of(const Insn& insn) {
         [](const LoadNumber& i) { return Uses{0, bit(i.dst)}; },
         [](const LoadMap& i) { return Uses{0, bit(i.dst)}; },
         [](const LoadMapValue& i) { return Uses{0, bit(i.dst)}; },
+        [](const LoadFunction& i) { return Uses{0, bit(i.dst)}; },
         [](const Load& i) { return Uses{bit(i.base), bit(i.dst)}; },
         [](const Store& i) { return Uses{static_cast<std::uint16_t>(bit(i.base) | bits_of(i.src)), 0}; },
         [](const AtomicUpdate& i) {

@@ -148,10 +148,15 @@ struct Checker {
         if (a.map >= program.maps.size()) return Finding{Rule::malformed, "64-bit load names a map that the bundle does not have"};
         const Map& map = program.maps[a.map];
         const abi::MapTypeRow* type = abi::find_map_type(map.type);
-        const bool one_value = type != nullptr && type->array_like && map.max_entries == 1;
+        const bool one_value = type != nullptr && type->array_like() && map.max_entries == 1;
         if (a.is_value && !one_value) return Finding{Rule::malformed, "address into map `" + map.name + "`, which is no array of one entry"};
         if (a.is_value && a.offset >= map.value_bytes) return Finding{Rule::map_bounds, "address behind the end of map `" + program.maps[a.map].name + "`"};
         return std::nullopt;
+    }
+
+    Outcome operator()(const Supported& a) const {
+        if (a.is_supported) return std::nullopt;
+        return Finding{Rule::unsupported, "addresses of functions are not supported"};
     }
 
     Outcome operator()(const ReturnsNumber&) const {

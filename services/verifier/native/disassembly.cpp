@@ -99,6 +99,7 @@ struct Printer {
     std::string operator()(const LoadNumber& i) const { return reg(i.dst) + " = " + std::to_string(i.value) + " ll"; }
     std::string operator()(const LoadMap& i) const { return reg(i.dst) + " = map " + map(i.map); }
     std::string operator()(const LoadMapValue& i) const { return reg(i.dst) + " = value of map " + map(i.map) + " + " + std::to_string(i.offset); }
+    std::string operator()(const LoadFunction& i) const { return reg(i.dst) + " = function at " + std::to_string(i.target); }
     std::string operator()(const Load& i) const { return reg(i.dst) + " = " + memory(i.base, i.offset, i.bytes, i.sign); }
     std::string operator()(const Store& i) const { return memory(i.base, i.offset, i.bytes) + " = " + text_of(i.src, 64); }
     std::string operator()(const AtomicUpdate& i) const {

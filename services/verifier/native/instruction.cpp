@@ -25,6 +25,7 @@ struct Decoder {
             case Immediate64::number: return LoadNumber{in.dst, std::uint64_t{upper} << 32 | lower};
             case Immediate64::map: return LoadMap{in.dst, lower};
             case Immediate64::map_value: return LoadMapValue{in.dst, lower, upper};
+            case Immediate64::function: return LoadFunction{in.dst, target(at, in.imm)};
         }
         __builtin_unreachable();
     }
@@ -55,6 +56,7 @@ std::optional<std::uint32_t> target_of(const Insn& insn) {
     if (const auto* jump = std::get_if<Jump>(&insn)) return jump->target;
     if (const auto* branch = std::get_if<Branch>(&insn)) return branch->target;
     if (const auto* call = std::get_if<CallLocal>(&insn)) return call->target;
+    if (const auto* function = std::get_if<LoadFunction>(&insn)) return function->target;
     return std::nullopt;
 }
 
@@ -89,7 +91,8 @@ std::optional<DecodeFault> decode(std::span<const Instruction> slots, std::vecto
         }
         if (slots[at].dst >= register_count) return DecodeFault{at, "register number above 10"};
         if (at + 1 == slots.size() || !second_slot_is_bare(slots[at + 1])) return DecodeFault{at, "64-bit load lacks its second half"};
-        if (row.immediate == Immediate64::map && slots[at + 1].imm != 0) return DecodeFault{at, "map load with a second immediate"};
+        const bool whole = row.immediate == Immediate64::map || row.immediate == Immediate64::function;
+        if (whole && slots[at + 1].imm != 0) return DecodeFault{at, "load of a map or function with a second immediate"};
         out.push_back(decoder.one(at, row));
         out.push_back(SecondSlot{});
         ++at;

@@ -29,6 +29,7 @@ struct Swap { ByteOrder order; std::uint8_t bytes; Register dst; };
 struct LoadNumber { Register dst; std::uint64_t value; };
 struct LoadMap { Register dst; std::uint32_t map; };
 struct LoadMapValue { Register dst; std::uint32_t map; std::uint32_t offset; };
+struct LoadFunction { Register dst; std::uint32_t target; };
 struct Load { Register dst; Register base; std::int16_t offset; std::uint8_t bytes; bool sign; };
 struct Store { Register base; std::int16_t offset; std::uint8_t bytes; Operand src; };
 struct AtomicUpdate { Atomic op; Register base; std::int16_t offset; std::uint8_t bytes; Register src; };
@@ -39,8 +40,8 @@ struct CallLocal { std::uint32_t target; };
 struct Exit {};
 struct SecondSlot {};  // upper half of a 64-bit load: never executed
 
-using Insn = std::variant<Compute, MoveSigned, Swap, LoadNumber, LoadMap, LoadMapValue, Load, Store, AtomicUpdate, Jump, Branch,
-                          CallHelper, CallLocal, Exit, SecondSlot>;
+using Insn = std::variant<Compute, MoveSigned, Swap, LoadNumber, LoadMap, LoadMapValue, LoadFunction, Load, Store, AtomicUpdate,
+                          Jump, Branch, CallHelper, CallLocal, Exit, SecondSlot>;
 
 // Visitor from lambdas.
 template <typename... Arms>

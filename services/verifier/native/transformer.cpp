@@ -130,6 +130,9 @@ struct Transformer {
         reg(insn.dst) = {Kind::map_value, std::uint64_t{1} << insn.map, zero_symbol, no_symbol, insn.offset};
     }
 
+    // Not supported yet: the checker lets nobody come here.
+    void operator()(const LoadFunction& insn) { reg(insn.dst) = {}; }
+
     // --- memory
 
     static Scalar of_bytes(unsigned bytes, bool sign) {
@@ -209,7 +212,7 @@ struct Transformer {
         const abi::HelperRow* row = abi::find_helper(insn.number);
         Value result{};
         if (row->returns == abi::Return::map_value_or_null) result = looked_up(*row);
-        if (row->moves_packet) state.forget_packet(options.platform);
+        if (row->has(abi::moves_packet)) state.forget_packet(options.platform);
         for (Register i = 1; i <= 5; ++i) reg(i) = {};
         reg(0) = result.is_readable() ? result : state.number(Scalar::top());
     }

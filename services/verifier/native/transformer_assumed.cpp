@@ -30,6 +30,7 @@ struct Assumed {
     bool operator()(const LoadNumber& insn) { return result(insn.dst); }
     bool operator()(const LoadMap& insn) { return result(insn.dst); }
     bool operator()(const LoadMapValue& insn) { return result(insn.dst); }
+    bool operator()(const LoadFunction& insn) { return result(insn.dst); }
     bool operator()(const Load& insn) { return result(insn.dst); }
     bool operator()(const Store& insn) { return store(insn.base); }
     bool operator()(const AtomicUpdate& insn) {
@@ -40,7 +41,7 @@ struct Assumed {
     bool operator()(const CallHelper& insn) {
         const abi::HelperRow* row = abi::find_helper(insn.number);
         if (row == nullptr) return false;
-        if (row->moves_packet) state.forget_packet(options.platform);
+        if (row->has(abi::moves_packet)) state.forget_packet(options.platform);
         for (Register i = 1; i <= 5; ++i) state.registers[i] = {};
         return result(0);
     }
