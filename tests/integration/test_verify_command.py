@@ -136,7 +136,15 @@ def test_a_finding_says_which_instructions_led_there(verify: Verify) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("--cfg", "png"), ("--cfg", "dot", "--sarif"), ("--json", "--sarif"), ("--platform", "windows"), ("--max-seconds", "0"), ("--also", "nobody"), ("--unknown",)],
+    [
+        ("--cfg", "png"),
+        ("--cfg", "dot", "--sarif"),
+        ("--json", "--sarif"),
+        ("--platform", "windows"),
+        ("--max-seconds", "0"),
+        ("--also", "nobody"),
+        ("--unknown",),
+    ],
 )
 def test_a_wrong_call_is_bad_input(verify: Verify, words: tuple[str, ...]) -> None:
     assert verify(verify.object("pass"), *words, code=2).out == ""
