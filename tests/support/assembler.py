@@ -32,10 +32,10 @@ class Assembler:
     def assemble(self, text: str) -> tuple[bytes, list[str]]:
         """Return the code and the name of the row that each instruction used."""
         lines, labels = self._read(text)
-        code = b""
+        code = bytearray()
         for row, operands in lines:
             code += _encode(row, operands, labels, len(code) // 8)
-        return code, [row["name"] for row, _ in lines]
+        return bytes(code), [row["name"] for row, _ in lines]
 
     def labels(self, text: str) -> dict[str, int]:
         """Return the instruction that each label stands at."""
