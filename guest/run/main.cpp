@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "guest/bpf/jit/compiler.hpp"
+#include "guest/run/loading.hpp"
 #include "guest/run/options.hpp"
 #include "guest/run/report.hpp"
 
@@ -118,17 +119,27 @@ std::FILE* separate_output_from_console() {
     return output;
 }
 
+int refused(const Error& error) {
+    std::cerr << "error[" << error.rule << "]: " << error.text << " (got " << error.value << ")\n";
+    return 1;
+}
+
+int print_loading(const Bytes& bundle, std::uint64_t times) {
+    const auto costs = measure_loading(bundle, times);
+    if (!costs.ok()) return refused(costs.error());
+    std::cout << costs.value();
+    return 0;
+}
+
 int run(const Options& options) {
     const auto bytes = read_bundle(options.bundle);
     if (!bytes) {
         std::cerr << "error: cannot read `" << options.bundle << "`\n";
         return 2;
     }
+    if (options.loads > 0) return print_loading(*bytes, options.loads);
     const auto loaded = load(*bytes, options.jit);
-    if (!loaded.ok()) {
-        std::cerr << "error[" << loaded.error().rule << "]: " << loaded.error().text << " (got " << loaded.error().value << ")\n";
-        return 1;
-    }
+    if (!loaded.ok()) return refused(loaded.error());
     const Program& program = *loaded.value();
     if (const std::string wrong = set_entries(program, options.presets); !wrong.empty()) {
         std::cerr << "error: " << wrong << "\n";
