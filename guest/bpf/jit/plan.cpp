@@ -20,11 +20,14 @@ bool loads_handle(const Opcode& row, const Instruction& in) {
 
 }  // namespace
 
-// SDM, CPUID: leaf 7, subleaf 0, EBX bit 8.
+// SDM, CPUID: leaf 7, subleaf 0, EBX bit 8. Asked once: a hypervisor answers it, which takes microseconds.
 Features Features::of_this_cpu() {
+    static bool asked = false;
+    static Features found;
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return {};
-    return {.bmi2 = (ebx >> 8 & 1) != 0};
+    if (!asked && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) found.bmi2 = (ebx >> 8 & 1) != 0;
+    asked = true;
+    return found;
 }
 
 Plan::Plan(std::span<const Instruction> code, const ProgramShape& shape, std::span<Place> places, Features features)
