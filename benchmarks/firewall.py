@@ -1,7 +1,7 @@
 """A firewall of many rules, as C: each rule compares a few fields of the headers with constants of its own.
 
-`python -m benchmarks.firewall [RULES]` prints it. The rules are in functions of fifty each: a
-compiler would take minutes for all of them in one; they are random, so that no rule can be derived from another, and always the same.
+`python -m benchmarks.firewall [RULES]` prints it. The rules are in functions of fifty each: a compiler would take minutes for
+all of them in one. They are random, so that no rule can be derived from another, and always the same.
 """
 
 import random

@@ -23,7 +23,8 @@ from unibpf.messages import SecondOpinion, VerdictKind
 
 # PREVAIL takes seconds and hundreds of MiB for what the own analyser does in milliseconds.
 LIMITS: Final = Limits(cpu_seconds=30, wall_seconds=60.0, memory_bytes=2 << 30)
-_MAX_OUTPUT: Final = 1 << 20
+_MAX_FILE: Final = 1 << 20
+_KEPT: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ class SecondVerifier:
         bounds = {
             resource.RLIMIT_CPU: self.limits.cpu_seconds,
             resource.RLIMIT_AS: self.limits.memory_bytes,
-            resource.RLIMIT_FSIZE: _MAX_OUTPUT,
+            resource.RLIMIT_FSIZE: _MAX_FILE,
             resource.RLIMIT_CORE: 0,
         }
         # ProcessLookupError: it ended at once, its status will say how. PermissionError: it is limited more tightly already.
@@ -109,14 +110,15 @@ async def _read(stream: asyncio.StreamReader | None) -> str:
     """Read to the end; of what is too much only the end is kept, where a verifier says what it thinks."""
     if stream is None:
         raise AssertionError("it is started with pipes")
-    text = b""
+    text = bytearray()
     while chunk := await stream.read(1 << 16):
-        text = (text + chunk)[-_MAX_OUTPUT:]
+        text += chunk
+        del text[:-_KEPT]
     return text.decode(errors="replace")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left, with all that it started."""
+    """Kill what is left, with all that it started, and read what is left in the pipes: `wait` needs their end."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    await process.communicate()

@@ -253,15 +253,19 @@ async def test_a_release_without_the_second_proof_that_the_policy_demands_is_ref
 ) -> None:
     rules = DEFAULT_POLICY.read_text().replace('name = "local-users"\n', 'name = "two"\nrequire_also = ["prevail"]\n')
     opinions = [SecondOpinion(verifier="prevail", accepts=True, agrees=True)]
-    async with running_signer(nats, hsm_token, rules=rules), await nats.connect("verifier") as bus:
+    async with (
+        running_signer(nats, hsm_token, rules=rules),
+        await nats.connect("verifier") as bus,
+        await nats.connect(OPERATOR) as operator,
+    ):
         await announce(bus, await make_verdict(bus, "alone", pass_bundle("alone"), push_id="1"))
-        refused = msgspec.json.decode((await next_event(bus, subjects.refused("alone")))[1], type=Refused)
+        refused = msgspec.json.decode((await next_event(operator, subjects.refused("alone")))[1], type=Refused)
         assert (refused.rule, refused.reason) == (
             "second-opinion",
             "rule `two` demands that `prevail` accepts `alone` too, and the verdict does not say so",
         )
         await announce(bus, await make_verdict(bus, "both", pass_bundle("both"), push_id="2", opinions=opinions))
-        assert (await signed_of(bus, "both")).policy == "two"
+        assert (await signed_of(operator, "both")).policy == "two"
 
 
 async def test_a_graph_outside_the_policy_is_answered_with_403(nats: NatsFixture, hsm_token: HsmFixture) -> None:

@@ -8,13 +8,22 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from benchmarks.firewall import firewall
 from tests.support.cli import Answer, Cli
 from tests.support.programs import FOLDER, compiled
 
 # What would cost more than the verification itself; typer alone brings pydantic along.
 HEAVY = {"typer", "pydantic", "rich", "nats", "opentelemetry", "cryptography", "cbor2", "asyncio", "http", "ssl"}
 HEAVY_FOR_THE_VERIFIER = HEAVY - {"asyncio", "ssl", "cbor2"}
+# Two instructions of C, and 50,000 that the assembler repeats.
+LARGE = """
+__attribute__((section("xdp"))) int large(void *ctx)
+{
+	int sum = 0;
+
+	asm volatile(".rept 50000\\n%0 += 3\\n.endr" : "+r"(sum));
+	return sum;
+}
+"""
 
 
 @pytest.fixture
@@ -100,7 +109,7 @@ def test_invariants_are_shown_on_demand(verify: Verify) -> None:
 
 def test_a_limit_is_gave_up(verify: Verify) -> None:
     source = verify.folder / "large.c"
-    source.write_text(firewall(1000))
+    source.write_text(LARGE)
     found = verify(source, "--max-mebibytes", "1", code=4)
     assert found.out.startswith("gave up")
     assert found.err.startswith("error[limits]: the analysis needs more memory than its limit")
@@ -127,7 +136,15 @@ def test_a_finding_says_which_instructions_led_there(verify: Verify) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("--cfg", "png"), ("--cfg", "dot", "--sarif"), ("--json", "--sarif"), ("--platform", "windows"), ("--max-seconds", "0"), ("--also", "nobody"), ("--unknown",)],
+    [
+        ("--cfg", "png"),
+        ("--cfg", "dot", "--sarif"),
+        ("--json", "--sarif"),
+        ("--platform", "windows"),
+        ("--max-seconds", "0"),
+        ("--also", "nobody"),
+        ("--unknown",),
+    ],
 )
 def test_a_wrong_call_is_bad_input(verify: Verify, words: tuple[str, ...]) -> None:
     assert verify(verify.object("pass"), *words, code=2).out == ""

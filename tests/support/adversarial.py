@@ -154,6 +154,25 @@ def _program(lines: list[str]) -> str:
     return "\n".join([*lines, "mov64 r0, 0", "exit"])
 
 
+def small_shapes() -> list[str]:
+    """Every shape in a size that a fuzzer can turn over."""
+    return [
+        straight_line(60),
+        jumps_over(60),
+        one_target(60),
+        one_target_with_much_known(120),
+        wide_switch(8),
+        nested_loops(3, 4),
+        undecided_loops(3),
+        calls_that_explode(2, 3),
+        many_functions(4, 6),
+        backwards(40),
+        irreducible(60),
+        joins_with_many_symbols(200),
+        packet_cursor(60),
+    ]
+
+
 _ANY: Final = frozenset({"safe", "unsafe", "gave_up"})
 _SAFE: Final = frozenset({"safe"})
 

@@ -1,5 +1,7 @@
 #include "services/verifier/native/disassembly.hpp"
 
+#include "services/verifier/native/platform.hpp"
+
 namespace unibpf::analyser {
 namespace {
 
@@ -113,7 +115,7 @@ struct Printer {
         return "if " + reg(i.left, i.width) + " " + sign_of(i.condition) + " " + text_of(i.right, i.width) + " goto " + std::to_string(i.target);
     }
     std::string operator()(const CallHelper& i) const {
-        const abi::HelperRow* row = abi::find_helper(i.number);
+        const abi::HelperRow* row = tables_of(Platform::linux_xdp).find_helper(i.number);  // names are Linux' everywhere
         return "call " + (row == nullptr ? "helper " + std::to_string(i.number) : std::string{row->name});
     }
     std::string operator()(const CallLocal& i) const { return "call " + std::to_string(i.target); }

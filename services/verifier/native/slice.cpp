@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "services/verifier/native/disassembly.hpp"
+#include "services/verifier/native/platform.hpp"
 
 namespace unibpf::analyser {
 namespace {
@@ -55,7 +56,7 @@ class Locations {
 // What a helper reads and writes, by its row: not all five registers are arguments.
 Uses uses_of_call(std::uint32_t number) {
     Uses uses{0, 0b111111};
-    const abi::HelperRow* row = abi::find_helper(number);
+    const abi::HelperRow* row = tables_of(Platform::linux_xdp).find_helper(number);
     for (unsigned i = 0; row != nullptr && i < row->arguments.size(); ++i) {
         if (row->arguments[i] != abi::Argument::none) uses.reads |= static_cast<std::uint16_t>(2U << i);
     }
