@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from unibpf.cli.output import Exit, emit_fields, emit_json, emit_table, fail, progress
+from unibpf.messages import Kind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 guest_app = typer.Typer(no_args_is_help=True, help="Guests: apply, list, show, delete.")
@@ -23,13 +24,20 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")
 Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]
 GuestName = Annotated[str, typer.Argument(metavar="GUEST")]
 Engine = Literal["interpreter", "jit"]
+ProgramKind = Annotated[Kind | None, typer.Option(help="What a program of an `xdp` section is (default: filter).")]
+Tails = Annotated[
+    list[str] | None,
+    typer.Option("--tail", metavar="MAP:INDEX=FUNCTION", help="Put it into a program array, as a loader would."),
+]
 DEFAULT_WAIT: Final = 60.0
 
 
 @app.callback()
 def settings(
     state: Annotated[Path | None, typer.Option(help="State directory (default: $UNIBPF_STATE).")] = None,
-    url: Annotated[str | None, typer.Option(help="NATS servers (default: $UNIBPF_NATS_URL, else the local stack's).")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="NATS servers (default: $UNIBPF_NATS_URL, else the local stack's).")
+    ] = None,
 ) -> None:
     """Change the packet-processing code of running guests."""
     if state is not None:
@@ -49,11 +57,15 @@ def up(json: Json = False) -> None:
 @app.command()
 def push(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
-    program: Annotated[str | None, typer.Option(help="Its name (default: the file's, or program*.c's folder's).")] = None,
+    program: Annotated[
+        str | None, typer.Option(help="Its name (default: the file's, or program*.c's folder's).")
+    ] = None,
     audience: Annotated[str, typer.Option(help="Guest class.")] = "edge",
     element: Annotated[str, typer.Option(help="Only this element.")] = "*",
     section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
     function: Annotated[str | None, typer.Option(help="Function, likewise.")] = None,
+    kind: ProgramKind = None,
+    tail: Tails = None,
     identity: Annotated[str, typer.Option(help="Whose key to use.")] = "cli",
     define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow it until the guests run it.")] = False,
@@ -62,7 +74,7 @@ def push(
 ) -> None:
     """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
     from unibpf.cli import push as pushing
-    from unibpf.cli.program_file import default_program_name, load_object
+    from unibpf.cli.program_file import default_program_name, load_object, parsed_tails
     from unibpf.cli.report import print_report
     from unibpf.cli.session import open_bus, run
 
@@ -73,6 +85,8 @@ def push(
         element=element,
         section=section,
         function=function,
+        kind=kind,
+        tails=parsed_tails(tail or []),
     )
 
     async def work() -> pushing.Outcome:
@@ -88,9 +102,7 @@ def push(
     raise SystemExit(int(outcome.exit_code()))
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
-)
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def verify(context: typer.Context) -> None:
     """Verify a program without a bus: 0 safe, 1 unsafe, 2 bad input, 3 unsupported, 4 gave up."""
     from unibpf.cli import verify as verifying
@@ -103,7 +115,11 @@ def run_program(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
     section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
     program: Annotated[str | None, typer.Option("--program", "--function", help="Function, likewise.")] = None,
-    engine: Annotated[Engine, typer.Option(help="The interpreter checks all; jit takes only safe programs.")] = "interpreter",
+    kind: ProgramKind = None,
+    tail: Tails = None,
+    engine: Annotated[
+        Engine, typer.Option(help="The interpreter checks all; jit takes only safe programs.")
+    ] = "interpreter",
     packet: Annotated[list[str] | None, typer.Option(help="HEX; may be given again (default: 64 zero bytes).")] = None,
     pcap: Annotated[Path | None, typer.Option(help="A capture whose packets follow.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each packet; the last is shown, ns is the mean.")] = 1,
@@ -111,12 +127,15 @@ def run_program(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a packet on stdout.")] = False,
 ) -> None:
     """Run a program on packets here, with the guest's own engines: no bus, no guest."""
+    from unibpf.cli.program_file import parsed_tails
     from unibpf.cli.run import Run, run
 
     wanted = Run(
         file=file,
         section=section,
         function=program,
+        kind=kind,
+        tails=parsed_tails(tail or []),
         engine=engine,
         packets=packet or [],
         capture=pcap,
@@ -206,7 +225,9 @@ def guest_apply(
     if json:
         emit_json(seen)
     elif seen is not None:
-        progress(f"{seen.state}  {seen.guest}  {seen.machine}/{seen.accel}  boot {seen.boot_ms} ms  {seen.reason or ''}")
+        progress(
+            f"{seen.state}  {seen.guest}  {seen.machine}/{seen.accel}  boot {seen.boot_ms} ms  {seen.reason or ''}"
+        )
     raise SystemExit(int(Exit.REFUSED if seen is not None and seen.state != "running" else Exit.OK))
 
 
@@ -332,4 +353,3 @@ def bus_init(
         emit_json(done)
     else:
         emit_fields({line.split(" ", 1)[0] + f" {number}": line for number, line in enumerate(done)})
-
