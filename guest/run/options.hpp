@@ -12,9 +12,16 @@ namespace unibpf::run {
 
 using Bytes = std::vector<std::uint8_t>;
 
+// What a map holds before the first packet, beside what the bundle says.
+struct MapEntry {
+    std::string map;
+    Bytes key, value;
+};
+
 struct Options {
     std::string bundle;                       // path, or "-" for standard input
     std::vector<Bytes> packets;               // run one after the other on the same maps
+    std::vector<MapEntry> entries;
     Policy policy = Policy::checking;         // of the interpreter
     bool jit = false;                         // native code instead
     std::uint64_t repeat = 1;                 // runs of each packet; the last one is reported, ns is the mean
@@ -26,9 +33,10 @@ struct Options {
 };
 
 inline constexpr const char* usage =
-    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--engine interpreter|jit]\n"
+    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--entries FILE] [--engine interpreter|jit]\n"
     "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
     "                         [--maps] [--json]\n"
+    "--packets: a packet a line, hex; --entries: an entry of a map a line, NAME:KEY=VALUE, both hex\n"
     "       unibpf-run --opcodes\n";
 
 // Nothing, with a sentence in `error`, when the arguments make no sense.
