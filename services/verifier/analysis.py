@@ -76,7 +76,9 @@ class Analyser:
     def require(self) -> None:
         """Raise Broken where there is nothing to run: a service without it would only put every object back."""
         if not os.access(self.executable, os.X_OK):
-            raise Broken(f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`")
+            raise Broken(
+                f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`"
+            )
 
     async def analyse(self, bundle: bytes) -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken."""

@@ -73,7 +73,8 @@ def test_r1_is_the_memory_and_r2_its_length(engine: str, plugin: Plugin) -> None
 def test_the_memory_can_be_written_and_calls_and_jumps_are_untouched_by_what_comes_before(
     engine: str, plugin: Plugin
 ) -> None:
-    code = "mov64 r6, r1\ncall_local double\nldxb r0, [r6+0]\nexit\ndouble:\nldxb r3, [r1+0]\nadd64 r3, r3\nstxb [r1+0], r3\nexit\n"
+    code = "mov64 r6, r1\ncall_local double\nldxb r0, [r6+0]\nexit\n"
+    code += "double:\nldxb r3, [r1+0]\nadd64 r3, r3\nstxb [r1+0], r3\nexit\n"
     assert plugin.call(code, "15", engine) == (0, "2a\n", "")
 
 
