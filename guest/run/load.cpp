@@ -12,8 +12,9 @@ Result<Owned<Program>> load(const BundleView& view, bool native) {
     TRY(validate_program(view, shape));
     Loader loader{view};
     TRY(loader.build_maps({}, nullptr, report));
-    Owned<Program> program = TRY(loader.link());
-    if (native) program->set_native(TRY(jit::compile(program->code(), shape)));
+    Owned<Program> program = TRY(loader.link(shape));
+    if (!native) TRY(prepare(*program));
+    else program->set_native(TRY(jit::compile(program->code(), shape)));
     return program;
 }
 

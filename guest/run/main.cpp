@@ -31,18 +31,14 @@ Result<Owned<Program>> load_bytes(const Bytes& bytes, bool native) {
     return load(view, native);
 }
 
-// Nothing, or what is wrong with an entry.
-std::string fill(const Program& program, const std::vector<MapEntry>& entries) {
-    for (const MapEntry& entry : entries) {
-        const auto found = std::find_if(program.maps().begin(), program.maps().end(), [&](const MapRef& map) { return map->name() == entry.map; });
-        const std::string what = "entry `" + hex(entry.key.data(), entry.key.size()) + "` of map `" + entry.map + "`: ";
-        if (found == program.maps().end()) return what + "the program has no such map";
-        Map& map = **found;
-        if (entry.key.size() != map.key_size() || entry.value.size() != map.value_size()) {
-            return what + "expected a key of " + std::to_string(map.key_size()) + " and a value of " + std::to_string(map.value_size()) + " bytes";
-        }
-        const long status = map.update(entry.key.data(), entry.value.data(), abi::update_any);
-        if (status != 0) return what + "the map refused it with error " + std::to_string(-status);
+// Empty, or what is wrong with an entry that was asked for.
+std::string set_entries(const Program& program, const std::vector<Preset>& presets) {
+    for (const Preset& preset : presets) {
+        Map* map = program.find_map(preset.map);
+        if (map == nullptr) return "the program has no map `" + preset.map + "`";
+        if (preset.key.size() != map->key_size() || preset.value.size() != map->value_size()) return "an entry of `" + preset.map + "` has other sizes";
+        const long result = map->update(preset.key.data(), preset.value.data(), abi::update_any);
+        if (result != 0) return "map `" + preset.map + "` does not take the entry (error " + std::to_string(-result) + ")";
     }
     return {};
 }
@@ -59,7 +55,7 @@ Stop execute(Machine& machine, const Options& options) {
 
 void record(RunReport& report, const Machine& machine, Packet& packet) {
     report.code = machine.r0;
-    report.instructions = machine.executed;
+    report.instructions = machine.executed();
     report.trap = machine.trap;
     if (report.stop == Stop::exit && !abi::describe(machine.program.kind()).returns_port && report.code == abi::xdp_redirect) {
         report.redirect_port = machine.redirect_port;
@@ -88,16 +84,17 @@ RunReport run_packet(const Program& program, const Bytes& bytes, const Options& 
 RunReport run_in_place(const Program& program, const Bytes& bytes, const Options& options) {
     RunReport report;
     PacketPtr packet = packet_of(bytes);
-    const auto start = Clock::now();
+    Machine machine{program, *packet, options.budget};
     std::uint64_t runs = 0;
-    do {
-        Machine machine{program, *packet, options.budget};
-        report.stop = execute(machine, options);
-        ++runs;
-        if (runs < options.repeat && report.stop == Stop::exit) continue;
-        report.ns = mean_ns(Clock::now() - start, runs);
-        record(report, machine, *packet);
-    } while (runs < options.repeat && report.stop == Stop::exit);
+    Stop stop = Stop::exit;
+    const auto start = Clock::now();
+    for (const std::uint64_t repeat = options.repeat; runs < repeat && stop == Stop::exit; ++runs) {
+        machine.begin(*packet);
+        stop = execute(machine, options);
+    }
+    report.ns = mean_ns(Clock::now() - start, runs);
+    report.stop = stop;
+    record(report, machine, *packet);
     return report;
 }
 
@@ -113,7 +110,7 @@ int run(const Options& options) {
         return 1;
     }
     const Program& program = *loaded.value();
-    if (const std::string wrong = fill(program, options.entries); !wrong.empty()) {
+    if (const std::string wrong = set_entries(program, options.presets); !wrong.empty()) {
         std::cerr << "error: " << wrong << "\n";
         return 2;
     }

@@ -12,8 +12,8 @@ namespace unibpf::run {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// What a map holds before the first packet, beside what the bundle says.
-struct MapEntry {
+// An entry that is set before the first packet, as control would.
+struct Preset {
     std::string map;
     Bytes key, value;
 };
@@ -21,12 +21,12 @@ struct MapEntry {
 struct Options {
     std::string bundle;                       // path, or "-" for standard input
     std::vector<Bytes> packets;               // run one after the other on the same maps
-    std::vector<MapEntry> entries;
     Policy policy = Policy::checking;         // of the interpreter
     bool jit = false;                         // native code instead
     std::uint64_t repeat = 1;                 // runs of each packet; the last one is reported, ns is the mean
     bool in_place = false;                    // a repetition gets the packet as the one before left it
     std::uint64_t budget = abi::default_budget;
+    std::vector<Preset> presets;
     bool maps = false;                        // print map contents after the last packet
     bool json = false;
     bool opcodes = false;                     // print the opcode table and end
@@ -35,9 +35,9 @@ struct Options {
 inline constexpr const char* usage =
     "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--entries FILE] [--engine interpreter|jit]\n"
     "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
-    "                         [--maps] [--json]\n"
-    "--packets: a packet a line, hex; --entries: an entry of a map a line, NAME:KEY=VALUE, both hex\n"
-    "       unibpf-run --opcodes\n";
+    "                         [--set MAP=KEY:VALUE]... [--maps] [--json]\n"
+    "       unibpf-run --opcodes\n"
+    "--packets: a packet a line, hex; --entries: an entry of a map a line, as for --set\n";
 
 // Nothing, with a sentence in `error`, when the arguments make no sense.
 std::optional<Options> parse_options(int argc, char** argv, std::string& error);

@@ -127,7 +127,7 @@ def test_what_a_run_printed_fills_the_maps_of_the_next(cli: Cli, redirect: Path,
     [
         (("--map", "port:1=3"), "error: the program has no map `port`\nhint: it has ports\n"),
         (("--map", "ports:1"), "error: got `ports:1`, expected `NAME:KEY=VALUE`\n"),
-        (("--map", "ports:9=3"), "error: entry `09000000` of map `ports`: the map refused it with error 7\n"),
+        (("--map", "ports:9=3"), "error: map `ports` does not take the entry (error 7)\n"),
         (("--maps-from", "/nowhere"), "error: `/nowhere`: "),
         (("--tail", "ports:1"), "error: option `--tail`: got `ports:1`, expected `MAP:INDEX=FUNCTION`\n"),
     ],

@@ -32,7 +32,7 @@ def read_document(document: Any) -> Iterator[Entry]:
 
 
 def lines(entries: Iterable[Entry], maps: Iterable[BundleMap]) -> Iterator[str]:
-    """Yield `NAME:KEY=VALUE` in hex, by the sizes and layouts that the bundle has; raises WordError."""
+    """Yield `NAME=KEY:VALUE` in hex, by the sizes and layouts that the bundle has; raises WordError."""
     known = {entry.name: entry for entry in maps}
     for name, key, value in entries:
         found = known.get(name)
@@ -43,4 +43,4 @@ def lines(entries: Iterable[Entry], maps: Iterable[BundleMap]) -> Iterator[str]:
         except LayoutError as error:
             raise WordError(f"map `{name}`: {error}") from error
         key_bytes = map_words.key_bytes(key, found.key_size)
-        yield f"{name}:{key_bytes.hex()}={map_words.value_bytes(value, found.value_size, shape).hex()}"
+        yield f"{name}={key_bytes.hex()}:{map_words.value_bytes(value, found.value_size, shape).hex()}"

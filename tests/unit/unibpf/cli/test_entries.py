@@ -17,9 +17,9 @@ MAPS = (
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("ports:1=2", "ports:01000000=02000000"),
-        ("ports:0x10=hex:00000007", "ports:10000000=00000007"),
-        ('hits:02:00:00:00:01:01={"packets": 3}', "hits:020000000101=0300000000000000" + "00" * 8),
+        ("ports:1=2", "ports=01000000:02000000"),
+        ("ports:0x10=hex:00000007", "ports=10000000:00000007"),
+        ('hits:02:00:00:00:01:01={"packets": 3}', "hits=020000000101:0300000000000000" + "00" * 8),
     ],
 )
 def test_words_become_hex_by_sizes_and_layout(word: str, line: str) -> None:
@@ -30,7 +30,7 @@ def test_what_a_run_printed_is_read_back() -> None:
     printed = {"maps": {"ports": {"type": "devmap", "entries": [{"key": "01000000", "value": "02000000"}]}}}
     found = list(entries.read_document(printed))
     assert found == list(entries.read_document(printed["maps"]))
-    assert list(entries.lines(found, MAPS)) == ["ports:01000000=02000000"]
+    assert list(entries.lines(found, MAPS)) == ["ports=01000000:02000000"]
 
 
 @pytest.mark.parametrize("word", ["ports", "ports:1", ":1=2", "ports:=2", "ports:1="])
