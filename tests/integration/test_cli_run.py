@@ -136,6 +136,22 @@ def test_an_entry_that_cannot_be_is_refused(words: tuple[str, ...], complaint: s
     assert run(cli, redirect, *words, code=2).err.startswith(complaint)
 
 
+@pytest.mark.parametrize(
+    ("program", "words", "verdict"),
+    [
+        ("tails.c", ("--program", "jumper"), "XDP_TX"),  # entry 0, linked in
+        ("tails_by_loader.c", ("--program", "entry"), "XDP_PASS"),  # no entry: the program goes on
+        ("tails_by_loader.c", ("--program", "entry", "--tail", "jmp_table:0=handler_a"), "XDP_TX"),
+        ("callback.c", (), "XDP_PASS"),
+        ("outer.c", (), "XDP_DROP"),  # nothing at index 0
+        ("old_maps.c", (), "XDP_PASS"),
+        ("wire_types.c", (), "XDP_DROP"),
+    ],
+)
+def test_what_an_object_links_runs(program: str, words: tuple[str, ...], verdict: str, cli: Cli) -> None:
+    assert reports(run(cli, FOLDER / program, *words, "--json"))[0]["verdict"] == verdict
+
+
 WRITER = """
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -26,14 +26,20 @@ _MACHINE: Final = "/usr/include/x86_64-linux-gnu"
 _XDP_SECTION: Final = re.compile(r'SEC\("xdp')
 _SHARED: Final = "xdp_sample.bpf.c"  # maps and helpers of the samples that include its header
 # What samples take from headers of the kernel that no package has in a form for BPF.
-_KERNEL_WORDS: Final = (
-    "u8=__u8",
-    "u16=__u16",
-    "u32=__u32",
-    "u64=__u64",
-    "__force=",
-    "__packed=__attribute__((packed))",
-)
+_KERNEL_WORDS: Final = """
+#include <linux/tcp.h>
+#define AF_INET 2
+#define AF_INET6 10
+#define __force
+#define __packed __attribute__((packed))
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+struct vlan_hdr {
+	__be16 h_vlan_TCI, h_vlan_encapsulated_proto;
+};
+"""
 
 
 def selftests() -> Path:
@@ -58,7 +64,7 @@ def samples() -> list[Path]:
 
 def sample(path: Path) -> bytes:
     """The object of one sample, linked with the code that it shares; raises CompileError."""
-    words = [f"-D{word}" for word in _KERNEL_WORDS] if path.name.endswith("_kern.c") else []
+    words = ("-include", "kernel_words.h") if path.name.endswith("_kern.c") else ()
     alone = _compiled(path, *words)
     if f'"{_SHARED.removesuffix(".c")}.h"' not in path.read_text():
         return alone
@@ -108,6 +114,7 @@ def _headers() -> Path:
     link = folder / "uapi" / "linux"
     if not link.exists():
         link.symlink_to("/usr/include/linux")
+    (folder / "kernel_words.h").write_text(_KERNEL_WORDS)
     header = folder / "vmlinux.h"
     if not header.exists() and KERNEL_TYPES.exists() and bpftool() is not None:
         raw = folder / "vmlinux.btf"
