@@ -305,12 +305,15 @@ def map_dump(
     element: ElementName,
     name: MapName,
     nonzero: Annotated[bool, typer.Option("--nonzero", help="Without the values that are all zeroes.")] = False,
+    received: Annotated[
+        int, typer.Option("--received", min=0, help="Of a ring: the position up to which records may be forgotten.")
+    ] = 0,
     json: Json = False,
 ) -> None:
-    """All entries of a map, values by their fields where their layout is known."""
+    """All entries of a map, values by their fields where their layout is known; the records of a ring."""
     from unibpf.cli import map as maps
 
-    found = maps.run_on(guest, element, name, lambda view: view.dump(nonzero=nonzero))
+    found = maps.run_on(guest, element, name, lambda view: view.dump(nonzero=nonzero, received=received))
     maps.print_dump(found, json=json)
 
 

@@ -52,6 +52,10 @@ def print_dump(dump: Dump, *, json: bool) -> None:
     if json:
         emit_json(dump)
         return
+    if dump.position is not None:
+        emit_table(("record",), [(f"hex:{entry.value}",) for entry in dump.entries])
+        progress(f"{dump.lost} records lost; `--received {dump.position}` gives the next ones and forgets these")
+        return
     shape = layout.parse(dump.layout) if dump.layout is not None else None
     rows = [
         (map_words.shown_key(entry.key, dump.type), map_words.shown_value(entry.value, shape)) for entry in dump.entries

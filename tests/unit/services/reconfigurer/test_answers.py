@@ -86,7 +86,13 @@ def test_a_status_names_everything_the_schema_has():
 
 def test_a_page_of_a_map_is_hex():
     page = answers.dump_page({0: "hits", 1: 2, 2: 4, 3: 8, 4: [[b"\1", b"\2"]], 5: 9, 6: 1})
-    assert (page.entries, page.next) == ([("01", "02")], 1)
+    assert (page.entries, page.next, page.position) == ([("01", "02")], 1, None)
+
+
+def test_records_of_a_ring_have_a_position() -> None:
+    item = {0: "log", 1: 27, 2: 0, 3: 0, 4: [[b"", b"\1\2"]], 5: 1, 6: 0, 7: 1 << 60, 8: 3}
+    page = answers.dump_page(item)
+    assert (page.entries, page.next, page.position, page.lost) == ([("", "0102")], 0, 1 << 60, 3)
 
 
 @pytest.mark.parametrize(
