@@ -28,6 +28,7 @@ _SHARED: Final = "xdp_sample.bpf.c"  # maps and helpers of the samples that incl
 # What samples take from headers of the kernel that no package has in a form for BPF.
 _KERNEL_WORDS: Final = """
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #define AF_INET 2
 #define AF_INET6 10
 #define __force
