@@ -42,10 +42,12 @@ NOT_OFFERED: Final = {
 POLICY: Final = {
     "pointer-leak": "addresses must not leak; the kernel lets a privileged loader do it",
     "return-value": "addresses must not leak; the kernel lets a privileged loader do it",
+    "stack-depth": "tail calls out of subprograms that nest; the kernel keeps stack for 33 of them",
 }
 # Why the kernel refuses what we call safe, by a part of the program's name and the kernel's last word. What it says of memory
 # is explained program by program: a new one has to be looked at.
 KERNEL_ONLY: Final = {
+    "errno 22": "a loader makes all maps of an object, our front end those that the program names",
     "libbpf cannot open": "a question of form: libbpf wants more of an object than programs and maps",
     "combined stack size": "8 frames of 512 bytes are a guest's limit, Linux gives 512 bytes to all frames together",
     "calls: spill into caller stack frame": "the address of a frame is kept in that frame itself: it cannot outlive it",

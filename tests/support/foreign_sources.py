@@ -28,6 +28,18 @@ _SHARED: Final = "xdp_sample.bpf.c"  # maps and helpers of the samples that incl
 # What samples take from headers of the kernel that no package has in a form for BPF.
 _KERNEL_WORDS: Final = """
 #include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#define htons bpf_htons
+#define ntohs bpf_ntohs
+#define htonl bpf_htonl
+#define ntohl bpf_ntohl
+#define cpu_to_be16 bpf_htons
+#define cpu_to_be32 bpf_htonl
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 #define AF_INET 2
 #define AF_INET6 10
 #define __force
