@@ -76,6 +76,7 @@ const char* wrong_argument(const Machine& machine, std::uint64_t frame, std::int
             case abi::Argument::memory_update: case abi::Argument::constant_size: case abi::Argument::record:
             case abi::Argument::socket: case abi::Argument::long_write: case abi::Argument::u32_update: case abi::Argument::string:
             case abi::Argument::function: case abi::Argument::callback_context: case abi::Argument::lock:
+            case abi::Argument::ipv4_header: case abi::Argument::ipv6_header: case abi::Argument::tcp_header:  // Linux only
                 return "helper argument of a kind that is not checked yet";
             case abi::Argument::size:
                 if (static_cast<std::uint32_t>(value) == 0) return "helper argument is a size of zero";

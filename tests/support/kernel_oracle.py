@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from unibpf.bundle import Bundle, BundleMap
+from unibpf.bundle import Bundle, BundleMap, InnerMap
 
 _SYSCALL_BPF: Final = 321  # x86-64
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _MAP_FREEZE = 0, 1, 2, 4, 5, 10, 22
@@ -59,9 +59,25 @@ def available() -> bool:
 
 
 def _create_map(spec: BundleMap) -> int:
-    attributes = struct.pack("<IIIII", spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags)
-    descriptor, _ = _bpf(_MAP_CREATE, attributes)
+    inner = 0 if spec.inner is None else _create_map(_inner_of(spec, spec.inner))
+    sizes = (spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags)
+    try:
+        descriptor, _ = _bpf(_MAP_CREATE, struct.pack("<IIIIII", *sizes, inner))
+    finally:
+        if inner:
+            os.close(inner)  # the template only: its like are what the map holds
     return descriptor
+
+
+def _inner_of(spec: BundleMap, inner: InnerMap) -> BundleMap:
+    return BundleMap(
+        name=spec.name,
+        type=inner.type,
+        key_size=inner.key_size,
+        value_size=inner.value_size,
+        max_entries=inner.max_entries,
+        flags=inner.flags,
+    )
 
 
 @dataclass(kw_only=True)

@@ -116,7 +116,7 @@ void collect_loops(const Analysis& analysis, const Cfg& cfg, Report& report) {
 
 void run_analysis(const Program& program, const Options& options, Report& report) {
     Invariants* const record = report.invariants ? &*report.invariants : nullptr;
-    auto built = build_cfg(program);
+    auto built = build_cfg(program, options);
     if (auto* fault = std::get_if<Finding>(&built)) {
         report.findings.push_back(std::move(*fault));
         return;
@@ -175,7 +175,7 @@ Report examine(const Program& program, const Options& options) {
 }
 
 Report examine(std::span<const std::uint8_t> bundle, const Options& options) {
-    const auto read = read_bundle(bundle);
+    const auto read = read_bundle(bundle, options.platform);
     if (const auto* program = std::get_if<Program>(&read)) {
         Report report = examine(*program, options);
         // A verdict over something that no guest loads would be worth nothing.
