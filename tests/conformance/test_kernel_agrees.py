@@ -65,9 +65,9 @@ def verdicts(bundle: bytes, bin_directory: Path, platform: str = "guest") -> Ver
         return Verdicts(bundle, safe, loads=False, reason=str(error))
 
 
-def needs_btf(case: Case) -> bool:
-    """The kernel takes callbacks and locks only from objects that describe them; those come by libbpf (`corpus`)."""
-    return any(one.lock is not None for one in case.maps) or any("lddw_function" in line for line in case.code)
+def needs_an_object(case: Case) -> bool:
+    """The kernel wants a description of callbacks and locks, and the targets of tail calls as programs of their own."""
+    return bool(case.programs) or any(one.lock is not None for one in case.maps) or any("lddw_function" in line for line in case.code)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def compared(bin_directory: Path, assembler: Assembler) -> dict[str, Verdicts]:
         except Rejection:
             continue  # refused before anybody can load it
     for case in all_cases():
-        if not needs_btf(case):
+        if not needs_an_object(case):
             found[case.name] = verdicts(case.bundle(assembler), bin_directory, case.platform)
     return found
 
