@@ -52,7 +52,7 @@ struct Machine : MachineCore {
     void refresh_context() {
         context.data = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(packet.data()));
         context.data_end = context.data + packet.length();
-        context.data_meta = context.data;
+        context.data_meta = context.data - packet.metadata();
     }
     std::uint64_t stack_top() const { return reinterpret_cast<std::uintptr_t>(stack) + sizeof stack; }
 
@@ -67,6 +67,7 @@ struct Machine : MachineCore {
     std::uint32_t tail_calls = 0;           // made in this run
     CallBack call_back = nullptr;           // set by the engine
     bool stopped = false;                   // a callback was stopped
+    std::uint32_t element_key = 0;          // bpf_for_each_map_elem on an array: the key that its callback may read
 };
 
 }  // namespace unibpf

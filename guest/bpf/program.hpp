@@ -51,11 +51,13 @@ struct MapReport {
 class Loader {
   public:
     explicit Loader(const BundleView& bundle) : bundle_{bundle} {}
-    Status build_maps(const MapPlan& plan, const Program* running, MapReport& report);  // rules map-policy, memory
+    Status build_maps(const MapPlan& plan, const Program* running, MapReport& report);  // rules map-policy, memory, load
     Result<Owned<Program>> link();                                                      // rules memory, load
 
   private:
     void link_imm64(Instruction* in, std::size_t index, Operation operation) const;
+    Status fill_maps();
+    static Status fill_map_of_maps(Map& map, const InitialEntry& entry);
     Status build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome);
 
     const BundleView& bundle_;

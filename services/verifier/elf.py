@@ -44,6 +44,7 @@ STT_FUNC: Final = 2
 STT_OBJECT: Final = 1
 STB_LOCAL: Final = 0
 R_BPF_64_64: Final = 1
+R_BPF_64_ABS64: Final = 2
 R_BPF_64_32: Final = 10
 
 _SYMBOL: Final = struct.Struct("<IBBHQQ")

@@ -17,7 +17,9 @@ from typing import Final
 from unibpf.cli import pcap
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
+from unibpf.messages import Kind
 from unibpf.settings import binary_directory
+from unibpf.upload import Tail
 
 _FRONT_END_SECONDS: Final = 60
 _EXECUTABLE: Final = "unibpf-run"
@@ -31,6 +33,8 @@ class Run:
     file: Path
     section: str | None = None
     function: str | None = None
+    kind: Kind | None = None
+    tails: Sequence[Tail] = ()
     engine: str = "interpreter"
     packets: Sequence[str] = ()  # hex
     capture: Path | None = None  # its packets follow
@@ -121,6 +125,8 @@ def _verifier(command: str, target: Path, wanted: Run) -> "subprocess.CompletedP
     words = [sys.executable, "-m", "services.verifier", command, str(target)]
     words += [f"--section={wanted.section}"] if wanted.section is not None else []
     words += [f"--function={wanted.function}"] if wanted.function is not None else []
+    words += [f"--kind={wanted.kind}"] if wanted.kind is not None else []
+    words += [f"--tail={tail}" for tail in wanted.tails]
     try:
         return subprocess.run(words, capture_output=True, timeout=_FRONT_END_SECONDS, check=False)
     except subprocess.TimeoutExpired:
