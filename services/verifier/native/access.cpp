@@ -29,6 +29,7 @@ struct AccessChecker {
             case Kind::number: return number_as_pointer(span);
             case Kind::context: return view.fault(Rule::context_access, span.what + " needs memory other than the context", span.reg);
             case Kind::packet: return packet(span);
+            case Kind::packet_address: return address(span);
             case Kind::stack: return stack(span);
             case Kind::map_value: return map_value(span);
             case Kind::map_key: return map_key(span);
@@ -45,6 +46,12 @@ struct AccessChecker {
     Outcome number_as_pointer(const Span& span) const {
         if (span.pointer.is_constant() && span.pointer.delta == 0) return view.fault(Rule::null_check, span.what + " through " + register_name(span.reg) + ", which is null", span.reg);
         return view.fault(Rule::pointer_kind, span.what + " through " + register_name(span.reg) + ", which is a number and no address", span.reg);
+    }
+
+    Outcome address(const Span& span) const {
+        if ((span.pointer.object & from_before) == 0) return view.fault(Rule::pointer_kind, span.what + " through half of an address", span.reg, "keep the pointer in a 64-bit variable");
+        return view.fault(Rule::pointer_kind, span.what + " through a packet pointer from before a helper moved the packet", span.reg,
+                          "load `data` and `data_end` anew behind the call, and check them again");
     }
 
     Outcome packet(const Span& span) const {

@@ -56,17 +56,19 @@ struct Checker {
         return arithmetic(insn, left, right, culprit);
     }
 
-    // 32-bit moves would cut an address in two, but for those of the guest's packet memory.
+    // 32-bit moves cut an address in two: of packets, the halves are good for distances.
     Outcome move(const Compute& insn, const Value& value) const {
-        if (insn.width == 64 || value.is_number() || state.is_short_address(value, options.platform)) return std::nullopt;
+        if (insn.width == 64 || value.is_number() || (value.is_packet_address() && !value.may_be_null())) return std::nullopt;
         return fault(Rule::pointer_arithmetic, "32-bit move of an address", insn.src.reg, "keep the pointer in a 64-bit variable");
     }
 
     Outcome arithmetic(const Compute& insn, const Value& left, const Value& right, Register culprit) const {
         const bool moves = (insn.op == Alu::add && (left.is_number() || right.is_number())) || (insn.op == Alu::sub && right.is_number());
         if (insn.op == Alu::sub && left.is_pointer() && right.is_pointer()) {
-            const bool same = left.kind == right.kind && left.object == right.object;
-            if (same && (left.kind == Kind::packet || left.kind == Kind::stack)) return std::nullopt;
+            if (left.kind == Kind::stack && right.kind == Kind::stack && left.object == right.object) return std::nullopt;
+            const std::uint64_t forms = left.object | right.object;
+            const bool same_packet = left.is_packet_address() && right.is_packet_address() && ((left.object ^ right.object) & from_before) == 0;
+            if (same_packet && (insn.width == 32 || (forms & low_half) == 0)) return std::nullopt;
             return fault(Rule::pointer_arithmetic, "difference of addresses that do not point into the same object", culprit);
         }
         if (!moves) return fault(Rule::pointer_arithmetic, "operation on an address other than adding or subtracting a number", culprit);
@@ -91,7 +93,8 @@ struct Checker {
         const bool equality = insn.condition == Condition::eq || insn.condition == Condition::ne;
         const Value& pointer = left.is_number() ? right : left;
         const bool whole = insn.width == 64 || state.is_short_address(pointer, options.platform);
-        if (number.is_constant() && number.delta == 0 && equality && whole) return std::nullopt;
+        const bool is_half = pointer.kind == Kind::packet_address && (pointer.object & low_half) != 0;  // which may be 0
+        if (number.is_null() && equality && whole && !is_half) return std::nullopt;
         const Register culprit = left.is_number() ? insn.right.reg : insn.left;
         return fault(Rule::pointer_leak, "comparison of an address with a number", culprit, "compare pointers only with null or with pointers into the same object");
     }

@@ -46,7 +46,10 @@ State State::entry(Platform platform) {
 
 void State::forget_packet(Platform platform) {
     each_value([](Value& value) {
-        if (value.kind == Kind::packet) value = {};
+        if (!value.is_packet_address()) return;
+        const bool is_old = value.kind == Kind::packet_address && (value.object & from_before) != 0;
+        if (is_old || value.may_be_null()) value = {};
+        else value.object |= from_before, value.kind = Kind::packet_address;
     });
     // Values that hold the old size or a distance keep it under new names; the three fixed symbols start afresh.
     for (const Symbol fixed : {packet_size, meta_start}) {

@@ -41,12 +41,20 @@ struct Transformer {
     void operator()(const Compute& insn) {
         const Value left = reg(insn.dst), right = operand(insn.src);
         if (insn.op == Alu::mov) {
-            reg(insn.dst) = insn.width == 64 || right.is_pointer() ? right : truncate(right, 4);
+            reg(insn.dst) = insn.width == 64 ? right : right.is_pointer() ? half_of(right) : truncate(right, 4);
         } else if (left.is_number() && right.is_number()) {
             reg(insn.dst) = numbers(insn, left, right);
         } else {
             reg(insn.dst) = pointers(insn, left, right);
         }
+    }
+
+    // The guest's packets lie below 4 GiB: their addresses are their own halves.
+    Value half_of(Value pointer) const {
+        if (state.is_short_address(pointer, options.platform)) return pointer;
+        pointer.kind = Kind::packet_address;
+        pointer.object |= low_half;
+        return pointer;
     }
 
     Value numbers(const Compute& insn, const Value& left, const Value& right) {

@@ -28,6 +28,7 @@ enum class Kind : std::uint8_t {
     number,
     context,
     packet,
+    packet_address,  // of a packet byte, good for distances only; object = set of AddressForm
     stack,       // object = frame, 0 is the entry program's
     map_value,   // object = set of maps, bit by index: a value of one of them, of a map inside one of them, or a device
     map_key,     // object = set of maps, likewise; read-only, what bpf_for_each_map_elem hands to its callback
@@ -37,6 +38,9 @@ enum class Kind : std::uint8_t {
     socket,      // object = site of the call that found it
     function,    // object = instruction where it begins
 };
+
+// Of packet_address: the low half of an address (the term is right modulo 2^32); from before a helper moved the packet.
+inline constexpr std::uint64_t low_half = 1, from_before = 2;
 
 struct Value {
     Kind kind = Kind::uninitialised;
@@ -57,6 +61,7 @@ struct Value {
     bool is_readable() const { return kind != Kind::uninitialised; }
     bool is_null() const { return is_constant() && delta == 0; }
     bool is_reference() const { return kind == Kind::record || kind == Kind::socket; }
+    bool is_packet_address() const { return kind == Kind::packet || kind == Kind::packet_address; }
     // One of several objects, as a set.
     bool is_set() const { return kind >= Kind::map_value && kind <= Kind::inner_map; }
     bool is_constant() const { return is_number() && symbol == zero_symbol; }
