@@ -89,7 +89,7 @@ class Oracle:
                 _bpf(_MAP_FREEZE, struct.pack("<I", self.maps[spec.name]))
         code = self._linked()
         starts = sorted({target for spec in self.bundle.maps if spec.type == _PROG_ARRAY for _, target in spec.entries})
-        ends = [*starts[1:], len(code) // 8]
+        ends = [*starts[1:], len(code) // 8] if starts else []
         self.program = _load(code[: 8 * starts[0]] if starts else code)
         for start, end in zip(starts, ends, strict=True):
             self.tails[start] = _load(code[8 * start : 8 * end])
