@@ -79,7 +79,7 @@ class Corpus:
 
 def gather() -> Corpus:
     """Everything that this machine has."""
-    found = [_own(), _libxdp(), _selftests()]
+    found = [_own(), Corpus(samples=operators(), missing=[]), _libxdp(), _selftests()]
     return Corpus(
         samples=[sample for one in found for sample in one.samples],
         missing=[why for one in found for why in one.missing],
@@ -94,6 +94,16 @@ def kernel_cases() -> list[KernelCase]:
 def own() -> list[Sample]:
     """Our own programs: those that need no other package."""
     return _own().samples
+
+
+def operators() -> list[Sample]:
+    """Programs of the kind that operators write, as for Linux."""
+    paths = sorted(ROOT.glob("tests/data/operators/*.c"))
+    return [
+        one
+        for path in paths
+        for one in _samples("operators", str(path.relative_to(ROOT)), compile_c(path), "linux-xdp")
+    ]
 
 
 def judge(sample: Sample, analyser: Path) -> OurVerdict:
@@ -191,7 +201,7 @@ def _clang(path: Path, target: Path, *flags: str) -> bytes:
 def _samples(source: str, file: str, data: bytes, platform: Platform) -> Iterator[Sample]:
     """Every program that libbpf sees; where it cannot open the object, every program that we see."""
     seen = kernel_loader.programs(data)
-    ours = [(one.section, one.function or "?") for one in frontend.choices(data)] if seen is None else []
+    ours = [(one.section, one.function or "?") for one in frontend.choices(data, frontend.Options())] if seen is None else []
     for section, function in seen or ours:
         yield Sample(source=source, file=file, data=data, section=section, function=function, platform=platform)
 

@@ -100,6 +100,7 @@ void State::forget_identity(Site site) {
 void State::forget_frame(std::uint64_t frame) {
     each_value([&](Value& value) {
         if (value.kind == Kind::stack && value.object >= frame) value = {Kind::mixed};
+        if (value.kind == Kind::map_key && (value.identity >= frame || value.identity == no_site)) value = {Kind::mixed};
     });
 }
 
