@@ -81,7 +81,7 @@ class Corpus:
 
 def gather() -> Corpus:
     """Everything that this machine has."""
-    found = [_own(), *_objects(), _selftests(), _samples_of_the_kernel()]
+    found = [_own(), Corpus(samples=operators(), missing=[]), *_objects(), _selftests(), _samples_of_the_kernel()]
     return Corpus(
         samples=[sample for one in found for sample in one.samples],
         missing=[why for one in found for why in one.missing],
@@ -96,6 +96,16 @@ def kernel_cases() -> list[KernelCase]:
 def own() -> list[Sample]:
     """Our own programs: those that need no other package."""
     return _own().samples
+
+
+def operators() -> list[Sample]:
+    """Programs of the kind that operators write, as for Linux."""
+    paths = sorted(ROOT.glob("tests/data/operators/*.c"))
+    return [
+        one
+        for path in paths
+        for one in _samples("operators", str(path.relative_to(ROOT)), compile_c(path), "linux-xdp")
+    ]
 
 
 def judge(sample: Sample, analyser: Path, platform: Platform | None = None) -> OurVerdict:
