@@ -1,4 +1,4 @@
-"""Writes the seeds of `fuzz_coap`, `fuzz_envelope`, `fuzz_boot` and `fuzz_maps`, one folder each, from real messages of real encoders.
+"""Writes the seeds of the fuzzers of the control channel, one folder each, from real messages of real encoders.
 
 python tests/fuzz/control_seeds.py CORPUS && build/bin/tests/fuzz_coap -max_total_time=20 CORPUS/coap
 """
