@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "guest/bpf/helpers.hpp"
+#include "guest/bpf/map_array.hpp"
 
 namespace unibpf {
 namespace {
@@ -42,16 +43,19 @@ Status Loader::build_maps(const MapPlan& plan, const Program* running, MapReport
         TRY(build_map(i, plan, running, report.maps[i]));
         report.count = i + 1;
     }
-    return done();
+    return fill_maps();
 }
 
-// Read-only data belongs to the program's text, not to its state: it always comes from the new bundle.
+// Read-only data, functions and maps in maps belong to the program's text, not to its state: they always come from the new bundle.
+// The maps inside a map of maps are maps of the bundle, kept or made like all others.
 Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome) {
     const BundleMap& spec = bundle_.maps[index];
     const MapPolicyEntry* entry = entry_for(plan, spec.name);
     const MapPolicy policy = entry != nullptr ? entry->policy : MapPolicy::keep;
     if (policy == MapPolicy::migrate) return Error{"map-policy", "migration of map entries is not offered", index};
-    const bool constant = (spec.flags & abi::map_flag_rdonly_prog) != 0;
+    const abi::Holds holds = abi::find_map_type(spec.type)->holds;
+    const bool refers = holds == abi::Holds::programs || holds == abi::Holds::maps;
+    const bool constant = refers || (spec.flags & abi::map_flag_rdonly_prog) != 0;
     const MapRef* old = nullptr;
     if (running != nullptr && !constant) {
         for (const MapRef& map : running->maps()) {
@@ -69,8 +73,47 @@ Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* 
     return done();
 }
 
-Result<Owned<Program>> Loader::link() {
+const Function& Program::function_at(std::uint64_t start) const {
+    const auto before = [](const Function& function, std::uint64_t at) { return function.start < at; };
+    return *std::lower_bound(functions().begin(), functions().end(), start, before);
+}
+
+Status Loader::link_functions(const ProgramShape& shape) {
+    program_->functions_ = make_array<Function>(shape.count);
+    if (!program_->functions_) return Error{"memory", "the heap has no room for the functions", shape.count};
+    for (std::size_t i = 0; i < shape.count; ++i) {
+        const std::size_t end = i + 1 < shape.count ? shape.starts[i + 1] : bundle_.size();
+        program_->functions_[i] = {shape.starts[i], static_cast<std::uint32_t>(end) - shape.starts[i]};
+    }
+    return done();
+}
+
+// What a map holds from the start, once all maps are there.
+Status Loader::fill_maps() {
+    for (std::size_t i = 0; i < bundle_.map_count; ++i) {
+        Map& map = *program_->maps_[i];
+        const bool programs = map.holds() == abi::Holds::programs;
+        if (map.holds() == abi::Holds::maps) map.refer_to(program_->maps());
+        TRY(each_entry(bundle_.maps[i], [&](const InitialEntry& entry) -> Status {
+            if (programs) static_cast<ArrayMap&>(map).set_program(entry.index, entry.target);
+            else TRY(fill_map_of_maps(map, entry));
+            return done();
+        }));
+    }
+    return done();
+}
+
+// Keys of a hash are numbers here, as libbpf makes them of the places in `.values`.
+Status Loader::fill_map_of_maps(Map& map, const InitialEntry& entry) {
+    const auto bytes = [](const std::uint32_t& number) { return reinterpret_cast<const std::uint8_t*>(&number); };
+    if (map.key_size() != sizeof entry.index) return Error{"load", "a map with initial entries has keys that are not 4 bytes long", map.key_size()};
+    if (map.update(bytes(entry.index), bytes(entry.target), abi::update_any) == 0) return done();
+    return Error{"load", "an initial entry of a map of maps does not fit", entry.index};
+}
+
+Result<Owned<Program>> Loader::link(const ProgramShape& shape) {
     Program& program = *program_;
+    TRY(link_functions(shape));
     program.kind_ = bundle_.kind;
     program.name_size_ = static_cast<std::uint8_t>(bundle_.name.size());
     std::memcpy(program.name_, bundle_.name.data(), bundle_.name.size());
@@ -83,6 +126,10 @@ Result<Owned<Program>> Loader::link() {
         if (operation == Operation::count) return Error{"load", "instruction was not validated", i};
         in->opcode = static_cast<std::uint8_t>(operation);
         if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(helper_index(static_cast<std::uint32_t>(in->imm)));
+        if (operation == Operation::op_call_local) {
+            const Function& callee = program.function_at(static_cast<std::uint64_t>(static_cast<std::int64_t>(i) + 1 + in->imm));
+            in->imm = static_cast<std::int32_t>(&callee - program.functions_.data());
+        }
         if (describe(operation).category != Category::load_imm64) continue;
         program.code_[i + 1] = bundle_.instruction(i + 1);
         link_imm64(in, i, operation);

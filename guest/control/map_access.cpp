@@ -110,9 +110,7 @@ Status check_release(const ProgramSlot& slot, Bytes wanted) {
 
 bool copy_value(Map& map, Bytes key, std::span<std::uint8_t> value) {
     const platform::NoPreempt whole;
-    const std::uint8_t* held = map.lookup(key.data());
-    if (held != nullptr) std::copy_n(held, value.size(), value.begin());
-    return held != nullptr;
+    return map.read(key.data(), value.data());
 }
 
 bool copy_next(const Map& map, std::uint32_t& cursor, std::span<std::uint8_t> key, std::span<std::uint8_t> value) {

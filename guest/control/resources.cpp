@@ -4,6 +4,7 @@
 
 #include "guest/control/answers.hpp"
 #include "guest/control/map_access.hpp"
+#include "guest/control/ring_access.hpp"
 #include "guest/control/status.hpp"
 
 namespace unibpf {
@@ -223,6 +224,7 @@ Status ControlResources::roll_back(Call& call, cbor::Writer& writer) {
 
 Status ControlResources::dump(Call& call, cbor::Writer& writer) {
     Map& map = *TRY(map_of(*TRY(slot_of(call)), call.map));
+    if (is_ring(map)) return write_ring_dump(writer, map, call.body);
     return write_map_dump(writer, map, TRY(read_map_query(call.body)));
 }
 

@@ -1,5 +1,6 @@
 #include "guest/packet/packet.hpp"
 
+#include <cstring>
 #include <new>
 
 #include "guest/platform/platform.hpp"
@@ -9,12 +10,14 @@ namespace unibpf {
 bool Packet::push(std::uint16_t n) {
     if (n > headroom()) return false;
     head_ = static_cast<std::uint16_t>(head_ - n);
+    metadata_ = 0;
     return true;
 }
 
 bool Packet::pull(std::uint16_t n) {
     if (n > length()) return false;
     head_ = static_cast<std::uint16_t>(head_ + n);
+    metadata_ = 0;
     return true;
 }
 
@@ -30,9 +33,18 @@ bool Packet::trim(std::uint16_t n) {
     return true;
 }
 
+bool Packet::move_head(std::int32_t by) {
+    const std::int32_t head = head_ + by;
+    if (head - metadata_ < kFirst || head > tail_) return false;
+    if (metadata_ != 0) std::memmove(slot() + head - metadata_, data() - metadata_, metadata_);
+    head_ = static_cast<std::uint16_t>(head);
+    return true;
+}
+
 void Packet::reset() {
     head_ = kStart;
     tail_ = kStart;
+    metadata_ = 0;
     arrival_ns = 0;
     network_offset = kNoOffset;
     input_nic = 0;

@@ -34,9 +34,22 @@ Result<Owned<Program>> load(const Bytes& bytes, bool native) {
     TRY(validate_program(view, shape));
     Loader loader{view};
     TRY(loader.build_maps({}, nullptr, report));
-    Owned<Program> program = TRY(loader.link());
-    if (native) program->set_native(TRY(jit::compile(program->code(), shape)));
+    Owned<Program> program = TRY(loader.link(shape));
+    if (!native) TRY(prepare(*program));
+    else program->set_native(TRY(jit::compile(program->code(), shape)));
     return program;
+}
+
+// Empty, or what is wrong with an entry that was asked for.
+std::string set_entries(const Program& program, const std::vector<Preset>& presets) {
+    for (const Preset& preset : presets) {
+        Map* map = program.find_map(preset.map);
+        if (map == nullptr) return "the program has no map `" + preset.map + "`";
+        if (preset.key.size() != map->key_size() || preset.value.size() != map->value_size()) return "an entry of `" + preset.map + "` has other sizes";
+        const long result = map->update(preset.key.data(), preset.value.data(), abi::update_any);
+        if (result != 0) return "map `" + preset.map + "` does not take the entry (error " + std::to_string(-result) + ")";
+    }
+    return {};
 }
 
 PacketPtr packet_of(const Bytes& bytes) {
@@ -58,7 +71,7 @@ Stop execute(Machine& machine, const Options& options) {
 
 void record(RunReport& report, const Machine& machine, Packet& packet) {
     report.code = machine.r0;
-    report.instructions = machine.executed;
+    report.instructions = machine.executed();
     report.trap = machine.trap;
     report.packet = hex(packet.data(), packet.length());
 }
@@ -84,16 +97,17 @@ RunReport run_packet(const Program& program, const Bytes& bytes, const Options& 
 RunReport run_in_place(const Program& program, const Bytes& bytes, const Options& options) {
     RunReport report;
     PacketPtr packet = packet_of(bytes);
-    const auto start = Clock::now();
+    Machine machine{program, *packet, options.budget};
     std::uint64_t runs = 0;
-    do {
-        Machine machine{program, *packet, options.budget};
-        report.stop = execute(machine, options);
-        ++runs;
-        if (runs < options.repeat && report.stop == Stop::exit) continue;
-        report.ns = mean_ns(Clock::now() - start, runs);
-        record(report, machine, *packet);
-    } while (runs < options.repeat && report.stop == Stop::exit);
+    Stop stop = Stop::exit;
+    const auto start = Clock::now();
+    for (const std::uint64_t repeat = options.repeat; runs < repeat && stop == Stop::exit; ++runs) {
+        machine.begin(*packet);
+        stop = execute(machine, options);
+    }
+    report.ns = mean_ns(Clock::now() - start, runs);
+    report.stop = stop;
+    record(report, machine, *packet);
     return report;
 }
 
@@ -116,6 +130,10 @@ int run(const Options& options) {
         return 1;
     }
     const Program& program = *loaded.value();
+    if (const std::string wrong = set_entries(program, options.presets); !wrong.empty()) {
+        std::cerr << "error: " << wrong << "\n";
+        return 2;
+    }
     std::FILE* output = separate_output_from_console();
     bool stopped = false;
     for (std::size_t i = 0; i < options.packets.size(); ++i) {
