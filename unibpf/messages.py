@@ -448,7 +448,8 @@ class GuestStatus(Message, frozen=True, kw_only=True):
 class MapDump(Message, frozen=True, kw_only=True):
     """A map's content, keys and values in hex, as much as a message takes; `next` is the cursor to go on from, 0 at the end.
 
-    A dump is no snapshot: packets go on changing the map meanwhile.
+    A dump is no snapshot: packets go on changing the map meanwhile. Entries of a ring are its records, oldest first, without
+    keys; asked with `cursor` = `position` it gives back their room. `lost` records found it full.
     """
 
     name: str
@@ -457,3 +458,5 @@ class MapDump(Message, frozen=True, kw_only=True):
     value_size: int
     entries: list[tuple[str, str]] = []
     next: int = 0
+    position: int = 0
+    lost: int = 0
