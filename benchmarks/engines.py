@@ -2,9 +2,9 @@
 
 Every engine repeats a run on the packet as the run before left it (what BPF_PROG_TEST_RUN does), with a fresh context each
 time, and the repetitions are timed as one. `unibpf-run` does it as an element does a batch: one machine, whose context is set
-anew for each packet (`Machine::begin`); the harness of the host's code does the same with its context. Rounds go through all engines in turn, so that a busy host is busy for all; what
-is shown is the fastest round, and ratios are of one run of this benchmark. A figure counts only if all engines
-came to the same verdict and the same packet; otherwise there is none.
+anew for each packet (`Machine::begin`); the harness of the host's code does the same with its context. Rounds go through all
+engines in turn, so that a busy host is busy for all; what is shown is the fastest round, and ratios are of one run of this
+benchmark. A figure counts only if all engines came to the same verdict and the same packet; otherwise there is none.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Loading: what the JIT takes to compile, and the memory of a loaded program.
 
 `unibpf-run --loads` loads as a slot does when it stages, on the host build; the fastest time counts. Compiling is measured on a
-generated firewall (`benchmarks/firewall.py`), large enough that the system calls for code pages do not show, which a guest's own
-page table does not have. Memory is what the guest's heap and code pages give for the catalogue's firewall.
+generated firewall (`benchmarks/firewall.py`), large enough that the system calls for code pages do not show, which a guest does
+not make. Memory is what the guest's heap and code pages give for the catalogue's firewall.
 """
 
 import json
@@ -37,7 +37,8 @@ def measure() -> list[Figure]:
                how="the same"),
         Figure(name="native code, per instruction", value=many["native_bytes"] / size, unit="bytes", how="the same"),
         Figure(name="memory of a program: code", value=one["code_bytes"], unit="bytes", how=of_one),
-        Figure(name="memory of a program: native code", value=one["native_bytes"], unit="bytes", how="the same, in pages of 4 KiB"),
+        Figure(name="memory of a program: native code", value=one["native_bytes"], unit="bytes",
+               how="the same, in pages of 4 KiB"),
         Figure(name="memory of a program: maps", value=one["map_bytes"], unit="bytes", how="the same, with its own record"),
     ]  # fmt: skip
 
