@@ -33,10 +33,11 @@ struct Options {
 };
 
 inline constexpr const char* usage =
-    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--engine interpreter|jit]\n"
+    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--entries FILE] [--engine interpreter|jit]\n"
     "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
     "                         [--set MAP=KEY:VALUE]... [--maps] [--json]\n"
-    "       unibpf-run --opcodes\n";
+    "       unibpf-run --opcodes\n"
+    "--packets: a packet a line, hex; --entries: an entry of a map a line, as for --set\n";
 
 // Nothing, with a sentence in `error`, when the arguments make no sense.
 std::optional<Options> parse_options(int argc, char** argv, std::string& error);

@@ -167,7 +167,7 @@ def small_shapes() -> list[str]:
         calls_that_explode(2, 3),
         many_functions(4, 6),
         backwards(40),
-        irreducible(60),
+        irreducible(24),
         joins_with_many_symbols(200),
         packet_cursor(60),
     ]

@@ -1,4 +1,4 @@
-"""`unibpf map dump|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
+"""`unibpf map dump|drain|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
 
 import json as json_text
 import sys
@@ -52,6 +52,10 @@ def print_dump(dump: Dump, *, json: bool) -> None:
     """Entries on stdout."""
     if json:
         emit_json(dump)
+        return
+    if dump.position is not None:
+        emit_table(("record",), [(f"hex:{entry.value}",) for entry in dump.entries])
+        progress(f"{dump.lost} records lost; `--received {dump.position}` gives the next ones and forgets these")
         return
     shape = layout.parse(dump.layout) if dump.layout is not None else None
     rows = [

@@ -55,7 +55,7 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Dump(msgspec.Struct, kw_only=True):
-    """What `map dump --json` and `map get --json` print."""
+    """What `map dump --json` and `map get --json` print; `position` and `lost` are a ring's."""
 
     map: str
     type: int
@@ -63,6 +63,8 @@ class Dump(msgspec.Struct, kw_only=True):
     value_size: int
     layout: str | None
     entries: list[Entry]
+    position: int | None = None
+    lost: int = 0
 
 
 class Changed(msgspec.Struct, kw_only=True):
@@ -96,16 +98,16 @@ class View:
         self._found = found
         self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
 
-    async def dump(self, *, nonzero: bool = False) -> Dump:
-        """All entries, or those whose value is not all zeroes."""
+    async def dump(self, *, nonzero: bool = False, received: int = 0) -> Dump:
+        """All entries, or those whose value is not all zeroes; of a ring, the records behind `received`."""
         entries: list[Entry] = []
-        cursor = 0
+        cursor = received
         while True:
             page = await self._ask(cursor=cursor)
             entries += [entry for entry in self._entries(page) if entry.value.strip("0") or not nonzero]
             cursor = page.next
             if cursor == 0:
-                return self._dump(entries)
+                return self._dump(entries, position=page.position, lost=page.lost)
 
     async def drain(self) -> AsyncIterator[MapDump]:
         """A ring's records, until there are none; each page is acknowledged by asking for the next one."""
@@ -117,7 +119,7 @@ class View:
             if not page.entries and position == page.position:
                 return
             yield page
-            position = page.position
+            position = page.position or 0
 
     async def get(self, key: Any) -> Dump:
         """The entry of one key, or none."""
@@ -174,7 +176,7 @@ class View:
             Entry(key=key, value=value, fields=layout.decode(shape, bytes.fromhex(value))) for key, value in page.entries
         ]
 
-    def _dump(self, entries: list[Entry]) -> Dump:
+    def _dump(self, entries: list[Entry], *, position: int | None = None, lost: int = 0) -> Dump:
         row = self._found.row
         return Dump(
             map=row.name,
@@ -183,6 +185,8 @@ class View:
             value_size=row.value_size,
             layout=self._found.layout,
             entries=entries,
+            position=position,
+            lost=lost,
         )
 
 

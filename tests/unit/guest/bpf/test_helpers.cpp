@@ -52,7 +52,9 @@ struct Bench {
         Loader loader{view};
         MapReport report;
         REQUIRE(loader.build_maps({}, nullptr, report).ok());
-        program = loader.link().value();
+        ProgramShape shape;
+        REQUIRE(validate_program(view, shape).ok());
+        program = loader.link(shape).value();
         REQUIRE(packet->put(length));
         machine = make<Machine>(*program, *packet, 1000U);
         std::memset(machine->stack, 0, sizeof machine->stack);
