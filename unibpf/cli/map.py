@@ -1,4 +1,4 @@
-"""`unibpf map dump|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
+"""`unibpf map dump|drain|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
 
 import json as json_text
 import sys
