@@ -451,8 +451,9 @@ class GuestStatus(Message, frozen=True, kw_only=True):
 class MapDump(Message, frozen=True, kw_only=True):
     """A map's content, keys and values in hex, as much as a message takes; `next` is the cursor to go on from, 0 at the end.
 
-    A dump is no snapshot: packets go on changing the map meanwhile. Of a ring (ring buffer, perf event array) it has the
-    records that wait, with empty keys, and the `position` behind them; `lost` is how many found the ring full.
+    A dump is no snapshot: packets go on changing the map meanwhile. Entries of a ring (ring buffer, perf event array) are its
+    records, oldest first, without keys, and `position` is behind them: asked with it as `cursor`, the guest gives back their
+    room. `lost` records found the ring full.
     """
 
     name: str

@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "guest/run/load.hpp"
+#include "guest/run/loading.hpp"
 #include "guest/run/options.hpp"
 #include "guest/run/report.hpp"
 
@@ -98,17 +99,27 @@ RunReport run_in_place(const Program& program, const Bytes& bytes, const Options
     return report;
 }
 
+int refused(const Error& error) {
+    std::cerr << "error[" << error.rule << "]: " << error.text << " (got " << error.value << ")\n";
+    return 1;
+}
+
+int print_loading(const Bytes& bundle, std::uint64_t times) {
+    const auto costs = measure_loading(bundle, times);
+    if (!costs.ok()) return refused(costs.error());
+    std::cout << costs.value();
+    return 0;
+}
+
 int run(const Options& options) {
     const auto bytes = read_bundle(options.bundle);
     if (!bytes) {
         std::cerr << "error: cannot read `" << options.bundle << "`\n";
         return 2;
     }
+    if (options.loads > 0) return print_loading(*bytes, options.loads);
     const auto loaded = load_bytes(*bytes, options.jit);
-    if (!loaded.ok()) {
-        std::cerr << "error[" << loaded.error().rule << "]: " << loaded.error().text << " (got " << loaded.error().value << ")\n";
-        return 1;
-    }
+    if (!loaded.ok()) return refused(loaded.error());
     const Program& program = *loaded.value();
     if (const std::string wrong = set_entries(program, options.presets); !wrong.empty()) {
         std::cerr << "error: " << wrong << "\n";

@@ -16,7 +16,7 @@ from unibpf.messages import Kind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 guest_app = typer.Typer(no_args_is_help=True, help="Guests: apply, list, show, delete.")
-map_app = typer.Typer(no_args_is_help=True, help="Maps of running guests: dump, get, set, delete.")
+map_app = typer.Typer(no_args_is_help=True, help="Maps of running guests: dump, drain, get, set, delete.")
 bus_app = typer.Typer(no_args_is_help=True, help="The bus: keys, server configuration, streams and buckets.")
 app.add_typer(guest_app, name="guest")
 app.add_typer(map_app, name="map")
@@ -332,6 +332,14 @@ def map_get(
     found = maps.run_on(guest, element, name, lambda view: view.get(read_word(key)))
     maps.print_dump(found, json=json)
     raise SystemExit(int(Exit.OK if found.entries else Exit.REFUSED))
+
+
+@map_app.command("drain")
+def map_drain(guest: GuestName, element: ElementName, name: MapName, json: Json = False) -> None:
+    """The records of a ring buffer; what was printed is taken out of it."""
+    from unibpf.cli import map as maps
+
+    maps.run_on(guest, element, name, lambda view: maps.print_records(view, json=json))
 
 
 @map_app.command("set", context_settings={"ignore_unknown_options": True})

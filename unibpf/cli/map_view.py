@@ -5,7 +5,7 @@ release: if another one becomes active meanwhile, the guest refuses it, and no v
 """
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +30,7 @@ from unibpf.messages import (
     MapStatus,
 )
 
+RING_TYPES: Final = frozenset({4, 27})  # BPF_MAP_TYPE_PERF_EVENT_ARRAY, _RINGBUF
 PATIENCE: Final = 20.0  # seconds: a large dump or change is many blocks
 
 Words = tuple[Any, Any]  # key and value as written; value None deletes
@@ -107,6 +108,18 @@ class View:
             cursor = page.next
             if cursor == 0:
                 return self._dump(entries, position=page.position, lost=page.lost)
+
+    async def drain(self) -> AsyncIterator[MapDump]:
+        """A ring's records, until there are none; each page is acknowledged by asking for the next one."""
+        if self._found.row.type not in RING_TYPES:
+            raise MapError(f"`{self._found.row.name}` is no ring", "`unibpf map dump` shows other maps")
+        position = 0
+        while True:
+            page = await self._ask(cursor=position)
+            if not page.entries and page.position in (None, position):
+                return
+            yield page
+            position = page.position or 0  # a ring always says it
 
     async def get(self, key: Any) -> Dump:
         """The entry of one key, or none."""
