@@ -47,6 +47,7 @@ POLICY: Final = {
 # Why the kernel refuses what we call safe, by a part of the program's name and the kernel's last word. What it says of memory
 # is explained program by program: a new one has to be looked at.
 KERNEL_ONLY: Final = {
+    "errno 9": "libbpf loads one program for this table, and cannot put the others of its chain into the program array",
     "errno 22": "a loader makes all maps of an object, our front end those that the program names",
     "libbpf cannot open": "a question of form: libbpf wants more of an object than programs and maps",
     "combined stack size": "8 frames of 512 bytes are a guest's limit, Linux gives 512 bytes to all frames together",
