@@ -93,8 +93,8 @@ struct Checker {
         const bool equality = insn.condition == Condition::eq || insn.condition == Condition::ne;
         const Value& pointer = left.is_number() ? right : left;
         const bool whole = insn.width == 64 || state.is_short_address(pointer, options.platform);
-        const bool is_half = pointer.kind == Kind::packet_address && (pointer.object & low_half) != 0;  // which may be 0
-        if (number.is_null() && equality && whole && !is_half) return std::nullopt;
+        // Half of a packet's address may be 0, which tells nothing (transformer_control.cpp).
+        if (number.is_null() && equality && (whole || pointer.is_packet_address())) return std::nullopt;
         const Register culprit = left.is_number() ? insn.right.reg : insn.left;
         return fault(Rule::pointer_leak, "comparison of an address with a number", culprit, "compare pointers only with null or with pointers into the same object");
     }

@@ -10,6 +10,13 @@ constexpr std::int64_t least_offset = -0xffff, largest_offset = std::int64_t{1} 
 
 bool is_zero(const Value& value) { return value.is_constant() && value.delta == 0; }
 
+// Only the low half of an address is compared, on platforms where that may be 0.
+bool is_half(const State& state, const Branch& branch, const Value& pointer, Platform platform) {
+    if (!pointer.is_packet_address()) return false;
+    const bool cut = pointer.kind == Kind::packet_address && (pointer.object & low_half) != 0;
+    return cut || (branch.width == 32 && !state.is_short_address(pointer, platform));
+}
+
 // A pointer against null: only equality gets here.
 bool follow_null(State& state, const Value& pointer, bool is_null) {
     if (!pointer.may_be_null()) return !is_null;
@@ -48,6 +55,7 @@ bool follow(State& state, const Branch& branch, bool taken, const Options& optio
     const Value right = branch.right.is_register ? state.registers[branch.right.reg] : Value::constant(static_cast<std::uint64_t>(branch.right.imm));
     if (left.is_number() && right.is_number()) return state.assume(branch.condition, branch.width, taken, left, right);
     if (is_zero(left) || is_zero(right)) {
+        if (is_half(state, branch, is_zero(left) ? right : left, options.platform)) return true;
         return follow_null(state, is_zero(left) ? right : left, (branch.condition == Condition::eq) == taken);
     }
     return follow_pointers(state, branch, taken, left, right, options.platform);
