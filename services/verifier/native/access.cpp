@@ -29,6 +29,7 @@ struct AccessChecker {
             case Kind::number: return number_as_pointer(span);
             case Kind::context: return view.fault(Rule::context_access, span.what + " needs memory other than the context", span.reg);
             case Kind::packet: return packet(span);
+            case Kind::remnant: return remnant(span);
             case Kind::stack: return stack(span);
             case Kind::map_value: return map_value(span);
             case Kind::map_key: return map_key(span);
@@ -40,6 +41,11 @@ struct AccessChecker {
                 return view.fault(Rule::pointer_kind, span.what + " through a map handle", span.reg, "use `bpf_map_lookup_elem` to reach the map's values");
         }
         __builtin_unreachable();
+    }
+
+    Outcome remnant(const Span& span) const {
+        if (span.pointer.is_half()) return view.fault(Rule::pointer_kind, span.what + " through " + register_name(span.reg) + ", which holds half an address", span.reg, "keep the pointer in a 64-bit variable");
+        return view.fault(Rule::packet_bounds, span.what + " through " + register_name(span.reg) + ", which points to where the packet was before a helper moved it", span.reg, "load `data` and `data_end` anew after the call");
     }
 
     Outcome number_as_pointer(const Span& span) const {

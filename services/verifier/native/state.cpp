@@ -46,7 +46,9 @@ State State::entry(Platform platform) {
 
 void State::forget_packet(Platform platform) {
     each_value([](Value& value) {
-        if (value.kind == Kind::packet) value = {};
+        if (!value.is_packet_address()) return;
+        const bool is_older = value.kind == Kind::remnant && (value.object & remnant_old) != 0;
+        value = is_older || value.may_be_null() ? Value{} : value.remnant(remnant_old);
     });
     // Values that hold the old size or a distance keep it under new names; the three fixed symbols start afresh.
     for (const Symbol fixed : {packet_size, meta_start}) {

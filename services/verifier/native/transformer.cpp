@@ -41,12 +41,18 @@ struct Transformer {
     void operator()(const Compute& insn) {
         const Value left = reg(insn.dst), right = operand(insn.src);
         if (insn.op == Alu::mov) {
-            reg(insn.dst) = insn.width == 64 || right.is_pointer() ? right : truncate(right, 4);
+            reg(insn.dst) = insn.width == 64 ? right : low_half(right);
         } else if (left.is_number() && right.is_number()) {
             reg(insn.dst) = numbers(insn, left, right);
         } else {
             reg(insn.dst) = pointers(insn, left, right);
         }
+    }
+
+    // Addresses that fit 32 bits stay what they are; the checker lets no others but the packet's come here.
+    Value low_half(const Value& value) {
+        if (!value.is_pointer()) return truncate(value, 4);
+        return state.is_short_address(value, options.platform) ? value : value.remnant(remnant_half);
     }
 
     Value numbers(const Compute& insn, const Value& left, const Value& right) {
@@ -138,13 +144,6 @@ struct Transformer {
     void operator()(const LoadFunction& insn) { reg(insn.dst) = Value::pointer(Kind::function, insn.target); }
 
     // --- memory
-
-    static Scalar of_bytes(unsigned bytes, bool sign) {
-        if (bytes == 8) return Scalar::top();
-        const std::uint64_t limit = (std::uint64_t{1} << (bytes * 8)) - 1;
-        if (!sign) return Scalar::unsigned_range(0, limit);
-        return Scalar::signed_range(-static_cast<std::int64_t>(limit / 2) - 1, static_cast<std::int64_t>(limit / 2));
-    }
 
     void operator()(const Load& insn) {
         const Value base = reg(insn.base).moved(insn.offset);
@@ -284,6 +283,13 @@ struct Transformer {
 };
 
 }  // namespace
+
+Scalar of_bytes(unsigned bytes, bool sign) {
+    if (bytes == 8) return Scalar::top();
+    const std::uint64_t limit = (std::uint64_t{1} << (bytes * 8)) - 1;
+    if (!sign) return Scalar::unsigned_range(0, limit);
+    return Scalar::signed_range(-static_cast<std::int64_t>(limit / 2) - 1, static_cast<std::int64_t>(limit / 2));
+}
 
 void apply(State& state, const Insn& insn, const Setting& setting) {
     Transformer transformer{state, setting};

@@ -10,8 +10,9 @@ constexpr std::int64_t least_offset = -0xffff, largest_offset = std::int64_t{1} 
 
 bool is_zero(const Value& value) { return value.is_constant() && value.delta == 0; }
 
-// A pointer against null: only equality gets here.
-bool follow_null(State& state, const Value& pointer, bool is_null) {
+// A pointer against null: only equality gets here. The low half of an address may be 0 where the address is not.
+bool follow_null(State& state, const Value& pointer, bool is_null, bool whole) {
+    if (!whole) return true;
     if (!pointer.may_be_null()) return !is_null;
     state.assume_null(pointer.nullable, is_null);
     return true;
@@ -20,8 +21,8 @@ bool follow_null(State& state, const Value& pointer, bool is_null) {
 // Two pointers into the packet compare as their offsets do, as long as no address wraps.
 bool follow_pointers(State& state, const Branch& branch, bool taken, const Value& left, const Value& right, Platform platform) {
     const bool whole = branch.width == 64 || (state.is_short_address(left, platform) && state.is_short_address(right, platform));
-    const bool comparable = whole && left.kind == right.kind && left.object == right.object &&
-                            (left.kind == Kind::packet || left.kind == Kind::stack) && !left.may_be_null() && !right.may_be_null();
+    const bool has_offset = left.kind == Kind::stack || (left.is_packet_address() && !left.is_half());
+    const bool comparable = whole && left.kind == right.kind && left.object == right.object && has_offset && !left.may_be_null() && !right.may_be_null();
     if (!comparable) return true;
     const Value a = Value::number(left.symbol, left.delta), b = Value::number(right.symbol, right.delta);
     for (const Value& offset : {a, b}) {
@@ -48,7 +49,9 @@ bool follow(State& state, const Branch& branch, bool taken, const Options& optio
     const Value right = branch.right.is_register ? state.registers[branch.right.reg] : Value::constant(static_cast<std::uint64_t>(branch.right.imm));
     if (left.is_number() && right.is_number()) return state.assume(branch.condition, branch.width, taken, left, right);
     if (is_zero(left) || is_zero(right)) {
-        return follow_null(state, is_zero(left) ? right : left, (branch.condition == Condition::eq) == taken);
+        const Value& pointer = is_zero(left) ? right : left;
+        const bool whole = !pointer.is_half() && (branch.width == 64 || state.is_short_address(pointer, options.platform));
+        return follow_null(state, pointer, (branch.condition == Condition::eq) == taken, whole);
     }
     return follow_pointers(state, branch, taken, left, right, options.platform);
 }

@@ -28,6 +28,7 @@ enum class Kind : std::uint8_t {
     number,
     context,
     packet,
+    remnant,     // of a packet's address, good for distances only: object = RemnantBits
     stack,       // object = frame, 0 is the entry program's
     map_value,   // object = set of maps, bit by index: a value of one of them, of a map inside one of them, or a device
     map_key,     // object = set of maps, likewise; read-only, what bpf_for_each_map_elem hands to its callback
@@ -37,6 +38,9 @@ enum class Kind : std::uint8_t {
     socket,      // object = site of the call that found it
     function,    // object = instruction where it begins
 };
+
+// What became of a packet's address: the packet has been moved since, or only the low 32 bits are there.
+enum RemnantBits : std::uint64_t { remnant_old = 1, remnant_half = 2 };
 
 struct Value {
     Kind kind = Kind::uninitialised;
@@ -54,6 +58,9 @@ struct Value {
     bool operator==(const Value&) const = default;
     bool is_number() const { return kind == Kind::number; }
     bool is_pointer() const { return kind >= Kind::context; }
+    // An address in the packet or what is left of one.
+    bool is_packet_address() const { return kind == Kind::packet || kind == Kind::remnant; }
+    bool is_half() const { return kind == Kind::remnant && (object & remnant_half) != 0; }
     bool is_readable() const { return kind != Kind::uninitialised; }
     bool is_null() const { return is_constant() && delta == 0; }
     bool is_reference() const { return kind == Kind::record || kind == Kind::socket; }
@@ -62,6 +69,13 @@ struct Value {
     bool is_constant() const { return is_number() && symbol == zero_symbol; }
     bool may_be_null() const { return nullable != no_symbol; }
     std::uint64_t constant() const { return static_cast<std::uint64_t>(delta); }
+    // This packet address with the bits of a remnant.
+    Value remnant(std::uint64_t bits) const {
+        Value result = *this;
+        result.object = (kind == Kind::remnant ? object : 0) | bits;
+        result.kind = Kind::remnant;
+        return result;
+    }
     Value moved(std::int64_t by) const {
         Value result = *this;
         result.delta = static_cast<std::int64_t>(static_cast<std::uint64_t>(delta) + static_cast<std::uint64_t>(by));
