@@ -57,10 +57,11 @@ bool obligations_differ(const State& a, const State& b) {
     return a.lock != b.lock || !std::equal(a.references.begin(), a.references.end(), b.references.begin(), b.references.end(), same);
 }
 
-// A join would make `mixed` of two addresses.
+// A join would make `mixed` of two addresses, forget where in the stack one points, or to which map belongs the key beside it.
 bool loses_address(const Value& left, const Value& right) {
     if (!left.is_pointer() || !right.is_pointer()) return false;
-    return left.kind != right.kind || (left.object != right.object && !left.is_set());
+    if (left.kind == Kind::stack && right.kind == Kind::stack) return !(left == right);
+    return left.kind != right.kind || (left.object != right.object && (!left.is_set() || left.kind == Kind::map_handle));
 }
 
 // A test of the packet's size against a constant, or against an offset that both have, was decided differently.
