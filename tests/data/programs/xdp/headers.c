@@ -36,6 +36,11 @@ FILTER int mpls_stack(struct xdp_md *ctx) {
     return XDP_DROP;
 }
 
+// How many options are looked at; 40 are too many for the kernel, which follows each path through the loop.
+#ifndef OPTIONS
+#define OPTIONS 6
+#endif
+
 // RFC 791 3.1, options: one byte, or kind, length, data.
 FILTER int ipv4_options(struct xdp_md *ctx) {
     void *data = BEGIN(ctx), *end = END(ctx);
@@ -44,7 +49,7 @@ FILTER int ipv4_options(struct xdp_md *ctx) {
     __u32 bytes = ip->ihl * 4;
     if (bytes < sizeof *ip || (void *)ip + bytes > end) return XDP_DROP;
     __u8 *option = (void *)(ip + 1), *stop = (void *)ip + bytes;
-    for (int i = 0; i < 40 && option < stop; i++) {
+    for (int i = 0; i < OPTIONS && option < stop; i++) {
         if ((void *)(option + 2) > end) break;
         if (option[0] == 0) break;
         if (option[0] == 1) { option++; continue; }

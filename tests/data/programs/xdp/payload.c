@@ -3,6 +3,11 @@
 
 struct dns { __be16 id, flags, questions, answers, authorities, additions; };
 
+// How many bytes of a name are looked at. The kernel follows each path through the loop: 255 are too many for it.
+#ifndef NAME_BYTES
+#define NAME_BYTES 24
+#endif
+
 // RFC 1035 3.1: labels, each a length and its bytes, read byte by byte.
 FILTER int dns_name(struct xdp_md *ctx) {
     void *data = BEGIN(ctx), *end = END(ctx);
@@ -12,7 +17,7 @@ FILTER int dns_name(struct xdp_md *ctx) {
     __u8 *p = (void *)(dns + 1);
     __u32 hash = 5381;
     int left = 0, labels = 0;
-    for (int i = 0; i < 255; i++) {
+    for (int i = 0; i < NAME_BYTES; i++) {
         if ((void *)(p + 1) > end) return XDP_DROP;
         __u8 c = *p++;
         if (left == 0) {

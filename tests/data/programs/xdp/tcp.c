@@ -16,7 +16,7 @@ REWRITER int mss_clamp(struct xdp_md *ctx) {
     __u8 *option = (void *)(tcp + 1);
     __u32 bytes = tcp->doff * 4 - sizeof *tcp;
 #pragma clang loop unroll(disable)
-    for (__u32 i = 0, at = 0; i < 40; i++) {
+    for (__u32 i = 0, at = 0; i < 12; i++) {
         if (at >= bytes || at > 40) break;
         __u8 *p = option + at;
         if ((void *)p + 1 > end) break;
