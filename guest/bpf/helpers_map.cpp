@@ -57,11 +57,11 @@ Word perf_event_output(Word, Word map, Word flags, Word data, Word size, Machine
     const Word index = (flags & index_mask) == this_cpu ? 0 : flags & index_mask;
     const Word packet_bytes = flags >> 32 & packet_mask;
     if (flags >> 52 != 0) return failed(abi::einval);
-    if (packet_bytes > machine.packet.length()) return failed(abi::efault);
+    if (packet_bytes > machine.packet->length()) return failed(abi::efault);
     if (index >= map_of(map).max_entries()) return failed(abi::e2big);
     if (index != 0) return failed(abi::enoent);
     const auto record = bytes_of(data, size);
-    const bool written = ring_of(map).output(record, machine.packet.bytes().first(packet_bytes)) == 0;
+    const bool written = ring_of(map).output(record, machine.packet->bytes().first(packet_bytes)) == 0;
     return written ? 0 : failed(abi::enospc);
 }
 

@@ -73,7 +73,7 @@ Word xdp_adjust_tail(Word, Word by, Word, Word, Word, Machine& machine) {
     return 0;
 }
 
-Word xdp_get_buff_len(Word, Word, Word, Word, Word, Machine& machine) { return machine.packet.length(); }
+Word xdp_get_buff_len(Word, Word, Word, Word, Word, Machine& machine) { return machine.packet->length(); }
 
 namespace {
 
@@ -92,7 +92,7 @@ Word xdp_load_bytes(Word, Word from, Word to, Word size, Word, Machine& machine)
         std::memset(room_of(to), 0, bytes);  // the verifier counts it as written
         return failed(error);
     }
-    std::memmove(room_of(to), machine.packet.data() + offset, bytes);
+    std::memmove(room_of(to), machine.packet->data() + offset, bytes);
     return 0;
 }
 
@@ -100,7 +100,7 @@ Word xdp_store_bytes(Word, Word to, Word from, Word size, Word, Machine& machine
     const auto offset = static_cast<std::uint32_t>(to);
     const auto bytes = static_cast<std::uint32_t>(size);
     if (const int error = check_range(machine.packet, offset, bytes); error != 0) return failed(error);
-    std::memmove(machine.packet.data() + offset, bytes_of(from), bytes);
+    std::memmove(machine.packet->data() + offset, bytes_of(from), bytes);
     return 0;
 }
 

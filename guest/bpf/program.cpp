@@ -73,6 +73,21 @@ Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* 
     return done();
 }
 
+const Function& Program::function_at(std::uint64_t start) const {
+    const auto before = [](const Function& function, std::uint64_t at) { return function.start < at; };
+    return *std::lower_bound(functions().begin(), functions().end(), start, before);
+}
+
+Status Loader::link_functions(const ProgramShape& shape) {
+    program_->functions_ = make_array<Function>(shape.count);
+    if (!program_->functions_) return Error{"memory", "the heap has no room for the functions", shape.count};
+    for (std::size_t i = 0; i < shape.count; ++i) {
+        const std::size_t end = i + 1 < shape.count ? shape.starts[i + 1] : bundle_.size();
+        program_->functions_[i] = {shape.starts[i], static_cast<std::uint32_t>(end) - shape.starts[i]};
+    }
+    return done();
+}
+
 // What a map holds from the start, once all maps are there.
 Status Loader::fill_maps() {
     for (std::size_t i = 0; i < bundle_.map_count; ++i) {
@@ -96,8 +111,9 @@ Status Loader::fill_map_of_maps(Map& map, const InitialEntry& entry) {
     return Error{"load", "an initial entry of a map of maps does not fit", entry.index};
 }
 
-Result<Owned<Program>> Loader::link() {
+Result<Owned<Program>> Loader::link(const ProgramShape& shape) {
     Program& program = *program_;
+    TRY(link_functions(shape));
     program.kind_ = bundle_.kind;
     program.name_size_ = static_cast<std::uint8_t>(bundle_.name.size());
     std::memcpy(program.name_, bundle_.name.data(), bundle_.name.size());
@@ -110,6 +126,10 @@ Result<Owned<Program>> Loader::link() {
         if (operation == Operation::count) return Error{"load", "instruction was not validated", i};
         in->opcode = static_cast<std::uint8_t>(operation);
         if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(helper_index(static_cast<std::uint32_t>(in->imm)));
+        if (operation == Operation::op_call_local) {
+            const Function& callee = program.function_at(static_cast<std::uint64_t>(static_cast<std::int64_t>(i) + 1 + in->imm));
+            in->imm = static_cast<std::int32_t>(&callee - program.functions_.data());
+        }
         if (describe(operation).category != Category::load_imm64) continue;
         program.code_[i + 1] = bundle_.instruction(i + 1);
         link_imm64(in, i, operation);

@@ -1,7 +1,8 @@
 // Program: one loaded program, ready to run: code with every address filled in, its maps, its limits. Immutable once loaded.
 //
-// Loaded code is an array of Instruction whose opcode byte holds the Operation instead (one table look-up a dispatch less) and
-// whose lddw rows hold real addresses; nothing else differs from the bundle.
+// Loaded code is an array of Instruction whose opcode byte holds the Operation instead (one table look-up a dispatch less),
+// whose lddw rows hold real addresses, and whose calls hold positions, of a helper in abi::helpers or of a function in functions().
+// Nothing else differs from the bundle.
 #pragma once
 
 #include <array>
@@ -19,11 +20,20 @@
 
 namespace unibpf {
 
+// `length` instructions from `start` on.
+struct Function {
+    std::uint32_t start, length;
+};
+
 class Program {
   public:
     std::string_view name() const { return {name_, name_size_}; }
     abi::Kind kind() const { return kind_; }
     std::span<const Instruction> code() const { return code_.span(); }
+    std::span<Instruction> code_to_prepare() { return code_.span(); }  // before the first run
+    std::span<const Function> functions() const { return functions_.span(); }  // ascending; the first is the entry
+    // The function that starts at this instruction, which one does.
+    const Function& function_at(std::uint64_t start) const;
     std::span<const MapRef> maps() const { return {maps_.data(), map_count_}; }
     Map* find_map(std::string_view name) const;
     // Empty when the program is interpreted.
@@ -36,6 +46,7 @@ class Program {
     std::uint8_t name_size_ = 0;
     abi::Kind kind_ = abi::Kind::filter;
     OwnedArray<Instruction> code_;
+    OwnedArray<Function> functions_;
     std::array<MapRef, abi::max_maps> maps_;
     std::size_t map_count_ = 0;
     NativeCode native_;
@@ -52,9 +63,10 @@ class Loader {
   public:
     explicit Loader(const BundleView& bundle) : bundle_{bundle} {}
     Status build_maps(const MapPlan& plan, const Program* running, MapReport& report);  // rules map-policy, memory, load
-    Result<Owned<Program>> link();                                                      // rules memory, load
+    Result<Owned<Program>> link(const ProgramShape& shape);                             // rules memory, load
 
   private:
+    Status link_functions(const ProgramShape& shape);
     void link_imm64(Instruction* in, std::size_t index, Operation operation) const;
     Status fill_maps();
     static Status fill_map_of_maps(Map& map, const InitialEntry& entry);

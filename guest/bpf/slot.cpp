@@ -60,7 +60,7 @@ Status ProgramSlot::stage(std::span<const std::uint8_t> bundle, const MapPlan& p
     Owned<Program> program;
     {
         Stopwatch watch{report.load_start_ns, report.load_ns};
-        program = TRY(loader.link());
+        program = TRY(loader.link(*shape));
         TRY(choose_engine(*program, *shape));
     }
     report.map_count = maps->count;
@@ -83,11 +83,12 @@ Status ProgramSlot::check_identity(const BundleView& bundle) const {
 
 // `auto` takes the interpreter when there is no room for native code; `jit` never falls back.
 Status ProgramSlot::choose_engine(Program& program, const ProgramShape& shape) const {
-    if (options_.engine == EngineOption::interpreter) return done();
-    auto native = jit::compile(program.code(), shape);
-    if (native.ok()) program.set_native(std::move(native).value());
-    else if (options_.engine == EngineOption::jit) return native.error();
-    return done();
+    if (options_.engine != EngineOption::interpreter) {
+        auto native = jit::compile(program.code(), shape);
+        if (native.ok()) return program.set_native(std::move(native).value()), done();
+        if (options_.engine == EngineOption::jit) return native.error();
+    }
+    return prepare(program);
 }
 
 void ProgramSlot::collect() {
@@ -139,18 +140,26 @@ void ProgramSlot::retire(Owned<Program>&& program) {
     platform::panic("bpf slot: a third program retired without collect");
 }
 
-RunResult ProgramSlot::run(Packet& packet) {
-    ++counters_.packets;
-    if (!active_) {
-        ++counters_.no_program;
+RunResult ProgramSlot::Runner::run(Packet& packet) {
+    SlotCounters& counters = slot_.counters_;
+    ++counters.packets;
+    const Program* active = slot_.active_.get();
+    if (active == nullptr) {
+        ++counters.no_program;
         return {RunOutcome::no_program, 0};
     }
-    Machine machine{*active_, packet, options_.budget};
-    const Stop stop = active_->native() ? jit::run(machine) : interpret_trusting(machine);
-    if (probation_until_ns_ != 0) watch_probation(stop != Stop::exit);
-    if (stop == Stop::exit) return {RunOutcome::ok, static_cast<std::uint32_t>(machine.r0), machine.redirect_port};
-    ++(stop == Stop::budget ? counters_.budget : counters_.fault);
+    const Stop stop = execute(*active, packet);
+    if (slot_.probation_until_ns_ != 0) slot_.watch_probation(stop != Stop::exit);
+    if (stop == Stop::exit) return {RunOutcome::ok, static_cast<std::uint32_t>(machine_->r0), machine_->redirect_port};
+    ++(stop == Stop::budget ? counters.budget : counters.fault);
     return {stop == Stop::budget ? RunOutcome::budget : RunOutcome::fault, 0};
+}
+
+// Another program than before only after an activation or a rollback.
+Stop ProgramSlot::Runner::execute(const Program& active, Packet& packet) {
+    if (machine_ && &machine_->program == &active) machine_->begin(packet);
+    else machine_.emplace(active, packet, slot_.options_.budget);
+    return active.native() ? jit::run(*machine_) : interpret_trusting(*machine_);
 }
 
 void ProgramSlot::watch_probation(bool trapped) {

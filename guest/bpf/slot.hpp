@@ -15,10 +15,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "guest/bpf/abi.hpp"
+#include "guest/bpf/machine.hpp"
 #include "guest/bpf/map.hpp"
 #include "guest/bpf/program.hpp"
 #include "guest/core/heap.hpp"
@@ -98,8 +100,21 @@ class ProgramSlot {
     Status activate();
     Status rollback();
 
-    // Data path.
-    RunResult run(Packet& packet);
+    // Data path: one run; for a batch make one Runner.
+    RunResult run(Packet& packet) { return Runner{*this}.run(packet); }
+
+    // Runs packets one after the other on one machine. Lives no longer than a batch.
+    class Runner {
+      public:
+        explicit Runner(ProgramSlot& slot) : slot_{slot} {}
+        RunResult run(Packet& packet);
+
+      private:
+        Stop execute(const Program& active, Packet& packet);
+
+        ProgramSlot& slot_;
+        std::optional<Machine> machine_;  // of the program that was active at the last packet
+    };
 
     // Null when there is none.
     const ReleaseMeta* staged() const { return staged_ ? &staged_meta_ : nullptr; }

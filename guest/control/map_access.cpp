@@ -39,6 +39,11 @@ void write_dump(cbor::Writer& writer, const Map& map, const Entries& entries, st
     writer.uint(6), writer.uint(next);
 }
 
+// Programs come from the loader only, records from programs only.
+bool has_entries_by_key(const Map& map) {
+    return map.holds() == abi::Holds::values || map.holds() == abi::Holds::devices || map.holds() == abi::Holds::maps;
+}
+
 // One change of a request: without a value, the entry is deleted.
 struct Change {
     Bytes key;
@@ -104,9 +109,7 @@ Status check_release(const ProgramSlot& slot, Bytes wanted) {
 
 bool copy_value(Map& map, Bytes key, std::span<std::uint8_t> value) {
     const platform::NoPreempt whole;
-    const std::uint8_t* held = map.lookup(key.data());
-    if (held != nullptr) std::copy_n(held, value.size(), value.begin());
-    return held != nullptr;
+    return map.read(key.data(), value.data());
 }
 
 bool copy_next(const Map& map, std::uint32_t& cursor, std::span<std::uint8_t> key, std::span<std::uint8_t> value) {
@@ -167,6 +170,7 @@ Status write_map_dump(cbor::Writer& writer, Map& map, const MapQuery& query) {
 
     std::uint32_t cursor = query.cursor;
     if (query.key.has_value()) {
+        if (!has_entries_by_key(map)) return Error{"map-entry", "a map of this type has no values by key", map.type()};
         TRY(check_change(map, {*query.key, {}, true}));
         if (copy_value(map, *query.key, value)) entries.add(*query.key, value);
         cursor = 0;
@@ -182,6 +186,7 @@ Status write_map_dump(cbor::Writer& writer, Map& map, const MapQuery& query) {
 
 Status change_map(cbor::Writer& writer, const ProgramSlot& slot, Map& map, Bytes body, Steps& steps) {
     if (map.read_only()) return Error{"map-readonly", "the map is read-only data of the program"};
+    if (!has_entries_by_key(map)) return Error{"map-readonly", "the entries of a map of this type are not set from outside", map.type()};
     const Changes changes = TRY(read_changes(map, body));
     TRY(check_release(slot, changes.release));
 

@@ -70,10 +70,11 @@ BpfElement::Fate BpfElement::fate(const RunResult& result) const {
 
 void BpfElement::push(unsigned, Batch&& batch) {
     Batch kept;
+    ProgramSlot::Runner runner{*slot_};
     std::uint16_t ports[Batch::kCapacity];
     while (!batch.empty()) {
         PacketPtr packet = batch.pop_front();
-        const Fate fate = this->fate(slot_->run(*packet));
+        const Fate fate = this->fate(runner.run(*packet));
         if (fate.dropped) {
             drop(std::move(packet), fate.reason);
         } else {

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "guest/bpf/map_ring.hpp"
+
 namespace unibpf::run {
 namespace {
 
@@ -10,7 +12,19 @@ struct Entry {
     std::string key, value;
 };
 
+// What waits in a ring, with empty keys, as on the control channel.
+std::vector<Entry> records_of(const RingMap& ring) {
+    std::vector<Entry> records;
+    for (std::uint64_t position = ring.consumed(); position < ring.produced();) {
+        const RingMap::Step step = ring.read(position);
+        if (step.found) records.push_back({"", hex(step.record.data(), step.record.size())});
+        position = step.next;
+    }
+    return records;
+}
+
 std::vector<Entry> entries_of(const Map& map) {
+    if (map.holds() == abi::Holds::records || map.holds() == abi::Holds::events) return records_of(static_cast<const RingMap&>(map));
     std::vector<Entry> entries;
     std::vector<std::uint8_t> key(map.key_size()), value(map.value_size());
     std::uint32_t cursor = 0;
@@ -72,13 +86,15 @@ std::string report_json(const Program& program, const RunReport& report, bool wi
     char ns[32];
     std::snprintf(ns, sizeof ns, "%.1f", report.ns);
     return "{\"verdict\":" + quoted(verdict_name(program, report)) + ",\"verdict_code\":" + std::to_string(report.code) +
+           ",\"redirect_port\":" + (report.redirect_port == no_port ? "null" : std::to_string(report.redirect_port)) +
            ",\"packet\":" + quoted(report.packet) + ",\"instructions\":" + std::to_string(report.instructions) + ",\"ns\":" + ns +
            ",\"engine\":" + quoted(program.native() ? "jit" : "interpreter") +
            ",\"trap\":" + trap_json(report) + (with_maps ? ",\"maps\":" + maps_json(program) : "") + "}\n";
 }
 
 std::string report_text(const Program& program, const RunReport& report, bool with_maps) {
-    std::string text = verdict_name(program, report) + " (r0 = " + std::to_string(report.code) + "), " + std::to_string(report.instructions) +
+    const bool redirected = report.redirect_port != no_port;
+    std::string text = verdict_name(program, report) + (redirected ? " to port " + std::to_string(report.redirect_port) : "") + " (r0 = " + std::to_string(report.code) + "), " + std::to_string(report.instructions) +
                        " instructions, " + std::to_string(static_cast<std::uint64_t>(report.ns)) + " ns\n";
     if (report.stop != Stop::exit) {
         text += "stopped at instruction " + std::to_string(report.trap.instruction) + ": " + report.trap.text + "\n";

@@ -18,14 +18,14 @@ void run(const Program& program) {
     Machine machine{program, *packet, 5000};
     std::memset(machine.stack, 0, sizeof machine.stack);
     const Stop stop = interpret(machine, Policy::checking);
-    if (stop != Stop::budget && machine.executed > machine.budget) std::abort();
+    if (stop != Stop::budget && machine.executed() > machine.budget) std::abort();
 }
 
-void load_and_run(const BundleView& view) {
+void load_and_run(const BundleView& view, const ProgramShape& shape) {
     static MapReport report;
     Loader loader{view};
     if (!loader.build_maps({}, nullptr, report).ok()) return;
-    const auto program = loader.link();
+    const auto program = loader.link(shape);
     if (program.ok()) run(*program.value());
 }
 
@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static BundleView view;
     static ProgramShape shape;
     const std::size_t used = Heap::system().used();
-    if (decode_bundle({data, size}, view).ok() && validate_program(view, shape).ok()) load_and_run(view);
+    if (decode_bundle({data, size}, view).ok() && validate_program(view, shape).ok()) load_and_run(view, shape);
     if (Heap::system().used() != used) std::abort();
     return 0;
 }

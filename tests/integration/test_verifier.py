@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,8 +18,8 @@ from tests.support.services import ServiceProcess, eventually, running
 from unibpf import bundle, identity, subjects
 from unibpf.bus import Bus, Received
 from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
-from unibpf.messages import DeadLetter, Report, Verdict
-from unibpf.upload import Upload
+from unibpf.messages import DeadLetter, Report, SecondOpinion, Verdict
+from unibpf.upload import FUNCTION, Tail, Upload
 
 
 class Pipeline:
@@ -82,6 +83,16 @@ async def test_a_safe_program_is_verified_with_everything_that_the_signer_needs(
     assert await pipeline.bus.get_object(found.object, store=UPLOADED) == data
 
 
+async def test_the_pusher_says_the_kind_of_an_xdp_program_and_fills_its_program_arrays(pipeline: Pipeline) -> None:
+    data, tails = compiled("tails_by_loader"), (Tail("jmp_table", 2, "handler_a"),)
+    plain = await pipeline.verdict("plain", data, Upload(function="entry"))
+    chosen = await pipeline.verdict("chosen", data, Upload(function="entry", kind="rewriter", tails=tails))
+    assert (plain.verdict, plain.kind, chosen.verdict, chosen.kind) == ("safe", "filter", "safe", "rewriter")
+    assert chosen.bundle is not None
+    found = bundle.decode(await pipeline.bus.get_object(chosen.bundle))
+    assert (found.kind, [index for index, _ in found.maps[0].entries]) == ("rewriter", [2])
+
+
 async def test_the_verdict_is_signed_by_the_verifier(pipeline: Pipeline) -> None:
     event = await pipeline.event(await pipeline.push("pass", compiled("pass")), "pass")
     public = pipeline.nats.identities["verifier"].public_key
@@ -95,6 +106,39 @@ async def test_an_unsafe_program_is_rejected_with_its_source_line(pipeline: Pipe
     finding = (await pipeline.report(found)).findings[0]
     assert (finding.rule, finding.file, finding.line) == ("packet-bounds", "unsafe_parse.c", 10)
     assert "packet-bounds at unsafe_parse.c:10" in found.summary
+
+
+# PREVAIL is in no Debian package: the seam is its command line, and this stands for it. It knows the program by its function.
+PREVAIL = """#!/bin/sh
+test -s "$1" && test "$2" = xdp || exit 9
+case $3 in pass) exit 0 ;; *) echo "no proof of $3" >&2; exit 1 ;; esac
+"""
+
+
+@pytest.fixture
+async def doubting(nats: NatsFixture, bin_directory: Path, tmp_path: Path) -> AsyncIterator[Pipeline]:
+    (tmp_path / "prevail").write_text(PREVAIL)
+    (tmp_path / "prevail").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory), "UNIBPF_VERIFIER_ALSO": "prevail", "PATH": path}
+    async with (
+        running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
+        await nats.connect(PUSHER) as bus,
+    ):
+        yield Pipeline(nats, bus, service)
+
+
+async def test_a_second_verifier_is_asked_and_its_opinion_signed_with_the_verdict(doubting: Pipeline) -> None:
+    agreed = await doubting.verdict("pass", compiled("pass"))
+    assert agreed.also == [SecondOpinion(verifier="prevail", accepts=True, agrees=True)]
+    refused = await doubting.verdict("parse", compiled("parse"))
+    assert (refused.verdict, refused.also) == (
+        "safe",
+        [SecondOpinion(verifier="prevail", accepts=False, agrees=False, said="no proof of parse")],
+    )
+    assert (await doubting.report(refused)).also == refused.also
+    # what the front end refuses, nobody is asked about
+    assert (await doubting.verdict("bad", make("text-file"))).also == []
 
 
 @pytest.mark.parametrize(
@@ -171,6 +215,9 @@ async def test_the_endpoint_verifies_without_leaving_anything_behind(pipeline: P
         found = await cli.request(subjects.verify(), compiled("unsafe_parse"), Report)
         assert found.verdict == "unsafe"
         assert found.findings[0].rule == "packet-bounds"
+        assert found.findings[0].slice[-1].instruction == found.findings[0].instruction
+        several = await cli.request(subjects.verify(), compiled("several"), Report, headers={FUNCTION: "second"})
+        assert (several.verdict, several.program) == ("safe", "second")
         events = [event async for event in cli.history(EVENTS, "unibpf.v1.program.>")]
         assert len(events) == 1, "only the warm-up's verdict"
 

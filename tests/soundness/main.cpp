@@ -55,7 +55,7 @@ Result<Owned<Program>> load(const Bytes& bundle) {
     TRY(validate_program(view, shape));
     Loader loader{view};
     TRY(loader.build_maps({}, nullptr, report));
-    return loader.link();
+    return loader.link(shape);
 }
 
 // True if the run ended as the verdict promised.
@@ -67,14 +67,14 @@ bool run(const Program& program, const Bytes& bytes, const analyser::Report& rep
     std::memset(machine.stack, 0xa5, sizeof machine.stack);
     const Stop stop = interpret(machine, Policy::checking);
     ++tally.runs;
-    tally.instructions += machine.executed;
+    tally.instructions += machine.executed();
     const bool may_exceed = !report.instruction_bound || *report.instruction_bound > budget;
     if (stop != Stop::exit && !(stop == Stop::budget && may_exceed)) {
         std::printf("trap: %s at instruction %u, packet of %zu bytes\n", stop == Stop::budget ? "budget" : machine.trap.text, machine.trap.instruction, bytes.size());
         return false;
     }
-    if (report.instruction_bound && machine.executed > *report.instruction_bound) {
-        std::printf("bound: ran %llu instructions, promised at most %llu\n", static_cast<unsigned long long>(machine.executed),
+    if (report.instruction_bound && machine.executed() > *report.instruction_bound) {
+        std::printf("bound: ran %llu instructions, promised at most %llu\n", static_cast<unsigned long long>(machine.executed()),
                     static_cast<unsigned long long>(*report.instruction_bound));
         return false;
     }

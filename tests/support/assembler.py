@@ -32,13 +32,13 @@ class Assembler:
     def assemble(self, text: str) -> tuple[bytes, list[str]]:
         """Return the code and the name of the row that each instruction used."""
         lines, labels = self._read(text)
-        code = b""
+        code = bytearray()
         for row, operands in lines:
             code += _encode(row, operands, labels, len(code) // 8)
-        return code, [row["name"] for row, _ in lines]
+        return bytes(code), [row["name"] for row, _ in lines]
 
     def labels(self, text: str) -> dict[str, int]:
-        """Return the slot that each label stands for."""
+        """Return the instruction that each label stands at."""
         return self._read(text)[1]
 
     def _read(self, text: str) -> tuple[list[tuple[Row, list[str]]], dict[str, int]]:
@@ -73,9 +73,8 @@ def slot(opcode: int, *, dst: int = 0, src: int = 0, offset: int = 0, imm: int =
 
 def _encode(row: Row, operands: list[str], labels: dict[str, int], here: int) -> bytes:
     if row["category"] == "load_imm64":
-        label = operands[1] in labels
-        value = labels[operands[1]] - here - 1 & 0xFFFFFFFF if label else int(operands[1], 0)
-        high = int(operands[2], 0) if len(operands) > 2 else value >> 32
+        value = labels[operands[1]] - here - 1 if operands[1] in labels else int(operands[1], 0)
+        high = int(operands[2], 0) if len(operands) > 2 else 0 if row["name"] == "lddw_function" else value >> 32
         return slot(row["opcode"], dst=_register(operands[0]), src=row["src"], imm=value) + slot(0, imm=high)
     fields = {"dst": 0, "src": 0, "offset": 0, "imm": 0}
     if row["category"] in ("jump", "branch", "call_local"):

@@ -1,7 +1,7 @@
 // Emitter: x86-64 encodings (Intel SDM volume 2), as many as the JIT needs, into a fixed span.
 //
-// What does not fit is counted and not written: a run over an empty span measures. Encodings depend on operands only, never on
-// where they lie, so a second run over the same input has the same size.
+// What does not fit is counted and not written: a run over an empty span measures. Encodings depend on operands only (whether a
+// jump is short is an operand), never on where they lie, so a second run over the same input has the same size.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ enum class Flag : std::uint8_t { below = 2, above_equal = 3, equal = 4, not_equa
                                  less = 12, greater_equal = 13, less_equal = 14, greater = 15 };
 constexpr Flag opposite(Flag flag) { return static_cast<Flag>(static_cast<unsigned>(flag) ^ 1); }
 
-// An opcode: one byte, perhaps behind 0F, perhaps with the 16-bit prefix; `low` ones name byte registers, which need REX.
+// An opcode: one byte, perhaps behind 0F, perhaps with the 16-bit prefix; `low`: the register operand is a byte register, of
+// which spl bpl sil dil need REX.
 struct Op {
     std::uint8_t code;
     bool escape = false;
@@ -27,11 +28,26 @@ struct Op {
     bool low = false;
 };
 
+// A memory operand: base + index * scale + displacement. Index rsp means none: the CPU has no such index either.
+struct Memory {
+    Reg base;
+    std::int32_t displacement = 0;
+    Reg index = Reg::rsp;
+    std::uint8_t scale_bits = 0;  // index times 1 << scale_bits
+};
+
+// The VEX-encoded shifts of BMI2, by their mandatory prefix (SDM: pp field).
+enum class Bmi2 : std::uint8_t { shlx = 1, sarx = 2, shrx = 3 };
+
+// A jump has one of two sizes, and whoever emits it says which.
+enum class Reach : std::uint8_t { near, far };
+
 class Emitter {
   public:
     explicit Emitter(std::span<std::byte> out) : out_{out} {}
     std::size_t size() const { return size_; }
     bool fits() const { return size_ <= out_.size(); }
+    bool reached() const { return reached_; }  // every near jump reached its target
 
     void byte(unsigned value) {
         if (size_ < out_.size()) out_[size_] = static_cast<std::byte>(value);
@@ -43,21 +59,36 @@ class Emitter {
 
     // op with a register operand and a register-or-memory operand; `reg` may be an opcode extension (/0../7).
     void reg(Width width, Op op, unsigned reg, Reg rm) {
-        prefixes(width, op, reg, rm);
+        prefixes(width, op, reg, number(rm), 0, false);
         byte(0xc0 | (reg & 7) << 3 | (number(rm) & 7));
     }
     void reg(Width width, Op op, Reg reg_, Reg rm) { reg(width, op, number(reg_), rm); }
-    void memory(Width width, Op op, unsigned reg, Reg base, std::int32_t displacement) {
-        prefixes(width, op, reg, base);
-        const unsigned low = number(base) & 7;
-        const bool small = displacement >= -128 && displacement <= 127;
-        const unsigned mode = displacement == 0 && low != 5 ? 0 : small ? 1 : 2;  // base 101 without displacement means RIP
-        byte(mode << 6 | (reg & 7) << 3 | low);
-        if (low == 4) byte(0x24);  // base 100 needs a SIB byte
-        if (mode == 1) byte(static_cast<std::uint8_t>(displacement));
-        if (mode == 2) imm32(displacement);
+    // The other way round of `low`: the register-or-memory operand is the byte register (movzx, test, setcc).
+    void reg_low(Width width, Op op, unsigned reg, Reg rm) {
+        prefixes(width, op, reg, number(rm), 0, number(rm) >= 4 && number(rm) <= 7);
+        byte(0xc0 | (reg & 7) << 3 | (number(rm) & 7));
     }
-    void memory(Width width, Op op, Reg reg, Reg base, std::int32_t displacement) { memory(width, op, number(reg), base, displacement); }
+    void memory(Width width, Op op, unsigned reg, const Memory& at) {
+        prefixes(width, op, reg, number(at.base), number(at.index), op.low && reg >= 4 && reg <= 7);
+        const unsigned low = number(at.base) & 7;
+        const bool indexed = at.index != Reg::rsp;
+        const bool small = at.displacement >= -128 && at.displacement <= 127;
+        const unsigned mode = at.displacement == 0 && low != 5 ? 0 : small ? 1 : 2;  // base 101 without displacement means RIP
+        byte(mode << 6 | (reg & 7) << 3 | (indexed ? 4U : low));
+        if (indexed || low == 4) byte(static_cast<unsigned>(at.scale_bits) << 6 | (number(at.index) & 7) << 3 | low);  // SIB
+        if (mode == 1) byte(static_cast<std::uint8_t>(at.displacement));
+        if (mode == 2) imm32(at.displacement);
+    }
+    void memory(Width width, Op op, Reg reg, const Memory& at) { memory(width, op, number(reg), at); }
+
+    // to = from shifted by count; flags stay (SDM: VEX.LZ.0F38 F7 /r).
+    void shift_by(Width width, Bmi2 operation, Reg to, Reg from, Reg count) {
+        byte(0xc4);
+        byte((number(to) > 7 ? 0U : 0x80U) | 0x40 | (number(from) > 7 ? 0U : 0x20U) | 2);
+        byte((width == Width::w64 ? 0x80U : 0U) | (~number(count) & 15) << 3 | static_cast<unsigned>(operation));
+        byte(0xf7);
+        byte(0xc0 | (number(to) & 7) << 3 | (number(from) & 7));
+    }
 
     void move(Width width, Reg to, Reg from) { reg(width, {0x89}, from, to); }
     // The shortest encoding that leaves `value` in all 64 bits.
@@ -82,10 +113,25 @@ class Emitter {
     void push(Reg value) { short_form(0x50, value); }
     void pop(Reg value) { short_form(0x58, value); }
     void ret() { byte(0xc3); }
+    // Bytes that do nothing, in as few instructions as there are (SDM: NOP, recommended multi-byte sequences).
+    void no_operation(std::size_t bytes) {
+        constexpr std::uint8_t most = 9;
+        static constexpr std::uint8_t forms[most][most] = {
+            {0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0x00}, {0x0f, 0x1f, 0x40, 0}, {0x0f, 0x1f, 0x44, 0, 0}, {0x66, 0x0f, 0x1f, 0x44, 0, 0},
+            {0x0f, 0x1f, 0x80, 0, 0, 0, 0}, {0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}, {0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}};
+        while (bytes > 0) {
+            const std::size_t now = bytes < most ? bytes : most;
+            for (std::size_t i = 0; i < now; ++i) byte(forms[now - 1][i]);
+            bytes -= now;
+        }
+    }
 
-    // Jumps to an offset in this code; 32-bit distances always, so that sizes do not depend on targets.
-    void jump(std::size_t target) { byte(0xe9), distance(target); }
-    void jump_if(Flag flag, std::size_t target) { byte(0x0f), byte(0x80 | static_cast<unsigned>(flag)), distance(target); }
+    // Jumps to an offset in this code. Far: 32-bit distance; near: 8-bit, which the caller has found to do.
+    void jump(Reach reach, std::size_t target) { reach == Reach::near ? near_jump(0xeb, target) : (byte(0xe9), distance(target)); }
+    void jump_if(Flag flag, Reach reach, std::size_t target) {
+        if (reach == Reach::near) return near_jump(0x70 | static_cast<unsigned>(flag), target);
+        byte(0x0f), byte(0x80 | static_cast<unsigned>(flag)), distance(target);
+    }
     void call(std::size_t target) { byte(0xe8), distance(target); }
 
     // Short jumps forward inside one instruction's code: returns what `bind` wants where the jump should land.
@@ -100,10 +146,10 @@ class Emitter {
     void little(std::uint64_t value, unsigned bytes) {
         for (unsigned i = 0; i < bytes; ++i) byte(static_cast<std::uint8_t>(value >> (8 * i)));
     }
-    void prefixes(Width width, Op op, unsigned reg, Reg rm) {
+    void prefixes(Width width, Op op, unsigned reg, unsigned base, unsigned index, bool byte_register) {
         if (op.half) byte(0x66);
-        const unsigned rex = 0x40 | (width == Width::w64 ? 8 : 0) | (reg >> 3) << 2 | number(rm) >> 3;
-        if (rex != 0x40 || op.low) byte(rex);
+        const unsigned rex = 0x40 | (width == Width::w64 ? 8 : 0) | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
+        if (rex != 0x40 || byte_register) byte(rex);
         if (op.escape) byte(0x0f);
         byte(op.code);
     }
@@ -114,6 +160,12 @@ class Emitter {
     void distance(std::size_t target) {
         imm32(static_cast<std::int32_t>(static_cast<std::int64_t>(target) - static_cast<std::int64_t>(size_) - 4));
     }
+    void near_jump(unsigned code, std::size_t target) {
+        byte(code);
+        const std::int64_t by = static_cast<std::int64_t>(target) - static_cast<std::int64_t>(size_) - 1;
+        reached_ = reached_ && by == static_cast<std::int8_t>(by);
+        byte(static_cast<std::uint8_t>(by));
+    }
     std::size_t short_jump(unsigned code) {
         byte(code);
         byte(0);
@@ -122,6 +174,7 @@ class Emitter {
 
     std::span<std::byte> out_;
     std::size_t size_ = 0;
+    bool reached_ = true;
 };
 
 }  // namespace unibpf::jit

@@ -29,7 +29,7 @@ struct AccessChecker {
             case Kind::number: return number_as_pointer(span);
             case Kind::context: return view.fault(Rule::context_access, span.what + " needs memory other than the context", span.reg);
             case Kind::packet: return packet(span);
-            case Kind::remnant: return remnant(span);
+            case Kind::packet_address: return address(span);
             case Kind::stack: return stack(span);
             case Kind::map_value: return map_value(span);
             case Kind::map_key: return map_key(span);
@@ -43,14 +43,15 @@ struct AccessChecker {
         __builtin_unreachable();
     }
 
-    Outcome remnant(const Span& span) const {
-        if (span.pointer.is_half()) return view.fault(Rule::pointer_kind, span.what + " through " + register_name(span.reg) + ", which holds half an address", span.reg, "keep the pointer in a 64-bit variable");
-        return view.fault(Rule::packet_bounds, span.what + " through " + register_name(span.reg) + ", which points to where the packet was before a helper moved it", span.reg, "load `data` and `data_end` anew after the call");
-    }
-
     Outcome number_as_pointer(const Span& span) const {
         if (span.pointer.is_constant() && span.pointer.delta == 0) return view.fault(Rule::null_check, span.what + " through " + register_name(span.reg) + ", which is null", span.reg);
         return view.fault(Rule::pointer_kind, span.what + " through " + register_name(span.reg) + ", which is a number and no address", span.reg);
+    }
+
+    Outcome address(const Span& span) const {
+        if ((span.pointer.object & from_before) == 0) return view.fault(Rule::pointer_kind, span.what + " through half of an address", span.reg, "keep the pointer in a 64-bit variable");
+        return view.fault(Rule::pointer_kind, span.what + " through a packet pointer from before a helper moved the packet", span.reg,
+                          "load `data` and `data_end` anew behind the call, and check them again");
     }
 
     Outcome packet(const Span& span) const {
@@ -174,7 +175,7 @@ struct AccessChecker {
 }  // namespace
 
 Finding View::fault(Rule rule, std::string message, Register reg, std::string hint) const {
-    return {rule, std::move(message), {describe_register(state, program, reg)}, std::move(hint)};
+    return {rule, std::move(message), {describe_register(state, program, reg)}, std::move(hint), 0, static_cast<std::uint16_t>(1U << reg)};
 }
 
 std::string register_name(Register reg) { return "r" + std::to_string(reg); }

@@ -56,35 +56,27 @@ struct Checker {
         return arithmetic(insn, left, right, culprit);
     }
 
-    // 32-bit moves would cut an address in two, but for those of the guest's packet memory.
+    // 32-bit moves cut an address in two: of packets, the halves are good for distances.
     Outcome move(const Compute& insn, const Value& value) const {
-        if (insn.width == 64 || value.is_number() || state.is_short_address(value, options.platform)) return std::nullopt;
-        if (value.is_packet_address() && !value.may_be_null()) return std::nullopt;  // half of it, which is good for distances
+        if (insn.width == 64 || value.is_number() || (value.is_packet_address() && !value.may_be_null())) return std::nullopt;
         return fault(Rule::pointer_arithmetic, "32-bit move of an address", insn.src.reg, "keep the pointer in a 64-bit variable");
     }
 
     Outcome arithmetic(const Compute& insn, const Value& left, const Value& right, Register culprit) const {
         const bool moves = (insn.op == Alu::add && (left.is_number() || right.is_number())) || (insn.op == Alu::sub && right.is_number());
         if (insn.op == Alu::sub && left.is_pointer() && right.is_pointer()) {
-            if (left.is_packet_address() && right.is_packet_address()) return packet_distance(insn, left, right, culprit);
             if (left.kind == Kind::stack && right.kind == Kind::stack && left.object == right.object) return std::nullopt;
+            const std::uint64_t forms = left.object | right.object;
+            const bool same_packet = left.is_packet_address() && right.is_packet_address() && ((left.object ^ right.object) & from_before) == 0;
+            if (same_packet && (insn.width == 32 || (forms & low_half) == 0)) return std::nullopt;
             return fault(Rule::pointer_arithmetic, "difference of addresses that do not point into the same object", culprit);
         }
-        if (left.is_half() || right.is_half()) return fault(Rule::pointer_arithmetic, "64-bit arithmetic on half an address", culprit, "keep the pointer in a 64-bit variable");
         if (!moves) return fault(Rule::pointer_arithmetic, "operation on an address other than adding or subtracting a number", culprit);
         const Value& pointer = left.is_number() ? right : left;
         const Value& number = left.is_number() ? left : right;
         if (pointer.kind == Kind::map_handle || pointer.kind == Kind::inner_map) return fault(Rule::pointer_arithmetic, "arithmetic on a map handle", culprit);
         if (pointer.kind == Kind::function || pointer.kind == Kind::socket) return fault(Rule::pointer_arithmetic, "arithmetic on the address of a function or socket", culprit);
         if (pointer.kind == Kind::context && !number.is_constant()) return fault(Rule::pointer_arithmetic, "context pointer moved by a number that is not constant", culprit);
-        return std::nullopt;
-    }
-
-    // Both from before a move or both from after it; halves give the low half of the distance.
-    Outcome packet_distance(const Compute& insn, const Value& left, const Value& right, Register culprit) const {
-        const auto age = [](const Value& value) { return value.kind == Kind::remnant && (value.object & remnant_old) != 0; };
-        if (age(left) != age(right)) return fault(Rule::pointer_arithmetic, "difference of packet addresses from before and after a helper moved the packet", culprit);
-        if (insn.width == 64 && (left.is_half() || right.is_half())) return fault(Rule::pointer_arithmetic, "64-bit difference of halves of addresses", culprit);
         return std::nullopt;
     }
 
@@ -99,7 +91,7 @@ struct Checker {
         if (left.is_pointer() && right.is_pointer()) return std::nullopt;
         const Value& number = left.is_number() ? left : right;
         const bool equality = insn.condition == Condition::eq || insn.condition == Condition::ne;
-        if (number.is_constant() && number.delta == 0 && equality) return std::nullopt;
+        if (number.is_null() && equality) return std::nullopt;  // half an address may be 0: nothing is learnt from it
         const Register culprit = left.is_number() ? insn.right.reg : insn.left;
         return fault(Rule::pointer_leak, "comparison of an address with a number", culprit, "compare pointers only with null or with pointers into the same object");
     }

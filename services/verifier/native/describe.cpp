@@ -61,7 +61,9 @@ std::string describe(const State& state, const Program& program, const Value& va
         case Kind::number: return describe_number(state, value);
         case Kind::context: return "context" + offset(state, value);
         case Kind::packet: return describe_packet_pointer(state, value) + null_note(value);
-        case Kind::remnant: return (value.object & remnant_old) != 0 ? "address of the packet before a helper moved it" : "low 32 bits of a packet address";
+        case Kind::packet_address:
+            return std::string{(value.object & low_half) != 0 ? "half of the address of " : ""} + describe_packet_pointer(state, value) +
+                   ((value.object & from_before) != 0 ? ", from before it moved" : "") + null_note(value);
         case Kind::stack: return "stack" + offset(state, value);
         case Kind::map_value: return "value of map " + names_of_maps(program, value.object) + offset(state, value) + null_note(value);
         case Kind::map_key: return "key of map " + names_of_maps(program, value.object) + offset(state, value) + null_note(value);

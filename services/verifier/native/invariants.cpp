@@ -15,7 +15,7 @@ const char* name_of(Kind kind) {
         case Kind::number: return "number";
         case Kind::context: return "context";
         case Kind::packet: return "packet";
-        case Kind::remnant: return "what is left of a packet address";
+        case Kind::packet_address: return "packet address";
         case Kind::stack: return "stack";
         case Kind::map_value: return "map value";
         case Kind::map_key: return "map key";

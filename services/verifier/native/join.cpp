@@ -126,6 +126,9 @@ class Joiner {
     }
 
     Value value(const Value& left, const Value& right) {
+        if (left.kind == Kind::packet_address && right.kind == Kind::packet_address && ((left.object ^ right.object) & from_before) == 0) {
+            return same_kind(left, right);
+        }
         if (left.kind == right.kind && (left.object == right.object || left.is_set())) return same_kind(left, right);
         if (left.kind == Kind::uninitialised || right.kind == Kind::uninitialised) return {};
         // A null pointer on one side, a pointer that may be null on the other or not.
@@ -144,7 +147,8 @@ class Joiner {
         entry->is_offset |= left.kind == Kind::packet;
         entry->is_number |= left.kind == Kind::number;
         result.kind = left.kind;
-        result.object = left.is_set() ? left.object | right.object : left.object;
+        const bool unites = left.is_set() || left.kind == Kind::packet_address;  // half an address on one side is half of one
+        result.object = unites ? left.object | right.object : left.object;
         if (left.identity == right.identity) result.identity = left.identity;
         if (left.may_be_null() || right.may_be_null()) result.nullable = nullable(left.nullable, right.nullable);
         return result;

@@ -47,8 +47,9 @@ State State::entry(Platform platform) {
 void State::forget_packet(Platform platform) {
     each_value([](Value& value) {
         if (!value.is_packet_address()) return;
-        const bool is_older = value.kind == Kind::remnant && (value.object & remnant_old) != 0;
-        value = is_older || value.may_be_null() ? Value{} : value.remnant(remnant_old);
+        const bool is_old = value.kind == Kind::packet_address && (value.object & from_before) != 0;
+        if (is_old || value.may_be_null()) value = {};
+        else value.object |= from_before, value.kind = Kind::packet_address;
     });
     // Values that hold the old size or a distance keep it under new names; the three fixed symbols start afresh.
     for (const Symbol fixed : {packet_size, meta_start}) {
@@ -99,6 +100,7 @@ void State::forget_identity(Site site) {
 void State::forget_frame(std::uint64_t frame) {
     each_value([&](Value& value) {
         if (value.kind == Kind::stack && value.object >= frame) value = {Kind::mixed};
+        if (value.kind == Kind::map_key && (value.identity >= frame || value.identity == no_site)) value = {Kind::mixed};
     });
 }
 

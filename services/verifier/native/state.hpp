@@ -102,8 +102,7 @@ class State {
     [[nodiscard]] bool assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b);
     [[nodiscard]] bool narrow(const Value& value, const Scalar& scalar);
     void assume_null(Symbol nullable, bool is_null);
-    // Old packet pointers are good for distances between them only, those of the move before that for nothing; the old size
-    // means nothing any more.
+    // Old packet pointers are good for distances between each other only; the old size means nothing any more.
     void forget_packet(Platform platform);
     // The reference of that site is held now, or held where `nullable` is 1; old pointers to it are worthless.
     void acquire(const Reference& reference);

@@ -41,7 +41,7 @@ struct Transformer {
     void operator()(const Compute& insn) {
         const Value left = reg(insn.dst), right = operand(insn.src);
         if (insn.op == Alu::mov) {
-            reg(insn.dst) = insn.width == 64 ? right : low_half(right);
+            reg(insn.dst) = insn.width == 64 ? right : right.is_pointer() ? half_of(right) : truncate(right, 4);
         } else if (left.is_number() && right.is_number()) {
             reg(insn.dst) = numbers(insn, left, right);
         } else {
@@ -49,10 +49,12 @@ struct Transformer {
         }
     }
 
-    // Addresses that fit 32 bits stay what they are; the checker lets no others but the packet's come here.
-    Value low_half(const Value& value) {
-        if (!value.is_pointer()) return truncate(value, 4);
-        return state.is_short_address(value, options.platform) ? value : value.remnant(remnant_half);
+    // The guest's packets lie below 4 GiB: their addresses are their own halves.
+    Value half_of(Value pointer) const {
+        if (state.is_short_address(pointer, options.platform)) return pointer;
+        pointer.kind = Kind::packet_address;
+        pointer.object |= low_half;
+        return pointer;
     }
 
     Value numbers(const Compute& insn, const Value& left, const Value& right) {

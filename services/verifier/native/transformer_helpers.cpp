@@ -72,6 +72,13 @@ void begin_callbacks(State& state, const abi::HelperRow& row, const Setting& set
     state.callbacks.push_back({repetition.limit, context, is_handle ? handle : Value{Kind::mixed}, repetition.is_exact && flags.is_null()});
 }
 
+// A key is there until its callback returns; `identity` is the callback's frame, which is never 0.
+Value key_for(const State& state, const Value& map) {
+    Value key = Value::pointer(Kind::map_key, map.object);
+    key.identity = static_cast<Site>(state.frames.size() - 1);
+    return key;
+}
+
 }  // namespace
 
 Value acquired(State& state, const abi::HelperRow& row, const Setting& setting) {
@@ -111,7 +118,7 @@ bool enter_callback(State& state, const abi::HelperRow& row, const LoopCounter* 
     }
     const bool has_map = known.map.kind != Kind::mixed;
     state.registers[1] = known.map;
-    state.registers[2] = has_map ? Value::pointer(Kind::map_key, known.map.object) : known.map;
+    state.registers[2] = has_map ? key_for(state, known.map) : known.map;
     state.registers[3] = has_map ? Value::pointer(Kind::map_value, known.map.object) : known.map;
     state.registers[4] = known.context;
     return true;

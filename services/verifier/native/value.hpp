@@ -28,7 +28,7 @@ enum class Kind : std::uint8_t {
     number,
     context,
     packet,
-    remnant,     // of a packet's address, good for distances only: object = RemnantBits
+    packet_address,  // of a packet byte, good for distances only; object = set of AddressForm
     stack,       // object = frame, 0 is the entry program's
     map_value,   // object = set of maps, bit by index: a value of one of them, of a map inside one of them, or a device
     map_key,     // object = set of maps, likewise; read-only, what bpf_for_each_map_elem hands to its callback
@@ -39,8 +39,8 @@ enum class Kind : std::uint8_t {
     function,    // object = instruction where it begins
 };
 
-// What became of a packet's address: the packet has been moved since, or only the low 32 bits are there.
-enum RemnantBits : std::uint64_t { remnant_old = 1, remnant_half = 2 };
+// Of packet_address: the low half of an address (the term is right modulo 2^32); from before a helper moved the packet.
+inline constexpr std::uint64_t low_half = 1, from_before = 2;
 
 struct Value {
     Kind kind = Kind::uninitialised;
@@ -58,24 +58,16 @@ struct Value {
     bool operator==(const Value&) const = default;
     bool is_number() const { return kind == Kind::number; }
     bool is_pointer() const { return kind >= Kind::context; }
-    // An address in the packet or what is left of one.
-    bool is_packet_address() const { return kind == Kind::packet || kind == Kind::remnant; }
-    bool is_half() const { return kind == Kind::remnant && (object & remnant_half) != 0; }
     bool is_readable() const { return kind != Kind::uninitialised; }
     bool is_null() const { return is_constant() && delta == 0; }
     bool is_reference() const { return kind == Kind::record || kind == Kind::socket; }
+    bool is_half() const { return kind == Kind::packet_address && (object & low_half) != 0; }
+    bool is_packet_address() const { return kind == Kind::packet || kind == Kind::packet_address; }
     // One of several objects, as a set.
     bool is_set() const { return kind >= Kind::map_value && kind <= Kind::inner_map; }
     bool is_constant() const { return is_number() && symbol == zero_symbol; }
     bool may_be_null() const { return nullable != no_symbol; }
     std::uint64_t constant() const { return static_cast<std::uint64_t>(delta); }
-    // This packet address with the bits of a remnant.
-    Value remnant(std::uint64_t bits) const {
-        Value result = *this;
-        result.object = (kind == Kind::remnant ? object : 0) | bits;
-        result.kind = Kind::remnant;
-        return result;
-    }
     Value moved(std::int64_t by) const {
         Value result = *this;
         result.delta = static_cast<std::int64_t>(static_cast<std::uint64_t>(delta) + static_cast<std::uint64_t>(by));

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "guest/bpf/interpreter.hpp"
@@ -50,7 +51,7 @@ Loaded load(const std::vector<Instruction>& code) {
     REQUIRE(validate_program(view, loaded.shape).ok());
     Loader loader{view};
     REQUIRE(loader.build_maps({}, nullptr, report).ok());
-    loaded.program = loader.link().value();
+    loaded.program = loader.link(loaded.shape).value();
     return loaded;
 }
 
@@ -75,12 +76,12 @@ TEST_CASE("encodings are those of an assembler") {
     CHECK(emitted([](Emitter& e) { e.move(Width::w32, Reg::rdi, Reg::r8); }) == "4489c7");               // mov edi, r8d
     CHECK(emitted([](Emitter& e) { e.group1(Width::w64, 5, Reg::rsp, 8); }) == "4883ec08");              // sub rsp, 8
     CHECK(emitted([](Emitter& e) { e.group1(Width::w32, 7, Reg::r13, 1000); }) == "4181fde8030000");     // cmp r13d, 1000
-    CHECK(emitted([](Emitter& e) { e.memory(Width::w64, {0x8b}, Reg::rax, Reg::r12, 0); }) == "498b0424");    // mov rax, [r12]
-    CHECK(emitted([](Emitter& e) { e.memory(Width::w64, {0x8b}, Reg::rax, Reg::r13, 0); }) == "498b4500");    // mov rax, [r13+0]
-    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x8b}, Reg::rcx, Reg::rbp, -4); }) == "8b4dfc");     // mov ecx, [rbp-4]
-    CHECK(emitted([](Emitter& e) { e.memory(Width::w64, {0x89}, Reg::r8, Reg::rbx, 512); }) == "4c898300020000");  // mov [rbx+512], r8
-    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x88, false, false, true}, Reg::rsi, Reg::rax, 1); }) == "40887001");  // mov [rax+1], sil
-    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x89, false, true}, Reg::rdx, Reg::r14, 2); }) == "6641895602");       // mov [r14+2], dx
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w64, {0x8b}, Reg::rax, {Reg::r12, 0}); }) == "498b0424");    // mov rax, [r12]
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w64, {0x8b}, Reg::rax, {Reg::r13, 0}); }) == "498b4500");    // mov rax, [r13+0]
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x8b}, Reg::rcx, {Reg::rbp, -4}); }) == "8b4dfc");     // mov ecx, [rbp-4]
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w64, {0x89}, Reg::r8, {Reg::rbx, 512}); }) == "4c898300020000");  // mov [rbx+512], r8
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x88, false, false, true}, Reg::rsi, {Reg::rax, 1}); }) == "40887001");  // mov [rax+1], sil
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x89, false, true}, Reg::rdx, {Reg::r14, 2}); }) == "6641895602");       // mov [r14+2], dx
     CHECK(emitted([](Emitter& e) { e.load_constant(Reg::r8, 5); }) == "41b805000000");                   // mov r8d, 5
     CHECK(emitted([](Emitter& e) { e.load_constant(Reg::rax, ~0ULL); }) == "48c7c0ffffffff");            // mov rax, -1
     CHECK(emitted([](Emitter& e) { e.load_constant(Reg::r11, 0x1122334455667788); }) == "49bb8877665544332211");  // movabs
@@ -88,10 +89,36 @@ TEST_CASE("encodings are those of an assembler") {
     CHECK(emitted([](Emitter& e) { e.push(Reg::r14); e.pop(Reg::rbp); }) == "41565d");                   // push r14; pop rbp
 }
 
+TEST_CASE("encodings with an index, with byte registers and of BMI2 are those of an assembler") {
+    using jit::Bmi2;
+    constexpr jit::Op lea{0x8d}, zero_byte{0xb6, true};
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x8b}, Reg::rax, {Reg::rdi, 0, Reg::rdx}); }) == "8b0417");  // mov eax, [rdi+rdx]
+    CHECK(emitted([&](Emitter& e) { e.memory(Width::w64, lea, Reg::r9, {Reg::r13, 8, Reg::r12}); }) == "4f8d4c2508");  // lea r9, [r13+r12+8]
+    CHECK(emitted([&](Emitter& e) { e.memory(Width::w64, lea, Reg::rax, {Reg::rbp, 256, Reg::rsi, 2}); }) == "488d84b500010000");  // lea rax, [rbp+rsi*4+256]
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w64, {0x89}, Reg::r10, {Reg::r12, -1, Reg::r8, 3}); }) == "4f8954c4ff");  // mov [r12+r8*8-1], r10
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x83, false, true}, 7, {Reg::rdi, 12}); e.byte(8); }) == "66837f0c08");  // cmp word [rdi+12], 8
+    CHECK(emitted([&](Emitter& e) { e.reg_low(Width::w32, zero_byte, 6, Reg::rdi); }) == "400fb6f7");  // movzx esi, dil
+    CHECK(emitted([&](Emitter& e) { e.reg_low(Width::w32, zero_byte, 0, Reg::rax); }) == "0fb6c0");    // movzx eax, al
+    CHECK(emitted([](Emitter& e) { e.reg_low(Width::w32, {0xf6}, 0, Reg::r8); e.byte(1); }) == "41f6c001");  // test r8b, 1
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x88, false, false, true}, Reg::rdx, {Reg::rcx, 0}); }) == "8811");  // mov [rcx], dl
+    CHECK(emitted([](Emitter& e) { e.shift_by(Width::w64, Bmi2::shlx, Reg::rax, Reg::rcx, Reg::rdx); }) == "c4e2e9f7c1");   // shlx rax, rcx, rdx
+    CHECK(emitted([](Emitter& e) { e.shift_by(Width::w32, Bmi2::shrx, Reg::r9, Reg::r10, Reg::r11); }) == "c44223f7ca");   // shrx r9d, r10d, r11d
+    CHECK(emitted([](Emitter& e) { e.shift_by(Width::w64, Bmi2::sarx, Reg::rsi, Reg::r15, Reg::rbx); }) == "c4c2e2f7f7");  // sarx rsi, r15, rbx
+}
+
+TEST_CASE("a near jump that cannot reach says so") {
+    std::array<std::byte, 8> room{};
+    Emitter near{room}, far{room};
+    near.jump(jit::Reach::near, 129);
+    CHECK(near.reached());
+    far.jump(jit::Reach::near, 130);
+    CHECK_FALSE(far.reached());
+}
+
 TEST_CASE("short and long jumps land where they were aimed") {
     CHECK(emitted([](Emitter& e) { const auto over = e.skip(); e.ret(); e.bind(over); }) == "eb01c3");
-    CHECK(emitted([](Emitter& e) { e.ret(); e.jump(0); }) == "c3e9faffffff");
-    CHECK(emitted([](Emitter& e) { e.jump_if(jit::Flag::sign, 100); }) == "0f885e000000");
+    CHECK(emitted([](Emitter& e) { e.ret(); e.jump(jit::Reach::far, 0); }) == "c3e9faffffff");
+    CHECK(emitted([](Emitter& e) { e.jump_if(jit::Flag::sign, jit::Reach::far, 100); }) == "0f885e000000");
 }
 
 TEST_CASE("an emitter without room measures") {
@@ -112,7 +139,7 @@ TEST_CASE("native code is executable and not writable") {
     Machine machine{*loaded.program, *packet, 100};
     CHECK(jit::run(machine) == Stop::exit);
     CHECK(machine.r0 == 2);
-    CHECK(machine.executed == 2);
+    CHECK(machine.executed() == 0);
 }
 
 TEST_CASE("the budget ends a loop at the same count as in the interpreter") {
@@ -126,7 +153,51 @@ TEST_CASE("the budget ends a loop at the same count as in the interpreter") {
         Machine compiled{*loaded.program, *packet, budget};
         const Stop expected = interpret_trusting(interpreted);
         CHECK(jit::run(compiled) == expected);
-        CHECK(compiled.executed == interpreted.executed);
+        CHECK(compiled.executed() == interpreted.executed());
         if (expected == Stop::exit) CHECK(compiled.r0 == 10);
     }
+}
+
+// `three` instructions of 3 bytes (inc rax) and `two` of 2 (mov eax, eax).
+static std::vector<Instruction> straight(unsigned three, unsigned two) {
+    std::vector<Instruction> code(three, {0x07, 0, 0, 0, 1});
+    code.insert(code.end(), two, {0xbc, 0, 0, 0, 0});
+    return code;
+}
+
+TEST_CASE("jumps land at every distance around the limit of a byte, forwards and backwards") {
+    for (unsigned three = 34; three < 46; ++three) {
+        for (unsigned two = 0; two < 3; ++two) {
+            CAPTURE(three);
+            CAPTURE(two);
+            const auto body = straight(three, two);
+            const auto length = static_cast<std::int16_t>(body.size());
+            // r0 = 7; goto over; body; over: r1 = 2; again: body (r0 rises by `three`); if (--r1 != 0) goto again; exit
+            std::vector<Instruction> code = {{0xb7, 0, 0, 0, 7}, {0x05, 0, 0, length, 0}};
+            code.insert(code.end(), body.begin(), body.end());
+            code.push_back({0xb7, 1, 0, 0, 2});
+            code.insert(code.end(), body.begin(), body.end());
+            code.push_back({0x07, 1, 0, 0, -1});
+            code.push_back({0x55, 1, 0, static_cast<std::int16_t>(-length - 2), 0});
+            code.push_back({0x95, 0, 0, 0, 0});
+            Loaded loaded = load(code);
+            auto native = jit::compile(loaded.program->code(), loaded.shape);
+            REQUIRE(native.ok());
+            loaded.program->set_native(std::move(native).value());
+            PacketPtr packet = PacketPool::system().acquire();
+            Machine machine{*loaded.program, *packet, 100};
+            CHECK(jit::run(machine) == Stop::exit);
+            CHECK(machine.r0 == 7 + 2 * three);
+            CHECK(machine.executed() == static_cast<std::uint64_t>(length) + 2);
+        }
+    }
+}
+
+TEST_CASE("a program without loops and calls has no code for the budget") {
+    Loaded loaded = load({{0xb7, 0, 0, 0, 2}, {0x15, 1, 0, 1, 0}, {0xb7, 0, 0, 0, 1}, {0x95, 0, 0, 0, 0}});
+    const auto native = jit::compile(loaded.program->code(), loaded.shape).value();
+    std::string hex;
+    for (const std::byte one : native.code()) hex += "0123456789abcdef"[static_cast<unsigned>(one) >> 4], hex += "0123456789abcdef"[static_cast<unsigned>(one) & 15];
+    // mov eax, 2; test rdi, rdi; je; mov eax, 1; xor edx, edx; ret
+    CHECK(hex == "b802000000" "4885ff" "7405" "b801000000" "31d2" "c3");
 }

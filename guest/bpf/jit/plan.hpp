@@ -1,0 +1,120 @@
+// Plan: what the JIT knows of a program before it writes code; the same for every pass over it.
+//
+// Where jumps land, which values are read later (so that the rest need not be computed), which lookups need no call, and where
+// each eBPF register lives. r0-r5 live where the C ABI has results and arguments; r6-r10 and what the code itself keeps get
+// registers that calls preserve only if there are calls, and only those that are used are saved at the entry.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "guest/bpf/decode.hpp"
+#include "guest/bpf/effects.hpp"
+#include "guest/bpf/jit/emitter.hpp"
+#include "guest/bpf/map.hpp"
+
+namespace unibpf::jit {
+
+// What the CPU can do beyond x86-64-v1, as far as it helps.
+struct Features {
+    bool bmi2 = false;  // shifts by any register
+    static Features of_this_cpu();
+};
+
+// What is known of one instruction.
+struct Place {
+    std::uint32_t offset;             // of its native code, by the last pass
+    RegisterSet live;                 // registers that may be read after it
+    std::uint16_t second_slot : 1;    // of a 64-bit load
+    std::uint16_t target : 1;         // a jump goes here
+    std::uint16_t loop_head : 1;      // a jump backwards goes here
+    std::uint16_t near : 1;           // its jump reaches its target with 8 bits
+    std::uint16_t pooled : 1;         // an exit that shares the function's last one
+    std::uint16_t inlined : 1;        // a map lookup without a call
+    std::uint16_t skipped : 1;        // it only prepares such a lookup's arguments, which are known without
+    std::uint16_t key : 4;            // the register that holds such a lookup's key; r10: it is where r2 points
+};
+
+struct Homes {
+    std::array<Reg, register_count> of{Reg::rax, Reg::rdi, Reg::rsi, Reg::rdx, Reg::rcx, Reg::r8};
+    Reg core = Reg::rsp;  // address of the machine's context; rsp: not kept
+    Reg left = Reg::rsp;  // instructions left of the budget; rsp: kept in memory
+};
+
+class Plan {
+  public:
+    // `places` has one zeroed element an instruction, and one more for the end; it outlives the plan.
+    Plan(std::span<const Instruction> code, const ProgramShape& shape, std::span<Place> places, Features features);
+
+    std::span<const Instruction> code() const { return code_; }
+    const ProgramShape& shape() const { return shape_; }
+    const Features& features() const { return features_; }
+    Place& place(std::size_t index) const { return places_[index]; }
+    Reg home(unsigned reg) const { return homes_.of[reg]; }
+    const Homes& homes() const { return homes_; }
+
+    bool dead(std::size_t index, unsigned reg) const { return (places_[index].live & set_of(reg)) == 0; }
+    std::size_t next(std::size_t index) const { return index + (has_two_slots(code_[index]) ? 2 : 1); }
+    std::size_t target_of(std::size_t index) const { return unibpf::target_of(code_[index], index); }
+    std::size_t end_of(std::size_t function) const {
+        return function + 1 < shape_.count ? shape_.starts[function + 1] : code_.size();
+    }
+
+    // Native offset of an instruction that is jumped to in `function`.
+    std::size_t landing(std::size_t index, std::size_t function) const {
+        return places_[index].pooled != 0 ? exits.last[function] : places_[index].offset;
+    }
+
+    std::size_t length_of(std::size_t function) const { return end_of(function) - shape_.starts[function]; }
+
+    // The array that the inlined lookup at `index` looks into.
+    Map& map_of_lookup(std::size_t index) const;
+
+    bool uses(unsigned reg) const { return (used_ & set_of(reg)) != 0; }
+    bool calls_helpers() const { return calls_helpers_; }   // by a real call
+    bool has_functions() const { return has_functions_; }   // that something enters but the engine
+    bool dispatches() const { return dispatches_; }         // enters functions by number: tail calls, callbacks
+    bool redirects() const { return redirects_; }           // may name a port for XDP_REDIRECT
+    bool charges() const { return charges_; }               // the budget can end it
+    // Registers of the function that its caller wants back.
+    RegisterSet saved_by(std::size_t function) const { return saved_[function]; }
+    bool makes_calls(std::size_t function) const { return makes_calls_[function]; }
+
+    // After a pass: which jumps are near. Only the first pass may come before it; offsets never grow from pass to pass.
+    void choose_reach();
+
+    // Filled by each pass for the next.
+    struct Exits {
+        std::size_t budget = 0, fault = 0, callback = 0;  // stops
+        std::size_t dispatch = 0;                         // to the function whose number is in r11
+        std::size_t called_back = 0;                      // NativeCode::Callback
+        std::array<std::uint32_t, abi::max_subprograms> entry{};  // of each function
+        std::array<std::uint32_t, abi::max_subprograms> last{};   // the pooled exit of each function
+    } exits;
+
+  private:
+    void mark_jumps();
+    void follow_key(std::size_t index);
+    void learn();
+    void learn_from(std::size_t index, std::size_t function);
+    void follow_liveness();
+    bool sweep_liveness();
+    RegisterSet live_before(std::size_t index) const;
+    RegisterSet live_after(std::size_t index, RegisterSet falls) const;
+    void assign_homes();
+
+    std::span<const Instruction> code_;
+    const ProgramShape& shape_;
+    std::span<Place> places_;
+    Features features_;
+    Homes homes_;
+    RegisterSet used_ = set_of(0);
+    bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, redirects_ = false, charges_ = false, scratch_ = false, scratch_three_ = false, has_loops_ = false;
+    const Instruction* handle_in_r1_ = nullptr;  // the load of a map handle that r1 is known to hold
+    std::array<RegisterSet, abi::max_subprograms> saved_{};
+    std::array<bool, abi::max_subprograms> makes_calls_{};
+};
+
+}  // namespace unibpf::jit
