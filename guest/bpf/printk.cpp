@@ -28,7 +28,7 @@ struct RateLimit {
         return false;
     }
 };
-RateLimit limit;
+UNIBPF_PROGRAM_STATE RateLimit limit;
 
 void append_signed(Line& line, std::uint64_t value) {
     const bool negative = static_cast<std::int64_t>(value) < 0;

@@ -10,10 +10,10 @@ namespace {
 
 struct State {
     std::uint64_t key[2] = {};
-    std::uint64_t counter = 0;
     bool seeded = false;
 };
 State state;
+UNIBPF_PROGRAM_STATE std::uint64_t counter;
 
 struct SipHash {
     std::uint64_t v0, v1, v2, v3;
@@ -61,8 +61,8 @@ void seed(std::span<const std::uint8_t, 16> bytes) {
 std::uint32_t next_u32() {
     ensure_seeded();
     SipHash hash{state.key};
-    hash.word(++state.counter);
-    hash.word(~state.counter);  // no table key has this form twice over: streams do not meet
+    hash.word(++counter);
+    hash.word(~counter);  // no table key has this form twice over: streams do not meet
     return static_cast<std::uint32_t>(hash.finish());
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 template <std::size_t Slots>
 struct Region {
-    alignas(2048) std::byte bytes[Slots * Packet::kSlotBytes];
+    alignas(4096) std::byte bytes[PacketPool::region_bytes(Slots)];
 };
 
 }  // namespace
