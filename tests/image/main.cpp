@@ -3,10 +3,11 @@
 // is shipped has no such way in.
 //
 // The boot module is CBOR: [graph, element, [bundle ...], packets]. The first bundle is active at once, each further one after
-// `packets` more packets, so that the ones before have survived their probation. At 0x70000, in memory that nobody uses, stands
+// `packets` more packets; the first has then survived its probation, that of the others does not end. At 0x70000, in memory that nobody uses, stands
 // a word for programs to write over. The console says what has happened whenever packets have come.
 #include <array>
 
+#include "guest/bpf/random.hpp"
 #include "guest/bpf/slot.hpp"
 #include "guest/core/cbor.hpp"
 #include "guest/core/format.hpp"
@@ -24,7 +25,7 @@ namespace {
 
 constexpr std::size_t kSlots = 1280;
 constexpr std::size_t kLeftForRegions = 768 * 1024;
-constexpr std::uint64_t kProbationNs = 1'000'000;
+constexpr std::uint64_t kShortProbationNs = 1'000'000, kLongProbationNs = 60'000'000'000;
 constexpr std::uint64_t kCanary = 0x1122'3344'5566'7788;
 volatile std::uint64_t& canary = *reinterpret_cast<volatile std::uint64_t*>(0x70000);
 
@@ -134,15 +135,17 @@ void guest_main() {
     static Order order;
     const Status read = read_order(order);
     if (!read.ok()) refuse("order: ", read.error());
+    random::seed(std::array<std::uint8_t, 16>{});
     name_nics();
     static SlotRegistry slots;
     static Environment environment{.nics = discover_nics(), .pool = &PacketPool::system(), .slots = &slots, .print = platform::console_write};
     const Owned<Router> router = build(order, environment);
     ProgramSlot* slot = slots.find(order.element);
     if (slot == nullptr) platform::panic("test image: no such element");
-    slot->set_limits(abi::default_budget, kProbationNs);
+    slot->set_limits(abi::default_budget, kShortProbationNs);
     canary = kCanary;
     force_load(*slot, order.bundles[0], 1);
+    slot->set_limits(abi::default_budget, kLongProbationNs);
     platform::console_write("test image ready\n");
     run(*router, *slot, order);
 }

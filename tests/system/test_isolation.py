@@ -6,7 +6,8 @@ import struct
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import cbor2
@@ -14,7 +15,7 @@ import pytest
 
 from tests.support.assembler import Assembler
 from tests.support.bundles import Runner, bundle_of
-from tests.support.qemu import MACHINES, Vm, running_vm
+from tests.support.qemu import MACHINES, Vm, Wire, running_vm
 from unibpf.bundle import BundleMap
 
 MACHINE = MACHINES["microvm-legacy"]
@@ -54,21 +55,28 @@ def wild_write(address: int) -> str:
     return f"lddw r1, {address:#x}\nstdw [r1+0], 7\n{PASS}"
 
 
+@dataclass(frozen=True)
+class Running:
+    vm: Vm
+    inside: Wire
+    outside: Wire
+
+    def state(self, packets: int) -> dict[str, str]:
+        """What the guest tells once so many packets have come."""
+        said = self.vm.wait_for(f"state packets={packets} ")
+        return dict(word.split("=") for word in STATE.findall(said)[-1].split())
+
+
 @contextmanager
 def guest(
     kernel: Path, folder: Path, *bundles: bytes, engine: str, isolated: bool, element: str = "BPFFilter", after: int = 1
-) -> Iterator[Vm]:
+) -> Iterator[Running]:
     graph = GRAPH.format(element=element, engine=engine, isolation=", ISOLATION pku" if isolated else "")
     order = cbor2.dumps([graph, "fw", list(bundles), after], canonical=True)
     with running_vm(machine=MACHINE, kernel=kernel, image=order, folder=folder) as vm:
         vm.wait_for("test image ready")
-        yield vm
-
-
-def state(vm: Vm, packets: int) -> dict[str, str]:
-    """The state that the guest tells once so many packets have come."""
-    said = vm.wait_for(f"state packets={packets} ")
-    return dict(word.split("=") for word in STATE.findall(said)[-1].split())
+        with closing(vm.wire("inside")) as inside, closing(vm.wire("outside")) as outside:
+            yield Running(vm, inside, outside)
 
 
 def frames(count: int, first: int = 0) -> list[bytes]:
@@ -77,9 +85,10 @@ def frames(count: int, first: int = 0) -> list[bytes]:
 
 def test_without_isolation_the_write_happens(kernel: Path, folder: Path, assembler: Assembler, engine: str) -> None:
     broken = bundle_of(assembler.assemble(wild_write(CANARY))[0], kind="filter")
-    with guest(kernel, folder, broken, engine=engine, isolated=False) as vm:
-        vm.wire("inside").send(*frames(3))
-        assert state(vm, 3) | {"engine": engine, "canary": "gone", "fault": "0"} == state(vm, 3)
+    with guest(kernel, folder, broken, engine=engine, isolated=False) as running:
+        running.inside.send(*frames(3))
+        told = running.state(3)
+        assert told | {"engine": engine, "canary": "gone", "fault": "0"} == told
 
 
 @pytest.mark.parametrize(
@@ -99,19 +108,19 @@ def test_a_wild_write_ends_only_its_run(
     """Every second frame makes the program write wildly: the others pass, in order, in whatever batch they came."""
     code = f"ldxw r2, [r1+0]\nldxb r2, [r2+17]\njset64 r2, 1, bad\n{PASS}bad:\n{wild_write(address)}"
     broken = bundle_of(assembler.assemble(code)[0], kind="filter")
-    with guest(kernel, folder, broken, engine=engine, isolated=True) as vm:
+    with guest(kernel, folder, broken, engine=engine, isolated=True) as running:
         sent = frames(100)
-        vm.wire("inside").send(*sent)
-        assert vm.wire("outside").receive(50) == sent[::2]
-        told = state(vm, 100)
+        running.inside.send(*sent)
+        assert running.outside.receive(50) == sent[::2]
+        told = running.state(100)
         assert told | {"engine": engine, "fault": "50", "canary": "whole", "writable_code": "0"} == told
 
 
 def test_a_bad_program_is_rolled_back(kernel: Path, folder: Path, assembler: Assembler, engine: str) -> None:
     good = bundle_of(assembler.assemble(PASS)[0], kind="filter")
     broken = bundle_of(assembler.assemble(wild_write(CANARY))[0], kind="filter")
-    with guest(kernel, folder, good, broken, engine=engine, isolated=True, after=128) as vm:
-        inside, outside = vm.wire("inside"), vm.wire("outside")
+    with guest(kernel, folder, good, broken, engine=engine, isolated=True, after=128) as running:
+        inside, outside = running.inside, running.outside
         for _ in range(2):  # the first program's probation ends at its 64th packet or at its 128th
             inside.send(*frames(64))
             assert len(outside.receive(64)) == 64
@@ -119,7 +128,7 @@ def test_a_bad_program_is_rolled_back(kernel: Path, folder: Path, assembler: Ass
         sent = frames(100)
         inside.send(*sent)
         assert outside.receive(68) == sent[32:]
-        told = state(vm, 228)
+        told = running.state(228)
         assert told | {"fault": "32", "rollbacks": "1", "sequence": "1", "canary": "whole"} == told
 
 
@@ -197,14 +206,14 @@ def test_a_good_program_does_under_isolation_what_it_does_without(
         bytes.fromhex(run["packet"])
         for run in Runner(executable=bin_directory / "unibpf-run", directory=folder).run(bundle, sent)
     ]
-    with guest(kernel, folder, bundle, engine=engine, isolated=True, element="BPFRewriter") as vm:
-        vm.wire("inside").send(*sent)
-        received = vm.wire("outside").receive(60)
+    with guest(kernel, folder, bundle, engine=engine, isolated=True, element="BPFRewriter") as running:
+        running.inside.send(*sent)
+        received = running.outside.receive(60)
         assert received == expected
         assert [struct.unpack_from("<Q", frame, 4)[0] for frame in received] == list(range(1, 61))
-        told = state(vm, 60)
+        told = running.state(60)
         assert told | {"fault": "0", "canary": "whole", "engine": engine} == told
-        assert "bpf: n=1\n" in vm.console.read_text()
+        assert "bpf: n=1\n" in running.vm.console.read_text()
 
 
 def test_a_guest_whose_cpu_has_no_keys_says_so(kernel: Path, folder: Path, assembler: Assembler) -> None:
