@@ -17,13 +17,14 @@ from typing import Final
 
 from benchmarks.figures import Figure, percentile
 from unibpf.cli import guest as guests
-from unibpf.cli.demo import _stack, scenario
+from unibpf.cli.demo import scenario
 from unibpf.cli.demo.traffic import TrafficReport
 from unibpf.cli.output import progress
 from unibpf.cli.push import Outcome, Push, push_and_wait
 from unibpf.cli.session import open_bus
 from unibpf.cli.status import guest_status
 from unibpf.compile import compile_c
+from unibpf.stack.child import running_stack
 
 BOOTS: Final = 10
 UPDATES: Final = 30
@@ -72,7 +73,7 @@ async def measure() -> list[tuple[str, list[Figure]]]:
     state = Path(tempfile.mkdtemp(prefix="unibpf-bench-"))
     os.environ["UNIBPF_STATE"] = str(state)
     try:
-        async with _stack(), open_bus() as bus:
+        async with running_stack(), open_bus() as bus:
             demo = scenario.Demo(bus=bus, machine="microvm")
             await scenario.release_first(demo)
             try:

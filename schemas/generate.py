@@ -78,6 +78,7 @@ def channels() -> list[Channel]:
         Channel("deployerStatus", subjects.deployer_status, host, None, ANYONE, m.HostStatus),
         Channel("guestStatus", subjects.guest_status, host, m.GuestQuery, ANYONE, m.GuestStatus),
         Channel("mapDump", subjects.map_dump, host, m.MapQuery, ANYONE, m.MapDump),
+        Channel("mapChange", subjects.map_change, host, m.MapChange, ANYONE, m.MapChanged),
         Channel("rollback", subjects.rollback, host, m.RollbackQuery, ANYONE, m.ElementEvent),
     ]
 

@@ -34,6 +34,7 @@ U32_MAX: Final = 0xFFFF_FFFF
 MAP_ARRAY: Final = 2
 MAP_PROG_ARRAY: Final = 3
 MAPS_OF_MAPS: Final = (12, 13)
+LOCK_BYTES: Final = 4  # sizeof(struct bpf_spin_lock)
 BPF_F_RDONLY_PROG: Final = 1 << 7
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)  # the index is the number on the wire
@@ -300,11 +301,12 @@ def _check(bundle: Bundle) -> None:
         _within("helper", helper, 0, U32_MAX, "as its number")
     if not _rising(bundle.helpers):
         raise BundleError("shape", f"helpers are not ascending without duplicates: got {list(bundle.helpers)!r:.80}")
-    _check_maps(bundle.maps)
+    _check_maps(bundle)
     _check_lines(bundle.line_info, len(bundle.code) // INSN_BYTES)
 
 
-def _check_maps(maps: tuple[BundleMap, ...]) -> None:
+def _check_maps(bundle: Bundle) -> None:
+    maps = bundle.maps
     if len({entry.name for entry in maps}) != len(maps):
         raise BundleError("shape", f"map names are not unique: got {[entry.name for entry in maps]!r:.200}")
     for entry in maps:
@@ -318,18 +320,41 @@ def _check_maps(maps: tuple[BundleMap, ...]) -> None:
                 f"initial data of map `{entry.name}` does not fill its value: "
                 f"got {len(entry.data)} bytes, expected {entry.value_size}",
             )
-        _check_references(entry)
+        _check_inner(entry)
+        _check_lock(entry)
+        _check_entries(entry, len(bundle.code) // INSN_BYTES if entry.type == MAP_PROG_ARRAY else len(maps))
 
 
-def _check_references(entry: BundleMap) -> None:
-    for number in (entry.lock or 0, *(number for pair in entry.entries for number in pair)):
-        _within(f"number in map `{entry.name}`", number, 0, U32_MAX, "as a 32-bit number")
-    if not _rising([index for index, _ in entry.entries]):
-        raise BundleError("shape", f"initial entries of map `{entry.name}` are not ascending")
+def _check_inner(entry: BundleMap) -> None:
     if (entry.inner is not None) != (entry.type in MAPS_OF_MAPS):
-        raise BundleError("shape", f"map `{entry.name}` is of type {entry.type}: maps of maps, and no others, have `inner`")
+        raise BundleError(
+            "shape", f"map `{entry.name}` is of type {entry.type}: maps of maps, and no others, have `inner`"
+        )
+    if entry.inner is not None:
+        for what in ("type", "key_size", "value_size", "max_entries", "flags"):
+            _within(f"inner {what} of map `{entry.name}`", getattr(entry.inner, what), 0, U32_MAX, "as a 32-bit number")
+
+
+def _check_lock(entry: BundleMap) -> None:
+    if entry.lock is not None and (entry.lock % 4 or entry.lock + LOCK_BYTES > entry.value_size):
+        raise BundleError(
+            "shape", f"lock of map `{entry.name}` is not 4 aligned bytes of its value: got offset {entry.lock}"
+        )
+
+
+def _check_entries(entry: BundleMap, targets: int) -> None:
+    """`targets`: how many instructions, or maps, an entry can name; that a function begins there is the decoder's matter."""
     if entry.entries and entry.type not in (MAP_PROG_ARRAY, *MAPS_OF_MAPS):
         raise BundleError("shape", f"map `{entry.name}` has initial entries, but holds neither programs nor maps")
+    if not _rising([index for index, _ in entry.entries]):
+        raise BundleError("shape", f"initial entries of map `{entry.name}` are not ascending")
+    for index, target in entry.entries:
+        if index >= entry.max_entries or target >= targets:
+            raise BundleError(
+                "shape",
+                f"an initial entry of map `{entry.name}` points outside: got index {index} and target {target}, "
+                f"expected below {entry.max_entries} and {targets}",
+            )
 
 
 def _check_lines(info: LineInfo, instructions: int) -> None:

@@ -5,7 +5,7 @@ Evolution: new fields always carry defaults, no field changes its meaning or uni
 """
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,8 +16,14 @@ GuestName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,47}$")]
 ElementName = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_@-]{0,62}$")]
 Audience = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
 Identity = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
+MapName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.]{1,63}$")]
+HexBytes = Annotated[str, Meta(pattern="^([0-9a-f]{2})+$")]
 Kind = Literal["filter", "classifier", "rewriter"]
+MapMode = Literal["any", "create", "replace"]
 VerdictKind = Literal["safe", "unsafe", "unsupported", "gave_up"]
+
+MAX_CHANGES: Final = 4096
+MAX_CHANGE_BYTES: Final = 66_048  # of keys and values: one of the largest that a map has, or many small ones
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -294,11 +300,40 @@ class GuestQuery(Message, frozen=True, kw_only=True):
 
 
 class MapQuery(Message, frozen=True, kw_only=True):
-    """Request to `reconfigurer.<host>.dump`, answered by a MapDump."""
+    """Request to `reconfigurer.<host>.dump`, answered by a MapDump: entries from `cursor` on, or that of `key` (hex)."""
 
     guest: GuestName
     element: ElementName
-    map: str
+    map: MapName
+    key: HexBytes | None = None
+    cursor: Annotated[int, Meta(ge=0)] = 0
+
+
+class MapChange(Message, frozen=True, kw_only=True):
+    """Request to `reconfigurer.<host>.change`, answered by a MapChanged: set or delete entries of a map, in this order.
+
+    `changes` are [key, value] in hex, MAX_CHANGE_BYTES at most; a value of null deletes. `mode` is for entries that are set:
+    `create` only new ones, `replace` only those that exist. With `envelope` nothing is changed unless that release is active.
+    """
+
+    guest: GuestName
+    element: ElementName
+    map: MapName
+    changes: Annotated[list[tuple[HexBytes, HexBytes | None]], Meta(min_length=1, max_length=MAX_CHANGES)]
+    mode: MapMode = "any"
+    envelope: Digest | None = None
+
+
+class MapChanged(Message, frozen=True, kw_only=True):
+    """How far a MapChange came: `applied` changes were made and stay made; `entries` are in the map now.
+
+    With `errno` (Linux'), the change number `applied`, counted from 0, failed with it, and none behind it was tried.
+    """
+
+    name: str
+    applied: int
+    entries: int
+    errno: int | None = None
 
 
 class RollbackQuery(Message, frozen=True, kw_only=True):
@@ -384,10 +419,14 @@ class GuestStatus(Message, frozen=True, kw_only=True):
 
 
 class MapDump(Message, frozen=True, kw_only=True):
-    """A map's content, keys and values in hex. A dump is no snapshot: packets go on changing the map meanwhile."""
+    """A map's content, keys and values in hex, as much as a message takes; `next` is the cursor to go on from, 0 at the end.
+
+    A dump is no snapshot: packets go on changing the map meanwhile.
+    """
 
     name: str
     type: int
     key_size: int
     value_size: int
     entries: list[tuple[str, str]] = []
+    next: int = 0

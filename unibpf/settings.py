@@ -6,6 +6,7 @@ UNIBPF_NATS_URL   servers, separated by commas        (default: <state>/run/nats
 UNIBPF_HOST       name of this hypervisor host        (default `local`)
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ from typing import Final
 DEFAULT_NATS_URL: Final = "nats://127.0.0.1:4222"
 DEFAULT_HOST: Final = "local"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
+
+
+class SettingError(ValueError):
+    """A variable of the environment has a value of the wrong form; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,3 +102,24 @@ def binary_directory(environ: Mapping[str, str]) -> Path:
 def host_name(environ: Mapping[str, str]) -> str:
     """The name under which this host's deployer and reconfigurer work."""
     return environ.get("UNIBPF_HOST") or DEFAULT_HOST
+
+
+def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    """A duration; raises SettingError unless it is a number above 0."""
+    text = environ.get(name)
+    try:
+        value = default if text is None else float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise SettingError(f"`{name}`: got `{text}`, expected a number of seconds above 0")
+    return value
+
+
+def count(environ: Mapping[str, str], name: str, default: int) -> int:
+    """A number of things; raises SettingError unless it is a whole number above 0."""
+    text = environ.get(name)
+    value = default if text is None else int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+    if value <= 0:
+        raise SettingError(f"`{name}`: got `{text}`, expected a whole number above 0")
+    return value

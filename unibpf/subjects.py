@@ -99,6 +99,11 @@ def map_dump(host: str) -> str:
     return f"{PREFIX}.reconfigurer.{host}.dump"
 
 
+def map_change(host: str) -> str:
+    """`unibpf.v1.reconfigurer.<host>.change`: request/reply, a MapChange answered by a MapChanged."""
+    return f"{PREFIX}.reconfigurer.{host}.change"
+
+
 def rollback(host: str) -> str:
     """`unibpf.v1.reconfigurer.<host>.rollback`: request/reply, a RollbackQuery answered by an ElementEvent."""
     return f"{PREFIX}.reconfigurer.{host}.rollback"

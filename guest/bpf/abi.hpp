@@ -32,6 +32,11 @@ inline constexpr std::size_t max_line_rows = 100'000;
 inline constexpr std::size_t max_line_files = 1'000;
 inline constexpr unsigned max_tail_calls = 33;        // of one run, as in Linux (MAX_TAIL_CALL_CNT)
 inline constexpr std::uint32_t ring_page_bytes = 4096;  // a ring buffer's size is a power of two and a multiple of this
+inline constexpr std::uint32_t perf_ring_bytes = 1 << 16;  // the ring behind a perf_event_array
+inline constexpr std::uint32_t max_record_bytes = max_value_bytes;  // of a ring: what one answer of the control channel holds
+inline constexpr std::uint64_t max_loops = 1 << 23;   // of one bpf_loop, as in Linux (BPF_MAX_LOOPS)
+inline constexpr std::size_t max_format_values = 12;  // of bpf_snprintf and bpf_trace_vprintk, as in Linux
+inline constexpr std::uint64_t ticks_per_second = 250;  // HZ: what bpf_jiffies64 counts
 inline constexpr std::uint64_t default_budget = 1'000'000;  // instructions per packet, schemas/boot.cddl
 
 // --- kinds ------------------------------------------------------------------------------------------------------------
@@ -64,7 +69,7 @@ inline constexpr std::array<std::string_view, 5> xdp_action_names = {"XDP_ABORTE
 struct XdpMd {
     std::uint32_t data;             // address of the first byte of the packet: packet memory is below 4 GiB
     std::uint32_t data_end;         // one past the last byte
-    std::uint32_t data_meta;        // = data: no metadata area in ABI 1
+    std::uint32_t data_meta;        // address of the metadata before the packet; = data when it has none
     std::uint32_t ingress_ifindex;  // number of the NIC the packet came in by
     std::uint32_t rx_queue_index;   // 0
     std::uint32_t egress_ifindex;   // 0
@@ -89,6 +94,7 @@ inline constexpr std::array<ContextRow, 6> context_fields = {{
 
 inline constexpr std::uint32_t packet_headroom = 256;  // adjust_head may grow into it
 inline constexpr std::uint32_t min_packet_bytes = 14;  // an Ethernet header: adjust_* never goes below (Linux: ETH_HLEN)
+inline constexpr std::uint32_t max_metadata_bytes = 252;  // a multiple of 4 that fits 8 bits, as in Linux since 6.6 (before: 32)
 
 // --- maps -------------------------------------------------------------------------------------------------------------
 // The types that XDP programs use (enum bpf_map_type). A guest offers those that have a row in `map_types`.
@@ -130,6 +136,8 @@ struct SizeRange {
     constexpr bool holds(std::uint32_t bytes) const { return bytes >= least && bytes <= most; }
 };
 inline constexpr SizeRange any_key{1, max_key_bytes}, any_value{1, max_value_bytes}, u32_bytes{4, 4}, no_bytes{0, 0};
+inline constexpr SizeRange prefix_key{5, 260};   // the number of bits, then 1 to 256 bytes
+inline constexpr SizeRange device_value{4, 8};   // the output port, then a program that must be 0
 
 struct MapTypeRow {
     MapType type;
@@ -144,18 +152,27 @@ struct MapTypeRow {
     constexpr bool array_like() const { return index == Index::array && holds == Holds::values; }
 };
 // One guest has one data-path thread, so the per-CPU forms are their plain forms with one slot.
-inline constexpr std::array<MapTypeRow, 6> map_types = {{
+inline constexpr std::array<MapTypeRow, 14> map_types = {{
     {MapType::hash, "hash", Index::hash, Holds::values, false, map_flag_no_prealloc | map_flag_rdonly_prog, any_key, any_value},
     {MapType::array, "array", Index::array, Holds::values, false, map_flag_rdonly_prog | map_flag_mmapable | map_flag_inner_map, u32_bytes, any_value},
+    {MapType::prog_array, "prog_array", Index::array, Holds::programs, false, 0, u32_bytes, u32_bytes},
+    {MapType::perf_event_array, "perf_event_array", Index::array, Holds::events, false, 0, u32_bytes, u32_bytes},
     {MapType::percpu_hash, "percpu_hash", Index::hash, Holds::values, false, map_flag_no_prealloc | map_flag_rdonly_prog, any_key, any_value},
     {MapType::percpu_array, "percpu_array", Index::array, Holds::values, false, map_flag_rdonly_prog, u32_bytes, any_value},
     {MapType::lru_hash, "lru_hash", Index::hash, Holds::values, true, map_flag_no_common_lru | map_flag_rdonly_prog, any_key, any_value},
     {MapType::lru_percpu_hash, "lru_percpu_hash", Index::hash, Holds::values, true, map_flag_no_common_lru | map_flag_rdonly_prog, any_key, any_value},
+    {MapType::lpm_trie, "lpm_trie", Index::prefix, Holds::values, false, map_flag_no_prealloc | map_flag_rdonly_prog, prefix_key, any_value},
+    {MapType::array_of_maps, "array_of_maps", Index::array, Holds::maps, false, 0, u32_bytes, u32_bytes},
+    {MapType::hash_of_maps, "hash_of_maps", Index::hash, Holds::maps, false, map_flag_no_prealloc, any_key, u32_bytes},
+    {MapType::devmap, "devmap", Index::array, Holds::devices, false, map_flag_rdonly_prog, u32_bytes, device_value},
+    {MapType::devmap_hash, "devmap_hash", Index::hash, Holds::devices, false, map_flag_rdonly_prog, u32_bytes, device_value},
+    {MapType::ringbuf, "ringbuf", Index::none, Holds::records, false, 0, no_bytes, no_bytes},
 }};
 
 // Flags of bpf_map_update_elem, and the error numbers that helpers return negated.
 inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2;
-inline constexpr int enoent = 2, e2big = 7, enomem = 12, efault = 14, eexist = 17, einval = 22;
+inline constexpr int enoent = 2, e2big = 7, eagain = 11, enomem = 12, eacces = 13, efault = 14, eexist = 17, einval = 22, enospc = 28,
+                     erange = 34;
 
 // --- helpers ----------------------------------------------------------------------------------------------------------
 // Those that XDP programs call (enum bpf_func_id). A guest offers those that have a row in `helpers`.
@@ -228,7 +245,9 @@ struct HelperRow {
     constexpr bool has(Effects effect) const { return (effects & effect) != 0; }
 };
 inline constexpr HoldsSet looked_up = holding(Holds::values, Holds::devices, Holds::maps);
-inline constexpr std::array<HelperRow, 11> helpers = {{
+inline constexpr KindSet returns_action = only(Kind::filter) | only(Kind::rewriter);  // XDP_REDIRECT is no port of a classifier
+// No row and so refused: bpf_fib_lookup, because a guest has no routing table of its own: the graph routes (LookupIPRoute).
+inline constexpr std::array<HelperRow, 37> helpers = {{
     {Helper::map_lookup_elem, "bpf_map_lookup_elem", {Argument::map, Argument::map_key}, Return::map_value_or_null, every_kind, pure, looked_up},
     {Helper::map_update_elem, "bpf_map_update_elem", {Argument::map, Argument::map_key, Argument::map_value, Argument::number}, Return::number, every_kind, writes_map},
     {Helper::map_delete_elem, "bpf_map_delete_elem", {Argument::map, Argument::map_key}, Return::number, every_kind, writes_map},
@@ -236,10 +255,36 @@ inline constexpr std::array<HelperRow, 11> helpers = {{
     {Helper::trace_printk, "bpf_trace_printk", {Argument::memory_read, Argument::size, Argument::any, Argument::any, Argument::any}, Return::number, every_kind},
     {Helper::get_prandom_u32, "bpf_get_prandom_u32", {}, Return::number, every_kind},
     {Helper::get_smp_processor_id, "bpf_get_smp_processor_id", {}, Return::number, every_kind},
+    {Helper::tail_call, "bpf_tail_call", {Argument::context, Argument::map, Argument::number}, Return::number, every_kind, tail_calls, holding(Holds::programs)},
+    {Helper::redirect, "bpf_redirect", {Argument::number, Argument::number}, Return::number, returns_action},
+    {Helper::perf_event_output, "bpf_perf_event_output", {Argument::context, Argument::map, Argument::number, Argument::memory_read, Argument::size_or_zero}, Return::number, every_kind, pure, holding(Holds::events)},
     {Helper::csum_diff, "bpf_csum_diff", {Argument::memory_read_or_null, Argument::size_or_zero, Argument::memory_read_or_null, Argument::size_or_zero, Argument::number}, Return::number, every_kind},
+    {Helper::get_numa_node_id, "bpf_get_numa_node_id", {}, Return::number, every_kind},
     {Helper::xdp_adjust_head, "bpf_xdp_adjust_head", {Argument::context, Argument::number}, Return::number, only(Kind::rewriter), moves_packet},
+    {Helper::redirect_map, "bpf_redirect_map", {Argument::map, Argument::number, Argument::number}, Return::number, returns_action, pure, holding(Holds::devices)},
+    {Helper::xdp_adjust_meta, "bpf_xdp_adjust_meta", {Argument::context, Argument::number}, Return::number, only(Kind::rewriter), moves_packet},
     {Helper::xdp_adjust_tail, "bpf_xdp_adjust_tail", {Argument::context, Argument::number}, Return::number, only(Kind::rewriter), moves_packet},
+    {Helper::spin_lock, "bpf_spin_lock", {Argument::lock}, Return::number, every_kind, locks},
+    {Helper::spin_unlock, "bpf_spin_unlock", {Argument::lock}, Return::number, every_kind, unlocks},
+    {Helper::strtol, "bpf_strtol", {Argument::memory_read, Argument::size, Argument::number, Argument::long_write}, Return::number, every_kind},
+    {Helper::strtoul, "bpf_strtoul", {Argument::memory_read, Argument::size, Argument::number, Argument::long_write}, Return::number, every_kind},
+    {Helper::jiffies64, "bpf_jiffies64", {}, Return::number, every_kind},
     {Helper::ktime_get_boot_ns, "bpf_ktime_get_boot_ns", {}, Return::number, every_kind},
+    {Helper::ringbuf_output, "bpf_ringbuf_output", {Argument::map, Argument::memory_read, Argument::size_or_zero, Argument::number}, Return::number, every_kind, pure, holding(Holds::records)},
+    {Helper::ringbuf_reserve, "bpf_ringbuf_reserve", {Argument::map, Argument::constant_size, Argument::number}, Return::record_or_null, every_kind, pure, holding(Holds::records)},
+    {Helper::ringbuf_submit, "bpf_ringbuf_submit", {Argument::record, Argument::number}, Return::number, every_kind, releases},
+    {Helper::ringbuf_discard, "bpf_ringbuf_discard", {Argument::record, Argument::number}, Return::number, every_kind, releases},
+    {Helper::ringbuf_query, "bpf_ringbuf_query", {Argument::map, Argument::number}, Return::number, every_kind, pure, holding(Holds::records)},
+    {Helper::ktime_get_coarse_ns, "bpf_ktime_get_coarse_ns", {}, Return::number, every_kind},
+    {Helper::for_each_map_elem, "bpf_for_each_map_elem", {Argument::map, Argument::function, Argument::callback_context, Argument::number}, Return::number, every_kind, calls_back},
+    {Helper::snprintf, "bpf_snprintf", {Argument::memory_write_or_null, Argument::size_or_zero, Argument::string, Argument::memory_read_or_null, Argument::size_or_zero}, Return::number, every_kind},
+    {Helper::trace_vprintk, "bpf_trace_vprintk", {Argument::memory_read, Argument::size, Argument::memory_read_or_null, Argument::size_or_zero}, Return::number, every_kind},
+    {Helper::loop, "bpf_loop", {Argument::number, Argument::function, Argument::callback_context, Argument::number}, Return::number, every_kind, calls_back},
+    {Helper::strncmp, "bpf_strncmp", {Argument::memory_read, Argument::size, Argument::string}, Return::number, every_kind},
+    {Helper::xdp_get_buff_len, "bpf_xdp_get_buff_len", {Argument::context}, Return::number, every_kind},
+    {Helper::xdp_load_bytes, "bpf_xdp_load_bytes", {Argument::context, Argument::number, Argument::memory_write, Argument::size}, Return::number, every_kind},
+    {Helper::xdp_store_bytes, "bpf_xdp_store_bytes", {Argument::context, Argument::number, Argument::memory_read, Argument::size}, Return::number, only(Kind::rewriter)},
+    {Helper::map_lookup_percpu_elem, "bpf_map_lookup_percpu_elem", {Argument::map, Argument::map_key, Argument::number}, Return::map_value_or_null, every_kind},
 }};
 
 // --- the tables of one platform ----------------------------------------------------------------------------------------

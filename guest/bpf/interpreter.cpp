@@ -8,6 +8,7 @@
 
 #include "guest/bpf/arithmetic.hpp"
 #include "guest/bpf/bounds.hpp"
+#include "guest/bpf/effects.hpp"
 #include "guest/bpf/helpers.hpp"
 
 namespace unibpf {
@@ -33,12 +34,9 @@ void write_memory(std::uint64_t address, std::uint64_t value) {
 }
 
 template <const Opcode& row>
-void run_alu(std::uint64_t& dst, std::uint64_t operand) {
-    if constexpr (row.width == 64) {
-        dst = arithmetic::compute<row.alu, std::uint64_t>(dst, operand);
-    } else {
-        dst = arithmetic::compute<row.alu, std::uint32_t>(static_cast<std::uint32_t>(dst), static_cast<std::uint32_t>(operand));
-    }
+std::uint64_t compute(std::uint64_t dst, std::uint64_t operand) {
+    if constexpr (row.width == 64) return arithmetic::compute<row.alu, std::uint64_t>(dst, operand);
+    return arithmetic::compute<row.alu, std::uint32_t>(static_cast<std::uint32_t>(dst), static_cast<std::uint32_t>(operand));
 }
 
 template <const Opcode& row>
@@ -62,7 +60,7 @@ void run_atomic(std::uint64_t address, std::uint64_t& src, std::uint64_t& r0) {
 }
 
 template <Operation operation>
-inline constexpr Opcode row_of = describe(operation);
+inline constexpr Opcode row_for = describe(operation);
 
 std::uint64_t immediate(const Instruction& in) { return static_cast<std::uint64_t>(std::int64_t{in.imm}); }
 std::uint64_t offset_of(const Instruction& in) { return static_cast<std::uint64_t>(std::int64_t{in.offset}); }
@@ -85,18 +83,68 @@ std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t 
 constexpr const char* no_budget = "instruction budget exceeded";
 constexpr const char* no_frame = "calls nest deeper than 8 frames";
 
+// Rows with a second body: a chained instruction takes its first operand (of loads the base, of stores and moves the value) from
+// `last`, the register that was written last, instead of from memory, where a value just written takes long to come back from.
+// prepare() chains what can be; in loaded code chained operations are numbered behind the table's.
+// clang-format off
+#define CHAINED_ALU(X, op) X(op##64_imm, alu) X(op##64_reg, alu) X(op##32_imm, alu) X(op##32_reg, alu)
+#define CHAINED_BRANCH(X, op, ...) X(op##64_imm, branch) X(op##64_reg, branch) X(op##32_imm, branch) X(op##32_reg, branch)
+#define CHAINED_BRANCHES(F, X) UNIBPF_BRANCH_OPERATIONS(F, X)
+#define CHAINED(X)                                                                                                    \
+    CHAINED_ALU(X, add) CHAINED_ALU(X, sub) CHAINED_ALU(X, mul) CHAINED_ALU(X, or) CHAINED_ALU(X, and)                \
+    CHAINED_ALU(X, lsh) CHAINED_ALU(X, rsh) CHAINED_ALU(X, xor) X(mov64_reg, alu) X(mov32_reg, alu)                   \
+    X(be16, endian) X(be32, endian) X(be64, endian) CHAINED_BRANCHES(CHAINED_BRANCH, X)                               \
+    X(ldxb, memory) X(ldxh, memory) X(ldxw, memory) X(ldxdw, memory)                                                  \
+    X(stxb, memory) X(stxh, memory) X(stxw, memory) X(stxdw, memory)
+// clang-format on
+
+constexpr Operation chained_operations[] = {
+#define OPERATION(name, ...) Operation::op_##name,
+    CHAINED(OPERATION)
+#undef OPERATION
+};
+constexpr std::size_t chained_count = sizeof chained_operations / sizeof chained_operations[0];
+static_assert(operation_count + chained_count <= 256, "loaded code has one byte for the operation");
+
+// What a chained instruction takes from the last register.
+unsigned chained_register(const Opcode& row, const Instruction& in) {
+    const bool takes_src = row.category == Category::load || row.category == Category::store || row.alu == Alu::mov;
+    return row.category != Category::branch && row.category != Category::endian && takes_src ? in.src : in.dst;
+}
+
+// The register that `last` mirrors behind an instruction, if it mirrors `before` in front of it; none: no register.
+constexpr unsigned none = register_count;
+unsigned mirrored(const Opcode& row, const Instruction& in, unsigned before) {
+    if (row.writes_dst()) return in.dst;
+    if (row.category == Category::call_helper || row.category == Category::call_local || row.category == Category::jump) return none;
+    return (writes_of(row, in) & (1U << before)) != 0 ? none : before;
+}
+
+void chain(Instruction& in) {
+    for (std::size_t i = 0; i < chained_count; ++i) {
+        if (in.opcode == static_cast<std::uint8_t>(chained_operations[i])) {
+            in.opcode = static_cast<std::uint8_t>(operation_count + i);
+            return;
+        }
+    }
+}
+
 template <Policy policy>
 Stop run(Machine& machine, const Start& start) {
     constexpr bool checking = policy == Policy::checking;
-    static const void* const labels[operation_count] = {
+    static const void* const labels[operation_count + chained_count] = {
 #define LABEL(name, ...) &&do_##name,
         UNIBPF_OPCODES(LABEL)
+#undef LABEL
+#define LABEL(name, ...) &&chained_##name,
+        CHAINED(LABEL)
 #undef LABEL
     };
 
     std::uint64_t r[register_count] = {};
     std::memcpy(&r[1], start.arguments.data(), sizeof start.arguments);
     r[frame_register] = start.frame;
+    std::uint64_t last = 0;
     Frame frames[abi::max_frames];
     unsigned depth = 0;
     const Instruction* const code = machine.program.code().data();
@@ -146,46 +194,56 @@ Stop run(Machine& machine, const Start& start) {
     } while (0)
 
 // Bodies, one for each builder of isa.hpp.
-#define BODY(name, builder, ...)                                           \
-    do_##name : {                                                          \
-        [[maybe_unused]] constexpr auto& row = row_of<Operation::op_##name>; \
+#define BODY(name, builder, ...) LABELLED(do_##name, name, builder, false)
+#define CHAINED_BODY(name, builder) LABELLED(chained_##name, name, builder, true)
+#define LABELLED(label, name, builder, is_chained)                         \
+    label : {                                                              \
+        [[maybe_unused]] constexpr auto& row = row_for<Operation::op_##name>; \
+        [[maybe_unused]] constexpr bool chained = is_chained;              \
         [[maybe_unused]] const Instruction& in = *pc;                      \
         BODY_##builder                                                     \
     }
-#define BODY_alu                                                        \
-    run_alu<row>(r[in.dst], row.src_operand ? r[in.src] : immediate(in)); \
+#define SET_DST(value)       \
+    last = (value);          \
+    r[in.dst] = last;        \
     NEXT();
+#define DST (chained ? last : r[in.dst])
+#define SRC (chained ? last : r[in.src])
+#define BODY_alu                                                                                        \
+    if constexpr (row.alu == Alu::mov && row.src_operand) {                                             \
+        SET_DST(compute<row>(0, SRC))                                                                   \
+    } else {                                                                                            \
+        SET_DST(compute<row>(DST, row.src_operand ? r[in.src] : immediate(in)))                          \
+    }
 #define BODY_move_sx                                                       \
-    r[in.dst] = arithmetic::sign_extend(r[in.src], row.bytes);             \
-    if constexpr (row.width == 32) r[in.dst] = static_cast<std::uint32_t>(r[in.dst]); \
-    NEXT();
-#define BODY_endian                                                      \
-    r[in.dst] = arithmetic::reorder(row.order, r[in.dst], row.bytes);    \
-    NEXT();
+    const std::uint64_t extended = arithmetic::sign_extend(r[in.src], row.bytes); \
+    SET_DST(row.width == 32 ? static_cast<std::uint32_t>(extended) : extended)
+#define BODY_endian SET_DST(arithmetic::reorder(row.order, DST, row.bytes))
 // The loader has put the real value of every form into the two immediates.
 #define BODY_load_imm64                                                                                            \
-    r[in.dst] = static_cast<std::uint32_t>(in.imm) | std::uint64_t{static_cast<std::uint32_t>(pc[1].imm)} << 32;   \
+    last = static_cast<std::uint32_t>(in.imm) | std::uint64_t{static_cast<std::uint32_t>(pc[1].imm)} << 32;        \
+    r[in.dst] = last;                                                                                              \
     ++pc;                                                                                                          \
     NEXT();
 #define BODY_memory                                                                            \
     if constexpr (row.category == Category::load || row.category == Category::load_sx) {      \
-        const std::uint64_t address = r[in.src] + offset_of(in);                               \
+        const std::uint64_t address = SRC + offset_of(in);                                     \
         CHECK(address, row.bytes, bounds::Access::read);                                       \
         const std::uint64_t value = read_memory<row.bytes>(address);                           \
-        r[in.dst] = row.category == Category::load ? value : arithmetic::sign_extend(value, row.bytes); \
+        SET_DST(row.category == Category::load ? value : arithmetic::sign_extend(value, row.bytes)) \
     } else {                                                                                   \
         const std::uint64_t address = r[in.dst] + offset_of(in);                               \
         CHECK(address, row.bytes, bounds::Access::write);                                      \
-        write_memory<row.bytes>(address, row.src_operand ? r[in.src] : immediate(in));         \
-    }                                                                                          \
-    NEXT();
+        write_memory<row.bytes>(address, row.src_operand ? SRC : immediate(in));               \
+        NEXT();                                                                                \
+    }
 #define BODY_atomic                                                \
     const std::uint64_t address = r[in.dst] + offset_of(in);       \
     CHECK(address, row.bytes, bounds::Access::write);              \
     run_atomic<row>(address, r[in.src], r[0]);                     \
     NEXT();
 #define BODY_branch                                                                            \
-    if (test_branch<row>(r[in.dst], row.src_operand ? r[in.src] : immediate(in))) GO(in.offset); \
+    if (test_branch<row>(DST, row.src_operand ? r[in.src] : immediate(in))) GO(in.offset); \
     NEXT();
 #define BODY_control                                                                                        \
     if constexpr (row.category == Category::jump) {                                                         \
@@ -220,6 +278,7 @@ Stop run(Machine& machine, const Start& start) {
 
     DISPATCH();
     UNIBPF_OPCODES(BODY)
+    CHAINED(CHAINED_BODY)
 
 call_specially:
     machine.left = left;
@@ -260,6 +319,8 @@ std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t 
 template <Policy policy>
 Stop run_from_entry(Machine& machine) {
     machine.left = machine.budget;
+    machine.redirect_port = no_port;
+    machine.tail_calls = 0;
     machine.call_back = call_back<policy>;
     const Stop why = run<policy>(machine, {0, machine.stack_top(), {reinterpret_cast<std::uintptr_t>(&machine.context)}});
     machine.stopped = false;
@@ -268,6 +329,28 @@ Stop run_from_entry(Machine& machine) {
 }
 
 }  // namespace
+
+Status prepare(Program& program) {
+    const auto code = program.code_to_prepare();
+    auto targets = make_array<std::uint8_t>(code.size());
+    if (!targets) return Error{"memory", "the heap has no room to prepare a program", code.size()};
+    const auto slots = [](const Opcode& row) { return row.category == Category::load_imm64 ? 2U : 1U; };
+    for (std::size_t i = 0; i < code.size(); i += slots(row_of(code[i]))) {
+        if (jumps(row_of(code[i]))) targets[static_cast<std::size_t>(static_cast<std::int64_t>(i) + 1 + distance_of(row_of(code[i]), code[i]))] = 1;
+    }
+    unsigned last = none;
+    for (std::size_t i = 0; i < code.size();) {
+        Instruction& in = code[i];
+        const Opcode& row = row_of(in);
+        if (targets[i] != 0) last = none;
+        const bool chains = chained_register(row, in) == last;
+        last = mirrored(row, in, last);
+        if (row.category == Category::exit) last = none;  // a function begins
+        if (chains) chain(in);
+        i += slots(row);
+    }
+    return done();
+}
 
 Stop interpret_trusting(Machine& machine) { return run_from_entry<Policy::trusting>(machine); }
 Stop interpret_checking(Machine& machine) { return run_from_entry<Policy::checking>(machine); }

@@ -13,6 +13,9 @@ namespace unibpf {
 
 enum class Policy : std::uint8_t { trusting, checking };
 
+// Makes a program faster to interpret, and no longer fit for the JIT to read. Not needed. Rule: memory.
+Status prepare(Program& program);
+
 // Runs machine.program from its first instruction; r0 is in the machine when it exits, the trap when it is stopped.
 // Two functions, so that an image that never checks does not carry the checks.
 Stop interpret_trusting(Machine& machine);

@@ -36,9 +36,12 @@ struct MachineCore {
     std::uint64_t left;                   // of it; wraps below zero when the budget ends a run
     std::uint64_t native_stack = 0;       // JIT: where to unwind to when the program is stopped
     std::uint64_t frame = 0;              // r10 of the code that called a helper which may call back
+    CallBack call_back = nullptr;         // set by the engine
     // bpf_tail_call: the instruction at which the engine goes on instead of returning; it takes the number and sets no_function.
     std::uint32_t tail_target = no_function;
-    Stop callback_stop = Stop::exit;      // why a callback was stopped
+    std::uint32_t tail_calls = 0;           // made in this run; the engine begins with 0
+    std::uint32_t redirect_port = no_port;  // of the last bpf_redirect or bpf_redirect_map; the engine begins with no_port
+    Stop callback_stop = Stop::exit;        // why a callback was stopped
     abi::XdpMd context{};
     // Indeterminate at the start: the verifier proves that nothing is read before it is written.
     alignas(16) std::uint8_t stack[abi::max_stack_bytes];
@@ -49,20 +52,20 @@ class PacketOnHand {
   public:
     explicit PacketOnHand(Packet& packet) : packet_{&packet} {}
     operator Packet&() const { return *packet_; }
+    Packet* operator->() const { return packet_; }
 
   private:
     Packet* packet_;
 };
 
-// Made once for many runs of one program: begin() before each but the first.
+// Made once for many runs of one program: begin() before each but the first. What begins anew with a run is set there if any
+// program may look at it, else by the engine for the programs that may.
 struct Machine : MachineCore {
     Machine(const Program& running, Packet& on, std::uint64_t limit) : MachineCore{limit}, program{running}, packet{on} { begin(on); }
 
     void begin(Packet& on) {
         packet = PacketOnHand{on};
         context.ingress_ifindex = on.input_nic;
-        redirect_port = no_port;
-        tail_calls = 0;
         refresh_context();
     }
 
@@ -71,8 +74,8 @@ struct Machine : MachineCore {
     void refresh_context() {
         Packet& on = packet;
         context.data = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(on.data()));
-        context.data_end = context.data + on.length();
-        context.data_meta = context.data;
+        context.data_end = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(on.end()));
+        context.data_meta = context.data - on.metadata();
     }
     std::uint64_t stack_top() const { return reinterpret_cast<std::uintptr_t>(stack) + sizeof stack; }
     // r10 of the deepest frame: what it calls would lie below the stack.
@@ -83,11 +86,9 @@ struct Machine : MachineCore {
     const Program& program;
     PacketOnHand packet;
     std::uint64_t r0 = 0;
-    std::uint32_t redirect_port = no_port;  // of the last bpf_redirect or bpf_redirect_map
-    std::uint32_t tail_calls = 0;           // made in this run
-    CallBack call_back = nullptr;           // set by the engine
-    bool stopped = false;                   // a callback was stopped, by callback_stop
-    Trap trap{};                            // of the last run that was stopped
+    bool stopped = false;          // a callback was stopped, by callback_stop
+    Trap trap{};                   // of the last run that was stopped
+    std::uint32_t element_key = 0; // bpf_for_each_map_elem on an array: the key that its callback may read
 };
 
 }  // namespace unibpf

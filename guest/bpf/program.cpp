@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "guest/bpf/helpers.hpp"
+#include "guest/bpf/map_array.hpp"
 
 namespace unibpf {
 namespace {
@@ -42,22 +43,25 @@ Status Loader::build_maps(const MapPlan& plan, const Program* running, MapReport
         TRY(build_map(i, plan, running, report.maps[i]));
         report.count = i + 1;
     }
-    return done();
+    return fill_maps();
 }
 
 Result<MapRef> Loader::create_map(const BundleMap& spec) const {
-    const bool constant = (spec.flags & abi::map_flag_rdonly_prog) != 0;
+    const bool constant = (spec.flags & abi::map_flag_rdonly_prog) != 0 || abi::find_map_type(spec.type)->holds == abi::Holds::programs;
     const Heap::OnPages pages{constant ? platform::PageKey::guest : key_};
     return Map::create(spec);
 }
 
-// Read-only data belongs to the program's text, not to its state: it always comes from the new bundle.
+// Read-only data, functions and maps in maps belong to the program's text, not to its state: they always come from the new bundle.
+// The maps inside a map of maps are maps of the bundle, kept or made like all others.
 Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome) {
     const BundleMap& spec = bundle_.maps[index];
     const MapPolicyEntry* entry = entry_for(plan, spec.name);
     const MapPolicy policy = entry != nullptr ? entry->policy : MapPolicy::keep;
     if (policy == MapPolicy::migrate) return Error{"map-policy", "migration of map entries is not offered", index};
-    const bool constant = (spec.flags & abi::map_flag_rdonly_prog) != 0;
+    const abi::Holds holds = abi::find_map_type(spec.type)->holds;
+    const bool refers = holds == abi::Holds::programs || holds == abi::Holds::maps;
+    const bool constant = refers || (spec.flags & abi::map_flag_rdonly_prog) != 0;
     const MapRef* old = nullptr;
     if (running != nullptr && !constant) {
         for (const MapRef& map : running->maps()) {
@@ -88,6 +92,29 @@ Status Loader::link_functions(const ProgramShape& shape) {
         program_->functions_[i] = {shape.starts[i], static_cast<std::uint32_t>(end) - shape.starts[i]};
     }
     return done();
+}
+
+// What a map holds from the start, once all maps are there.
+Status Loader::fill_maps() {
+    for (std::size_t i = 0; i < bundle_.map_count; ++i) {
+        Map& map = *program_->maps_[i];
+        const bool programs = map.holds() == abi::Holds::programs;
+        if (map.holds() == abi::Holds::maps) map.refer_to(program_->maps());
+        TRY(each_entry(bundle_.maps[i], [&](const InitialEntry& entry) -> Status {
+            if (programs) static_cast<ArrayMap&>(map).set_program(entry.index, entry.target);
+            else TRY(fill_map_of_maps(map, entry));
+            return done();
+        }));
+    }
+    return done();
+}
+
+// Keys of a hash are numbers here, as libbpf makes them of the places in `.values`.
+Status Loader::fill_map_of_maps(Map& map, const InitialEntry& entry) {
+    const auto bytes = [](const std::uint32_t& number) { return reinterpret_cast<const std::uint8_t*>(&number); };
+    if (map.key_size() != sizeof entry.index) return Error{"load", "a map with initial entries has keys that are not 4 bytes long", map.key_size()};
+    if (map.update(bytes(entry.index), bytes(entry.target), abi::update_any) == 0) return done();
+    return Error{"load", "an initial entry of a map of maps does not fit", entry.index};
 }
 
 Result<Owned<Program>> Loader::link(const ProgramShape& shape) {

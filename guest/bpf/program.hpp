@@ -30,6 +30,7 @@ class Program {
     std::string_view name() const { return {name_, name_size_}; }
     abi::Kind kind() const { return kind_; }
     std::span<const Instruction> code() const { return code_.span(); }
+    std::span<Instruction> code_to_prepare() { return code_.span(); }  // before the first run
     std::span<const Function> functions() const { return functions_.span(); }  // ascending; the first is the entry
     // The function that starts at this instruction, which one does.
     const Function& function_at(std::uint64_t start) const;
@@ -62,12 +63,14 @@ class Loader {
   public:
     // Maps that programs write get pages with `key` if it is not the guest's.
     explicit Loader(const BundleView& bundle, platform::PageKey key = platform::PageKey::guest) : bundle_{bundle}, key_{key} {}
-    Status build_maps(const MapPlan& plan, const Program* running, MapReport& report);  // rules map-policy, memory
+    Status build_maps(const MapPlan& plan, const Program* running, MapReport& report);  // rules map-policy, memory, load
     Result<Owned<Program>> link(const ProgramShape& shape);                             // rules memory, load
 
   private:
     Status link_functions(const ProgramShape& shape);
     void link_imm64(Instruction* in, std::size_t index, Operation operation) const;
+    Status fill_maps();
+    static Status fill_map_of_maps(Map& map, const InitialEntry& entry);
     Status build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome);
 
     Result<MapRef> create_map(const BundleMap& spec) const;

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 
+#include "guest/bpf/map_bytes.hpp"
 #include "guest/platform/platform.hpp"
 
 namespace unibpf::random {
@@ -40,6 +41,16 @@ struct SipHash {
     }
 };
 
+std::uint64_t next_u64() {
+    SipHash hash{state.key};
+    hash.word(++counter);
+    return hash.finish();
+}
+
+void fill_secrets() {
+    for (std::uint64_t& word : secrets) word = next_u64();
+}
+
 void ensure_seeded() {
     if (state.seeded) return;
     std::byte bytes[16];
@@ -49,36 +60,33 @@ void ensure_seeded() {
     }
     std::memcpy(state.key, bytes, sizeof bytes);
     state.seeded = true;
+    fill_secrets();
 }
 
 }  // namespace
 
+constinit std::uint64_t secrets[hash_words] = {};
+
 void seed(std::span<const std::uint8_t, 16> bytes) {
     std::memcpy(state.key, bytes.data(), bytes.size());
     state.seeded = true;
+    fill_secrets();
 }
 
 std::uint32_t next_u32() {
     ensure_seeded();
-    SipHash hash{state.key};
-    hash.word(++counter);
-    hash.word(~counter);  // no table key has this form twice over: streams do not meet
-    return static_cast<std::uint32_t>(hash.finish());
+    return static_cast<std::uint32_t>(next_u64());
 }
 
-std::uint64_t keyed_hash(std::span<const std::uint8_t> bytes) {
-    ensure_seeded();
-    SipHash hash{state.key};
-    std::size_t i = 0;
-    for (; i + 8 <= bytes.size(); i += 8) {
-        std::uint64_t word;
-        std::memcpy(&word, bytes.data() + i, 8);
-        hash.word(word);
-    }
-    std::uint64_t last = std::uint64_t{bytes.size()} << 56;
-    for (unsigned shift = 0; i < bytes.size(); ++i, shift += 8) last |= std::uint64_t{bytes[i]} << shift;
-    hash.word(last);
-    return hash.finish();
+void prepare() { ensure_seeded(); }
+
+std::uint64_t hash(std::span<const std::uint8_t> key) {
+    const std::uint8_t* at = key.data();
+    auto bytes = static_cast<std::uint32_t>(key.size());
+    std::uint64_t sum = secrets[0];
+    std::size_t word = 0;
+    for (; bytes >= 8; bytes -= 8, at += 8) sum += product(word++, map_bytes::load<std::uint64_t>(at));
+    return bytes == 0 ? sum : sum + product(word, map_bytes::load_tail(at, bytes));
 }
 
 }  // namespace unibpf::random

@@ -94,11 +94,12 @@ Status ProgramSlot::check_identity(const BundleView& bundle) const {
 
 // `auto` takes the interpreter when there is no room for native code; `jit` never falls back.
 Status ProgramSlot::choose_engine(Program& program, const ProgramShape& shape) const {
-    if (options_.engine == EngineOption::interpreter) return done();
-    auto native = jit::compile(program.code(), shape);
-    if (native.ok()) program.set_native(std::move(native).value());
-    else if (options_.engine == EngineOption::jit) return native.error();
-    return done();
+    if (options_.engine != EngineOption::interpreter) {
+        auto native = jit::compile(program.code(), shape);
+        if (native.ok()) return program.set_native(std::move(native).value()), done();
+        if (options_.engine == EngineOption::jit) return native.error();
+    }
+    return prepare(program);
 }
 
 void ProgramSlot::collect() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "guest/control/answers.hpp"
+#include "guest/control/map_access.hpp"
 #include "guest/control/status.hpp"
 
 namespace unibpf {
@@ -34,21 +35,6 @@ Result<Bytes> read_activation(Bytes body) {
     return digest;
 }
 
-Result<DumpRange> read_range(Bytes body) {
-    cbor::Reader reader{body};
-    auto map = TRY(cbor::MapReader::open(reader));
-    DumpRange range;
-    while (const auto key = TRY(map.next())) {
-        const std::uint64_t value = TRY(reader.uint());
-        if (*key > 1) return map.unknown(*key);
-        if (*key == 0 && value > UINT32_MAX) return reader.error("the cursor is out of its range", value);
-        if (*key == 0) range.cursor = static_cast<std::uint32_t>(value);
-        if (*key == 1) range.most = value;
-    }
-    TRY(reader.end());
-    return range;
-}
-
 Status check_formats(const coap::RequestOptions& options, std::uint16_t format) {
     if (options.content_format.has_value() && *options.content_format != coap::format_cbor) {
         return Error{"format", "the content format is not CBOR", *options.content_format};
@@ -62,7 +48,7 @@ Status check_formats(const coap::RequestOptions& options, std::uint16_t format) 
 }  // namespace
 
 // One row a resource. The order is that of design 6.
-const std::array<ControlResources::Row, 8> ControlResources::rows{{
+const std::array<ControlResources::Row, 9> ControlResources::rows{{
     {{".well-known", "core"}, coap::get, Authentication::none, 0, coap::content, coap::format_link, &ControlResources::well_known},
     {{"status"}, coap::fetch, Authentication::required, small_body, coap::content, coap::format_cbor, &ControlResources::status},
     {{"elements", "*", "staged"}, coap::put, Authentication::optional, wrapped_bundle, coap::changed, coap::format_cbor, &ControlResources::stage},
@@ -70,6 +56,7 @@ const std::array<ControlResources::Row, 8> ControlResources::rows{{
     {{"elements", "*", "program"}, coap::put, Authentication::required, wrapped_bundle, coap::changed, coap::format_cbor, &ControlResources::program},
     {{"elements", "*", "rollback"}, coap::post, Authentication::required, small_body, coap::changed, coap::format_cbor, &ControlResources::roll_back},
     {{"elements", "*", "maps", "*"}, coap::fetch, Authentication::required, small_body, coap::content, coap::format_cbor, &ControlResources::dump},
+    {{"elements", "*", "maps", "*"}, coap::post, Authentication::required, map_changes_body, coap::changed, coap::format_cbor, &ControlResources::change},
     {{"graph"}, coap::put, Authentication::required, small_body, coap::changed, coap::format_cbor, &ControlResources::graph},
 }};
 
@@ -229,9 +216,13 @@ Status ControlResources::roll_back(Call& call, cbor::Writer& writer) {
 }
 
 Status ControlResources::dump(Call& call, cbor::Writer& writer) {
+    Map& map = *TRY(map_of(*TRY(slot_of(call)), call.map));
+    return write_map_dump(writer, map, TRY(read_map_query(call.body)));
+}
+
+Status ControlResources::change(Call& call, cbor::Writer& writer) {
     const ProgramSlot& slot = *TRY(slot_of(call));
-    const DumpRange range = TRY(read_range(call.body));
-    return write_map_dump(writer, slot, call.map, range);
+    return change_map(writer, slot, *TRY(map_of(slot, call.map)), call.body, call.steps);
 }
 
 // The graph is what the guest booted with: a new one takes a restart.

@@ -51,7 +51,7 @@ class ControlResources final : public coap::Resources {
         std::uint16_t format;
         Handler handler;
     };
-    static const std::array<Row, 8> rows;
+    static const std::array<Row, 9> rows;
     static bool matches(const Row& row, const coap::RequestOptions& options);
     static Result<const Row*> find(coap::Code method, const coap::RequestOptions& options);
 
@@ -74,6 +74,7 @@ class ControlResources final : public coap::Resources {
     Status program(Call& call, cbor::Writer& writer);
     Status roll_back(Call& call, cbor::Writer& writer);
     Status dump(Call& call, cbor::Writer& writer);
+    Status change(Call& call, cbor::Writer& writer);
     Status graph(Call& call, cbor::Writer& writer);
 
     Result<ProgramSlot*> slot_of(const Call& call) const;

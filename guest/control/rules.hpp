@@ -20,7 +20,7 @@ struct RuleRow {
     bool tells_highest = false;  // the error's value is the highest counter or sequence seen
 };
 
-inline constexpr std::array<RuleRow, 39> rule_table{{
+inline constexpr std::array<RuleRow, 42> rule_table{{
     {"size", "size", coap::too_large, "a body within the size that `Size1` names"},
     {"shape", "shape", coap::bad_request, "the form that schemas/control.cddl and schemas/envelope.cddl give"},
     {"key", "key", coap::unauthorized, "a key that the boot image pins, with its algorithm"},
@@ -57,6 +57,9 @@ inline constexpr std::array<RuleRow, 39> rule_table{{
     {"nothing-staged", "nothing-staged", coap::conflict, "the staged release's envelope digest"},
     {"nothing-previous", "nothing-previous", coap::conflict, "a previous program that is still loaded"},
     {"map", "path", coap::not_found, "the name of a map of the active program"},
+    {"map-readonly", "map-readonly", coap::forbidden, "a map that is not read-only data"},
+    {"map-entry", "map-entry", coap::unprocessable, "keys and values of the sizes that `FETCH /status` tells"},
+    {"release", "release", coap::conflict, "the release that the request names to be the active one"},
     {"graph", "load", coap::unprocessable, "a graph without errors"},
     {"answer", "size", coap::internal_error, "an answer that fits into the guest's buffer"},
     {"internal", "load", coap::internal_error, "no fault inside the guest"},

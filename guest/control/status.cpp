@@ -15,8 +15,6 @@ namespace {
 
 constexpr std::string_view guest_version = "0.1.0";
 constexpr std::size_t max_handler_text = 512;
-constexpr std::size_t dump_bytes = 48 * 1024;       // entries of one answer
-constexpr std::size_t entry_overhead = 1 + 5 + 5;   // array and two byte string heads at most
 
 void write_release(cbor::Writer& writer, const ReleaseMeta& meta) {
     writer.array(2);
@@ -177,50 +175,6 @@ void write_status(cbor::Writer& writer, const ControlParts& parts, const MacKeys
     writer.uint(12), writer.uint(parts.loop->longest_since_mark_ns(LoopStats::Window::status));
     const platform::NoPreempt whole;
     parts.loop->mark(LoopStats::Window::status);
-}
-
-Status write_map_dump(cbor::Writer& writer, const ProgramSlot& slot, std::string_view name, const DumpRange& range) {
-    const Map* map = nullptr;
-    {
-        const platform::NoPreempt whole;
-        map = slot.find_map(name);
-    }
-    if (map == nullptr) return Error{"map", "the active program has no map of that name"};
-    const std::size_t entry_bytes = std::size_t{map->key_size()} + map->value_size();
-    auto entry = make_array<std::uint8_t>(entry_bytes);
-    auto room = make_array<std::uint8_t>(std::max(dump_bytes, entry_bytes + entry_overhead));
-    if (!entry || !room) return Error{"memory", "there is no memory for the dump now", entry_bytes};
-
-    cbor::Writer entries{room.span()};
-    std::uint64_t count = 0;
-    std::uint32_t cursor = range.cursor;
-    const std::span<std::uint8_t> key = entry.span().first(map->key_size());
-    const std::span<std::uint8_t> value = entry.span().subspan(map->key_size());
-    do {
-        ScanStep step;
-        {
-            const platform::NoPreempt whole;
-            step = map->scan(cursor, key.data(), value.data());
-        }
-        cursor = step.next;
-        if (!step.found) continue;
-        entries.array(2);
-        entries.bytes(key);
-        entries.bytes(value);
-        ++count;
-    } while (cursor != 0 && (range.most == 0 || count < range.most) &&
-             room.size() - entries.size() >= entry_bytes + entry_overhead);
-
-    writer.map(7);
-    writer.uint(0), writer.text(map->name());
-    writer.uint(1), writer.uint(map->type());
-    writer.uint(2), writer.uint(map->key_size());
-    writer.uint(3), writer.uint(map->value_size());
-    writer.uint(4), writer.array(count);
-    writer.raw(entries.written());
-    writer.uint(5), writer.uint(map->entries());
-    writer.uint(6), writer.uint(cursor);
-    return done();
 }
 
 }  // namespace unibpf

@@ -1,5 +1,6 @@
 #include "guest/packet/packet.hpp"
 
+#include <cstring>
 #include <new>
 
 #include "guest/platform/platform.hpp"
@@ -9,12 +10,14 @@ namespace unibpf {
 bool Packet::push(std::uint16_t n) {
     if (n > headroom()) return false;
     head_ = static_cast<std::uint16_t>(head_ - n);
+    metadata_ = 0;
     return true;
 }
 
 bool Packet::pull(std::uint16_t n) {
     if (n > length()) return false;
     head_ = static_cast<std::uint16_t>(head_ + n);
+    metadata_ = 0;
     return true;
 }
 
@@ -32,15 +35,26 @@ bool Packet::trim(std::uint16_t n) {
 
 bool Packet::take_frame(const Packet& copy) {
     const std::uint16_t head = copy.head_, tail = copy.tail_;
-    if (head < kFirst || head > tail || tail > kSlotBytes) return false;
+    const std::uint8_t metadata = copy.metadata_;
+    if (head - metadata < kFirst || head > tail || tail > kSlotBytes) return false;
     head_ = head;
     tail_ = tail;
+    metadata_ = metadata;
+    return true;
+}
+
+bool Packet::move_head(std::int32_t by) {
+    const std::int32_t head = head_ + by;
+    if (head - metadata_ < kFirst || head > tail_) return false;
+    if (metadata_ != 0) std::memmove(slot_ + head - metadata_, data() - metadata_, metadata_);
+    head_ = static_cast<std::uint16_t>(head);
     return true;
 }
 
 void Packet::reset() {
     head_ = kStart;
     tail_ = kStart;
+    metadata_ = 0;
     arrival_ns = 0;
     network_offset = kNoOffset;
     input_nic = 0;

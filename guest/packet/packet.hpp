@@ -41,13 +41,21 @@ class alignas(64) Packet {
     std::uint16_t tailroom() const { return static_cast<std::uint16_t>(kSlotBytes - tail_); }
 
     // The frame's head and tail move by n bytes; new bytes hold whatever the slot held. False: no room, nothing changed.
+    // Metadata (below) goes when the head moves.
     bool push(std::uint16_t n);  // longer at the head
     bool pull(std::uint16_t n);  // shorter at the head
     bool put(std::uint16_t n);   // longer at the tail
     bool trim(std::uint16_t n);  // shorter at the tail
 
-    // Head and tail become those of `copy`, which is a copy of this packet that others may have written to. False: they lie
-    // outside the slot, nothing changed.
+    // What a program wrote right before the frame for the next one to read: XDP's metadata, part of the headroom. set_metadata wants
+    // bytes <= headroom().
+    std::uint8_t metadata() const { return metadata_; }
+    void set_metadata(std::uint8_t bytes) { metadata_ = bytes; }
+    // The head moves by `by` bytes and the metadata's bytes with it. False: no room for both, nothing changed.
+    bool move_head(std::int32_t by);
+
+    // Head, tail and metadata become those of `copy`, which is a copy of this packet that others may have written to. False: they
+    // lie outside the slot, nothing changed.
     bool take_frame(const Packet& copy);
 
     // An empty frame at the usual place, all annotations at their defaults.
@@ -74,6 +82,7 @@ class alignas(64) Packet {
     Packet* next_free_ = nullptr;
     std::uint16_t head_ = kStart;
     std::uint16_t tail_ = kStart;
+    std::uint8_t metadata_ = 0;  // bytes before head_
 };
 static_assert(sizeof(Packet) == 64);
 

@@ -35,7 +35,8 @@ Result<Owned<Program>> load(const Bytes& bytes, bool native) {
     Loader loader{view};
     TRY(loader.build_maps({}, nullptr, report));
     Owned<Program> program = TRY(loader.link(shape));
-    if (native) program->set_native(TRY(jit::compile(program->code(), shape)));
+    if (!native) TRY(prepare(*program));
+    else program->set_native(TRY(jit::compile(program->code(), shape)));
     return program;
 }
 
@@ -84,17 +85,17 @@ RunReport run_packet(const Program& program, const Bytes& bytes, const Options& 
 RunReport run_in_place(const Program& program, const Bytes& bytes, const Options& options) {
     RunReport report;
     PacketPtr packet = packet_of(bytes);
-    const auto start = Clock::now();
-    std::uint64_t runs = 0;
     Machine machine{program, *packet, options.budget};
-    do {
+    std::uint64_t runs = 0;
+    Stop stop = Stop::exit;
+    const auto start = Clock::now();
+    for (const std::uint64_t repeat = options.repeat; runs < repeat && stop == Stop::exit; ++runs) {
         machine.begin(*packet);
-        report.stop = execute(machine, options);
-        ++runs;
-        if (runs < options.repeat && report.stop == Stop::exit) continue;
-        report.ns = mean_ns(Clock::now() - start, runs);
-        record(report, machine, *packet);
-    } while (runs < options.repeat && report.stop == Stop::exit);
+        stop = execute(machine, options);
+    }
+    report.ns = mean_ns(Clock::now() - start, runs);
+    report.stop = stop;
+    record(report, machine, *packet);
     return report;
 }
 

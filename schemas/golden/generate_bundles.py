@@ -6,10 +6,10 @@ that no reader may take, with the rule that they break.
 """
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from unibpf import cbor
-from unibpf.bundle import KINDS, Bundle, BundleMap, Line, LineInfo, encode
+from unibpf.bundle import KINDS, Bundle, BundleMap, InnerMap, Line, LineInfo, encode
 
 FOLDER = Path(__file__).parent
 TARGET = FOLDER / "bundle.txt"
@@ -20,6 +20,10 @@ LOADS = bytes.fromhex(
     "1862000001000000"
     "0000000002000000"  # r2 = address of byte 2 of map 1
 )
+FUNCTION = bytes.fromhex(
+    "18420000030000000000000000000000"  # r2 = function at instruction 4, behind the entry program
+)
+INNER = InnerMap(type=1, key_size=4, value_size=8, max_entries=64)
 
 CASES = {
     "smallest": Bundle(name="pass", kind="filter", code=PASS),
@@ -45,12 +49,46 @@ CASES = {
         line_info=LineInfo(files=("nat.c", "nat.h"), lines=(Line(0, 0, 12, 3), Line(2, 1, 700, 0), Line(4, 0, 13, 1))),
     ),
     "classifier": Bundle(name="c", kind="classifier", code=PASS, outputs=256, stack=4096),
+    "function": Bundle(name="callback", kind="filter", code=FUNCTION + PASS + PASS),
+    "lock": Bundle(
+        name="locked",
+        kind="filter",
+        code=PASS,
+        maps=(BundleMap(name="shared", type=1, key_size=4, value_size=16, max_entries=8, lock=12),),
+    ),
+    "program-array": Bundle(
+        name="tails",
+        kind="filter",
+        code=PASS + PASS,
+        maps=(BundleMap(name="jumps", type=3, key_size=4, value_size=4, max_entries=4, entries=((0, 2), (3, 0))),),
+    ),
+    "map-of-maps": Bundle(
+        name="tenants",
+        kind="filter",
+        code=PASS,
+        maps=(
+            BundleMap(name="first", type=1, key_size=4, value_size=8, max_entries=64),
+            BundleMap(name="tables", type=12, key_size=4, value_size=4, max_entries=2, entries=((1, 0),), inner=INNER),
+        ),
+    ),
 }
 
 
 def _edited(key: int, value: object) -> bytes:
     item = cast(dict[int, object], cbor.decode(encode(CASES["everything"]), max_bytes=1 << 20))
     return cbor.encode({**item, key: value})
+
+
+def _map_edited(case: str, index: int, key: int, value: object) -> bytes:
+    item = cast(dict[int, Any], cbor.decode(encode(CASES[case]), max_bytes=1 << 20))
+    item[4][index][key] = value
+    return cbor.encode(item)
+
+
+def _without(case: str, index: int, key: int) -> bytes:
+    item = cast(dict[int, Any], cbor.decode(encode(CASES[case]), max_bytes=1 << 20))
+    del item[4][index][key]
+    return cbor.encode(item)
 
 
 REFUSED = {
@@ -71,6 +109,18 @@ REFUSED = {
     "line-of-no-file": ("shape", _edited(8, [[], [[0, 0, 1, 1]]])),
     "lines-unsorted": ("shape", _edited(8, [["a"], [[2, 0, 1, 1], [0, 0, 2, 1]]])),
     "abi-2": ("abi", _edited(9, 2)),
+    "entries-empty": ("shape", _map_edited("program-array", 0, 8, [])),
+    "entries-unsorted": ("shape", _map_edited("program-array", 0, 8, [[3, 0], [0, 2]])),
+    "entry-of-one": ("shape", _map_edited("program-array", 0, 8, [[0]])),
+    "entry-outside-its-map": ("shape", _map_edited("program-array", 0, 8, [[4, 0]])),
+    "entry-behind-the-code": ("shape", _map_edited("program-array", 0, 8, [[0, 4]])),
+    "entry-of-a-hash": ("shape", _map_edited("lock", 0, 8, [[0, 0]])),
+    "entry-of-no-map": ("shape", _map_edited("map-of-maps", 1, 8, [[0, 2]])),
+    "inner-missing": ("shape", _without("map-of-maps", 1, 9)),
+    "inner-of-a-hash": ("shape", _map_edited("map-of-maps", 0, 9, [1, 4, 8, 64, 0])),
+    "inner-of-four": ("shape", _map_edited("map-of-maps", 1, 9, [1, 4, 8, 64])),
+    "lock-crooked": ("shape", _map_edited("lock", 0, 10, 2)),
+    "lock-behind-the-value": ("shape", _map_edited("lock", 0, 10, 16)),
 }
 
 
@@ -88,10 +138,7 @@ def _block(name: str, bundle: Bundle) -> str:
         "name": bundle.name,
         "kind": str(KINDS.index(bundle.kind)),
         "code": bundle.code.hex(),
-        "maps": " ".join(
-            f"{m.name}:{m.type}:{m.key_size}:{m.value_size}:{m.max_entries}:{m.flags}:{(m.data or b'').hex()}"
-            for m in bundle.maps
-        ),
+        "maps": " ".join(map(map_text, bundle.maps)),
         "helpers": " ".join(map(str, bundle.helpers)),
         "outputs": str(bundle.outputs),
         "stack": str(bundle.stack),
@@ -99,6 +146,14 @@ def _block(name: str, bundle: Bundle) -> str:
         "lines": " ".join(f"{row.insn}:{row.file}:{row.line}:{row.column}" for row in bundle.line_info.lines),
     }
     return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in fields.items())
+
+
+def map_text(m: BundleMap) -> str:
+    """Return name, numbers, data, entries, inner map and lock."""
+    inner = m.inner and f"{m.inner.type},{m.inner.key_size},{m.inner.value_size},{m.inner.max_entries},{m.inner.flags}"
+    parts = (m.name, m.type, m.key_size, m.value_size, m.max_entries, m.flags, (m.data or b"").hex())
+    entries = ",".join(f"{index}>{target}" for index, target in m.entries)
+    return ":".join(map(str, (*parts, entries, inner or "", "" if m.lock is None else m.lock)))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from services.deployer.settings import Settings, create_private
 from unibpf import identity, logs, process, tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.identity import IdentityError
+from unibpf.settings import SettingError
 
 
 def _has_qemu() -> bool:
@@ -74,7 +75,7 @@ def main() -> int:
     logs.configure("deployer")
     try:
         asyncio.run(process.until_signalled(_main()))
-    except (DeployerError, BusError, IdentityError) as error:
+    except (DeployerError, SettingError, BusError, IdentityError) as error:
         print(f"error: {error}", file=sys.stderr)
         if hint := getattr(error, "hint", None):
             print(f"hint: {hint}", file=sys.stderr)

@@ -23,7 +23,7 @@ from typing import Final
 from services.deployer.errors import HostConfigError
 from services.deployer.hypervisor import UNIX_PATH_BYTES
 from services.deployer.libvirt_driver import EMBEDDED
-from unibpf.settings import StatePaths, binary_directory, host_name, nats_url
+from unibpf.settings import SettingError, StatePaths, binary_directory, host_name, nats_url, seconds
 
 # libvirt's longest socket path below its root is 56 bytes: `/lib/qemu/domain-<id>-<20 of the name>/monitor.sock`.
 RUNTIME_BYTES: Final = UNIX_PATH_BYTES - 56 - len("/vm")
@@ -47,12 +47,12 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the environment; raises HostConfigError for a value of the wrong form."""
+        """Read the environment; raises SettingError for a value of the wrong form."""
         paths = StatePaths.from_environment(environ)
         binaries = binary_directory(environ)
         accel = environ.get("UNIBPF_ACCEL", "auto")
         if accel not in {"auto", "kvm", "tcg"}:
-            raise HostConfigError("settings", f"`UNIBPF_ACCEL`: got `{accel}`, expected `auto`, `kvm` or `tcg`")
+            raise SettingError(f"`UNIBPF_ACCEL`: got `{accel}`, expected `auto`, `kvm` or `tcg`")
         return cls(
             paths=paths,
             nats_url=nats_url(environ, paths),
@@ -62,9 +62,9 @@ class Settings:
             guest_image=Path(environ.get("UNIBPF_GUEST_IMAGE") or binaries / "unibpf-guest.elf"),
             guest_process=Path(environ.get("UNIBPF_GUEST_PROCESS") or binaries / "unibpf-guest"),
             accel=accel,
-            boot_timeout=_seconds(environ, "UNIBPF_BOOT_TIMEOUT", 20.0),
-            tick=_seconds(environ, "UNIBPF_TICK", 5.0),
-            lease=_seconds(environ, "UNIBPF_LEASE", 30.0),
+            boot_timeout=seconds(environ, "UNIBPF_BOOT_TIMEOUT", 20.0),
+            tick=seconds(environ, "UNIBPF_TICK", 5.0),
+            lease=seconds(environ, "UNIBPF_LEASE", 30.0),
         )
 
     @property
@@ -93,14 +93,3 @@ def create_private(path: Path) -> None:
     facts = path.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
         raise HostConfigError("runtime", f"`{path}` belongs to somebody else, or others may write to it")
-
-
-def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
-    text = environ.get(name)
-    try:
-        value = default if text is None else float(text)
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise HostConfigError("settings", f"`{name}`: got `{text}`, expected a number of seconds above 0")
-    return value

@@ -12,6 +12,7 @@ from services.reconfigurer.updater import Sessions
 from unibpf import identity, logs, process, tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.identity import IdentityError
+from unibpf.settings import SettingError
 
 
 async def _main() -> None:
@@ -32,7 +33,7 @@ def main() -> int:
     logs.configure("reconfigurer")
     try:
         asyncio.run(process.until_signalled(_main()))
-    except (ReconfigurerError, BusError, IdentityError) as error:
+    except (ReconfigurerError, SettingError, BusError, IdentityError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

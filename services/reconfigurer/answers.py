@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 
 from services.reconfigurer.errors import GuestUnreachable
-from unibpf.messages import ElementStatus, GuestStatus, Kind, MapDecision, MapStatus, NicStatus, Placed
+from unibpf.messages import ElementStatus, GuestStatus, Kind, MapChanged, MapDecision, MapStatus, NicStatus, Placed
 
 T = TypeVar("T")
 
@@ -58,6 +58,11 @@ def status(item: Any) -> GuestStatus:
 def dump_page(item: Any) -> DumpPage:
     """`map-dump`."""
     return _reading("map dump", lambda: _dump_page(item))
+
+
+def map_changed(item: Any) -> tuple[MapChanged, list[tuple[str, int, int]]]:
+    """`map-changed`, and the guest's steps."""
+    return _reading("map change", lambda: (_map_changed(item), _steps(item[3])))
 
 
 def _outcome(item: Any) -> Outcome:
@@ -153,6 +158,10 @@ def _dump_page(item: Any) -> DumpPage:
         entries=[(key.hex(), value.hex()) for key, value in item[4]],
         next=item[6],
     )
+
+
+def _map_changed(item: Any) -> MapChanged:
+    return MapChanged(name=item[0], applied=int(item[1]), entries=int(item[2]), errno=item.get(4))
 
 
 def _placed(row: Any) -> Placed | None:

@@ -1,16 +1,16 @@
 """Read what a guest is and holds: status, and maps page by page. Every answer is authenticated."""
 
 from typing import Final
-from urllib.parse import quote
 
 from services.reconfigurer import answers
 from services.reconfigurer.errors import GuestUnreachable
+from services.reconfigurer.map_changes import map_path
 from services.reconfigurer.updater import EMPTY, Sessions
 from unibpf import cbor
-from unibpf.messages import GuestStatus, MapDump
+from unibpf.messages import GuestStatus, MapDump, MapQuery
 
-PAGE_ENTRIES: Final = 512
-MOST_ENTRIES: Final = 1 << 20
+PAGE_ENTRIES: Final = 4096
+ENOUGH_CHARACTERS: Final = 300_000  # of hex in one message: NATS takes a MiB, and a page may have twice 70,000 more
 
 
 async def status(sessions: Sessions, guest: str) -> GuestStatus:
@@ -19,19 +19,34 @@ async def status(sessions: Sessions, guest: str) -> GuestStatus:
     return answers.status(fact.body)
 
 
-async def dump(sessions: Sessions, guest: str, element: str, map_name: str) -> MapDump:
-    """All entries of a map."""
-    session = sessions.of(guest)
-    path = f"/elements/{element}/maps/{quote(map_name)}"
-    cursor, entries = 0, []
+async def dump(sessions: Sessions, query: MapQuery) -> MapDump:
+    """The entries from the cursor on, page by page until a message is full; or the entry of one key."""
+    session, path = sessions.of(query.guest), map_path(query.element, query.map)
+    asks = {2: bytes.fromhex(query.key)} if query.key is not None else _page(query.cursor)
+    cursor, entries, characters = query.cursor, list[tuple[str, str]](), 0
     while True:
-        fact = await session.request("FETCH", path, cbor.encode({0: cursor, 1: PAGE_ENTRIES}))
+        fact = await session.request("FETCH", path, cbor.encode(asks))
         page = answers.dump_page(fact.body)
         entries += page.entries
-        if page.next == 0:
-            return MapDump(
-                name=page.name, type=page.type, key_size=page.key_size, value_size=page.value_size, entries=entries
-            )
-        if page.next <= cursor or len(entries) > MOST_ENTRIES:
-            raise GuestUnreachable("answer", f"the dump of `{map_name}` does not come to an end")
+        characters += sum(len(key) + len(value) + 8 for key, value in page.entries)  # 8: JSON's own
+        if page.next == 0 or characters > ENOUGH_CHARACTERS:
+            return _dump(page, entries)
+        if page.next <= cursor:
+            raise GuestUnreachable("answer", f"the dump of `{query.map}` does not come to an end")
         cursor = page.next
+        asks = _page(cursor)
+
+
+def _page(cursor: int) -> dict[int, bytes | int]:
+    return {0: cursor, 1: PAGE_ENTRIES}
+
+
+def _dump(page: answers.DumpPage, entries: list[tuple[str, str]]) -> MapDump:
+    return MapDump(
+        name=page.name,
+        type=page.type,
+        key_size=page.key_size,
+        value_size=page.value_size,
+        entries=entries,
+        next=page.next,
+    )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from services.reconfigurer import inspection, plan
+from services.reconfigurer import inspection, map_changes, plan
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, GuestUnreachable, ReconfigurerError
 from services.reconfigurer.plan import Target
 from services.reconfigurer.settings import Settings
@@ -24,6 +24,8 @@ from unibpf.messages import (
     GuestObserved,
     GuestQuery,
     GuestStatus,
+    MapChange,
+    MapChanged,
     MapDump,
     MapQuery,
     RollbackQuery,
@@ -53,6 +55,7 @@ class Reconfigurer:
         endpoints = {
             subjects.guest_status(host): self.on_status,
             subjects.map_dump(host): self.on_dump,
+            subjects.map_change(host): self.on_change,
             subjects.rollback(host): self.on_rollback,
         }
         await self._bus.serve("unibpf-reconfigurer", endpoints, description="running guests of a host")
@@ -80,7 +83,22 @@ class Reconfigurer:
     async def on_dump(self, message: Received) -> MapDump:
         """A map's entries."""
         query = message.decode(MapQuery)
-        return await _answering(inspection.dump(self._sessions, query.guest, query.element, query.map))
+        return await _answering(inspection.dump(self._sessions, query))
+
+    async def on_change(self, message: Received) -> MapChanged:
+        """Set and delete entries of a map."""
+        wanted = message.decode(MapChange)
+        started = time.monotonic()
+        outcome, detail = "failed", None
+        try:
+            changed = await _answering(map_changes.change(self._sessions, wanted))
+            outcome = "changed" if changed.errno is None else f"stopped by errno {changed.errno}"
+            return changed
+        except ServiceError as error:
+            detail = error.description
+            raise
+        finally:
+            logger.info("map change", extra=_map_line(wanted, started, outcome, detail))
 
     async def on_rollback(self, message: Received) -> ElementEvent:
         """Back to the previous program; also published."""
@@ -189,5 +207,17 @@ def _line(event: ElementEvent, started: float) -> dict[str, str | float | int | 
         "already": event.already,
         "code": event.rule,
         "detail": event.reason,
+        "ms": round((time.monotonic() - started) * 1000, 1),
+    }
+
+
+def _map_line(wanted: MapChange, started: float, outcome: str, detail: str | None) -> dict[str, str | float | int | None]:
+    return {
+        "guest": wanted.guest,
+        "element": wanted.element,
+        "map": wanted.map,
+        "changes": len(wanted.changes),
+        "outcome": outcome,
+        "detail": detail,
         "ms": round((time.monotonic() - started) * 1000, 1),
     }

@@ -8,8 +8,7 @@ and those of unibpf.settings.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.reconfigurer.errors import ReconfigurerError
-from unibpf.settings import StatePaths, host_name, nats_url
+from unibpf.settings import StatePaths, host_name, nats_url, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,23 +23,12 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the environment; raises ReconfigurerError for a value of the wrong form."""
+        """Read the environment; raises SettingError for a value of the wrong form."""
         paths = StatePaths.from_environment(environ)
         return cls(
             paths=paths,
             nats_url=nats_url(environ, paths),
             host=host_name(environ),
-            coap_timeout=_seconds(environ, "UNIBPF_COAP_TIMEOUT", 5.0),
-            patience=_seconds(environ, "UNIBPF_GUEST_PATIENCE", 20.0),
+            coap_timeout=seconds(environ, "UNIBPF_COAP_TIMEOUT", 5.0),
+            patience=seconds(environ, "UNIBPF_GUEST_PATIENCE", 20.0),
         )
-
-
-def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
-    text = environ.get(name)
-    try:
-        value = default if text is None else float(text)
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise ReconfigurerError("settings", f"`{name}`: got `{text}`, expected a number of seconds above 0")
-    return value

@@ -14,6 +14,7 @@ from services.signer.token import init_token
 from unibpf import identity, logs, process, tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.identity import IdentityError
+from unibpf.settings import SettingError
 
 NAME = "signer"
 
@@ -45,7 +46,7 @@ def main() -> int:
             print(init_token(settings).kid.hex())
         else:
             asyncio.run(process.until_signalled(serve(settings)))
-    except (SignerError, BusError, IdentityError) as error:
+    except (SignerError, SettingError, BusError, IdentityError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

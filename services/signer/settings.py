@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from unibpf import identity
-from unibpf.settings import StatePaths, nats_url
+from unibpf.settings import StatePaths, count, nats_url
 
 SOFTHSM: Final = "/usr/lib/softhsm/libsofthsm2.so"
 DEFAULT_POLICY: Final = Path(__file__).with_name("default-policy.toml")
@@ -47,7 +47,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read everything; what is unset gets its default."""
+        """Read everything; what is unset gets its default. Raises SettingError for a value of the wrong form."""
         paths = StatePaths.from_environment(environ)
         module = environ.get("UNIBPF_PKCS11_MODULE", SOFTHSM)
         hsm = HsmSettings(
@@ -64,7 +64,7 @@ class Settings:
             policy=Path(environ.get("UNIBPF_SIGNER_POLICY") or DEFAULT_POLICY),
             verifier_key=environ.get("UNIBPF_VERIFIER_KEY"),
             hsm=hsm,
-            workers=int(environ.get("UNIBPF_SIGNER_WORKERS", "4")),
+            workers=count(environ, "UNIBPF_SIGNER_WORKERS", 4),
         )
 
     def pinned_verifier(self) -> str:

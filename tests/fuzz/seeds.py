@@ -1,4 +1,4 @@
-"""Writes the seeds of `fuzz_bundle` into a directory: the bundle of every conformance case.
+"""Writes the seeds of `fuzz_bundle` into a directory: the bundle of every conformance case, and the golden ones.
 
 python tests/fuzz/seeds.py CORPUS
 """
@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.conformance.cases import all_cases
 from tests.support.assembler import Assembler
 from tests.support.bundles import bundle_of
+from tests.support.golden import blocks
 from unibpf.settings import binary_directory
 
 
@@ -20,6 +21,8 @@ def main(corpus: Path) -> None:
     assembler = Assembler(binary_directory(os.environ) / "unibpf-run")
     for case in all_cases():
         (corpus / case.name).write_bytes(bundle_of(assembler.assemble(case.code)[0], case.maps, kind=case.kind))
+    for name, case in blocks("bundle").items():
+        (corpus / f"golden-{name}").write_bytes(bytes.fromhex(case["bundle"]))
 
 
 if __name__ == "__main__":

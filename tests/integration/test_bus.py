@@ -1,63 +1,32 @@
-"""unibpf.bus on a real nats-server."""
+"""unibpf.bus on a real nats-server: topology, publishing, objects, buckets, requests, traces."""
 
 import asyncio
-import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 
 import pytest
-from nats.js.errors import APIError
 
+from tests.support.consuming import PATIENCE, consuming_uploads, eventually
 from tests.support.nats import NatsFixture
 from unibpf import identity, subjects, tracing
 from unibpf.bus import (
     Bus,
-    BusFull,
     BusNotReady,
     BusSettings,
     BusUnavailable,
     Conflict,
     ObjectCorrupt,
     ObjectMissing,
-    PermissionDenied,
     Received,
-    Reject,
     RequestFailed,
-    Retry,
     ServiceError,
     topology,
 )
-from unibpf.bus import consumer as consuming
 from unibpf.bus.embedded import free_port
 from unibpf.bus.permissions import OPERATOR
-from unibpf.messages import DeadLetter, SignedGraph, SignGraph
+from unibpf.messages import SignedGraph, SignGraph
 from unibpf.tracing_store import build_tree, load_trace
-
-PATIENCE = 15.0
-
-
-@contextlib.asynccontextmanager
-async def consuming_uploads(
-    bus: Bus, handler: Callable[[Received], Awaitable[None]], *, concurrency: int = 1
-) -> AsyncIterator[None]:
-    task = asyncio.create_task(bus.consume("verifier", handler, concurrency=concurrency))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await check():
-            await asyncio.sleep(0.02)
-
-
-async def dead_letters(bus: Bus) -> list[DeadLetter]:
-    return [m.decode(DeadLetter) async for m in bus.history(topology.DEAD, subjects.dead_letter("verifier"))]
 
 
 async def test_init_may_run_twice_and_says_what_it_did(bare_nats: NatsFixture) -> None:
@@ -112,18 +81,6 @@ async def test_an_upload_is_a_cloud_event_with_trace_context(nats: NatsFixture) 
     assert trace_id in received.headers["traceparent"]
 
 
-async def test_an_identity_is_confined_to_its_own_token(nats: NatsFixture) -> None:
-    async with nats.buses("ci") as (ci,):
-        await ci.publish(subjects.upload("ci", "fw"), b"mine")
-        for subject in (subjects.upload("cli", "fw"), subjects.verified("fw"), subjects.guest_apply("fw1")):
-            with pytest.raises(PermissionDenied, match="`ci` may not use"):
-                await ci.publish(subject, b"not mine")
-        with pytest.raises(PermissionDenied):
-            await (await ci.kv(topology.GUESTS)).create("fw1", b"{}")
-        with pytest.raises(PermissionDenied):
-            await ci.request(subjects.sign_graph(), b"{}", SignedGraph)
-
-
 async def test_a_retry_with_the_same_message_id_is_stored_once(nats: NatsFixture) -> None:
     async with nats.buses("ci") as (ci,):
         first = await ci.publish(subjects.upload("ci", "fw"), b"elf", message_id="retry-1")
@@ -176,70 +133,6 @@ async def test_a_bucket_changes_by_compare_and_set_only(nats: NatsFixture) -> No
         await leases.create("fw1", b"again")
 
 
-async def test_an_uploader_cannot_make_the_server_speak_for_somebody_else(nats: NatsFixture) -> None:
-    """A push consumer would publish stored bytes on any subject, past its creator's permissions."""
-    async with nats.buses("ci", OPERATOR) as (ci, operator):
-        await ci.put_object(b"\x7fELF, chosen by ci", store=topology.UPLOADED)
-        deliver = {"deliver_subject": subjects.upload("cli", "fw"), "ack_policy": "none", "filter_subject": "$O.*.C.>"}
-        request = json.dumps({"stream_name": f"OBJ_{topology.UPLOADED}", "config": deliver}).encode()
-        with pytest.raises(PermissionDenied):
-            await ci.request(f"$JS.API.CONSUMER.CREATE.OBJ_{topology.UPLOADED}", request, dict)
-        assert (await operator.jetstream.stream_info(topology.UPLOADS)).state.messages == 0
-
-
-async def test_an_uploader_cannot_empty_the_object_store_with_a_rollup(nats: NatsFixture) -> None:
-    async with nats.buses("verifier", "ci") as (verifier, ci):
-        digest = await verifier.put_object(b"an object", store=topology.UPLOADED)
-        with pytest.raises(APIError, match="rollup"):
-            await ci.publish(f"$O.{topology.UPLOADED}.M.x", b"", headers={"Nats-Rollup": "all"})
-        assert await verifier.get_object(digest, store=topology.UPLOADED) == b"an object"
-
-
-async def test_an_uploader_writes_to_the_store_of_uploads_only(nats: NatsFixture) -> None:
-    async with nats.buses("ci") as (ci,):
-        with pytest.raises(PermissionDenied):
-            await ci.put_object(b"among the bundles")
-
-
-async def shrink(operator: Bus, name: str, **limits: int) -> None:
-    """Give a stream limits that a test can reach; everything else stays as in the table."""
-    config = next(config for config in topology.stream_configs(1) if config.name == name)
-    await operator.jetstream.update_stream(config.evolve(**limits))
-
-
-async def test_a_full_upload_queue_refuses_more_and_keeps_what_it_took(nats: NatsFixture) -> None:
-    async with nats.buses(OPERATOR, "ci") as (operator, ci):
-        await shrink(operator, topology.UPLOADS, max_bytes=100_000)
-        taken = [await ci.publish(subjects.upload("ci", "fw"), bytes(30_000)) for _ in range(3)]
-        with pytest.raises(BusFull, match=r"upload.ci.fw` has reached its limit on the server \(maximum bytes exceeded"):
-            await ci.publish(subjects.upload("ci", "fw"), bytes(30_000))
-        assert (await operator.jetstream.stream_info(topology.UPLOADS)).state.messages == len(taken)
-        await shrink(operator, topology.UPLOADS, max_msgs=len(taken))
-        with pytest.raises(BusFull, match="maximum messages exceeded"):
-            await ci.publish(subjects.upload("ci", "fw"), b"small")
-
-
-async def test_a_flood_of_uploaded_objects_pushes_out_uploads_and_nothing_else(nats: NatsFixture) -> None:
-    async with nats.buses(OPERATOR, "ci", "verifier") as (operator, ci, verifier):
-        kept = await verifier.put_object(b"a bundle")
-        await shrink(operator, f"OBJ_{topology.UPLOADED}", max_bytes=100_000)
-        digests = [await ci.put_object(os.urandom(30_000), store=topology.UPLOADED) for _ in range(6)]
-        assert (await operator.jetstream.stream_info(f"OBJ_{topology.UPLOADED}")).state.bytes <= 100_000
-        with pytest.raises(ObjectMissing):
-            await verifier.get_object(digests[0], store=topology.UPLOADED)
-        assert len(await verifier.get_object(digests[-1], store=topology.UPLOADED)) == 30_000
-        assert await verifier.get_object(kept) == b"a bundle"
-
-
-async def test_a_full_audit_stream_takes_no_record_and_loses_none(nats: NatsFixture) -> None:
-    async with nats.buses(OPERATOR, "signer") as (operator, signer):
-        await shrink(operator, topology.AUDIT, max_bytes=10_000)
-        with pytest.raises(BusFull):
-            for _ in range(10):
-                await signer.publish(subjects.audit("fw"), bytes(3_000))
-        assert (await operator.jetstream.stream_info(topology.AUDIT)).state.first_seq == 1
-
-
 async def test_concurrent_changes_lose_nothing(nats: NatsFixture) -> None:
     async with nats.buses("deployer", "deployer") as buses:
         buckets = [await bus.kv(topology.LEASES) for bus in buses]
@@ -264,150 +157,6 @@ async def test_a_watch_shows_what_is_there_then_changes_and_deletions(nats: Nats
             gone = await anext(watch)
             assert gone is not None and (gone.key, gone.value) == ("a", None)
             await watch.aclose()
-
-
-async def test_a_rejected_message_is_dead_at_once_and_the_queue_goes_on(nats: NatsFixture) -> None:
-    done: list[bytes] = []
-
-    async def handler(received: Received) -> None:
-        if received.data == b"bad":
-            raise Reject("elf", "not an ELF object")
-        done.append(received.data)
-
-    async with nats.buses("ci", "verifier", "cli") as (ci, verifier, cli), consuming_uploads(verifier, handler):
-        await ci.publish(subjects.upload("ci", "fw"), b"bad")
-        await ci.publish(subjects.upload("ci", "fw"), b"good")
-        await eventually(lambda: asyncio.sleep(0, bool(done)))
-        (letter,) = await dead_letters(cli)
-        assert letter.reason == "elf: not an ELF object"
-        assert (letter.stream, letter.sequence, letter.deliveries) == ("UNIBPF_UPLOADS", 1, 1)
-        await eventually(lambda: no_pending(verifier))
-
-
-async def no_pending(bus: Bus) -> bool:
-    info = await bus.jetstream.consumer_info(topology.UPLOADS, "verifier")
-    return info.num_ack_pending == 0 and info.num_pending == 0
-
-
-async def test_a_failure_that_passes_is_retried_and_one_that_stays_ends_as_a_dead_letter(
-    nats: NatsFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(consuming, "BACKOFF_SECONDS", (0.01,))
-    attempts: dict[bytes, int] = {}
-
-    async def handler(received: Received) -> None:
-        attempts[received.data] = received.deliveries
-        if received.data == b"never" or received.deliveries < 3:
-            raise Retry("the analyser is busy")
-
-    async with nats.buses("ci", "verifier", "cli") as (ci, verifier, cli), consuming_uploads(verifier, handler):
-        await ci.publish(subjects.upload("ci", "fw"), b"soon")
-        await ci.publish(subjects.upload("ci", "fw"), b"never")
-
-        async def is_dead() -> bool:
-            return bool(await dead_letters(cli))
-
-        await eventually(is_dead)
-        assert attempts == {b"soon": 3, b"never": topology.MAX_DELIVERIES}
-        (letter,) = await dead_letters(cli)
-        assert (letter.reason, letter.deliveries) == ("the analyser is busy", topology.MAX_DELIVERIES)
-
-
-async def test_what_passes_is_logged_in_one_line_and_a_bug_with_its_traceback(
-    nats: NatsFixture, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def handler(received: Received) -> None:
-        raise ObjectMissing("there is no object") if received.data == b"early" else ValueError("a bug")
-
-    async with nats.buses("ci", "verifier") as (ci, verifier), consuming_uploads(verifier, handler):
-        await ci.publish(subjects.upload("ci", "fw"), b"early")
-        await ci.publish(subjects.upload("ci", "fw"), b"bug")
-
-        def lines() -> dict[str, bool]:
-            told = [record for record in caplog.records if record.getMessage() == "not handled"]
-            return {str(vars(record)["code"]): record.exc_info is not None for record in told}
-
-        await eventually(lambda: asyncio.sleep(0, lines() == {"ObjectMissing": False, "ValueError": True}))
-
-
-async def test_work_longer_than_the_ack_wait_is_not_delivered_twice(nats: NatsFixture) -> None:
-    deliveries: list[int] = []
-
-    async def handler(received: Received) -> None:
-        deliveries.append(received.deliveries)
-        await asyncio.sleep(1.6)
-
-    async with nats.buses(OPERATOR, "ci", "verifier") as (operator, ci, verifier):
-        row = replace(topology.consumer("verifier"), ack_wait=0.5)
-        await operator.jetstream.add_consumer(topology.UPLOADS, topology.consumer_config(row))
-        await ci.publish(subjects.upload("ci", "fw"), b"slow")
-        task = asyncio.create_task(consuming.work(verifier, row, handler))
-        await eventually(lambda: no_pending(verifier))
-        task.cancel()
-        assert deliveries == [1]
-
-
-async def test_a_message_whose_workers_all_die_ends_in_the_servers_own_advisory(nats: NatsFixture) -> None:
-    async with nats.buses(OPERATOR, "ci") as (operator, ci):
-        config = topology.consumer_config(topology.consumer("verifier"))
-        config.ack_wait, config.max_deliver = 0.1, 2
-        await operator.jetstream.add_consumer(topology.UPLOADS, config)
-        await ci.publish(subjects.upload("ci", "fw"), b"kills its worker")
-        pull = await operator.subscribe_pull(topology.consumer("verifier"))
-        for _ in range(2):
-            await pull.fetch(1, timeout=5)
-        await asyncio.sleep(0.2)
-        with contextlib.suppress(TimeoutError, Exception):
-            await pull.fetch(1, timeout=0.5)
-
-        async def advised() -> bool:
-            advisories = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
-            found = [json.loads(m.data) async for m in operator.history(topology.DEAD, advisories)]
-            return [(a["stream"], a["consumer"], a["stream_seq"]) for a in found] == [("UNIBPF_UPLOADS", "verifier", 1)]
-
-        await eventually(advised)
-
-
-async def test_several_workers_share_a_queue_and_each_message_is_handled_once(nats: NatsFixture) -> None:
-    handled: list[int] = []
-    running, most = 0, 0
-
-    async def handler(received: Received) -> None:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0.02)
-        handled.append(received.sequence)
-        running -= 1
-
-    async with (
-        nats.buses("ci", "verifier", "verifier") as (ci, one, two),
-        consuming_uploads(one, handler, concurrency=2),
-        consuming_uploads(two, handler, concurrency=2),
-    ):
-        for _ in range(20):
-            await ci.publish(subjects.upload("ci", "fw"), b"elf")
-        await eventually(lambda: asyncio.sleep(0, len(handled) >= 20))
-    assert sorted(handled) == list(range(1, 21))
-    assert 2 <= most <= 4
-
-
-async def test_work_goes_on_after_the_server_was_killed_and_nothing_acknowledged_is_lost(nats: NatsFixture) -> None:
-    handled: list[bytes] = []
-
-    async def handler(received: Received) -> None:
-        handled.append(received.data)
-
-    async with nats.buses("ci", "verifier") as (ci, verifier):
-        await ci.publish(subjects.upload("ci", "fw"), b"before")
-        nats.server.kill()
-        async with consuming_uploads(verifier, handler):
-            nats.server.start()
-            await eventually(lambda: asyncio.sleep(0, handled == [b"before"]))
-            nats.server.kill()
-            nats.server.start()
-            await ci.publish(subjects.upload("ci", "fw"), b"after")
-            await eventually(lambda: asyncio.sleep(0, handled == [b"before", b"after"]))
 
 
 async def test_a_request_is_answered_and_a_services_error_is_raised_as_its_own(nats: NatsFixture) -> None:

@@ -13,11 +13,11 @@ from unibpf.bundle import KINDS, BundleError, decode, encode
 CASES = blocks("bundle")
 GOOD = [name for name in CASES if not name.startswith("refused-")]
 BAD = [name for name in CASES if name.startswith("refused-")]
+SCRIPT = runpy.run_path(str(FOLDER / "generate_bundles.py"))
 
 
 def test_the_file_is_what_its_script_makes() -> None:
-    script = runpy.run_path(str(FOLDER / "generate_bundles.py"))
-    assert (FOLDER / "bundle.txt").read_text() == script["text"]()
+    assert (FOLDER / "bundle.txt").read_text() == SCRIPT["text"]()
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -28,7 +28,7 @@ def test_a_golden_bundle_decodes_to_its_fields_and_back(name: str) -> None:
     assert (found.name, KINDS.index(found.kind), found.code.hex()) == (case["name"], int(case["kind"]), case["code"])
     assert (found.outputs, found.stack) == (int(case["outputs"]), int(case["stack"]))
     assert " ".join(map(str, found.helpers)) == case["helpers"]
-    assert [entry.name for entry in found.maps] == [row.split(":")[0] for row in case["maps"].split()]
+    assert [SCRIPT["map_text"](entry) for entry in found.maps] == case["maps"].split()
     assert [f"{row.insn}:{row.file}:{row.line}:{row.column}" for row in found.line_info.lines] == case["lines"].split()
 
 
@@ -40,7 +40,9 @@ def test_a_golden_defect_is_refused_with_its_rule(name: str) -> None:
 
 
 # Well-formed, with every field set, but it declares helpers that its code does not call: the guest would not load it.
-NOT_LOADABLE = {"everything"}
+NOT_LOADABLE = {"everything": "malformed"}
+# Of map types that guests do not offer yet, and with a load that the analyser does not follow yet.
+NOT_LOADABLE |= {"program-array": "malformed", "map-of-maps": "malformed", "function": "unsupported"}
 
 
 @pytest.mark.parametrize("name", GOOD + BAD)
@@ -48,4 +50,4 @@ def test_the_analyser_takes_and_refuses_the_same_bytes(name: str, bin_directory:
     data = bytes.fromhex(CASES[name]["bundle"])
     done = subprocess.run([bin_directory / "unibpf-analyse"], input=data, capture_output=True, check=True)
     rules = [finding["rule"] for finding in json.loads(done.stdout)["findings"]]
-    assert rules == (["malformed"] if name in BAD or name in NOT_LOADABLE else [])
+    assert rules == (["malformed"] if name in BAD else [NOT_LOADABLE[name]] if name in NOT_LOADABLE else [])

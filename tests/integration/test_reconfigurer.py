@@ -8,7 +8,7 @@ from tests.support import fake_guest
 from tests.support.release import TestSigner
 from tests.support.services import eventually, running
 from unibpf import subjects
-from unibpf.bus import BusNotReady, RequestFailed
+from unibpf.bus import BusNotReady, PermissionDenied, RequestFailed
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.guest_folder import GuestFolder
 from unibpf.messages import (
@@ -17,6 +17,8 @@ from unibpf.messages import (
     GuestObserved,
     GuestQuery,
     GuestStatus,
+    MapChange,
+    MapChanged,
     MapDump,
     MapQuery,
     RollbackQuery,
@@ -189,6 +191,67 @@ async def test_status_dump_and_rollback_are_answered_by_the_guest(bench, service
     back = await bench.cli.request(subjects.rollback(HOST), RollbackQuery(guest="g1", element="fw"), ElementEvent)
     assert (back.state, back.sequence) == ("rolled_back", first.sequence)
     await bench.event("g1", "rolled_back")
+
+
+async def test_map_entries_are_set_and_deleted_and_asked_for_by_key(bench, service, guest):
+    wanted = MapChange(guest="g1", element="fw", map="hits", changes=[("aa000000", "07" * 8), ("01000000", None)])
+    changed = await bench.cli.request(subjects.map_change(HOST), wanted, MapChanged)
+    assert (changed.name, changed.applied, changed.entries, changed.errno) == ("hits", 2, 5, None)
+    assert guest.entries[b"\xaa\0\0\0"] == b"\x07" * 8 and b"\1\0\0\0" not in guest.entries
+    assert len(guest.traces[-1]) == 25
+    ask = MapQuery(guest="g1", element="fw", map="hits", key="aa000000")
+    dump = await bench.cli.request(subjects.map_dump(HOST), ask, MapDump)
+    assert dump.entries == [("aa000000", "07" * 8)]
+
+
+async def test_a_change_that_the_map_refuses_tells_how_far_it_came(bench, service, guest):
+    wanted = MapChange(guest="g1", element="fw", map="hits", changes=[("aa000000", "00" * 8), ("bb000000", None), ("cc", "00")])
+    changed = await bench.cli.request(subjects.map_change(HOST), wanted, MapChanged)
+    assert (changed.applied, changed.errno) == (1, 2)
+
+
+async def test_a_change_that_the_guest_refuses_or_that_is_malformed_says_why(bench, service, guest):
+    async def change(**fields):
+        base = {"guest": "g1", "element": "fw", "map": "hits", "changes": [("00000000", "00" * 8)]}
+        await bench.cli.request(subjects.map_change(HOST), MapChange(**(base | fields)), MapChanged)
+
+    for fields, code, words in (
+        ({"guest": "nobody"}, "404", "no guest `nobody`"),
+        ({"map": "other"}, "409", "path"),
+        ({"changes": []}, "400", "payload"),
+        ({"changes": [("0", None)]}, "400", "payload"),
+        ({"changes": [("zz", None)]}, "400", "payload"),
+        ({"changes": [("00", None)] * 4097}, "400", "payload"),
+        ({"changes": [("00" * 4, "00" * 40_000)] * 2}, "400", "size: got 80008 bytes"),
+    ):
+        with pytest.raises(RequestFailed, match=words) as refused:
+            await change(**fields)
+        assert refused.value.code == code
+    guest.refuse_with = "release"
+    with pytest.raises(RequestFailed, match="release: refused"):
+        await change()
+
+
+async def test_a_dump_too_large_for_a_message_comes_in_parts(bench, service, guest):
+    guest.entries = {bytes([n, 0, 0, 0]): bytes([n]) * 60_000 for n in range(8)}
+    cursor, parts, entries = 0, 0, {}
+    while True:
+        ask = MapQuery(guest="g1", element="fw", map="hits", cursor=cursor)
+        dump = await bench.cli.request(subjects.map_dump(HOST), ask, MapDump, timeout=20.0)
+        entries |= dict(dump.entries)
+        parts, cursor = parts + 1, dump.next
+        if cursor == 0:
+            break
+    assert parts > 1
+    assert entries == {key.hex(): value.hex() for key, value in guest.entries.items()}
+
+
+async def test_only_the_cli_may_change_maps(bench, service, guest):
+    wanted = MapChange(guest="g1", element="fw", map="hits", changes=[("01000000", None)])
+    for bus in (bench.deployer, bench.signer._bus):
+        with pytest.raises(PermissionDenied):
+            await bus.request(subjects.map_change(HOST), wanted, MapChanged, timeout=2.0)
+    assert b"\1\0\0\0" in guest.entries
 
 
 async def test_asking_about_an_unknown_guest_or_map_says_so(bench, service, guest):

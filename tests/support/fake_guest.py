@@ -90,6 +90,8 @@ class FakeGuest(resource.Resource):
                 return 68, cbor.encode(self._roll_back())
             case "FETCH", ["elements", "fw", "maps", "hits"]:
                 return 69, cbor.encode(self._dump(cbor.decode(opened.body, max_bytes=MAX)))
+            case "POST", ["elements", "fw", "maps", "hits"]:
+                return 68, cbor.encode(self._change(cbor.decode(opened.body, max_bytes=MAX)))
         raise Refusal(0x84, "path")
 
     def _stage(self, body):
@@ -132,7 +134,20 @@ class FakeGuest(resource.Resource):
         rest = {6: [8, 4, 5], 7: ["g", 1, bytes(32)], 8: 9, 9: [["boot", 0, 1]], 10: "0.1", 11: "linux"}
         return {0: self.guest, 1: self.keys.nonce, 2: 1, 3: "edge", 4: [element], 5: [nic]} | rest
 
+    def _change(self, ask):
+        if self.refuse_with:
+            raise Refusal(0x89, self.refuse_with)
+        for applied, (key, *value) in enumerate(ask[0]):
+            if not value and key not in self.entries:
+                return {0: "hits", 1: applied, 2: len(self.entries), 3: [["apply", 10, 20]], 4: 2}
+            self.entries.pop(key, None)
+            self.entries |= {key: value[0]} if value else {}
+        return {0: "hits", 1: len(ask[0]), 2: len(self.entries), 3: [["apply", 10, 20]]}
+
     def _dump(self, ask):
+        if 2 in ask:
+            rows = [(key, value) for key, value in self.entries.items() if key == ask[2]]
+            return {0: "hits", 1: 1, 2: 4, 3: 8, 4: [list(row) for row in rows], 5: len(self.entries), 6: 0}
         rows = sorted(self.entries.items())[ask[0] : ask[0] + 2]
         following = ask[0] + 2 if ask[0] + 2 < len(self.entries) else 0
         return {0: "hits", 1: 1, 2: 4, 3: 8, 4: [list(row) for row in rows], 5: len(self.entries), 6: following}

@@ -15,13 +15,18 @@ from unibpf.cli.output import Exit, emit_fields, emit_json, emit_table, fail, pr
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 guest_app = typer.Typer(no_args_is_help=True, help="Guests: apply, list, show, delete.")
+map_app = typer.Typer(no_args_is_help=True, help="Maps of running guests: dump, get, set, delete.")
 bus_app = typer.Typer(no_args_is_help=True, help="The bus: keys, server configuration, streams and buckets.")
 app.add_typer(guest_app, name="guest")
+app.add_typer(map_app, name="map")
 app.add_typer(bus_app, name="bus")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]
 GuestName = Annotated[str, typer.Argument(metavar="GUEST")]
+ElementName = Annotated[str, typer.Argument(metavar="ELEMENT", help="A BPF element of its graph.")]
+MapName = Annotated[str, typer.Argument(metavar="MAP")]
+EntriesFile = Annotated[Path | None, typer.Option("--file", exists=True, dir_okay=False, help="JSON, as `dump` prints it.")]
 Engine = Literal["interpreter", "jit"]
 DEFAULT_WAIT: Final = 60.0
 
@@ -262,6 +267,75 @@ def guest_delete(
     run(work())
     if json:
         emit_json({"guest": guest, "deleted": wait})
+
+
+@map_app.command("dump")
+def map_dump(
+    guest: GuestName,
+    element: ElementName,
+    name: MapName,
+    nonzero: Annotated[bool, typer.Option("--nonzero", help="Without the values that are all zeroes.")] = False,
+    json: Json = False,
+) -> None:
+    """All entries of a map, values by their fields where their layout is known."""
+    from unibpf.cli import map as maps
+
+    found = maps.run_on(guest, element, name, lambda view: view.dump(nonzero=nonzero))
+    maps.print_dump(found, json=json)
+
+
+@map_app.command("get")
+def map_get(
+    guest: GuestName,
+    element: ElementName,
+    name: MapName,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")],
+    json: Json = False,
+) -> None:
+    """The entry of one key."""
+    from unibpf.cli import map as maps
+    from unibpf.cli.map_words import read_word
+
+    found = maps.run_on(guest, element, name, lambda view: view.get(read_word(key)))
+    maps.print_dump(found, json=json)
+    raise SystemExit(int(Exit.OK if found.entries else Exit.REFUSED))
+
+
+@map_app.command("set", context_settings={"ignore_unknown_options": True})
+def map_set(
+    guest: GuestName,
+    element: ElementName,
+    name: MapName,
+    key: Annotated[str | None, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")] = None,
+    value: Annotated[str | None, typer.Argument(metavar="VALUE", help="The same, or JSON by the value's fields.")] = None,
+    file: EntriesFile = None,
+    mode: Annotated[Literal["any", "create", "replace"], typer.Option(help="Only new entries, or only existing ones.")] = "any",
+    json: Json = False,
+) -> None:
+    """Set entries while packets flow; in a file, a value of null deletes."""
+    from unibpf.cli import map as maps
+
+    words = [word for word in (key, value) if word is not None]
+    rows = maps.rows_to_set(words, file)
+    maps.print_changed(maps.run_on(guest, element, name, lambda view: view.change(rows(), mode)), json=json)
+
+
+@map_app.command("delete")
+def map_delete(
+    guest: GuestName,
+    element: ElementName,
+    name: MapName,
+    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Numbers, addresses, or bytes as `hex:...`.")],
+    json: Json = False,
+) -> None:
+    """Delete entries while packets flow."""
+    from unibpf.cli import map as maps
+    from unibpf.cli.map_words import read_word
+
+    def rows() -> list[tuple[object, object]]:
+        return [(read_word(key), None) for key in keys]
+
+    maps.print_changed(maps.run_on(guest, element, name, lambda view: view.change(rows(), "any")), json=json)
 
 
 @bus_app.command("keys")

@@ -5,15 +5,27 @@ import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from unibpf import identity, tracing
-from unibpf.bus import Bus, BusError, BusNotReady, BusSettings, BusUnavailable, PermissionDenied, RequestTimeout
+from unibpf.bus import (
+    Bus,
+    BusError,
+    BusNotReady,
+    BusSettings,
+    BusUnavailable,
+    PermissionDenied,
+    RequestFailed,
+    RequestTimeout,
+)
 from unibpf.bus.permissions import CLI
 from unibpf.cli.output import Exit, fail
 from unibpf.settings import StatePaths, nats_url
 
 T = TypeVar("T")
+
+# A service's errors (ADR-32): what it cannot read or find is the call's fault, 409 is a guest's own no.
+_EXITS: Final = {"400": Exit.USAGE, "404": Exit.USAGE, "409": Exit.REFUSED}
 
 
 def state_paths() -> StatePaths:
@@ -49,5 +61,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         fail(Exit.UNREACHABLE, str(error), "`unibpf up` starts the embedded stack, `unibpf status` shows what runs")
     except (RequestTimeout, TimeoutError) as error:
         fail(Exit.TIMEOUT, str(error) or "nobody answered in time", "`unibpf status` shows what runs")
+    except RequestFailed as error:
+        fail(_EXITS.get(error.code, Exit.UNREACHABLE), error.description)
     except BusError as error:
         fail(Exit.UNREACHABLE, str(error))

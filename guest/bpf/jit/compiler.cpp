@@ -6,7 +6,22 @@
 namespace unibpf::jit {
 namespace {
 
-constexpr unsigned loop_alignment = 16;
+constexpr unsigned loop_alignment = 32;  // of what the CPU fetches at once
+
+// The frame and the unwinding of who called the helper are put back: it may call back again.
+#if defined(__clang__)
+[[clang::no_sanitize("function")]]
+#endif
+std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) {
+    const std::uint64_t native_stack = machine.native_stack, frame = machine.frame;
+    const NativeCode::Ended ended = machine.program.native().callback()(r1, r2, r3, r4, &machine.context, function);
+    machine.native_stack = native_stack;
+    machine.frame = frame;
+    if (ended.stop == 0) return ended.r0;
+    machine.callback_stop = static_cast<Stop>(ended.stop);
+    machine.stopped = true;
+    return 0;
+}
 
 class Compiler : public Patterns {
   public:
@@ -73,12 +88,14 @@ class Compiler : public Patterns {
     // A HelperFunction has r1..r5 as its first arguments, where they are; the machine, whose first member's base is the core, is
     // the sixth.
     void emit_call_helper(std::size_t index, std::int32_t helper) {
-        if (plan_.place(index).inlined != 0) return emit_array_lookup(plan_.map_of_lookup(index));
+        if (plan_.place(index).inlined != 0) return emit_array_lookup(index);
         const abi::HelperRow& row = abi::helpers[static_cast<std::size_t>(helper)];
         const bool calls_back = row.has(abi::calls_back);
         if (calls_back) {
             emit_keep_left();
             out_.memory(Width::w64, op(0x89), home(frame_register), core(at_frame));
+            out_.load_constant(Reg::rax, reinterpret_cast<std::uintptr_t>(&call_back));
+            out_.memory(Width::w64, op(0x89), Reg::rax, core(at_call_back));
         }
         out_.memory(Width::w64, lea, Reg::r9, core(from_context(0)));
         const auto function = helper_functions[static_cast<std::size_t>(helper)];
@@ -95,9 +112,12 @@ class Compiler : public Patterns {
     }
 
     // Map::lookup of an array: its key is an index, its values never move. r0 is null until the index is found to be one.
-    void emit_array_lookup(Map& map) {
+    void emit_array_lookup(std::size_t index) {
+        Map& map = plan_.map_of_lookup(index);
+        const unsigned key = plan_.place(index).key;
         const auto values = reinterpret_cast<std::uintptr_t>(map.global_data());
-        out_.memory(Width::w32, op(0x8b), Reg::r11, at(2, 0));
+        if (key == frame_register) out_.memory(Width::w32, op(0x8b), Reg::r11, at(2, 0));
+        else out_.move(Width::w32, Reg::r11, home(key));
         out_.load_constant(Reg::rax, 0);
         group1(Width::w32, Group1::cmp, Reg::r11, static_cast<std::int32_t>(map.max_entries()));
         const std::size_t missing = out_.skip_if(Flag::above_equal);
@@ -135,21 +155,6 @@ Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape
     if (write.size() != measure.size()) return Error{"load", "native code changed its size", write.size()};
     if (!platform::code_seal(pages)) return Error{"load", "the platform does not seal code pages"};
     return native;
-}
-
-// The frame and the unwinding of who called the helper are put back: it may call back again.
-#if defined(__clang__)
-[[clang::no_sanitize("function")]]
-#endif
-std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4) {
-    const std::uint64_t native_stack = machine.native_stack, frame = machine.frame;
-    const NativeCode::Ended ended = machine.program.native().callback()(r1, r2, r3, r4, &machine.context, function);
-    machine.native_stack = native_stack;
-    machine.frame = frame;
-    if (ended.stop == 0) return ended.r0;
-    machine.callback_stop = static_cast<Stop>(ended.stop);
-    machine.stopped = true;
-    return 0;
 }
 
 void after_stop(Machine& machine, Stop stop) {

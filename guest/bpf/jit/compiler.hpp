@@ -24,7 +24,6 @@ namespace unibpf::jit {
 // the CPU; tests say less than there is.
 Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape& shape, Features features = Features::of_this_cpu());
 
-std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4);
 void after_stop(Machine& machine, Stop stop);
 
 // Runs the program's native code, which must exist; results as interpret_trusting leaves them, but the trap's place is unknown.
@@ -33,7 +32,6 @@ void after_stop(Machine& machine, Stop stop);
 [[clang::no_sanitize("function")]]
 #endif
 inline Stop run(Machine& machine) {
-    machine.call_back = call_back;
     const NativeCode::Ended ended = machine.program.native().entry()(&machine.context);
     machine.r0 = ended.r0;
     const auto stop = static_cast<Stop>(ended.stop);

@@ -24,6 +24,9 @@ inline constexpr std::int32_t at_budget = from_context(offsetof(MachineCore, bud
 inline constexpr std::int32_t at_left = from_context(offsetof(MachineCore, left));
 inline constexpr std::int32_t at_native_stack = from_context(offsetof(MachineCore, native_stack));
 inline constexpr std::int32_t at_frame = from_context(offsetof(MachineCore, frame));
+inline constexpr std::int32_t at_call_back = from_context(offsetof(MachineCore, call_back));
+inline constexpr std::int32_t at_tail_calls = from_context(offsetof(MachineCore, tail_calls));
+inline constexpr std::int32_t at_redirect_port = from_context(offsetof(MachineCore, redirect_port));
 inline constexpr std::int32_t at_tail_target = from_context(offsetof(MachineCore, tail_target));
 inline constexpr std::int32_t at_callback_stop = from_context(offsetof(MachineCore, callback_stop));
 inline constexpr std::int32_t at_stack = from_context(offsetof(MachineCore, stack));
@@ -47,10 +50,16 @@ class Control : public Operations {
         emit_save(Reg::rdi);
         if (plan_.uses(frame_register)) out_.memory(Width::w64, lea, home(frame_register), core_or(Reg::rdi, at_stack_top));
         if (plan_.charges()) emit_load_left(at_budget);
+        if (plan_.dispatches()) set_core(at_tail_calls, 0);
+        if (plan_.redirects()) set_core(at_redirect_port, static_cast<std::int32_t>(no_port));
         if (!plan_.has_functions()) return;
         out_.memory(Width::w64, op(0x89), Reg::rsp, core(at_native_stack));
         out_.call(plan_.exits.entry[0]);
         emit_leave(Stop::exit);
+    }
+    void set_core(std::int32_t to, std::int32_t value) {
+        out_.memory(Width::w32, op(0xc7), 0, core(to));
+        out_.imm32(value);
     }
     void emit_save(Reg context) {
         for (const Reg reg : kept_for_caller) {
@@ -153,7 +162,7 @@ class Control : public Operations {
         }
         if (pads_function()) group1(Width::w64, Group1::sub, Reg::rsp, 8);
     }
-    bool saves(unsigned reg) const { return (plan_.saved_by(function_) & only(reg)) != 0; }
+    bool saves(unsigned reg) const { return (plan_.saved_by(function_) & set_of(reg)) != 0; }
     bool pads_function() const { return plan_.makes_calls(function_) && std::popcount(plan_.saved_by(function_)) % 2 == 0; }
 
     // Pooled exits need one that is written: behind the function's last instruction, which falls nowhere, if there is no other.
@@ -196,8 +205,7 @@ class Control : public Operations {
         out_.memory(Width::w32, op(0x8b), Reg::r11, core(at_tail_target));
         group1(Width::w32, Group1::cmp, Reg::r11, static_cast<std::int32_t>(no_function));
         const std::size_t refused = out_.skip_if(Flag::equal);
-        out_.memory(Width::w32, op(0xc7), 0, core(at_tail_target));
-        out_.imm32(static_cast<std::int32_t>(no_function));
+        set_core(at_tail_target, static_cast<std::int32_t>(no_function));
         out_.move(Width::w64, Reg::rdi, plan_.homes().core);
         emit_end_frame();
         out_.jump(Reach::far, plan_.exits.dispatch);

@@ -54,8 +54,9 @@ void Plan::learn() {
         for (std::size_t i = shape_.starts[function]; i < end_of(function); i = next(i)) learn_from(i, function);
     }
     if (shape_.count > 1 || dispatches_) has_functions_ = true;
-    if (has_functions_) used_ |= only(frame_register);
+    if (has_functions_) used_ |= set_of(frame_register);
     charges_ = has_loops_ || has_functions_;
+    if (has_functions_ || scratch_three_) scratch_ = true;
 }
 
 void Plan::learn_from(std::size_t index, std::size_t function) {
@@ -66,18 +67,40 @@ void Plan::learn_from(std::size_t index, std::size_t function) {
     const RegisterSet writes = writes_of(row, in);
     if (row.category == Category::call_helper) {
         const abi::HelperRow& helper = abi::helpers[static_cast<std::size_t>(in.imm)];
+        scratch_ = true;
+        if (helper.helper == abi::Helper::redirect || helper.helper == abi::Helper::redirect_map) redirects_ = true;
         if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
         at.inlined = helper.helper == abi::Helper::map_lookup_elem && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
-        if (at.inlined == 0) calls_helpers_ = makes_calls_[function] = true;
+        if (at.inlined != 0) follow_key(index);
+        else calls_helpers_ = makes_calls_[function] = true;
     }
     if (row.category == Category::call_local) has_functions_ = makes_calls_[function] = true;
     if (jumps(row) && target_of(index) <= index) has_loops_ = true;
     const bool divides = row.category == Category::alu && (row.alu == Alu::div || row.alu == Alu::sdiv || row.alu == Alu::mod || row.alu == Alu::smod);
     if (divides || row.category == Category::atomic) scratch_three_ = true;
+    const bool shifts = row.category == Category::alu && row.src_operand && (row.alu == Alu::lsh || row.alu == Alu::rsh || row.alu == Alu::arsh);
+    if (shifts && !features_.bmi2) scratch_ = true;
     if (row.category != Category::call_local) used_ |= static_cast<RegisterSet>(reads_of(row, in) | (row.category == Category::call_helper ? 0 : writes));
     saved_[function] |= writes & callee_saved;
     if (loads_handle(row, in)) handle_in_r1_ = &in;
-    else if ((writes & only(map_argument)) != 0) handle_in_r1_ = nullptr;
+    else if ((writes & set_of(map_argument)) != 0) handle_in_r1_ = nullptr;
+}
+
+// *(u32 *)(r10 + k) = x; r2 = r10; r2 += k; r1 = map; call: what clang makes of a lookup by a number. The key is in x.
+void Plan::follow_key(std::size_t index) {
+    places_[index].key = frame_register;
+    if (index < 5) return;
+    for (std::size_t i = index - 4; i <= index; ++i) {
+        if (places_[i].target != 0) return;
+    }
+    const Instruction *store = &code_[index - 5], *move = &code_[index - 4], *add = &code_[index - 3], *load = &code_[index - 2];
+    const auto is = [](const Instruction* in, Operation operation) { return in->opcode == static_cast<std::uint8_t>(operation); };
+    const bool found = places_[index - 5].second_slot == 0 && is(store, Operation::op_stxw) && store->dst == frame_register &&
+                       is(move, Operation::op_mov64_reg) && move->dst == 2 && move->src == frame_register &&
+                       is(add, Operation::op_add64_imm) && add->dst == 2 && add->imm == store->offset && load == handle_in_r1_;
+    if (!found) return;
+    places_[index].key = store->src;
+    for (std::size_t i = index - 4; i < index; ++i) places_[i].skipped = 1;
 }
 
 Map& Plan::map_of_lookup(std::size_t index) const {
@@ -92,7 +115,9 @@ Map& Plan::map_of_lookup(std::size_t index) const {
 RegisterSet Plan::live_before(std::size_t index) const {
     const Instruction& in = code_[index];
     const Opcode& row = row_of(in);
-    const RegisterSet read = places_[index].inlined != 0 ? only(2) : reads_of(row, in);
+    const Place& at = places_[index];
+    if (at.skipped != 0) return at.live;
+    const RegisterSet read = at.inlined == 0 ? reads_of(row, in) : set_of(at.key == frame_register ? 2U : at.key);
     return static_cast<RegisterSet>((places_[index].live & ~writes_of(row, in)) | read);
 }
 
@@ -126,10 +151,10 @@ void Plan::follow_liveness() {
 
 // --- homes -----------------------------------------------------------------------------------------------------------------
 
-// The C ABI lets a callee clobber rax rcx rdx rsi rdi r8-r11. r11 is scratch inside one instruction, r9 and r10 are where a
-// division or an atomic needs three. Short encodings first: rbx and rbp need no prefix, r12 as a base needs one byte more.
+// The C ABI lets a callee clobber rax rcx rdx rsi rdi r8-r11. r11 is scratch inside one instruction where
+// one may need it, r9 and r10 too where a division or an atomic needs three. Short encodings first: rbx and rbp need no prefix, r12 as a base needs one byte more.
 void Plan::assign_homes() {
-    std::array<Reg, 12> free{};
+    std::array<Reg, 13> free{};
     std::size_t count = 0, taken = 0;
     if (!calls_helpers_) {
         for (const unsigned reg : {2U, 3U, 4U, 5U}) {
@@ -137,6 +162,7 @@ void Plan::assign_homes() {
             if (!uses(reg) && !implied) free[count++] = homes_.of[reg];
         }
         if (!scratch_three_) free[count++] = Reg::r9, free[count++] = Reg::r10;
+        if (!scratch_) free[count++] = Reg::r11;
     }
     for (const Reg reg : {Reg::rbx, Reg::rbp, Reg::r14, Reg::r15, Reg::r13, Reg::r12}) free[count++] = reg;
     const auto take = [&](Reg& home) { if (taken < count) home = free[taken++]; };

@@ -11,7 +11,7 @@
 #include <span>
 
 #include "guest/bpf/decode.hpp"
-#include "guest/bpf/jit/effects.hpp"
+#include "guest/bpf/effects.hpp"
 #include "guest/bpf/jit/emitter.hpp"
 #include "guest/bpf/map.hpp"
 
@@ -33,6 +33,8 @@ struct Place {
     std::uint16_t near : 1;           // its jump reaches its target with 8 bits
     std::uint16_t pooled : 1;         // an exit that shares the function's last one
     std::uint16_t inlined : 1;        // a map lookup without a call
+    std::uint16_t skipped : 1;        // it only prepares such a lookup's arguments, which are known without
+    std::uint16_t key : 4;            // the register that holds such a lookup's key; r10: it is where r2 points
 };
 
 struct Homes {
@@ -53,7 +55,7 @@ class Plan {
     Reg home(unsigned reg) const { return homes_.of[reg]; }
     const Homes& homes() const { return homes_; }
 
-    bool dead(std::size_t index, unsigned reg) const { return (places_[index].live & only(reg)) == 0; }
+    bool dead(std::size_t index, unsigned reg) const { return (places_[index].live & set_of(reg)) == 0; }
     std::size_t next(std::size_t index) const {
         return index + (row_of(code_[index]).category == Category::load_imm64 ? 2 : 1);
     }
@@ -75,10 +77,11 @@ class Plan {
     // The array that the inlined lookup at `index` looks into.
     Map& map_of_lookup(std::size_t index) const;
 
-    bool uses(unsigned reg) const { return (used_ & only(reg)) != 0; }
+    bool uses(unsigned reg) const { return (used_ & set_of(reg)) != 0; }
     bool calls_helpers() const { return calls_helpers_; }   // by a real call
     bool has_functions() const { return has_functions_; }   // that something enters but the engine
     bool dispatches() const { return dispatches_; }         // enters functions by number: tail calls, callbacks
+    bool redirects() const { return redirects_; }           // may name a port for XDP_REDIRECT
     bool charges() const { return charges_; }               // the budget can end it
     // Registers of the function that its caller wants back.
     RegisterSet saved_by(std::size_t function) const { return saved_[function]; }
@@ -98,6 +101,7 @@ class Plan {
 
   private:
     void mark_jumps();
+    void follow_key(std::size_t index);
     void learn();
     void learn_from(std::size_t index, std::size_t function);
     void follow_liveness();
@@ -111,8 +115,8 @@ class Plan {
     std::span<Place> places_;
     Features features_;
     Homes homes_;
-    RegisterSet used_ = only(0);
-    bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, charges_ = false, scratch_three_ = false, has_loops_ = false;
+    RegisterSet used_ = set_of(0);
+    bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, redirects_ = false, charges_ = false, scratch_ = false, scratch_three_ = false, has_loops_ = false;
     const Instruction* handle_in_r1_ = nullptr;  // the load of a map handle that r1 is known to hold
     std::array<RegisterSet, abi::max_subprograms> saved_{};
     std::array<bool, abi::max_subprograms> makes_calls_{};

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from unibpf import cbor
-from unibpf.bundle import MAX_BYTES, Bundle, BundleError, BundleMap, Line, LineInfo, decode, encode
+from unibpf.bundle import MAX_BYTES, Bundle, BundleError, BundleMap, InnerMap, Line, LineInfo, decode, encode
 
 GOOD = Bundle(
     name="firewall",
@@ -23,17 +23,47 @@ GOOD = Bundle(
     stack=16,
     line_info=LineInfo(files=("a.c",), lines=(Line(0, 0, 3, 1), Line(1, 0, 4, 9))),
 )
+INNER = InnerMap(type=2, key_size=4, value_size=8, max_entries=1)
+TAILS = BundleMap(name="tails", type=3, key_size=4, value_size=4, max_entries=2, entries=((0, 0), (1, 1)))
+OUTER = BundleMap(name="outer", type=12, key_size=4, value_size=4, max_entries=2, entries=((1, 0),), inner=INNER)
+LOCKED = BundleMap(name="locked", type=1, key_size=4, value_size=16, max_entries=8, lock=12)
 
 numbers = st.integers(0, 2**32 - 1)
-maps = st.builds(
-    BundleMap,
-    name=st.from_regex(r"[A-Za-z0-9_.]{1,63}", fullmatch=True),
-    type=numbers,
-    key_size=numbers,
-    value_size=numbers,
-    max_entries=numbers,
-    flags=numbers,
-    layout=st.none() | st.text(max_size=20),
+names = st.from_regex(r"[A-Za-z0-9_.]{1,63}", fullmatch=True)
+inner_maps = st.builds(InnerMap, type=numbers, key_size=numbers, value_size=numbers, max_entries=numbers, flags=numbers)
+# Up to three entries that name one of at least three instructions, or the first map.
+entries = st.sets(st.integers(0, 9), max_size=3).map(sorted)
+maps = st.one_of(
+    st.builds(
+        BundleMap,
+        name=names,
+        type=numbers.filter(lambda number: number not in (12, 13)),
+        key_size=numbers,
+        value_size=st.integers(16, 2**32 - 1),
+        max_entries=numbers,
+        flags=numbers,
+        layout=st.none() | st.text(max_size=20),
+        lock=st.sampled_from([None, 0, 4, 12]),
+    ),
+    st.builds(
+        BundleMap,
+        name=names,
+        type=st.sampled_from([12, 13]),
+        key_size=numbers,
+        value_size=numbers,
+        max_entries=st.integers(10, 2**32 - 1),
+        inner=inner_maps,
+        entries=entries.map(lambda found: tuple((index, 0) for index in found)),
+    ),
+    st.builds(
+        BundleMap,
+        name=names,
+        type=st.just(3),
+        key_size=numbers,
+        value_size=numbers,
+        max_entries=st.integers(10, 2**32 - 1),
+        entries=entries.map(lambda found: tuple((index, index % 3) for index in found)),
+    ),
 )
 bundles = st.builds(
     Bundle,
@@ -94,6 +124,18 @@ def test_a_changed_byte_gives_another_bundle_or_an_error(at: int, change: int) -
         pytest.param(
             "limits", {"maps": tuple(replace(GOOD.maps[0], name=f"m{n}") for n in range(65))}, id="too many maps"
         ),
+        pytest.param("shape", {"maps": (replace(TAILS, entries=((1, 0), (0, 0))),)}, id="entries in disorder"),
+        pytest.param("shape", {"maps": (replace(TAILS, entries=((2, 0),)),)}, id="an entry behind the map's end"),
+        pytest.param("shape", {"maps": (replace(TAILS, entries=((0, 2),)),)}, id="an entry behind the code"),
+        pytest.param("shape", {"maps": (replace(GOOD.maps[0], entries=((0, 0),)),)}, id="entries of an array"),
+        pytest.param("shape", {"maps": (replace(OUTER, entries=((0, 1),)),)}, id="an entry that names no map"),
+        pytest.param("shape", {"maps": (replace(OUTER, inner=None),)}, id="a map of unknown maps"),
+        pytest.param("shape", {"maps": (replace(GOOD.maps[0], inner=INNER),)}, id="an array with inner maps"),
+        pytest.param(
+            "limits", {"maps": (replace(OUTER, inner=replace(INNER, type=1 << 32)),)}, id="an inner type above 32 bits"
+        ),
+        pytest.param("shape", {"maps": (replace(LOCKED, lock=2),)}, id="a crooked lock"),
+        pytest.param("shape", {"maps": (replace(LOCKED, lock=16),)}, id="a lock behind the value"),
         pytest.param("shape", {"line_info": LineInfo(files=(), lines=(Line(0, 0, 1, 1),))}, id="a line of no file"),
         pytest.param(
             "shape", {"line_info": LineInfo(files=("a",), lines=(Line(2, 0, 1, 1),))}, id="a line behind the end"
@@ -113,11 +155,19 @@ def test_a_broken_rule_is_neither_written_nor_read(rule: str, change: dict[str, 
     assert caught.value.rule == rule
 
 
+def test_entries_inner_maps_and_locks_come_back() -> None:
+    bundle = replace(GOOD, maps=(GOOD.maps[0], TAILS, OUTER, LOCKED))
+    assert decode(encode(bundle)) == bundle
+
+
 def edited(key: int, value: object) -> bytes:
     fields = cbor.decode(encode(GOOD), max_bytes=MAX_BYTES)
     assert isinstance(fields, dict)
     fields[key] = value  # type: ignore[assignment]
     return cbor.encode(fields)
+
+
+PLAIN_MAP = {0: "m", 1: 3, 2: 4, 3: 4, 4: 1, 5: 0}
 
 
 @pytest.mark.parametrize(
@@ -132,6 +182,11 @@ def edited(key: int, value: object) -> bytes:
         pytest.param(edited(8, [["a"], [[0, 0, 1]]]), id="a row of three"),
         pytest.param(edited(10, 0), id="an unknown key"),
         pytest.param(edited(4, [{0: "m"}]), id="a map without sizes"),
+        pytest.param(edited(4, [{**PLAIN_MAP, 8: []}]), id="an empty list of entries"),
+        pytest.param(edited(4, [{**PLAIN_MAP, 8: [[0]]}]), id="an entry of one"),
+        pytest.param(edited(4, [{**PLAIN_MAP, 9: [2, 4, 8, 1]}]), id="an inner map of four"),
+        pytest.param(edited(4, [{**PLAIN_MAP, 10: -4}]), id="a negative lock"),
+        pytest.param(edited(4, [{**PLAIN_MAP, 11: 0}]), id="a map with an unknown key"),
         pytest.param(encode(GOOD) + b"\0", id="a byte behind the end"),
         pytest.param(encode(GOOD)[:-1], id="a byte missing"),
         pytest.param(cbor.encode([]), id="an array"),

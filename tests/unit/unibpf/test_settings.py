@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from unibpf import settings
 from unibpf.settings import DEFAULT_NATS_URL, StatePaths, host_name, nats_url
 
 
@@ -31,3 +34,21 @@ def test_the_bus_address_is_the_environments_then_the_embedded_servers_then_the_
 def test_a_host_without_a_name_is_local() -> None:
     assert host_name({}) == "local"
     assert host_name({"UNIBPF_HOST": "node-7"}) == "node-7"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf", ""])
+def test_a_duration_is_a_number_above_zero(text: str) -> None:
+    with pytest.raises(settings.SettingError, match="UNIBPF_TICK"):
+        settings.seconds({"UNIBPF_TICK": text}, "UNIBPF_TICK", 5.0)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", "", "9" * 10])
+def test_a_count_is_a_whole_number_above_zero(text: str) -> None:
+    with pytest.raises(settings.SettingError, match="UNIBPF_SIGNER_WORKERS"):
+        settings.count({"UNIBPF_SIGNER_WORKERS": text}, "UNIBPF_SIGNER_WORKERS", 4)
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    assert settings.seconds({}, "UNIBPF_TICK", 5.0) == 5.0
+    assert settings.count({}, "UNIBPF_SIGNER_WORKERS", 4) == 4
+    assert settings.count({"UNIBPF_SIGNER_WORKERS": "7"}, "UNIBPF_SIGNER_WORKERS", 4) == 7

@@ -6,12 +6,9 @@ The stack is started as a user would start it (`unibpf up`, its own process) and
 import asyncio
 import os
 import shutil
-import signal
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +22,8 @@ from unibpf.cli.output import Exit, fail, progress
 from unibpf.cli.report import format_finding
 from unibpf.cli.session import open_bus, run
 from unibpf.cli.trace_tree import tree_lines
+from unibpf.stack.child import StackError, running_stack
 
-UP_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 20.0
 SETTLE_SECONDS: Final = 1.0  # of traffic before and after the update
 
 
@@ -38,7 +34,7 @@ def run_demo(*, machine: str, output: Path) -> DemoResult:
     os.environ.pop("UNIBPF_NATS_URL", None)
     try:
         result = run(_demo(machine))
-    except (scenario.DemoError, TrafficError) as error:
+    except (scenario.DemoError, StackError, TrafficError) as error:
         kept = _keep_logs(state, output.parent)
         fail(Exit.REFUSED, str(error), f"the logs of all services are in `{kept}`")
     except SystemExit:
@@ -62,7 +58,7 @@ def _keep_logs(state: Path, folder: Path) -> Path:
 async def _demo(machine: str) -> DemoResult:
     say = _Steps()
     say.step("the stack comes up: NATS server, HSM token, verifier, signer, deployer, reconfigurer")
-    async with _stack(), open_bus() as bus:
+    async with running_stack(), open_bus() as bus:
         demo = scenario.Demo(bus=bus, machine=machine)
         try:
             return await _scenario(demo, say)
@@ -136,23 +132,3 @@ class _Steps:
 
     def text(self, block: str) -> None:
         progress("\n".join("   " + line for line in block.splitlines()))
-
-
-@asynccontextmanager
-async def _stack() -> AsyncIterator[None]:
-    """`unibpf up` as a child; ready when it prints its line of JSON."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "unibpf.cli", "up", "--json",
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    if process.stdout is None:
-        raise AssertionError("stdout was piped")
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), UP_SECONDS)
-        if not line:
-            raise scenario.DemoError("the stack did not come up")
-        yield
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)

@@ -18,6 +18,9 @@ struct MapSpec {
     std::uint64_t type = 1, key = 4, value = 8, entries = 4, flags = 0;
     std::optional<std::string> layout{};
     std::optional<std::vector<std::uint8_t>> data{};
+    std::optional<std::vector<std::vector<std::uint64_t>>> initial{};  // index and target; other lengths are defects
+    std::optional<std::vector<std::uint64_t>> inner{};                 // type, key, value, entries, flags
+    std::optional<std::uint64_t> lock{};
 };
 
 struct LineRow {
@@ -37,8 +40,13 @@ struct BundleSpec {
     std::uint64_t abi = 1;
 };
 
+inline void write_numbers(cbor::Writer& out, const std::vector<std::uint64_t>& numbers) {
+    out.array(numbers.size());
+    for (const auto number : numbers) out.uint(number);
+}
+
 inline void write_map(cbor::Writer& out, const MapSpec& map) {
-    out.map(6 + map.layout.has_value() + map.data.has_value());
+    out.map(6 + map.layout.has_value() + map.data.has_value() + map.initial.has_value() + map.inner.has_value() + map.lock.has_value());
     out.uint(0), out.text(map.name);
     out.uint(1), out.uint(map.type);
     out.uint(2), out.uint(map.key);
@@ -47,6 +55,12 @@ inline void write_map(cbor::Writer& out, const MapSpec& map) {
     out.uint(5), out.uint(map.flags);
     if (map.layout) out.uint(6), out.text(*map.layout);
     if (map.data) out.uint(7), out.bytes(*map.data);
+    if (map.initial) {
+        out.uint(8), out.array(map.initial->size());
+        for (const auto& entry : *map.initial) write_numbers(out, entry);
+    }
+    if (map.inner) out.uint(9), write_numbers(out, *map.inner);
+    if (map.lock) out.uint(10), out.uint(*map.lock);
 }
 
 inline std::vector<std::uint8_t> encode(const BundleSpec& spec) {

@@ -5,6 +5,7 @@ import pytest
 from services.deployer.errors import HostConfigError
 from services.deployer.hypervisor import UNIX_PATH_BYTES
 from services.deployer.settings import Settings, create_private
+from unibpf.settings import SettingError
 
 
 def settings(state, **environment):
@@ -24,12 +25,12 @@ def test_a_long_state_directory_gets_a_short_runtime_of_its_own():
 
 @pytest.mark.parametrize("value", ["0", "-1", "soon"])
 def test_a_time_must_be_a_number_above_zero(value):
-    with pytest.raises(HostConfigError, match="UNIBPF_TICK"):
+    with pytest.raises(SettingError, match="UNIBPF_TICK"):
         settings("/s", UNIBPF_TICK=value)
 
 
 def test_an_unknown_accelerator_is_refused():
-    with pytest.raises(HostConfigError, match="UNIBPF_ACCEL"):
+    with pytest.raises(SettingError, match="UNIBPF_ACCEL"):
         settings("/s", UNIBPF_ACCEL="warp")
 
 

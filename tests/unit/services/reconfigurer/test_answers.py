@@ -54,6 +54,15 @@ def test_a_staged_answer_has_no_swap():
     assert [(row.name, row.decision) for row in outcome.maps] == [("hits", "kept"), ("new", "new")]
 
 
+def test_a_map_change_tells_how_far_it_came():
+    changed, steps = answers.map_changed({0: "hits", 1: 3, 2: 9, 3: [["apply", 1, 2]], 4: 7})
+    assert (changed.name, changed.applied, changed.entries, changed.errno) == ("hits", 3, 9, 7)
+    assert steps == [("apply", 1, 2)]
+    assert answers.map_changed({0: "hits", 1: 3, 2: 9, 3: []})[0].errno is None
+    with pytest.raises(GuestUnreachable, match="map change is not as in"):
+        answers.map_changed({0: "hits"})
+
+
 def test_an_activated_answer_has_the_swap_and_the_losses():
     outcome = answers.outcome(STAGED | {9: 1, 10: 2, 11: 3, 12: 4})
     assert (outcome.swap_ns, outcome.longest_gap_ns, outcome.packets_during, outcome.packets_lost) == (1, 2, 3, 4)

@@ -1,0 +1,71 @@
+"""`unibpf map dump|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
+
+import json as json_text
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from unibpf import layout, tracing
+from unibpf.cli import map_words
+from unibpf.cli.map_view import Changed, Dump, MapError, View, Words, view
+from unibpf.cli.map_words import WordError
+from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
+from unibpf.cli.session import open_bus, run
+
+T = TypeVar("T")
+
+
+def rows_to_set(words: Sequence[str], file: Path | None) -> Callable[[], list[Words]]:
+    """What `map set` was told, read when called: KEY VALUE or a JSON file; raises MapError, WordError."""
+
+    def read() -> list[Words]:
+        if (len(words), file is None) not in {(2, True), (0, False)}:
+            raise MapError("the entries are missing", "give KEY and VALUE, or `--file entries.json`")
+        if file is None:
+            return [(map_words.read_word(words[0]), map_words.read_word(words[1]))]
+        try:
+            return map_words.read_changes(json_text.loads(file.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise WordError(f"`{file}`: {error}") from error
+
+    return read
+
+
+def run_on(guest: str, element: str, name: str, work: Callable[[View], Coroutine[Any, Any, T]]) -> T:
+    """Run `work` on a map; what is wrong becomes a message and an exit code."""
+
+    async def found() -> T:
+        async with open_bus() as bus:
+            with tracing.span(f"map {guest}/{element}/{name}"):
+                return await work(await view(bus, guest, element, name))
+
+    try:
+        return run(found())
+    except MapError as error:
+        fail(error.code, str(error), error.hint)
+    except WordError as error:
+        fail(Exit.USAGE, str(error), error.hint)
+
+
+def print_dump(dump: Dump, *, json: bool) -> None:
+    """Entries on stdout."""
+    if json:
+        emit_json(dump)
+        return
+    shape = layout.parse(dump.layout) if dump.layout is not None else None
+    rows = [
+        (map_words.shown_key(entry.key, dump.type), map_words.shown_value(entry.value, shape)) for entry in dump.entries
+    ]
+    emit_table(("key", "value"), rows)
+
+
+def print_changed(changed: Changed, *, json: bool) -> NoReturn:
+    """How far it came, and the exit code that says so."""
+    made = f"{changed.applied} of {changed.changes} changes made, {changed.entries} entries in `{changed.map}`"
+    progress(f"{made}  trace {changed.trace_id}")
+    if json:
+        emit_json(changed)
+    if changed.failed is not None:
+        reason = f"the guest refused key `hex:{changed.failed}` with {changed.error}"
+        fail(Exit.REFUSED, reason, "what was changed before it stays, none behind it was tried")
+    raise SystemExit(int(Exit.OK))
