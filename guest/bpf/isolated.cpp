@@ -52,6 +52,8 @@ IsolatedRuns::IsolatedRuns(platform::PageKey key) : key_{key} {}
 
 IsolatedRuns::~IsolatedRuns() { keys_taken = static_cast<std::uint16_t>(keys_taken & ~(1u << index_of(key_))); }
 
+bool IsolatedRuns::any() { return keys_taken != 0; }
+
 // On the program stack, with the program's rights.
 void IsolatedRuns::run_order(void* argument) {
     const Order& order = *static_cast<const Order*>(argument);

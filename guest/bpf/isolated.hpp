@@ -36,6 +36,7 @@ class IsolatedRuns {
     IsolatedRuns(const IsolatedRuns&) = delete;
     IsolatedRuns& operator=(const IsolatedRuns&) = delete;
 
+    static bool any();  // does one exist?
     platform::PageKey key() const { return key_; }
 
     // Runs `program` on the packets of `batch` from `first` on, until all have run or a fault ends a run; returns the number of the

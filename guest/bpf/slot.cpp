@@ -92,10 +92,12 @@ Status ProgramSlot::check_identity(const BundleView& bundle) const {
     return done();
 }
 
-// `auto` takes the interpreter when there is no room for native code; `jit` never falls back.
+// `auto` takes the interpreter when there is no room for native code; `jit` never falls back. Where any program is isolated, the
+// code of all is guarded: one may jump into another's.
 Status ProgramSlot::choose_engine(Program& program, const ProgramShape& shape) const {
     if (options_.engine != EngineOption::interpreter) {
-        auto native = jit::compile(program.code(), shape);
+        const auto guard = IsolatedRuns::any() ? jit::Guard::if_found : jit::Guard::off;
+        auto native = jit::compile(program.code(), shape, jit::Features::of_this_cpu(), guard);
         if (native.ok()) return program.set_native(std::move(native).value()), done();
         if (options_.engine == EngineOption::jit) return native.error();
     }

@@ -26,7 +26,7 @@ std::optional<Bytes> read_bundle(const std::string& path) {
     return Bytes{std::istreambuf_iterator<char>{in}, {}};
 }
 
-Result<Owned<Program>> load(const Bytes& bytes, bool native) {
+Result<Owned<Program>> load(const Bytes& bytes, const Options& options) {
     static BundleView view;
     static ProgramShape shape;
     static MapReport report;
@@ -35,8 +35,9 @@ Result<Owned<Program>> load(const Bytes& bytes, bool native) {
     Loader loader{view};
     TRY(loader.build_maps({}, nullptr, report));
     Owned<Program> program = TRY(loader.link(shape));
-    if (!native) TRY(prepare(*program));
-    else program->set_native(TRY(jit::compile(program->code(), shape)));
+    const auto guard = options.guarded ? jit::Guard::always : jit::Guard::off;
+    if (!options.jit) TRY(prepare(*program));
+    else program->set_native(TRY(jit::compile(program->code(), shape, jit::Features::of_this_cpu(), guard)));
     return program;
 }
 
@@ -112,7 +113,7 @@ int run(const Options& options) {
         std::cerr << "error: cannot read `" << options.bundle << "`\n";
         return 2;
     }
-    const auto loaded = load(*bytes, options.jit);
+    const auto loaded = load(*bytes, options);
     if (!loaded.ok()) {
         std::cerr << "error[" << loaded.error().rule << "]: " << loaded.error().text << " (got " << loaded.error().value << ")\n";
         return 1;

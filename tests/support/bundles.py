@@ -16,6 +16,7 @@ ENGINES: Final = {
     "checking": ("--policy", "checking"),
     "trusting": ("--policy", "trusting"),
     "jit": ("--engine", "jit"),
+    "guarded": ("--engine", "jit", "--guarded"),
 }
 
 
