@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import verifier
 from benchmarks.figures import Figure, percentile, table
 from tests.support import kernel_oracle
 from tests.support.corpus import OurVerdict, Sample, gather, judge, judge_bundle, kernel_cases
@@ -96,11 +97,12 @@ def main(arguments: Sequence[str]) -> int:
         print("error: loading programs into the kernel needs CAP_BPF", file=sys.stderr)
         return 1
     rows, missing = compare()
-    print(json.dumps(document(rows, missing), indent=1) if chosen.json else markdown(rows, missing))
+    costs = verifier.figures()
+    print(json.dumps(document(rows, missing, costs), indent=1) if chosen.json else markdown(rows, missing, costs))
     return 0
 
 
-def document(rows: Sequence[Row], missing: Sequence[str]) -> dict[str, Any]:
+def document(rows: Sequence[Row], missing: Sequence[str], costs: Sequence[Figure] = ()) -> dict[str, Any]:
     """The same for machines."""
     programs = [
         {
@@ -112,11 +114,11 @@ def document(rows: Sequence[Row], missing: Sequence[str]) -> dict[str, Any]:
         | {"why": row.why}
         for row in rows
     ]
-    return {"programs": programs, "missing": list(missing)}
+    return {"programs": programs, "missing": list(missing), "costs": [asdict(cost) for cost in costs]}
 
 
-def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
-    """The table, the differences by reason, the summary."""
+def markdown(rows: Sequence[Row], missing: Sequence[str], costs: Sequence[Figure] = ()) -> str:
+    """The table, the differences by reason, the summary, what a verification costs."""
     head = (
         "| source | program | ours | rule | CPU ms | peak MiB | kernel | load ms |\n|---|---|---|---|---|---|---|---|"
     )
@@ -132,6 +134,7 @@ def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
     cases = [row for row in rows if row.source == CASES]
     parts += [table("Summary of the programs", _summary([row for row in rows if row.source != CASES]))]
     parts += [table("Summary of the XDP cases of the kernel's own verifier tests", _summary(cases))] if cases else []
+    parts += [table("What a verification costs", costs)] if costs else []
     return "\n".join([*parts, *(f"missing: {one}" for one in missing)])
 
 

@@ -15,6 +15,8 @@ MAX_DEPTH: Final = 8
 _U64: Final = (1 << 64) - 1
 _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(7)
 _SIZES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
+# By the bytes that a number has: additional information and bytes of the shortest form that holds them (RFC 8949 4.2.1).
+_SIZE_OF: Final = tuple(next((info, size) for info, size in _SIZES.items() if size >= least) for least in range(9))
 
 
 class CborError(ValueError):
@@ -57,7 +59,7 @@ def _write_head(out: bytearray, major: int, value: int) -> None:
     if value < 24:
         out.append(major << 5 | value)
         return
-    info, size = next((i, s) for i, s in _SIZES.items() if value < 1 << (8 * s))
+    info, size = _SIZE_OF[(value.bit_length() + 7) // 8]
     out.append(major << 5 | info)
     out += value.to_bytes(size, "big")
 

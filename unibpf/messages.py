@@ -30,6 +30,17 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Base of all messages."""
 
 
+class SliceStep(Message, frozen=True, kw_only=True):
+    """One instruction that led to a finding; `taken` says of a branch that guards it whether it is taken on the way there."""
+
+    instruction: int
+    text: str
+    taken: bool | None = None
+    file: str | None = None
+    line: int | None = None
+    source: str | None = None
+
+
 class Finding(Message, frozen=True, kw_only=True):
     """One reason why a program was not accepted, as a compiler would print it."""
 
@@ -42,10 +53,24 @@ class Finding(Message, frozen=True, kw_only=True):
     source: str | None = None
     known: list[str] = []
     hint: str | None = None
+    slice: list[SliceStep] = []
+
+
+class SecondOpinion(Message, frozen=True, kw_only=True):
+    """What another verifier made of the same object; `accepts` is None when it came to no end. It changes no verdict."""
+
+    verifier: str
+    accepts: bool | None
+    agrees: bool
+    said: str = ""
 
 
 class Report(Message, frozen=True, kw_only=True):
-    """What the verifier found; stored content-addressed as JSON. Only `timing` may differ between two runs."""
+    """What the verifier found; stored content-addressed as JSON. Only `timing` may differ between two runs.
+
+    `instruction_bound` is the most instructions that one packet can cost, if that is finite. `timing` has milliseconds:
+    `frontend_ms`, `analyser_cpu_ms`, `total_ms`; and `peak_mib`, the analyser's memory.
+    """
 
     verdict: VerdictKind
     program: str
@@ -63,6 +88,7 @@ class Report(Message, frozen=True, kw_only=True):
     version: str = ""
     options_digest: str = ""
     timing: dict[str, float] = {}
+    also: list[SecondOpinion] = []
 
 
 def verdict_digest(report: Report) -> str:
@@ -77,7 +103,7 @@ class Verdict(Message, frozen=True, kw_only=True):
 
     `push_id` is the stream sequence of the upload (`<stream>:<sequence>`): a redelivered upload keeps it. `audience` is what
     the pusher asked for (header `Unibpf-Audience`). Header `Unibpf-Signature` (base64) is the verifier's nkey signature over
-    the payload bytes.
+    the payload bytes. `also` are the opinions of other verifiers that this one was told to ask, the same as in the report.
     """
 
     push_id: str
@@ -96,6 +122,7 @@ class Verdict(Message, frozen=True, kw_only=True):
     kind: Kind | None = None
     element: str = "*"
     summary: str = ""
+    also: list[SecondOpinion] = []
 
 
 class Signed(Message, frozen=True, kw_only=True):

@@ -27,13 +27,15 @@ unsigned digit_of(char c) {
     return lower >= 'a' && lower <= 'f' ? static_cast<unsigned>(lower - 'a') + 10 : 16;
 }
 
-bool has_hexadecimal_prefix(std::string_view text) {
-    return text.size() > 2 && text[0] == '0' && (text[1] | 0x20) == 'x' && digit_of(text[2]) < 16;
+// With an unknown base (0) only in front of a digit; `0` is octal then.
+bool has_hexadecimal_prefix(std::string_view text, unsigned base) {
+    const bool prefix = text.size() >= 2 && text[0] == '0' && (text[1] | 0x20) == 'x';
+    return prefix && (base == 16 || (base == 0 && text.size() > 2 && digit_of(text[2]) < 16));
 }
 
 Parsed parse_digits(std::string_view text, unsigned base) {
     Parsed parsed;
-    const bool prefixed = has_hexadecimal_prefix(text) && (base == 0 || base == 16);
+    const bool prefixed = has_hexadecimal_prefix(text, base);
     if (base == 0) base = prefixed ? 16 : !text.empty() && text[0] == '0' ? 8 : 10;
     std::size_t at = prefixed ? 2 : 0;
     const std::size_t first = at;

@@ -4,12 +4,14 @@
 #include <cstring>
 
 #include "guest/bpf/map_bytes.hpp"
+#include "guest/platform/platform.hpp"
 
 namespace unibpf {
 
 Status RingMap::allocate(const BundleMap& spec) {
     size_ = holds() == abi::Holds::records ? spec.max_entries : abi::perf_ring_bytes;
     stride_ = 1;
+    origin_ = platform::wall_clock_us() << 10;  // about ns: no ring fills faster than a byte a nanosecond
     return allocate_places(size_ + std::min<std::uint64_t>(size_, abi::max_record_bytes + header_bytes));
 }
 
@@ -47,17 +49,13 @@ long RingMap::output(std::span<const std::uint8_t> first, std::span<const std::u
     return 0;
 }
 
-RingMap::Step RingMap::read(std::uint64_t position, std::span<std::uint8_t> out) const {
+RingMap::Step RingMap::read(std::uint64_t position) const {
     Step step{.next = position};
-    for (std::uint32_t looked = 0; looked < scan_places && step.next < produced_; ++looked) {
+    for (std::uint32_t looked = 0; looked < scan_places && step.next < produced_ && !step.found; ++looked) {
         const std::uint32_t mark = header(step.next);
-        const std::uint8_t* record = at(step.next) + header_bytes;
+        step.found = (mark & (busy | discarded)) == 0;
+        if (step.found) step.record = {at(step.next) + header_bytes, mark};
         step.next += room_of(mark);
-        if ((mark & (busy | discarded)) != 0) continue;
-        step.bytes = mark;
-        step.found = true;
-        std::memcpy(out.data(), record, std::min<std::size_t>(mark, out.size()));
-        break;
     }
     return step;
 }

@@ -28,15 +28,18 @@ class RingMap final : public Map {
     std::uint64_t consumed() const { return consumed_; }
     std::uint64_t produced() const { return produced_; }
     std::uint64_t lost() const { return lost_; }
+    // Where the control channel counts positions from: the time of birth. So a position of an older ring (before a reboot or a
+    // reset) lies before all of this one's and acknowledges nothing.
+    std::uint64_t origin() const { return origin_; }
 
-    // Control's side; hold NoPreempt around one call. The record at `position`, or the next one that was not discarded, copied to
-    // `out` as far as there is room.
+    // Control's side; hold NoPreempt around one call. The first record at `position` or behind it that was not discarded; its bytes
+    // stay as they are until it is consumed. Looks at 64 records at most.
     struct Step {
         bool found = false;
-        std::uint32_t bytes = 0;     // of the record, also when it is longer than `out`
-        std::uint64_t next = 0;      // position behind it
+        std::span<const std::uint8_t> record{};
+        std::uint64_t next = 0;  // position behind what was looked at
     };
-    Step read(std::uint64_t position, std::span<std::uint8_t> out) const;
+    Step read(std::uint64_t position) const;
     // Gives back the room of records that end at `position` or before, 64 at most; true: call again.
     bool consume(std::uint64_t position);
 
@@ -53,7 +56,7 @@ class RingMap final : public Map {
     template <typename Visit>
     bool any_reserved(Visit&& visit) const;
 
-    std::uint64_t size_ = 0, consumed_ = 0, produced_ = 0, lost_ = 0;
+    std::uint64_t size_ = 0, consumed_ = 0, produced_ = 0, lost_ = 0, origin_ = 0;
 };
 
 }  // namespace unibpf

@@ -38,6 +38,10 @@ struct MacRequest {
 // Is this `[mac0, body]` (and not a bare signed bundle)? Told by the first byte of the first string.
 bool is_authenticated(Bytes message);
 
+// The counter of a request of which only the beginning has come, if its tag is right and it is about this; 0 if not, or if too
+// little has come to tell. It says who began to send, nothing about the body.
+std::uint64_t vouched_counter(Bytes beginning, const MacContext& context);
+
 // Everything but the counter, which the caller judges. Errors: `shape` or `mac`.
 Result<MacRequest> open_request(Bytes message, const MacContext& context);
 

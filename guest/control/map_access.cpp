@@ -39,6 +39,12 @@ void write_dump(cbor::Writer& writer, const Map& map, const Entries& entries, st
     writer.uint(6), writer.uint(next);
 }
 
+// Programs, maps and records are no bytes that may come from outside: only the loader and helpers know what they stand for.
+bool holds_bytes(const Map& map) {
+    const abi::Holds holds = abi::find_map_type(map.type())->holds;
+    return holds == abi::Holds::values || holds == abi::Holds::devices;
+}
+
 // One change of a request: without a value, the entry is deleted.
 struct Change {
     Bytes key;
@@ -104,9 +110,7 @@ Status check_release(const ProgramSlot& slot, Bytes wanted) {
 
 bool copy_value(Map& map, Bytes key, std::span<std::uint8_t> value) {
     const platform::NoPreempt whole;
-    const std::uint8_t* held = map.lookup(key.data());
-    if (held != nullptr) std::copy_n(held, value.size(), value.begin());
-    return held != nullptr;
+    return map.read(key.data(), value.data());
 }
 
 bool copy_next(const Map& map, std::uint32_t& cursor, std::span<std::uint8_t> key, std::span<std::uint8_t> value) {
@@ -167,6 +171,7 @@ Status write_map_dump(cbor::Writer& writer, Map& map, const MapQuery& query) {
 
     std::uint32_t cursor = query.cursor;
     if (query.key.has_value()) {
+        if (!holds_bytes(map)) return Error{"map-entry", "a map of this type has no values by key", map.type()};
         TRY(check_change(map, {*query.key, {}, true}));
         if (copy_value(map, *query.key, value)) entries.add(*query.key, value);
         cursor = 0;
@@ -182,6 +187,7 @@ Status write_map_dump(cbor::Writer& writer, Map& map, const MapQuery& query) {
 
 Status change_map(cbor::Writer& writer, const ProgramSlot& slot, Map& map, Bytes body, Steps& steps) {
     if (map.read_only()) return Error{"map-readonly", "the map is read-only data of the program"};
+    if (!holds_bytes(map)) return Error{"map-readonly", "the entries of a map of this type are not set from outside", map.type()};
     const Changes changes = TRY(read_changes(map, body));
     TRY(check_release(slot, changes.release));
 

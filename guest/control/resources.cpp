@@ -4,6 +4,7 @@
 
 #include "guest/control/answers.hpp"
 #include "guest/control/map_access.hpp"
+#include "guest/control/ring_access.hpp"
 #include "guest/control/status.hpp"
 
 namespace unibpf {
@@ -90,6 +91,11 @@ std::size_t ControlResources::body_limit(coap::Code method, const coap::RequestO
     return row ? row.value()->body_limit : 0;
 }
 
+std::uint64_t ControlResources::voucher(coap::Code method, const coap::RequestOptions& options, Bytes first_block) const {
+    const std::uint64_t counter = vouched_counter(first_block, MacContext{&keys_, parts_.boot->guest, method, options.path.view()});
+    return counter > gate_.highest() ? counter : 0;
+}
+
 coap::Response ControlResources::respond(const coap::Request& request, std::span<std::uint8_t> buffer) {
     Seal seal;
     coap::Response response;
@@ -138,6 +144,7 @@ coap::Response ControlResources::finish(const Seal& seal, coap::Response respons
     std::copy_n(prefix.begin(), length.value(), buffer.begin() + static_cast<std::ptrdiff_t>(start));
     response.body = Bytes{buffer}.subspan(start, length.value() + response.body.size());
     response.format = coap::format_cbor;
+    response.sealed = true;
     return response;
 }
 
@@ -217,6 +224,7 @@ Status ControlResources::roll_back(Call& call, cbor::Writer& writer) {
 
 Status ControlResources::dump(Call& call, cbor::Writer& writer) {
     Map& map = *TRY(map_of(*TRY(slot_of(call)), call.map));
+    if (is_ring(map)) return write_ring_dump(writer, map, call.body);
     return write_map_dump(writer, map, TRY(read_map_query(call.body)));
 }
 

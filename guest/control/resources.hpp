@@ -28,6 +28,7 @@ class ControlResources final : public coap::Resources {
     coap::Response respond(const coap::Request& request, std::span<std::uint8_t> buffer) override;
     coap::Response refuse(const Error& error, std::span<std::uint8_t> buffer) override;
     std::size_t body_limit(coap::Code method, const coap::RequestOptions& options) const override;
+    std::uint64_t voucher(coap::Code method, const coap::RequestOptions& options, Bytes first_block) const override;
 
   private:
     enum class Authentication : std::uint8_t { none, optional, required };

@@ -41,6 +41,18 @@ Result<Owned<Program>> load(const Bytes& bytes, const Options& options) {
     return program;
 }
 
+// Empty, or what is wrong with an entry that was asked for.
+std::string set_entries(const Program& program, const std::vector<Preset>& presets) {
+    for (const Preset& preset : presets) {
+        Map* map = program.find_map(preset.map);
+        if (map == nullptr) return "the program has no map `" + preset.map + "`";
+        if (preset.key.size() != map->key_size() || preset.value.size() != map->value_size()) return "an entry of `" + preset.map + "` has other sizes";
+        const long result = map->update(preset.key.data(), preset.value.data(), abi::update_any);
+        if (result != 0) return "map `" + preset.map + "` does not take the entry (error " + std::to_string(-result) + ")";
+    }
+    return {};
+}
+
 PacketPtr packet_of(const Bytes& bytes) {
     PacketPtr packet = PacketPool::system().acquire();
     packet->put(static_cast<std::uint16_t>(bytes.size()));
@@ -119,6 +131,10 @@ int run(const Options& options) {
         return 1;
     }
     const Program& program = *loaded.value();
+    if (const std::string wrong = set_entries(program, options.presets); !wrong.empty()) {
+        std::cerr << "error: " << wrong << "\n";
+        return 2;
+    }
     std::FILE* output = separate_output_from_console();
     bool stopped = false;
     for (std::size_t i = 0; i < options.packets.size(); ++i) {

@@ -36,9 +36,22 @@ bool add_packet_file(Options& options, const std::string& path, std::string& err
     return error.empty();
 }
 
+// MAP=KEY:VALUE, both in hexadecimal digits.
+bool add_preset(Options& options, const std::string& text, std::string& error) {
+    const auto name = text.find('='), middle = text.find(':', name);
+    if (name != std::string::npos && middle != std::string::npos) {
+        const auto key = parse_hex(text.substr(name + 1, middle - name - 1)), value = parse_hex(text.substr(middle + 1));
+        if (key && value) options.presets.push_back({text.substr(0, name), *key, *value});
+        if (key && value) return true;
+    }
+    error = "an entry must be `MAP=KEY:VALUE` with key and value in hexadecimal digits, got `" + text + "`";
+    return false;
+}
+
 // An option with a value.
 bool set_option(Options& options, const std::string& name, const std::string& value, std::string& error) {
     if (name == "--packet") return add_packet(options, value, error);
+    if (name == "--set") return add_preset(options, value, error);
     if (name == "--packets") return add_packet_file(options, value, error);
     if (name == "--repeat" && parse_number(value, options.repeat)) return true;
     if (name == "--budget" && parse_number(value, options.budget)) return true;

@@ -12,6 +12,12 @@ namespace unibpf::run {
 
 using Bytes = std::vector<std::uint8_t>;
 
+// An entry that is set before the first packet, as control would.
+struct Preset {
+    std::string map;
+    Bytes key, value;
+};
+
 struct Options {
     std::string bundle;                       // path, or "-" for standard input
     std::vector<Bytes> packets;               // run one after the other on the same maps
@@ -21,6 +27,7 @@ struct Options {
     std::uint64_t repeat = 1;                 // runs of each packet; the last one is reported, ns is the mean
     bool in_place = false;                    // a repetition gets the packet as the one before left it
     std::uint64_t budget = abi::default_budget;
+    std::vector<Preset> presets;
     bool maps = false;                        // print map contents after the last packet
     bool json = false;
     bool opcodes = false;                     // print the opcode table and end
@@ -29,7 +36,7 @@ struct Options {
 inline constexpr const char* usage =
     "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--engine interpreter|jit [--guarded]]\n"
     "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
-    "                         [--maps] [--json]\n"
+    "                         [--set MAP=KEY:VALUE]... [--maps] [--json]\n"
     "       unibpf-run --opcodes\n";
 
 // Nothing, with a sentence in `error`, when the arguments make no sense.

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "guest/bpf/map_ring.hpp"
+
 namespace unibpf::run {
 namespace {
 
@@ -10,7 +12,19 @@ struct Entry {
     std::string key, value;
 };
 
+// What waits in a ring, with empty keys, as on the control channel.
+std::vector<Entry> records_of(const RingMap& ring) {
+    std::vector<Entry> records;
+    for (std::uint64_t position = ring.consumed(); position < ring.produced();) {
+        const RingMap::Step step = ring.read(position);
+        if (step.found) records.push_back({"", hex(step.record.data(), step.record.size())});
+        position = step.next;
+    }
+    return records;
+}
+
 std::vector<Entry> entries_of(const Map& map) {
+    if (map.holds() == abi::Holds::records || map.holds() == abi::Holds::events) return records_of(static_cast<const RingMap&>(map));
     std::vector<Entry> entries;
     std::vector<std::uint8_t> key(map.key_size()), value(map.value_size());
     std::uint32_t cursor = 0;

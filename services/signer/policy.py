@@ -2,6 +2,8 @@
 
 The file is TOML with any number of `[[program]]` and `[[graph]]` rules, in order; the first that matches allows. Every
 list is of shell globs and must be given: a rule without `audiences` is an error, not a rule for all audiences.
+`require_also` of a program rule names other verifiers that must have accepted the program too; a rule that matches but for
+that refuses, so that a more generous rule behind it does not undo it.
 """
 
 import tomllib
@@ -19,7 +21,7 @@ Seconds = Annotated[int, Meta(ge=1)]
 
 
 class ProgramRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[program]]`: all five lists must match."""
+    """One `[[program]]`: all five lists of globs must match; all verifiers of `require_also` must agree."""
 
     name: str
     identities: Globs
@@ -28,6 +30,7 @@ class ProgramRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     kinds: Globs
     elements: Globs
     valid_seconds: Seconds | None = None
+    require_also: list[str] = []
 
 
 class GraphRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,13 +51,14 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ProgramRequest(Struct, frozen=True, kw_only=True):
-    """What somebody wants signed."""
+    """What somebody wants signed; `agreeing` are the other verifiers that accepted the program, as the verdict says."""
 
     identity: str
     program: str
     audience: str
     kind: str
     element: str
+    agreeing: list[str] = []
 
 
 class GraphRequest(Struct, frozen=True, kw_only=True):
@@ -95,6 +99,7 @@ def decide(policy: Policy, request: ProgramRequest, *, now: int) -> Allowed:
     mismatches: dict[str, list[str]] = {rule.name: _program_mismatches(rule, request) for rule in policy.program}
     for rule in policy.program:
         if not mismatches[rule.name]:
+            _require_opinions(rule, request)
             return Allowed(rule=rule.name, not_after=_expiry(rule.valid_seconds, now))
     raise _refusal(
         f"no rule lets `{request.identity}` have `{request.program}` ({request.kind}, element `{request.element}`) "
@@ -124,6 +129,17 @@ def _program_mismatches(rule: ProgramRule, request: ProgramRequest) -> list[str]
         ("elements", request.element, rule.elements),
     )
     return [field for field, value, globs in rows if not _matches(value, globs)]
+
+
+def _require_opinions(rule: ProgramRule, request: ProgramRequest) -> None:
+    lacking = [name for name in rule.require_also if name not in request.agreeing]
+    if lacking:
+        names = ", ".join(f"`{name}`" for name in lacking)
+        raise PolicyRefusal(
+            "second-opinion",
+            f"rule `{rule.name}` demands that {names} accepts `{request.program}` too, and the verdict does not say so",
+            f"the report's `also` has what it said; a verifier asks it with `UNIBPF_VERIFIER_ALSO={','.join(lacking)}`",
+        )
 
 
 def _graph_mismatches(rule: GraphRule, request: GraphRequest) -> list[str]:

@@ -39,6 +39,7 @@ class Programs:
             audience=verdict.audience,
             kind=str(verdict.kind),
             element=verdict.element,
+            agreeing=[opinion.verifier for opinion in verdict.also if opinion.agrees and opinion.accepts],
         )
         allowed = policies.decide(self.policy, request, now=now)
         key = push_key(verdict.push_id)

@@ -2,7 +2,8 @@
 
 1. The payload is signed by the pinned verifier key: whoever could write to the stream cannot forge a verdict.
 2. The verdict is `safe` and complete.
-3. The report that the verdict names says the same: verdict, program, kind, bundle, verifier, options, verdict digest.
+3. The report that the verdict names says the same: verdict, program, kind, bundle, verifier, options, second opinions,
+   verdict digest.
 4. The bundle that the verdict names has its length and decodes strictly; its own name and kind are the verdict's.
 
 The bytes of 3 and 4 were fetched by their digests (the bus checks those), not taken from the message.
@@ -48,6 +49,7 @@ def check_report(verdict: Verdict, data: bytes) -> None:
         ("verifier", report.verifier, verdict.verifier),
         ("version", report.version, verdict.version),
         ("options_digest", report.options_digest, verdict.options_digest),
+        ("also", report.also, verdict.also),
         ("verdict_digest", verdict_digest(report), verdict.verdict_digest),
     )
     for field, got, expected in rows:

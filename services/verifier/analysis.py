@@ -33,6 +33,14 @@ class AnalyserOptions(Struct, frozen=True, kw_only=True):
     max_mebibytes: int = 1024
 
 
+class AnalyserStep(Struct, frozen=True, kw_only=True):
+    """One instruction of a finding's slice."""
+
+    instruction: int
+    text: str
+    taken: bool | None = None
+
+
 class AnalyserFinding(Struct, frozen=True, kw_only=True):
     """One finding in terms of the bundle."""
 
@@ -41,6 +49,7 @@ class AnalyserFinding(Struct, frozen=True, kw_only=True):
     instruction: int | None = None
     known: list[str] = []
     hint: str | None = None
+    slice: list[AnalyserStep] = []
 
 
 class Invariant(Struct, frozen=True, kw_only=True):
@@ -63,20 +72,25 @@ class Analysis(Struct, frozen=True, kw_only=True):
     peak_kib: int = 0
     version: str = ""
     invariants: list[Invariant] = []
+    invariants_cut: bool = False
+    graph: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analyser:
-    """The executable with its options; `invariants` adds to the answer and never changes the verdict."""
+    """The executable with its options; `invariants` and `graph` (as DOT) add to the answer and never change the verdict."""
 
     executable: Path
     options: AnalyserOptions
     invariants: bool = False
+    graph: bool = False
 
     def require(self) -> None:
         """Raise Broken where there is nothing to run: a service without it would only put every object back."""
         if not os.access(self.executable, os.X_OK):
-            raise Broken(f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`")
+            raise Broken(
+                f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`"
+            )
 
     async def analyse(self, bundle: bytes) -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken."""
@@ -99,6 +113,7 @@ class Analyser:
         options = self.options
         arguments = ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
         arguments += ["--invariants", "on"] if self.invariants else []
+        arguments += ["--cfg", "dot"] if self.graph else []
         try:
             process = await asyncio.create_subprocess_exec(
                 self.executable,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from services.verifier.errors import Trouble
 from services.verifier.report import VERSION, digest
+from services.verifier.second import SecondVerifier
 from services.verifier.service import VerifierService, make_analyser, make_pool, step_span
 from services.verifier.settings import Settings
 from services.verifier.verification import Verification
@@ -35,14 +36,15 @@ async def _serve(settings: Settings) -> None:
     tracing.init(NAME)
     analyser, pool = make_analyser(settings), make_pool(settings)
     analyser.require()
+    also = [SecondVerifier.find(name) for name in settings.also]
     own = identity.load(settings.keys, settings.identity)
     try:
         await pool.warm()
         async with await Bus.connect(BusSettings(url=settings.url, identity=own)) as bus:
             service = VerifierService(
                 bus=bus,
-                verification=Verification(translate=pool.translate, analyser=analyser, span=step_span),
-                revision=f"{VERSION} {_revision(analyser.executable)}",
+                verification=Verification(translate=pool.translate, analyser=analyser, span=step_span, also=also),
+                revision=" ".join([VERSION, _revision(analyser.executable), *(other.revision for other in also)]),
             )
             await service.run(concurrency=settings.workers)
     finally:

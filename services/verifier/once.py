@@ -1,8 +1,8 @@
 """`python -m services.verifier verify FILE`: verifications in this process, their reports on stdout.
 
 One program: its report as one JSON object. `--all`: `{"programs": [...]}` with one report each. To the fields of a report
-come `section` and `function`, where the program lies in the object, and with `--invariants` what the analyser knew; they are
-no part of the report that is stored and signed.
+come `section` and `function`, where the program lies in the object, with `--invariants` what the analyser knew and with
+`--cfg dot` its control-flow graph; they are no part of the report that is stored and signed.
 """
 
 import argparse
@@ -37,6 +37,8 @@ class Detailed(Report, frozen=True, kw_only=True):
     section: str = ""
     function: str = ""
     invariants: list[Invariant] | None = None
+    invariants_cut: bool = False
+    graph: str | None = None
 
 
 def main(arguments: list[str]) -> int:
@@ -51,7 +53,7 @@ def main(arguments: list[str]) -> int:
         outcomes = asyncio.run(_verify(data, chosen))
     except (Broken, GaveUp) as error:
         return _complain(str(error))
-    shown = [_detailed(outcome, invariants=chosen.invariants) for outcome in outcomes]
+    shown = [_detailed(outcome, chosen) for outcome in outcomes]
     document = {"programs": shown} if chosen.all else shown[0]
     sys.stdout.buffer.write(msgspec.json.encode(document, order="deterministic") + b"\n")
     return exit_code(outcomes)
@@ -73,6 +75,7 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
             max_mebibytes=chosen.max_mebibytes,
         ),
         invariants=chosen.invariants,
+        graph=chosen.cfg is not None,
     )
     analyser.require()
     # Nobody forks beside a thread (sandbox.py), and 3.11's own watcher waits for each analyser in one; 3.12 watches like this.
@@ -90,13 +93,15 @@ async def _translate(data: bytes, options: Options) -> Answer:
     return worker.limited(data, options, sandbox.Limits())
 
 
-def _detailed(outcome: Outcome, *, invariants: bool) -> Detailed:
+def _detailed(outcome: Outcome, chosen: argparse.Namespace) -> Detailed:
     fields = {name: getattr(outcome.report, name) for name in Report.__struct_fields__}
     return Detailed(
         **fields,
         section=outcome.section,
         function=outcome.function,
-        invariants=outcome.invariants if invariants else None,
+        invariants=outcome.invariants if chosen.invariants else None,
+        invariants_cut=outcome.invariants_cut,
+        graph=outcome.graph if chosen.cfg else None,
     )
 
 
@@ -113,6 +118,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--max-seconds", type=_positive, default=5, help="CPU seconds for the analysis")
     parser.add_argument("--max-mebibytes", type=_positive, default=1024, help="memory for the analysis")
     parser.add_argument("--invariants", action="store_true", help="what is known before each instruction")
+    parser.add_argument("--cfg", choices=["dot"], help="the control-flow graph")
     return parser.parse_args(arguments)
 
 

@@ -6,17 +6,18 @@ binds into the envelope. Findings beyond MAX_FINDINGS are cut, because a report 
 
 import hashlib
 import os.path
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.verifier.analysis import AnalyserFinding, AnalyserOptions, Analysis, Invariant
+from services.verifier.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis, Invariant
 from services.verifier.errors import GaveUp
 from services.verifier.frontend import Answer, Options, Translation
 from services.verifier.lines import SourceLine, locate
-from unibpf.messages import Finding, Report
+from unibpf.messages import Finding, Report, SecondOpinion, SliceStep
 
 VERIFIER: Final = "unibpf"
 VERSION: Final = "0.1.0"
@@ -36,6 +37,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     section: str = ""
     function: str = ""
     invariants: list[Invariant] = []
+    invariants_cut: bool = False
+    graph: str = ""
 
 
 def digest(data: bytes) -> str:
@@ -43,9 +46,10 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def options_digest(options: Options, analyser: AnalyserOptions) -> str:
-    """Return the digest of everything that was chosen for this verification."""
-    return digest(msgspec.json.encode({"frontend": options, "analyser": analyser}, order="deterministic"))
+def options_digest(options: Options, analyser: AnalyserOptions, *, also: Sequence[str] = ()) -> str:
+    """Return the digest of everything that was chosen for this verification; `also` are other verifiers that were asked."""
+    chosen = {"frontend": options, "analyser": analyser} | ({"also": list(also)} if also else {})
+    return digest(msgspec.json.encode(chosen, order="deterministic"))
 
 
 def encode(report: Report) -> bytes:
@@ -85,7 +89,9 @@ def gave_up(program: str, error: GaveUp, options: str) -> Outcome:
     )
 
 
-def analysed(translation: Translation, analysis: Analysis, options: str) -> Outcome:
+def analysed(
+    translation: Translation, analysis: Analysis, options: str, *, also: Sequence[SecondOpinion] = ()
+) -> Outcome:
     """Report what the analyser found, with source lines."""
     return Outcome(
         report=Report(
@@ -104,11 +110,14 @@ def analysed(translation: Translation, analysis: Analysis, options: str) -> Outc
             verifier=VERIFIER,
             version=f"{VERSION}+{analysis.version}" if analysis.version else VERSION,
             options_digest=options,
+            also=list(also),
         ),
         bundle=translation.bundle,
         section=translation.section,
         function=translation.function,
         invariants=analysis.invariants,
+        invariants_cut=analysis.invariants_cut,
+        graph=analysis.graph,
     )
 
 
@@ -139,4 +148,17 @@ def _finding(finding: AnalyserFinding, sources: tuple[SourceLine, ...]) -> Findi
         source=row.text if row else None,
         known=finding.known,
         hint=finding.hint,
+        slice=[_step(step, sources) for step in finding.slice],
+    )
+
+
+def _step(step: AnalyserStep, sources: tuple[SourceLine, ...]) -> SliceStep:
+    row = locate(sources, step.instruction)
+    return SliceStep(
+        instruction=step.instruction,
+        text=step.text,
+        taken=step.taken,
+        file=row.file if row else None,
+        line=row.line if row else None,
+        source=row.text if row else None,
     )

@@ -3,6 +3,7 @@
 UNIBPF_VERIFIER_WORKERS            objects verified at once                        (default 2)
 UNIBPF_VERIFIER_SECONDS            CPU seconds for one analysis                    (default 5)
 UNIBPF_VERIFIER_MEMORY_MIB         address space of one analysis                   (default 1024)
+UNIBPF_VERIFIER_ALSO               other verifiers to ask, comma-separated: `prevail` (default none)
 UNIBPF_VERIFIER_IDENTITY           identity on the bus, key in the state directory (default `verifier`)
 and those of `unibpf.settings`: UNIBPF_STATE, UNIBPF_BIN, UNIBPF_NATS_URL.
 """
@@ -25,6 +26,7 @@ class Settings:
     workers: int
     seconds: int
     memory_mib: int
+    also: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -38,4 +40,5 @@ class Settings:
             workers=int(environ.get("UNIBPF_VERIFIER_WORKERS", "2")),
             seconds=int(environ.get("UNIBPF_VERIFIER_SECONDS", "5")),
             memory_mib=int(environ.get("UNIBPF_VERIFIER_MEMORY_MIB", "1024")),
+            also=tuple(filter(None, map(str.strip, environ.get("UNIBPF_VERIFIER_ALSO", "").split(",")))),
         )

@@ -64,4 +64,5 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         bundle_length=found.bundle_length,
         kind=found.kind,
         summary=report.summary(found),
+        also=found.also,
     )

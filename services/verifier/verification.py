@@ -5,15 +5,17 @@ bytes are, there is an outcome; only a broken installation raises (Broken).
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.verifier import report
-from services.verifier.analysis import Analyser
+from services.verifier.analysis import Analyser, Analysis
 from services.verifier.errors import GaveUp
-from services.verifier.frontend import Answer, Options
+from services.verifier.frontend import Answer, Options, Translation
 from services.verifier.report import Outcome
+from services.verifier.second import Program, SecondVerifier
+from unibpf.messages import SecondOpinion
 
 Translate = Callable[[bytes, Options], Awaitable[Answer]]
 Span = Callable[[str], AbstractContextManager[object]]
@@ -25,15 +27,19 @@ def _no_span(_name: str) -> AbstractContextManager[object]:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """`translate` is the front end behind its limits: a worker pool, or a fork. `span` times a step for a trace."""
+    """`translate` is the front end behind its limits: a worker pool, or a fork. `span` times a step for a trace.
+
+    `also` are other verifiers whose opinions are put beside the verdict.
+    """
 
     translate: Translate
     analyser: Analyser
     span: Span = _no_span
+    also: Sequence[SecondVerifier] = field(default=())
 
     def options_digest(self, options: Options) -> str:
         """Return the digest of all options of a verification with `options`."""
-        return report.options_digest(options, self.analyser.options)
+        return report.options_digest(options, self.analyser.options, also=[other.name for other in self.also])
 
     async def verify(self, data: bytes, options: Options) -> Outcome:
         """Verify the chosen program of an object."""
@@ -49,11 +55,22 @@ class Verification:
             else:
                 with self.span("analyse"):
                     analysis = await self.analyser.analyse(answer.translation.bundle)
-                outcome = report.analysed(answer.translation, analysis, chosen)
-                outcome = report.timed(outcome, analyser_cpu_ms=analysis.cpu_ms)
+                opinions = await self._opinions(data, answer.translation, analysis)
+                outcome = report.analysed(answer.translation, analysis, chosen, also=opinions)
+                outcome = report.timed(outcome, analyser_cpu_ms=analysis.cpu_ms, peak_mib=analysis.peak_kib / 1024)
         except GaveUp as error:
             return report.timed(report.gave_up(name, error, chosen), total_ms=_milliseconds(started))
         return report.timed(outcome, frontend_ms=(translated - started) * 1e3, total_ms=_milliseconds(started))
+
+    async def _opinions(self, data: bytes, translation: Translation, analysis: Analysis) -> list[SecondOpinion]:
+        program = Program(
+            data=data, section=translation.section, function=translation.function, verdict=analysis.verdict
+        )
+        opinions = []
+        for other in self.also:
+            with self.span(f"ask {other.name}"):
+                opinions.append(await other.judge(program))
+        return opinions
 
 
 def _milliseconds(since: float) -> float:

@@ -2,6 +2,7 @@
 
 # what is shown, with the clause
 -- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES     (any number; the index is the order)
+-- program NAME INDEX LABEL                      (any number: an entry of a program array, the function at the label)
 -- packet HEX                                    (default: 64 zero bytes)
 -- code
 assembly, see tests/support/assembler.py
@@ -15,11 +16,13 @@ assembly, see tests/support/assembler.py
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import structs
+
 from unibpf.bundle import BundleMap
 from unibpf.messages import Kind
 
 DATA = Path(__file__).parent / "data"
-MAP_TYPES = {"hash": 1, "array": 2, "percpu_hash": 5, "percpu_array": 6, "lru_hash": 9, "lru_percpu_hash": 10}
+MAP_TYPES = {"hash": 1, "array": 2, "prog_array": 3, "percpu_hash": 5, "percpu_array": 6, "lru_hash": 9, "lru_percpu_hash": 10}
 
 
 @dataclass(kw_only=True)
@@ -29,6 +32,7 @@ class Case:
     name: str
     kind: Kind = "rewriter"
     maps: list[BundleMap] = field(default_factory=list)
+    programs: list[tuple[str, int, str]] = field(default_factory=list)
     packet: bytes = bytes(64)
     code: str = ""
     result: int | None = None
@@ -63,6 +67,8 @@ def _directive(case: Case, words: list[str]) -> None:
             case.maps.append(
                 BundleMap(name=name, type=number, key_size=key, value_size=value, max_entries=entries, flags=flags)
             )
+        case ["program", name, index, label]:
+            case.programs.append((name, int(index), label))
         case ["kind", ("filter" | "classifier" | "rewriter") as kind]:
             case.kind = kind
         case ["packet", text]:
@@ -81,6 +87,15 @@ def _directive(case: Case, words: list[str]) -> None:
             case.no_kernel = True
         case _:
             raise ValueError(f"{case.name}: unknown directive {words}")
+
+
+def maps_of(case: Case, labels: dict[str, int]) -> list[BundleMap]:
+    """Return the case's maps, program arrays filled."""
+    filled = []
+    for spec in case.maps:
+        entries = tuple((index, labels[label]) for name, index, label in case.programs if name == spec.name)
+        filled.append(structs.replace(spec, entries=entries))
+    return filled
 
 
 def all_cases() -> list[Case]:

@@ -1,4 +1,4 @@
-"""Writes the seeds of `fuzz_coap`, `fuzz_envelope` and `fuzz_boot`, one folder each, from real messages of real encoders.
+"""Writes the seeds of the fuzzers of the control channel, one folder each, from real messages of real encoders.
 
 python tests/fuzz/control_seeds.py CORPUS && build/bin/tests/fuzz_coap -max_total_time=20 CORPUS/coap
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support import live_guest
-from unibpf import boot_image, control_mac, envelope
+from unibpf import boot_image, cbor, control_mac, envelope
 
 
 def datagrams(*messages: bytes) -> bytes:
@@ -30,10 +30,24 @@ def coap(body: bytes) -> dict[str, bytes]:
         live_guest.message(live_guest.FETCH, "/status", {23: live_guest.uint(n << 4 | 6)}, b"", message_id=n)
         for n in range(3)
     ]
+    change = live_guest.message(
+        live_guest.POST, "/elements/fw/maps/hits", {}, cbor.encode({0: [[bytes(4), bytes(8)]]}), message_id=9
+    )
     spread = [
         part for message in upload for part in (message, b"\x40\x00\x00\x01")
     ]  # one peer uploads, the other pings
-    return {"upload": datagrams(*spread), "download": datagrams(*(m for d in download for m in (d, d)))}
+    downloads = [part for message in download for part in (message, message)]
+    return {"upload": datagrams(*spread), "download": datagrams(*downloads), "change": datagrams(change, change)}
+
+
+def maps() -> dict[str, bytes]:
+    """For the maps of fuzz_maps.cpp: keys and values of 3 and 5, 4 and 8, 1 and 1 bytes."""
+    bodies = {
+        f"set-{key}-{value}": {0: [[bytes(key), bytes(value)], [b"\1" * key, b"\2" * value], [bytes(key)]], 1: flags}
+        for flags, (key, value) in enumerate([(3, 5), (4, 8), (1, 1)])
+    }
+    queries = {f"get-{key}": {2: bytes(key)} for key in (1, 3, 4)} | {"page": {0: 1, 1: 2}, "release": {0: [], 2: bytes(32)}}
+    return {name: cbor.encode(items) for name, items in (bodies | queries).items()}
 
 
 def main(corpus: Path) -> None:
@@ -52,6 +66,7 @@ def main(corpus: Path) -> None:
             "release": envelope.parse(signed).payload,
             "envelope": signed,
         },
+        "maps": maps(),
         "boot": {"image": boot_image.encode(image)},
     }
     for name, seeds in folders.items():

@@ -1,4 +1,5 @@
-"""Writes the seeds of `fuzz_bundle` into a directory: the bundle of every conformance case, and the golden ones.
+"""Writes the seeds of `fuzz_bundle` and `fuzz_analyser` into a directory: the bundles of every conformance case and of every
+case of the analyser, the golden ones, and small programs of every hostile shape.
 
 python tests/fuzz/seeds.py CORPUS
 """
@@ -10,6 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conformance.cases import all_cases
+from tests.support import analyser_cases
+from tests.support.adversarial import small_shapes
 from tests.support.assembler import Assembler
 from tests.support.bundles import bundle_of
 from tests.support.golden import blocks
@@ -21,6 +24,11 @@ def main(corpus: Path) -> None:
     assembler = Assembler(binary_directory(os.environ) / "unibpf-run")
     for case in all_cases():
         (corpus / case.name).write_bytes(bundle_of(assembler.assemble(case.code)[0], case.maps, kind=case.kind))
+    for one in analyser_cases.all_cases():
+        code, _ = assembler.assemble("\n".join(one.code))
+        (corpus / f"analyser-{one.name}").write_bytes(bundle_of(code, one.maps, kind=one.kind))
+    for number, text in enumerate(small_shapes()):
+        (corpus / f"shape-{number}").write_bytes(bundle_of(assembler.assemble(text)[0]))
     for name, case in blocks("bundle").items():
         (corpus / f"golden-{name}").write_bytes(bytes.fromhex(case["bundle"]))
 

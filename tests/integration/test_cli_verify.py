@@ -30,10 +30,11 @@ def test_an_unsafe_program_is_told_like_a_compiler_does(bin_directory: Path) -> 
     done = verify(FOLDER / "unsafe_parse.c", binaries=bin_directory)
     assert done.returncode == 1
     assert done.stdout == "unsafe unsafe_parse: 1 finding\n"
-    first, place, known, hint = done.stderr.splitlines()
+    first, place, known, led, hint = done.stderr.splitlines()
     assert first.startswith("error[packet-bounds]: read of ")
     assert place.startswith("  --> unsafe_parse.c:10  `return ethernet->h_proto ? XDP_PASS : XDP_DROP;`  (instruction ")
     assert known.startswith("  known here: r")
+    assert led.startswith("  led here by: 0: r1 = *(u32 *)(r1 + ")
     assert hint.startswith("  hint: return before this line unless ")
 
 

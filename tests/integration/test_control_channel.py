@@ -394,6 +394,26 @@ def test_garbage_is_survived(lasting: LiveGuest, signer: Signer) -> None:
     assert lasting.alive()
 
 
+def test_strangers_who_hold_every_slot_do_not_keep_out_who_has_the_key(lasting: LiveGuest, signer: Signer) -> None:
+    """They begin uploads and never end them, over and over; signed bundles of many blocks and maps go through meanwhile."""
+    stranger = live_guest.Channel(lasting.channel.address, lasting.channel.keys)
+    blocks = {27: live_guest.uint(8 | 6), 60: (200_000).to_bytes(3)}
+    try:
+        for number in range(12):
+            for _ in range(6):
+                tag = {292: secrets.token_bytes(4)}
+                stranger.exchange(live_guest.PUT, "/elements/fw/staged", blocks | tag, bytes(1024))
+            program = counting_filter(DROP, filler=3000)
+            answer = lasting.channel.request("PUT", "/elements/fw/staged", update(signer, program, sequence=100 + number))
+            assert answer.name == "2.04", answer
+            assert lasting.channel.status()[0] == "fw1"
+        last = stranger.exchange(live_guest.PUT, "/elements/fw/staged", blocks | {292: b"z"}, bytes(1024))
+        assert live_guest.decoded(last[0], last[2]).rule in {None, "busy"}
+    finally:
+        stranger.close()
+    assert lasting.passes()
+
+
 # --- booting --------------------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from tests.support.pushes import announce, make_verdict, pass_bundle
 from unibpf import envelope, subjects
 from unibpf.bus import Bus, RequestFailed, topology
 from unibpf.bus.permissions import OPERATOR
-from unibpf.messages import AuditRecord, DeadLetter, Refused, Signed, SignedGraph, SignGraph
+from unibpf.messages import AuditRecord, DeadLetter, Refused, SecondOpinion, Signed, SignedGraph, SignGraph
 from unibpf.settings import REPOSITORY
 
 PATIENCE = 10.0
@@ -246,6 +246,26 @@ async def test_a_graph_asked_for_twice_has_one_envelope_and_a_changed_one_a_high
         release = envelope.verify(await deployer.get_object(back.envelope), [hsm_token.key])
         assert (release.kind, release.program, release.element) == ("graph", "edge-1", "*")
         assert release.bundle.hex() == envelope.digest(b"a;") == back.graph
+
+
+async def test_a_release_without_the_second_proof_that_the_policy_demands_is_refused(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    rules = DEFAULT_POLICY.read_text().replace('name = "local-users"\n', 'name = "two"\nrequire_also = ["prevail"]\n')
+    opinions = [SecondOpinion(verifier="prevail", accepts=True, agrees=True)]
+    async with (
+        running_signer(nats, hsm_token, rules=rules),
+        await nats.connect("verifier") as bus,
+        await nats.connect(OPERATOR) as operator,
+    ):
+        await announce(bus, await make_verdict(bus, "alone", pass_bundle("alone"), push_id="1"))
+        refused = msgspec.json.decode((await next_event(operator, subjects.refused("alone")))[1], type=Refused)
+        assert (refused.rule, refused.reason) == (
+            "second-opinion",
+            "rule `two` demands that `prevail` accepts `alone` too, and the verdict does not say so",
+        )
+        await announce(bus, await make_verdict(bus, "both", pass_bundle("both"), push_id="2", opinions=opinions))
+        assert (await signed_of(operator, "both")).policy == "two"
 
 
 async def test_a_graph_outside_the_policy_is_answered_with_403(nats: NatsFixture, hsm_token: HsmFixture) -> None:

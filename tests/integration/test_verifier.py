@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,8 +18,8 @@ from tests.support.services import ServiceProcess, eventually, running
 from unibpf import bundle, identity, subjects
 from unibpf.bus import Bus, Received
 from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
-from unibpf.messages import DeadLetter, Report, Verdict
-from unibpf.upload import Upload
+from unibpf.messages import DeadLetter, Report, SecondOpinion, Verdict
+from unibpf.upload import FUNCTION, Upload
 
 
 class Pipeline:
@@ -97,6 +98,39 @@ async def test_an_unsafe_program_is_rejected_with_its_source_line(pipeline: Pipe
     assert "packet-bounds at unsafe_parse.c:10" in found.summary
 
 
+# PREVAIL is in no Debian package: the seam is its command line, and this stands for it. It knows the program by its function.
+PREVAIL = """#!/bin/sh
+test -s "$1" && test "$2" = xdp || exit 9
+case $3 in pass) exit 0 ;; *) echo "no proof of $3" >&2; exit 1 ;; esac
+"""
+
+
+@pytest.fixture
+async def doubting(nats: NatsFixture, bin_directory: Path, tmp_path: Path) -> AsyncIterator[Pipeline]:
+    (tmp_path / "prevail").write_text(PREVAIL)
+    (tmp_path / "prevail").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory), "UNIBPF_VERIFIER_ALSO": "prevail", "PATH": path}
+    async with (
+        running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
+        await nats.connect(PUSHER) as bus,
+    ):
+        yield Pipeline(nats, bus, service)
+
+
+async def test_a_second_verifier_is_asked_and_its_opinion_signed_with_the_verdict(doubting: Pipeline) -> None:
+    agreed = await doubting.verdict("pass", compiled("pass"))
+    assert agreed.also == [SecondOpinion(verifier="prevail", accepts=True, agrees=True)]
+    refused = await doubting.verdict("parse", compiled("parse"))
+    assert (refused.verdict, refused.also) == (
+        "safe",
+        [SecondOpinion(verifier="prevail", accepts=False, agrees=False, said="no proof of parse")],
+    )
+    assert (await doubting.report(refused)).also == refused.also
+    # what the front end refuses, nobody is asked about
+    assert (await doubting.verdict("bad", make("text-file"))).also == []
+
+
 @pytest.mark.parametrize(
     ("defect", "rule"),
     [("text-file", "not-elf"), ("half-of-the-file", "elf-truncated"), ("btf-magic-wrong", "btf-malformed")],
@@ -171,6 +205,9 @@ async def test_the_endpoint_verifies_without_leaving_anything_behind(pipeline: P
         found = await cli.request(subjects.verify(), compiled("unsafe_parse"), Report)
         assert found.verdict == "unsafe"
         assert found.findings[0].rule == "packet-bounds"
+        assert found.findings[0].slice[-1].instruction == found.findings[0].instruction
+        several = await cli.request(subjects.verify(), compiled("several"), Report, headers={FUNCTION: "second"})
+        assert (several.verdict, several.program) == ("safe", "second")
         events = [event async for event in cli.history(EVENTS, "unibpf.v1.program.>")]
         assert len(events) == 1, "only the warm-up's verdict"
 

@@ -14,6 +14,16 @@ from tests.support.programs import FOLDER, compiled
 # What would cost more than the verification itself; typer alone brings pydantic along.
 HEAVY = {"typer", "pydantic", "rich", "nats", "opentelemetry", "cryptography", "cbor2", "asyncio", "http", "ssl"}
 HEAVY_FOR_THE_VERIFIER = HEAVY - {"asyncio", "ssl", "cbor2"}
+# Two instructions of C, and 50,000 that the assembler repeats.
+LARGE = """
+__attribute__((section("xdp"))) int large(void *ctx)
+{
+	int sum = 0;
+
+	asm volatile(".rept 50000\\n%0 += 3\\n.endr" : "+r"(sum));
+	return sum;
+}
+"""
 
 
 @pytest.fixture
@@ -98,13 +108,43 @@ def test_invariants_are_shown_on_demand(verify: Verify) -> None:
 
 
 def test_a_limit_is_gave_up(verify: Verify) -> None:
-    found = verify(verify.object("loops"), "--max-mebibytes", "1", code=4)
+    source = verify.folder / "large.c"
+    source.write_text(LARGE)
+    found = verify(source, "--max-mebibytes", "1", code=4)
     assert found.out.startswith("gave up")
+    assert found.err.startswith("error[limits]: the analysis needs more memory than its limit")
+
+
+def test_the_graph_is_for_the_program_that_draws_it(verify: Verify) -> None:
+    found = verify(verify.object("loops"), "--cfg", "dot", "--invariants", code=0)
+    assert found.out.startswith('digraph "loops" {\n')
+    assert found.out.endswith("}\n")
+    assert "peripheries=2" in found.out
+    assert found.err.startswith("safe loops: ")
+    assert verify(verify.object("loops"), "--cfg", "dot", "--invariants", "--json", code=0).json["graph"] == found.out
+
+
+def test_a_finding_says_which_instructions_led_there(verify: Verify) -> None:
+    path = verify.object("unsafe_parse")
+    steps = verify(path, "--json", code=1).json["findings"][0]["slice"]
+    assert steps
+    assert {"instruction", "text", "taken", "file", "line", "source"} == set(steps[0])
+    result = json.loads(verify(path, "--sarif", code=1).out)["runs"][0]["results"][0]
+    flow = result["codeFlows"][0]["threadFlows"][0]["locations"]
+    assert [one["location"]["message"]["text"].partition(": ")[2] for one in flow] == [step["text"] for step in steps]
 
 
 @pytest.mark.parametrize(
     "words",
-    [("--json", "--sarif"), ("--platform", "windows"), ("--max-seconds", "0"), ("--also", "nobody"), ("--unknown",)],
+    [
+        ("--cfg", "png"),
+        ("--cfg", "dot", "--sarif"),
+        ("--json", "--sarif"),
+        ("--platform", "windows"),
+        ("--max-seconds", "0"),
+        ("--also", "nobody"),
+        ("--unknown",),
+    ],
 )
 def test_a_wrong_call_is_bad_input(verify: Verify, words: tuple[str, ...]) -> None:
     assert verify(verify.object("pass"), *words, code=2).out == ""

@@ -6,6 +6,7 @@ A line is `mnemonic operands`, a `label:`, or a `# comment`. A mnemonic is a row
     add64 r0, 1          lddw r0, 0x1122334455667788     ldxw r0, [r1+4]        stxw [r10-8], r0    stw [r10-8], 5
     jeq64 r1, 0, end     lddw_map r1, 0                  lddw_map_value r1, 0, 8                    atomic_add64 [r1+0], r2
     ja end               call_helper 5                   call_local function    be16 r0             exit
+    lddw_function r2, function
 """
 
 import json
@@ -30,6 +31,17 @@ class Assembler:
 
     def assemble(self, text: str) -> tuple[bytes, list[str]]:
         """Return the code and the name of the row that each instruction used."""
+        lines, labels = self._read(text)
+        code = bytearray()
+        for row, operands in lines:
+            code += _encode(row, operands, labels, len(code) // 8)
+        return bytes(code), [row["name"] for row, _ in lines]
+
+    def labels(self, text: str) -> dict[str, int]:
+        """Return the instruction that each label stands at."""
+        return self._read(text)[1]
+
+    def _read(self, text: str) -> tuple[list[tuple[Row, list[str]]], dict[str, int]]:
         lines: list[tuple[Row, list[str]]] = []
         labels: dict[str, int] = {}
         slot = 0
@@ -42,10 +54,7 @@ class Assembler:
                 row = self._row(mnemonic, operands, line)
                 lines.append((row, operands))
                 slot += 2 if row["category"] == "load_imm64" else 1
-        code = b""
-        for row, operands in lines:
-            code += _encode(row, operands, labels, len(code) // 8)
-        return code, [row["name"] for row, _ in lines]
+        return lines, labels
 
     def _row(self, mnemonic: str, operands: list[str], line: str) -> Row:
         if mnemonic in self.rows:
@@ -64,8 +73,8 @@ def slot(opcode: int, *, dst: int = 0, src: int = 0, offset: int = 0, imm: int =
 
 def _encode(row: Row, operands: list[str], labels: dict[str, int], here: int) -> bytes:
     if row["category"] == "load_imm64":
-        value = int(operands[1], 0)
-        high = int(operands[2], 0) if len(operands) > 2 else value >> 32
+        value = labels[operands[1]] - here - 1 if operands[1] in labels else int(operands[1], 0)
+        high = int(operands[2], 0) if len(operands) > 2 else 0 if row["name"] == "lddw_function" else value >> 32
         return slot(row["opcode"], dst=_register(operands[0]), src=row["src"], imm=value) + slot(0, imm=high)
     fields = {"dst": 0, "src": 0, "offset": 0, "imm": 0}
     if row["category"] in ("jump", "branch", "call_local"):

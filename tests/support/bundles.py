@@ -47,10 +47,13 @@ class Runner:
         *,
         engine: str = "checking",
         budget: int = 1_000_000,
+        presets: Iterable[tuple[str, bytes, bytes]] = (),
     ) -> list[dict[str, Any]]:
         (self.directory / "bundle").write_bytes(bundle)
         (self.directory / "packets").write_text("".join(packet.hex() + "\n" for packet in packets))
         arguments = ["bundle", "--packets", "packets", *ENGINES[engine], "--budget", str(budget), "--maps", "--json"]
+        for name, key, value in presets:
+            arguments += ["--set", f"{name}={key.hex()}:{value.hex()}"]
         command = [self.executable, *arguments]
         done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
         if not done.stdout:

@@ -1,11 +1,13 @@
 """The Linux kernel as oracle: loads a bundle's program as XDP and runs it on packets by BPF_PROG_TEST_RUN (bpf(2)).
 
 The same code and maps as the guest gets: map references (src 5 and 6 of the bundle) become Linux' src 1 and 2 with file
-descriptors. Limits of the oracle: packets of 14 bytes or more, r0 is cut to 32 bits, time, randomness, CPU number and LRU
+descriptors. The functions of a program array become programs of their own: they stand last in the code and call no other
+function. Limits of the oracle: packets of 14 bytes or more, r0 is cut to 32 bits, time, randomness, CPU number and LRU
 eviction differ. Needs CAP_BPF; nothing is pinned, so nothing outlives an Oracle.
 """
 
 import ctypes
+import mmap
 import os
 import struct
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ from unibpf.bundle import Bundle, BundleMap
 _SYSCALL_BPF: Final = 321  # x86-64
 _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _MAP_FREEZE = 0, 1, 2, 4, 5, 10, 22
 _PROG_TYPE_XDP: Final = 6
+_ARRAY, _PROG_ARRAY = 2, 3
+_BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
 _LOG_BYTES: Final = 1 << 20
 _OUT_BYTES: Final = 4096
 _ATTR_BYTES: Final = 144
@@ -58,8 +62,10 @@ def available() -> bool:
     return True
 
 
-def _create_map(spec: BundleMap) -> int:
-    attributes = struct.pack("<IIIII", spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags)
+def _create_map(spec: BundleMap, inner: int = 0) -> int:
+    attributes = struct.pack(
+        "<IIIIII", spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, inner
+    )
     descriptor, _ = _bpf(_MAP_CREATE, attributes)
     return descriptor
 
@@ -71,21 +77,55 @@ class Oracle:
     bundle: Bundle
     program: int = -1
     maps: dict[str, int] = field(default_factory=dict)
+    tails: dict[int, int] = field(default_factory=dict)
+    """Programs for bpf_tail_call, by the instruction where their function begins."""
 
     def __enter__(self) -> Self:
         for spec in self.bundle.maps:
-            self.maps[spec.name] = _create_map(spec)
+            self.maps[spec.name] = self._create(spec)
             if spec.data is not None:
                 self._update(spec, bytes(4), spec.data)
-            if spec.flags & 1 << 7:
+            if spec.flags & 1 << 7 and spec.type == _ARRAY:
                 _bpf(_MAP_FREEZE, struct.pack("<I", self.maps[spec.name]))
-        self.program = self._load()
+        code = self._linked()
+        starts = sorted({target for spec in self.bundle.maps if spec.type == _PROG_ARRAY for _, target in spec.entries})
+        ends = [*starts[1:], len(code) // 8] if starts else []
+        self.program = _load(code[: 8 * starts[0]] if starts else code)
+        for start, end in zip(starts, ends, strict=True):
+            self.tails[start] = _load(code[8 * start : 8 * end])
+        for spec in self.bundle.maps:
+            for index, target in spec.entries:
+                held = self.tails[target] if spec.type == _PROG_ARRAY else self.maps[self.bundle.maps[target].name]
+                self._update(spec, struct.pack("<I", index), struct.pack("<I", held))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for descriptor in (self.program, *self.maps.values()):
+        for descriptor in (self.program, *self.tails.values(), *self.maps.values()):
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def set(self, name: str, key: bytes, value: bytes) -> None:
+        """Set an entry, as control does in a guest."""
+        self._update(next(spec for spec in self.bundle.maps if spec.name == name), key, value)
+
+    def records(self, name: str) -> list[bytes]:
+        """What waits in a ring buffer, without taking it out: positions on its first two pages, then the bytes, twice."""
+        spec = next(entry for entry in self.bundle.maps if entry.name == name)
+        page, size = mmap.PAGESIZE, spec.max_entries
+        with (
+            mmap.mmap(self.maps[name], page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE) as ours,
+            mmap.mmap(self.maps[name], page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page) as theirs,
+        ):
+            (position,), (end,) = struct.unpack_from("<Q", ours), struct.unpack_from("<Q", theirs)
+            found = []
+            while position < end:
+                at = page + position % size
+                (mark,) = struct.unpack_from("<I", theirs, at)
+                length = mark & ~_BUSY_OR_DISCARDED
+                if not mark & _BUSY_OR_DISCARDED:
+                    found.append(theirs[at + 8 : at + 8 + length])
+                position += (length + 8 + 7) // 8 * 8
+            return found
 
     def run(self, packet: bytes, repeat: int = 1) -> KernelRun:
         """Run the program on the packet, again on what it left of it; `ns` is the kernel's own mean of a run, rounded down."""
@@ -101,7 +141,8 @@ class Oracle:
     def entries(self, name: str) -> dict[str, str]:
         """Return a map's contents, hex to hex."""
         spec = next(entry for entry in self.bundle.maps if entry.name == name)
-        return {key.hex(): self._lookup(spec, key).hex() for key in self._keys(spec)}
+        found = {key.hex(): self._lookup(spec, key) for key in self._keys(spec)}
+        return {key: value.hex() for key, value in found.items() if value is not None}
 
     def _keys(self, spec: BundleMap) -> Iterator[bytes]:
         key = ctypes.create_string_buffer(spec.key_size)
@@ -116,27 +157,37 @@ class Oracle:
             previous = _address(key)
             yield key.raw
 
-    def _lookup(self, spec: BundleMap, key: bytes) -> bytes:
+    def _lookup(self, spec: BundleMap, key: bytes) -> bytes | None:
         inside, value = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(spec.value_size)
-        _bpf(_MAP_LOOKUP, struct.pack("<IIQQ", self.maps[spec.name], 0, _address(inside), _address(value)))
+        try:
+            _bpf(_MAP_LOOKUP, struct.pack("<IIQQ", self.maps[spec.name], 0, _address(inside), _address(value)))
+        except FileNotFoundError:  # devices of an array: every index is a key
+            return None
         return value.raw
 
     def _update(self, spec: BundleMap, key: bytes, value: bytes) -> None:
         inside, data = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
         _bpf(_MAP_UPDATE, struct.pack("<IIQQQ", self.maps[spec.name], 0, _address(inside), _address(data), 0))
 
-    def _load(self) -> int:
-        code = ctypes.create_string_buffer(self._linked(), len(self.bundle.code))
-        license_text = ctypes.create_string_buffer(b"GPL")
-        log = ctypes.create_string_buffer(_LOG_BYTES)
-        count = len(self.bundle.code) // 8
-        attributes = struct.pack(
-            "<IIQQIIQ", _PROG_TYPE_XDP, count, _address(code), _address(license_text), 1, _LOG_BYTES, _address(log)
+    def _create(self, spec: BundleMap) -> int:
+        """A map of maps is made after a map like those it will hold, which may go then."""
+        if spec.inner is None:
+            return _create_map(spec)
+        inner = spec.inner
+        like = _create_map(
+            BundleMap(
+                name="inner",
+                type=inner.type,
+                key_size=inner.key_size,
+                value_size=inner.value_size,
+                max_entries=inner.max_entries,
+                flags=inner.flags,
+            )
         )
         try:
-            return _bpf(_PROG_LOAD, attributes)[0]
-        except OSError as error:
-            raise KernelRefusedError(f"{error}: {log.value.decode(errors='replace')[-2000:]}") from error
+            return _create_map(spec, like)
+        finally:
+            os.close(like)
 
     def _linked(self) -> bytes:
         """Return the code with Linux' map references: src 1 (fd) and 2 (fd, offset) for the bundle's 5 and 6."""
@@ -152,3 +203,16 @@ class Oracle:
                 at += 8
             at += 8
         return bytes(code)
+
+
+def _load(linked: bytes) -> int:
+    code = ctypes.create_string_buffer(linked, len(linked))
+    license_text = ctypes.create_string_buffer(b"GPL")
+    log = ctypes.create_string_buffer(_LOG_BYTES)
+    attributes = struct.pack(
+        "<IIQQIIQ", _PROG_TYPE_XDP, len(linked) // 8, _address(code), _address(license_text), 1, _LOG_BYTES, _address(log)
+    )
+    try:
+        return _bpf(_PROG_LOAD, attributes)[0]
+    except OSError as error:
+        raise KernelRefusedError(f"{error}: {log.value.decode(errors='replace')[-2000:]}") from error

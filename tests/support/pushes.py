@@ -1,12 +1,14 @@
 """What the verifier leaves on the bus for a safe push: objects, and a signed `verified` event."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from unibpf import bundle as bundles
 from unibpf import subjects
 from unibpf.bundle import Bundle
 from unibpf.bus import Bus
-from unibpf.messages import Report, Verdict, verdict_digest
+from unibpf.messages import Report, SecondOpinion, Verdict, verdict_digest
 
 OPTIONS_DIGEST = "0" * 64
 XDP_PASS = bytes.fromhex("b7000000020000009500000000000000")  # r0 = 2; exit
@@ -18,7 +20,9 @@ def pass_bundle(program: str, *, returns: int = 2) -> bytes:
     return bundles.encode(Bundle(name=program, kind="filter", code=code, outputs=3))
 
 
-async def make_verdict(bus: Bus, program: str, bundle: bytes, *, push_id: str, **changes: object) -> Verdict:
+async def make_verdict(
+    bus: Bus, program: str, bundle: bytes, *, push_id: str, opinions: Sequence[SecondOpinion] = (), **changes: object
+) -> Verdict:
     """Store bundle and report as the verifier does; `changes` replace fields of the verdict (to forge one)."""
     bundle_digest = await bus.put_object(bundle)
     report = Report(
@@ -30,6 +34,7 @@ async def make_verdict(bus: Bus, program: str, bundle: bytes, *, push_id: str, *
         version="test",
         options_digest=OPTIONS_DIGEST,
         timing={"analysis_ms": 1.5},
+        also=list(opinions),
     )
     verdict = Verdict(
         push_id=push_id,
@@ -46,6 +51,7 @@ async def make_verdict(bus: Bus, program: str, bundle: bytes, *, push_id: str, *
         bundle=bundle_digest,
         bundle_length=len(bundle),
         kind="filter",
+        also=report.also,
     )
     return msgspec.structs.replace(verdict, **changes)
 

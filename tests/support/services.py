@@ -47,6 +47,9 @@ class ServiceProcess:
     def log(self) -> str:
         return self._log.read_text()
 
+    def is_up(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def has_ended(self) -> bool:
         return self._process is not None and self._process.poll() is not None
 

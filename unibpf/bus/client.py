@@ -193,12 +193,13 @@ class Bus:
         answer: type[T],
         *,
         timeout: float = 5.0,  # noqa: ASYNC109  the caller's patience, not a scope
+        headers: Mapping[str, str] | None = None,
     ) -> T:
         """Ask a service; raises RequestFailed with its error, RequestTimeout, or BusNotReady when none listens."""
         payload = message if isinstance(message, bytes) else msgspec.json.encode(message)
         with tracing.span(f"request {subject}", kind=SpanKind.CLIENT, attributes={"messaging.system": "nats"}):
             try:
-                asked = self._client.request(subject, payload, timeout=timeout, headers=tracing.inject({}))
+                asked = self._client.request(subject, payload, timeout=timeout, headers=tracing.inject(dict(headers or {})))
                 reply = await self.guarded(subject, asked)
             except NoRespondersError as error:
                 raise BusNotReady(f"no service listens on `{subject}`; is it running?") from error

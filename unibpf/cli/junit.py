@@ -39,7 +39,9 @@ def _case(one: Verified, file: Path) -> str:
         return f"{head}/>\n"
     kind = "failure" if one.verdict == "unsafe" else "error"
     rule = _attribute(one.findings[0].rule if one.findings else one.verdict)
-    text = escape(_clean("\n".join(map(format_finding, one.findings))), quote=False)
+    text = escape(
+        _clean("\n".join(format_finding(one_of_them, explain=True) for one_of_them in one.findings)), quote=False
+    )
     return f"{head}>\n<{kind} type={rule} message={_attribute(verdict_line(one))}>{text}</{kind}>\n</testcase>\n"
 
 

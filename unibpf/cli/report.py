@@ -8,10 +8,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from unibpf.messages import Finding, Report
+from unibpf.messages import Finding, Report, SliceStep
 from unibpf.settings import REPOSITORY
 
 PLACE_WIDTH: Final = 44  # the instruction's column, for findings of ordinary length
+SHORT_SLICE: Final = 6  # lines
 CATALOGUE: Final = REPOSITORY / "docs" / "rules"
 
 
@@ -28,6 +29,8 @@ class Verified(Report, frozen=True, kw_only=True):
     section: str = ""
     function: str = ""
     invariants: list[Invariant] | None = None
+    invariants_cut: bool = False
+    graph: str | None = None
 
 
 def verdict_line(report: Report) -> str:
@@ -44,27 +47,43 @@ def verdict_line(report: Report) -> str:
     return f"safe{name}: {', '.join(facts)}"
 
 
-def print_report(report: Report) -> None:
+def print_report(report: Report, *, explain: bool = False) -> None:
     """All findings, on stderr."""
     for finding in report.findings:
-        print(format_finding(finding), file=sys.stderr)
+        print(format_finding(finding, explain=explain), file=sys.stderr)
 
 
-def format_finding(finding: Finding) -> str:
-    """One finding as several lines."""
-    return "\n".join(_finding_lines(finding))
+def format_finding(finding: Finding, *, explain: bool = False) -> str:
+    """One finding as several lines; a slice that is not short is shown to who wants it explained."""
+    return "\n".join(_finding_lines(finding, explain=explain))
 
 
-def _finding_lines(finding: Finding) -> Iterator[str]:
-    """Rule and message, place, what was known there, what to write instead."""
+def _finding_lines(finding: Finding, *, explain: bool) -> Iterator[str]:
+    """Rule and message, place, what was known there, what led there, what to write instead."""
     yield f"error[{finding.rule}]: {finding.message}"
     place = _place(finding)
     if place:
         yield f"  --> {place}"
     for number, fact in enumerate(finding.known):
         yield f"  {'known here: ' if number == 0 else '            '}{fact}"
+    steps = [step for step in finding.slice if step.instruction != finding.instruction]
+    if explain or len(steps) <= SHORT_SLICE:
+        for number, step in enumerate(steps):
+            yield f"  {'led here by:' if number == 0 else '            '} {_step(step)}"
     if finding.hint:
         yield f"  hint: {finding.hint}"
+
+
+def step_text(step: SliceStep) -> str:
+    """The instruction, and of a guard which way leads on."""
+    way = {True: "  (taken)", False: "  (not taken)", None: ""}[step.taken]
+    return f"{step.instruction}: {step.text}{way}"
+
+
+def _step(step: SliceStep) -> str:
+    where = f"{near(step.file)}:{step.line}" if step.file and step.line else ""
+    source = f"`{step.source}`" if step.source else ""
+    return f"{step_text(step).ljust(PLACE_WIDTH)}  {where}  {source}".rstrip()
 
 
 def explain_lines(report: Report) -> Iterator[str]:
@@ -86,6 +105,8 @@ def invariant_lines(report: Verified) -> Iterator[str]:
     """One line for each instruction that is reached."""
     for row in report.invariants or ():
         yield f"  before {row.instruction}: {', '.join(row.known)}"
+    if report.invariants_cut:
+        yield "  the rest is left out: there is more than fits in an answer"
 
 
 def catalogue_pages(rules: Iterable[str]) -> Iterator[str]:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from unibpf.cli.report import Verified, near, rule_meaning
-from unibpf.messages import Finding
+from unibpf.cli.report import Verified, near, rule_meaning, step_text
+from unibpf.messages import Finding, SliceStep
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 VERSION: Final = "2.1.0"
@@ -39,7 +39,7 @@ def _result(finding: Finding, rules: list[str], one: Verified, file: Path) -> di
     properties: dict[str, Any] = {"program": one.program, "verdict": one.verdict}
     if finding.instruction is not None:
         properties["instruction"] = finding.instruction
-    return {
+    result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": rules.index(finding.rule),
         "level": "error" if one.verdict == "unsafe" else "warning",
@@ -47,16 +47,24 @@ def _result(finding: Finding, rules: list[str], one: Verified, file: Path) -> di
         "locations": [_location(finding, one, file)],
         "properties": properties,
     }
+    if finding.slice:
+        result["codeFlows"] = [{"threadFlows": [{"locations": [_flow(step, one, file) for step in finding.slice]}]}]
+    return result
 
 
-def _location(finding: Finding, one: Verified, file: Path) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(_source(finding.file, file))}}
-    if finding.file and finding.line:
-        region: dict[str, Any] = {"startLine": finding.line}
-        if finding.column:
-            region["startColumn"] = finding.column
-        if finding.source:
-            region["snippet"] = {"text": finding.source}
+def _flow(step: SliceStep, one: Verified, file: Path) -> dict[str, Any]:
+    """SARIF 3.38: one step of what led to the result."""
+    return {"location": _location(step, one, file) | {"message": {"text": step_text(step)}}}
+
+
+def _location(at: Finding | SliceStep, one: Verified, file: Path) -> dict[str, Any]:
+    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(_source(at.file, file))}}
+    if at.file and at.line:
+        region: dict[str, Any] = {"startLine": at.line}
+        if isinstance(at, Finding) and at.column:
+            region["startColumn"] = at.column
+        if at.source:
+            region["snippet"] = {"text": at.source}
         place["region"] = region
     location: dict[str, Any] = {"physicalLocation": place}
     if one.function:

@@ -27,6 +27,12 @@ _PASSED_ON: Final = ("section", "platform", "max_seconds", "max_mebibytes")
 def main(arguments: list[str]) -> int:
     """Verify and print; returns the exit code."""
     chosen = _parser().parse_args(arguments)
+    if chosen.cfg and chosen.format in ("sarif", "junit"):
+        fail(
+            Exit.USAGE,
+            f"`--cfg {chosen.cfg}` has no place in `--{chosen.format}`",
+            "use `--cfg` alone or with `--json`",
+        )
     if not chosen.file.is_file():
         fail(Exit.USAGE, f"`{chosen.file}` is no file that can be read")
     other = also.find(chosen.also) if chosen.also else None
@@ -52,8 +58,8 @@ def _verify(target: Path, chosen: argparse.Namespace, other: Path | None) -> int
         print(junit.document(programs, file=chosen.file))
     else:
         for one in programs:
-            _say(one, explain=chosen.explain)
-        _explain_rules(programs, explain=chosen.explain)
+            _say(one, chosen)
+        _explain_rules(programs, explain=chosen.explain and not chosen.cfg)
     for opinion in opinions:
         print(opinion.sentence(), file=sys.stderr)
     return code
@@ -90,14 +96,19 @@ def _one(output: bytes) -> Verified:
 def _options(chosen: argparse.Namespace) -> list[str]:
     found = [(f"--{name.replace('_', '-')}", getattr(chosen, name)) for name in _PASSED_ON]
     found.append(("--function", chosen.program))
+    found.append(("--cfg", chosen.cfg))
     flags = [f"--{name}" for name in ("all", "invariants") if getattr(chosen, name)]
     return [f"{option}={value}" for option, value in found if value is not None] + flags
 
 
-def _say(one: Verified, *, explain: bool) -> None:
-    print_report(one)
+def _say(one: Verified, chosen: argparse.Namespace) -> None:
+    print_report(one, explain=chosen.explain)
+    if chosen.cfg:  # then stdout is for the program that draws it
+        print(verdict_line(one), file=sys.stderr)
+        print(one.graph or "", end="")
+        return
     print(verdict_line(one))
-    if explain:
+    if chosen.explain:
         print(*explain_lines(one), sep="\n")
     for line in invariant_lines(one):
         print(line)
@@ -120,8 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--program", help="function of the program, likewise")
     which.add_argument("--all", action="store_true", help="every program of the object; the gravest verdict counts")
     how = parser.add_argument_group("how")
-    how.add_argument("--platform", choices=["guest", "linux-xdp"], default="guest", help="what runs it (default: guest)")
-    how.add_argument("--max-seconds", type=_positive, default=5, metavar="N", help="CPU time of the analysis (default: 5)")
+    how.add_argument(
+        "--platform", choices=["guest", "linux-xdp"], default="guest", help="what runs it (default: guest)"
+    )
+    how.add_argument(
+        "--max-seconds", type=_positive, default=5, metavar="N", help="CPU time of the analysis (default: 5)"
+    )
     how.add_argument("--max-mebibytes", type=_positive, default=1024, metavar="N", help="its memory (default: 1024)")
     how.add_argument("--also", choices=also.KNOWN, help="run this verifier too, and say whether both agree")
     _add_formats(parser.add_argument_group("what is shown"))
@@ -132,8 +147,13 @@ def _add_formats(shown: "argparse._ArgumentGroup") -> None:
     one = shown.add_mutually_exclusive_group()
     for name, meaning in (("json", "the report as one JSON object"), ("sarif", "SARIF 2.1.0"), ("junit", "JUnit XML")):
         one.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"{meaning}, on stdout")
-    shown.add_argument("--explain", action="store_true", help="also digests, timings, and the page of each broken rule")
+    shown.add_argument(
+        "--explain", action="store_true", help="also slices, digests, timings, the page of each broken rule"
+    )
     shown.add_argument("--invariants", action="store_true", help="what is known before each instruction")
+    shown.add_argument(
+        "--cfg", choices=["dot"], help="the control-flow graph, for `dot -Tsvg`; with `--invariants` also those"
+    )
 
 
 def _positive(text: str) -> int:

@@ -20,26 +20,26 @@ Operation operation_of(const Endpoint& peer, Code method, const RequestOptions& 
     return operation;
 }
 
-Result<const Buffer*> Uploads::add(const Operation& operation, const RequestOptions& options, Bytes payload,
-                                   std::size_t limit, std::uint64_t now_ns) {
+Result<const Buffer*> Uploads::add(const Operation& operation, const RequestOptions& options, const Arrival& arrival) {
     const Block block = options.block1.value_or(Block{});
     Transfer* transfer = find(operation);
     if (block.number == 0) {
         if (transfer != nullptr) finish(operation);  // RFC 7959 2.5: block 0 starts anew
-        transfer = begin(operation, now_ns);
+        transfer = begin(operation, arrival.now_ns, is_spent(arrival.voucher) ? 0 : arrival.voucher);
         if (transfer == nullptr) return Error{"busy", "too many block-wise transfers are in progress", max_transfers};
     }
     if (transfer == nullptr) return Error{"incomplete", "no transfer is in progress that this block continues", block.number};
-    transfer->touched_ns = now_ns;
-    if (const Status status = append(*transfer, block, payload, options, limit); !status) {
+    transfer->touched_ns = arrival.now_ns;
+    if (const Status status = append(*transfer, block, options, arrival); !status) {
         finish(operation);
         return status.error();
     }
     return block.more ? nullptr : &transfer->body;
 }
 
-Status Uploads::append(Transfer& transfer, const Block& block, Bytes payload, const RequestOptions& options,
-                       std::size_t limit) {
+Status Uploads::append(Transfer& transfer, const Block& block, const RequestOptions& options, const Arrival& arrival) {
+    const Bytes payload = arrival.payload;
+    const std::size_t limit = arrival.limit;
     if (options.block1.has_value()) {
         if (block.more && payload.size() != block.size()) {
             return Error{"block", "a block that is not the last has another length than its exponent says", payload.size()};
@@ -58,11 +58,23 @@ Status Uploads::append(Transfer& transfer, const Block& block, Bytes payload, co
     }
     // Grow at once to what the client announced, else by doubling; never past the limit.
     const std::size_t capacity = block.more ? std::max(announced, std::min(limit, std::max<std::size_t>(8192, wanted * 2))) : wanted;
-    if (held() - transfer.body.capacity() + capacity > budget_ || !transfer.body.reserve(capacity)) {
-        return Error{"busy", "there is no memory for the body now", capacity};
-    }
+    if (!reserve(transfer, capacity)) return Error{"busy", "there is no memory for the body now", capacity};
     (void)transfer.body.append(payload);
     return done();
+}
+
+bool Uploads::reserve(Transfer& transfer, std::size_t capacity) {
+    while (held() - transfer.body.capacity() + capacity > budget_ || !transfer.body.reserve(capacity)) {
+        Transfer* stranger = nullptr;
+        for (Transfer& other : transfers_) {
+            if (!other.used || other.voucher != 0) continue;
+            if (stranger == nullptr || other.touched_ns < stranger->touched_ns) stranger = &other;
+        }
+        if (transfer.voucher == 0 || stranger == nullptr) return false;
+        stranger->used = false;
+        stranger->body.clear();
+    }
+    return true;
 }
 
 void Uploads::finish(const Operation& operation) {
@@ -85,50 +97,70 @@ Uploads::Transfer* Uploads::find(const Operation& operation) {
     return nullptr;
 }
 
-Uploads::Transfer* Uploads::begin(const Operation& operation, std::uint64_t now_ns) {
+// What was seen may be sent again by others: a voucher is good for one transfer at a time.
+bool Uploads::is_spent(std::uint64_t voucher) const {
+    return std::ranges::any_of(transfers_, [voucher](const Transfer& one) { return one.used && one.voucher == voucher; });
+}
+
+std::size_t Uploads::held_by(std::uint32_t address) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        transfers_, [address](const Transfer& one) { return one.used && one.operation.peer.address == address; }));
+}
+
+bool Uploads::must_give_way(const Transfer& transfer, const Endpoint& peer, std::uint64_t now_ns, std::uint64_t voucher) const {
+    if (!transfer.used || now_ns - transfer.touched_ns > idle_before_eviction_ns) return true;
+    if (transfer.voucher != 0) return false;
+    return voucher != 0 || held_by(transfer.operation.peer.address) >= held_by(peer.address) + 2;
+}
+
+Uploads::Transfer* Uploads::begin(const Operation& operation, std::uint64_t now_ns, std::uint64_t voucher) {
+    const auto rank = [now_ns](const Transfer& one) { return one.used ? now_ns - one.touched_ns : UINT64_MAX; };
+    for (Transfer& transfer : transfers_) {
+        if (!transfer.used || now_ns - transfer.touched_ns <= exchange_lifetime_ns) continue;
+        transfer.used = false;
+        transfer.body.clear();
+    }
     Transfer* chosen = nullptr;
     for (Transfer& transfer : transfers_) {
-        if (transfer.used && now_ns - transfer.touched_ns > exchange_lifetime_ns) {
-            transfer.used = false;
-            transfer.body.clear();
-        }
-        if (!transfer.used) {
-            chosen = &transfer;
-            break;
-        }
-        if (now_ns - transfer.touched_ns > idle_before_eviction_ns &&
-            (chosen == nullptr || transfer.touched_ns < chosen->touched_ns)) {
-            chosen = &transfer;
-        }
+        if (!must_give_way(transfer, operation.peer, now_ns, voucher)) continue;
+        if (chosen == nullptr || rank(transfer) > rank(*chosen)) chosen = &transfer;
     }
     if (chosen == nullptr) return nullptr;
     chosen->body.clear();
     chosen->used = true;
     chosen->operation = operation;
+    chosen->voucher = voucher;
     return chosen;
 }
 
-const Representation* Downloads::store(const Operation& operation, Code code, std::uint16_t format, Bytes body,
-                                       std::uint64_t now_ns) {
-    const Operation key = without_tag(operation);
-    Representation* oldest = &representations_[0];
-    for (Representation& representation : representations_) {
-        if (representation.used && representation.operation == key) {
-            oldest = &representation;
-            break;
-        }
-        if (!representation.used || (oldest->used && representation.touched_ns < oldest->touched_ns)) oldest = &representation;
+// The place of the same operation, else a free one, else the longest unasked for; an answer to a stranger takes none of those
+// that somebody with a key is fetching.
+Representation* Downloads::place_for(const Operation& key, bool sealed, std::uint64_t now_ns) {
+    const auto rank = [now_ns](const Representation& one) { return one.used ? now_ns - one.touched_ns : UINT64_MAX; };
+    Representation* chosen = nullptr;
+    for (Representation& one : representations_) {
+        if (one.used && one.operation == key) return &one;
+        if (one.used && one.sealed && !sealed && now_ns - one.touched_ns <= idle_before_eviction_ns) continue;
+        if (chosen == nullptr || rank(one) > rank(*chosen)) chosen = &one;
     }
-    oldest->used = false;
-    oldest->body.clear();
-    if (!oldest->body.append(body)) return nullptr;
-    oldest->used = true;
-    oldest->operation = key;
-    oldest->code = code;
-    oldest->format = format;
-    oldest->etag = next_etag_++;
-    oldest->touched_ns = now_ns;
-    return oldest;
+    return chosen;
+}
+
+const Representation* Downloads::store(const Operation& operation, const Response& response, std::uint64_t now_ns) {
+    const Operation key = without_tag(operation);
+    Representation* place = place_for(key, response.sealed, now_ns);
+    if (place == nullptr) return nullptr;
+    place->used = false;
+    place->body.clear();
+    if (!place->body.append(response.body)) return nullptr;
+    place->used = true;
+    place->operation = key;
+    place->code = response.code;
+    place->format = response.format;
+    place->etag = next_etag_++;
+    place->touched_ns = now_ns;
+    place->sealed = response.sealed;
+    return place;
 }
 
 const Representation* Downloads::find(const Operation& operation, std::uint64_t now_ns) {

@@ -26,7 +26,8 @@ struct Request {
 struct Response {
     Code code = internal_error;
     std::uint16_t format = format_cbor;
-    Bytes body;  // inside the buffer
+    Bytes body;           // inside the buffer
+    bool sealed = false;  // an answer to somebody who holds a key
 };
 
 class Resources {
@@ -39,6 +40,10 @@ class Resources {
     // The most a body may have for this method and path; 0 if there is no such resource (the request is then passed on
     // after its first block, for `respond` to say why).
     virtual std::size_t body_limit(Code method, const RequestOptions& options) const = 0;
+
+    // A number above 0 that only somebody who holds a key can have begun a body with, and only once; 0 for everybody else. Where
+    // slots and memory are short, the others wait.
+    virtual std::uint64_t voucher(Code, const RequestOptions&, Bytes) const { return 0; }
 
   protected:
     ~Resources() = default;

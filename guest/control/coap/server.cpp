@@ -67,7 +67,10 @@ std::size_t Server::answer_body(Exchange& exchange) {
     Request request{method, &exchange.options, {}, exchange.now_ns};
     if (limit == 0) return send(exchange, resources_.respond(request, buffer_));
 
-    const auto body = uploads_.add(exchange.operation, exchange.options, exchange.message->payload, limit, exchange.now_ns);
+    const Bytes payload = exchange.message->payload;
+    const bool begins = exchange.options.block1.value_or(Block{}).number == 0;
+    const std::uint64_t voucher = begins ? resources_.voucher(method, exchange.options, payload) : 0;
+    const auto body = uploads_.add(exchange.operation, exchange.options, {payload, limit, exchange.now_ns, voucher});
     if (!body) return refuse(exchange, body.error());
     if (body.value() == nullptr) return send(exchange, Response{continue_, 0, {}});
     request.body = body.value()->bytes();
@@ -103,8 +106,7 @@ std::size_t Server::refuse(const Exchange& exchange, const Error& error) {
 std::size_t Server::send(const Exchange& exchange, const Response& response) {
     const Block first = clamp(exchange.options.block2);
     if (response.body.size() > first.size()) {
-        const Representation* stored =
-            downloads_.store(exchange.operation, response.code, response.format, response.body, exchange.now_ns);
+        const Representation* stored = downloads_.store(exchange.operation, response, exchange.now_ns);
         if (stored == nullptr) return refuse(exchange, Error{"busy", "there is no memory for the answer now", response.body.size()});
         return send_block(exchange, *stored, first);
     }

@@ -114,7 +114,7 @@ struct AccessChecker {
 }  // namespace
 
 Finding View::fault(Rule rule, std::string message, Register reg, std::string hint) const {
-    return {rule, std::move(message), {describe_register(state, program, reg)}, std::move(hint)};
+    return {rule, std::move(message), {describe_register(state, program, reg)}, std::move(hint), 0, static_cast<std::uint16_t>(1U << reg)};
 }
 
 std::string register_name(Register reg) { return "r" + std::to_string(reg); }

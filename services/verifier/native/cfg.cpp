@@ -1,7 +1,7 @@
 #include "services/verifier/native/cfg.hpp"
 
 #include <algorithm>
-#include <map>
+#include <numeric>
 #include <optional>
 
 namespace unibpf::analyser {
@@ -10,33 +10,7 @@ namespace {
 constexpr std::uint16_t bit(Register reg) { return static_cast<std::uint16_t>(1U << reg); }
 constexpr std::uint16_t arguments = 0b111110, callee_saved = 0b1111000000;
 
-struct Uses { std::uint16_t reads = 0, writes = 0; };
-
 std::uint16_t bits_of(const Operand& operand) { return operand.is_register ? bit(operand.reg) : std::uint16_t{0}; }
-
-Uses uses_of(const Insn& insn) {
-    return std::visit(Overloaded{
-        [](const Compute& i) { return Uses{static_cast<std::uint16_t>(bits_of(i.src) | (i.op == Alu::mov ? 0 : bit(i.dst))), bit(i.dst)}; },
-        [](const MoveSigned& i) { return Uses{bit(i.src), bit(i.dst)}; },
-        [](const Swap& i) { return Uses{bit(i.dst), bit(i.dst)}; },
-        [](const LoadNumber& i) { return Uses{0, bit(i.dst)}; },
-        [](const LoadMap& i) { return Uses{0, bit(i.dst)}; },
-        [](const LoadMapValue& i) { return Uses{0, bit(i.dst)}; },
-        [](const LoadFunction& i) { return Uses{0, bit(i.dst)}; },
-        [](const Load& i) { return Uses{bit(i.base), bit(i.dst)}; },
-        [](const Store& i) { return Uses{static_cast<std::uint16_t>(bit(i.base) | bits_of(i.src)), 0}; },
-        [](const AtomicUpdate& i) {
-            const bool swap = i.op == Atomic::cmpxchg;
-            return Uses{static_cast<std::uint16_t>(bit(i.base) | bit(i.src) | (swap ? bit(0) : 0)), 0};
-        },
-        [](const Jump&) { return Uses{}; },
-        [](const Branch& i) { return Uses{static_cast<std::uint16_t>(bit(i.left) | bits_of(i.right)), 0}; },
-        [](const CallHelper&) { return Uses{arguments, static_cast<std::uint16_t>(arguments | bit(0))}; },
-        [](const CallLocal&) { return Uses{arguments, bit(0)}; },
-        [](const Exit&) { return Uses{bit(0), 0}; },
-        [](const SecondSlot&) { return Uses{}; },
-    }, insn);
-}
 
 bool ends_block(const Insn& insn) {
     return std::holds_alternative<Jump>(insn) || std::holds_alternative<Branch>(insn) || std::holds_alternative<CallLocal>(insn) ||
@@ -50,7 +24,7 @@ class Builder {
 
     std::variant<Cfg, Finding> run() {
         find_functions();
-        if (auto entry = inline_function(0, 0, no_block); entry == no_block) return *fault_;
+        if (auto entry = inline_function(0, {0, no_block, 0}); entry == no_block) return *fault_;
         if (fault_) return *fault_;
         find_live();
         return std::move(cfg_);
@@ -85,26 +59,30 @@ class Builder {
         return no_block;
     }
 
+    struct Call { std::uint8_t depth; BlockId back; std::uint32_t caller; };
+
     // Copies the function that starts there into the graph; its exits go to `back`. Returns its entry block.
-    BlockId inline_function(std::uint32_t start, std::uint8_t depth, BlockId back) {
+    BlockId inline_function(std::uint32_t start, const Call& call) {
         const std::uint32_t end = end_of_function(start);
         std::vector<BlockId> block_at(end - start, no_block);
         const auto first_block = static_cast<BlockId>(cfg_.blocks.size());
         for (std::uint32_t at = start; at < end; ++at) {
             if (!leads_[at]) continue;
             block_at[at - start] = static_cast<BlockId>(cfg_.blocks.size());
-            cfg_.blocks.push_back({at, at, depth});
+            cfg_.blocks.push_back({at, at, call.depth});
         }
         if (cfg_.blocks.size() > Cfg::max_blocks) return fail(Rule::limits, "the program is too large once its calls are inlined", start);
         const auto past_block = static_cast<BlockId>(cfg_.blocks.size());
+        const auto copy = static_cast<std::uint32_t>(cfg_.copies.size());
+        cfg_.copies.push_back({start, first_block, past_block, call.caller});
         for (BlockId id = first_block; id < past_block && !fault_; ++id) {
             const std::uint32_t next = id + 1 < past_block ? cfg_.blocks[id + 1].first : end;
-            finish({id, start, end, next, depth, back}, block_at);
+            finish({id, start, end, next, copy, call}, block_at);
         }
         return fault_ ? no_block : first_block;
     }
 
-    struct Place { BlockId id; std::uint32_t start, end, next; std::uint8_t depth; BlockId back; };
+    struct Place { BlockId id; std::uint32_t start, end, next, copy; const Call& call; };
 
     void finish(const Place& place, const std::vector<BlockId>& block_at) {
         std::uint32_t last = place.next - 1;
@@ -119,7 +97,7 @@ class Builder {
         BlockId next = no_block, taken = no_block;
         const Insn& insn = insns()[last];
         if (std::holds_alternative<Exit>(insn)) {
-            next = place.back;
+            next = place.call.back;
         } else if (const auto* jump = std::get_if<Jump>(&insn)) {
             next = target(jump->target);
         } else if (const auto* branch = std::get_if<Branch>(&insn)) {
@@ -127,8 +105,8 @@ class Builder {
             taken = target(branch->target);
         } else if (const auto* call = std::get_if<CallLocal>(&insn)) {
             const BlockId behind = target(place.next);
-            if (place.depth + 1U >= abi::max_frames) fail(Rule::call_depth, "calls nest deeper than 8 functions", last);
-            if (!fault_) next = inline_function(call->target, static_cast<std::uint8_t>(place.depth + 1), behind);
+            if (place.call.depth + 1U >= abi::max_frames) fail(Rule::call_depth, "calls nest deeper than 8 functions", last);
+            if (!fault_) next = inline_function(call->target, {static_cast<std::uint8_t>(place.call.depth + 1), behind, place.copy});
         } else {
             next = target(place.next);
         }
@@ -136,19 +114,26 @@ class Builder {
         cfg_.blocks[place.id].taken = taken;
     }
 
-    // Backward liveness, to a fixpoint; in nearly topological order few rounds suffice.
+    // Backward liveness, to a fixpoint: a block is seen again when one behind it needs more, which is at most once a register.
     void find_live() {
         std::vector<Uses> uses(cfg_.blocks.size());
         for (BlockId id = 0; id < cfg_.blocks.size(); ++id) uses[id] = block_uses(cfg_.blocks[id]);
         for (Block& block : cfg_.blocks) block.live = 0;
-        bool changed = true;
-        while (changed) {
-            changed = false;
-            for (BlockId id = static_cast<BlockId>(cfg_.blocks.size()); id-- > 0;) {
-                Block& block = cfg_.blocks[id];
-                const std::uint16_t live = static_cast<std::uint16_t>(uses[id].reads | (live_out(block) & ~uses[id].writes) | bit(frame_register));
-                if (live != block.live) changed = true;
-                block.live = live;
+        const Predecessors predecessors{cfg_};
+        std::vector<BlockId> waiting(cfg_.blocks.size());
+        std::iota(waiting.begin(), waiting.end(), BlockId{0});
+        std::vector<bool> waits(cfg_.blocks.size(), true);
+        while (!waiting.empty()) {
+            const BlockId id = waiting.back();
+            waiting.pop_back();
+            waits[id] = false;
+            Block& block = cfg_.blocks[id];
+            const std::uint16_t live = static_cast<std::uint16_t>(uses[id].reads | (live_out(block) & ~uses[id].writes) | bit(frame_register));
+            if (live == block.live) continue;
+            block.live = live;
+            for (const BlockId before : predecessors.of(id)) {
+                if (!waits[before]) waiting.push_back(before);
+                waits[before] = true;
             }
         }
     }
@@ -183,6 +168,44 @@ class Builder {
 };
 
 }  // namespace
+
+Uses uses_of(const Insn& insn) {
+    return std::visit(Overloaded{
+        [](const Compute& i) { return Uses{static_cast<std::uint16_t>(bits_of(i.src) | (i.op == Alu::mov ? 0 : bit(i.dst))), bit(i.dst)}; },
+        [](const MoveSigned& i) { return Uses{bit(i.src), bit(i.dst)}; },
+        [](const Swap& i) { return Uses{bit(i.dst), bit(i.dst)}; },
+        [](const LoadNumber& i) { return Uses{0, bit(i.dst)}; },
+        [](const LoadMap& i) { return Uses{0, bit(i.dst)}; },
+        [](const LoadMapValue& i) { return Uses{0, bit(i.dst)}; },
+        [](const LoadFunction& i) { return Uses{0, bit(i.dst)}; },
+        [](const Load& i) { return Uses{bit(i.base), bit(i.dst)}; },
+        [](const Store& i) { return Uses{static_cast<std::uint16_t>(bit(i.base) | bits_of(i.src)), 0}; },
+        [](const AtomicUpdate& i) {
+            const bool swap = i.op == Atomic::cmpxchg;
+            return Uses{static_cast<std::uint16_t>(bit(i.base) | bit(i.src) | (swap ? bit(0) : 0)), 0};
+        },
+        [](const Jump&) { return Uses{}; },
+        [](const Branch& i) { return Uses{static_cast<std::uint16_t>(bit(i.left) | bits_of(i.right)), 0}; },
+        [](const CallHelper&) { return Uses{arguments, static_cast<std::uint16_t>(arguments | bit(0))}; },
+        [](const CallLocal&) { return Uses{arguments, bit(0)}; },
+        [](const Exit&) { return Uses{bit(0), 0}; },
+        [](const SecondSlot&) { return Uses{}; },
+    }, insn);
+}
+
+Predecessors::Predecessors(const Cfg& cfg) : first_(cfg.blocks.size() + 2, 0) {
+    const auto each_edge = [&](auto&& visit) {
+        for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
+            for (const BlockId next : {cfg.blocks[id].next, cfg.blocks[id].taken}) {
+                if (next != no_block) visit(id, next);
+            }
+        }
+    };
+    each_edge([&](BlockId, BlockId to) { ++first_[to + 2]; });
+    for (std::size_t i = 2; i < first_.size(); ++i) first_[i] += first_[i - 1];
+    from_.resize(first_.back());
+    each_edge([&](BlockId from, BlockId to) { from_[first_[to + 1]++] = from; });
+}
 
 std::variant<Cfg, Finding> build_cfg(const Program& program) { return Builder{program}.run(); }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -26,10 +27,33 @@ struct Block {
     std::uint32_t cost = 0;      // instructions that run: the second half of a 64-bit load does not
 };
 
+// One copy of a function: its blocks, and the copy that calls it (the entry program's is 0 and its own).
+struct Copy {
+    std::uint32_t start;  // first instruction
+    BlockId first, past;
+    std::uint32_t caller;
+};
+
 struct Cfg {
     static constexpr std::size_t max_blocks = 400'000;
     std::vector<Block> blocks;  // 0 is the entry
+    std::vector<Copy> copies;   // callers before those that they call
 };
+
+// The blocks that lead to a block; one that leads there both ways is named twice.
+class Predecessors {
+  public:
+    explicit Predecessors(const Cfg& cfg);
+    std::span<const BlockId> of(BlockId id) const { return {from_.data() + first_[id], from_.data() + first_[id + 1]}; }
+
+  private:
+    std::vector<std::uint32_t> first_;  // block i's are from_[first_[i]] to from_[first_[i + 1] - 1]
+    std::vector<BlockId> from_;
+};
+
+// Registers (bit by number) that an instruction reads and writes: the first may be too many, the second too few.
+struct Uses { std::uint16_t reads = 0, writes = 0; };
+Uses uses_of(const Insn& insn);
 
 std::variant<Cfg, Finding> build_cfg(const Program& program);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -16,12 +17,28 @@ struct GaveUp : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// Where a slice begins: the registers (bit by number) that the finding is about, before an instruction of a block of the graph.
+struct SliceRoot {
+    std::uint32_t block, instruction;
+    std::uint16_t registers;
+};
+
+// One instruction that led to a finding; of a branch that guards it, whether it is taken on the way there.
+struct SliceStep {
+    std::uint32_t instruction;
+    std::string text;
+    std::optional<bool> taken;
+};
+
 struct Finding {
     Rule rule;
     std::string message;               // one sentence, no full stop
     std::vector<std::string> known{};  // what the analyser knew there
     std::string hint{};                // empty: the rule's own
     std::uint32_t instruction = 0;
+    std::uint16_t registers = 0;         // bit by number: which it is about; none: all that the instruction reads
+    std::vector<SliceRoot> roots{};      // set by the fixpoint, which knows the block
+    std::vector<SliceStep> slice{};
 };
 
 }  // namespace unibpf::analyser

@@ -21,6 +21,8 @@ constexpr std::uint64_t unroll_work = 200'000; // instructions in all
 constexpr std::uint64_t partition_work = 300'000;
 constexpr unsigned joins_before_widening = 2, widenings_with_thresholds = 6, most_iterations = 64, narrowings = 2;
 
+constexpr std::size_t most_roots = 16;  // of a slice
+
 class Engine {
   public:
     Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts, Invariants* record)
@@ -167,7 +169,7 @@ class Engine {
         }
         if (!back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
         active_.back().is_final = true;
-        if (checking && invariant) check_bound(loop.head, *invariant);
+        if (checking && invariant) check_bound(loop, *invariant);
         pass(loop, only(invariant), entries, checking);
         active_.pop_back();
     }
@@ -208,7 +210,8 @@ class Engine {
         for (const Component& inner : component.body) add_thresholds(inner, out);
     }
 
-    void check_bound(BlockId head, const State& invariant) {
+    void check_bound(const Component& loop, const State& invariant) {
+        const BlockId head = loop.head;
         const LoopCounter* counter = nullptr;
         for (const LoopCounter& candidate : invariant.counters) {
             if (candidate.head == head) counter = &candidate;
@@ -216,7 +219,23 @@ class Engine {
         const auto bound = counter == nullptr ? std::nullopt : loop_bound(invariant, *counter);
         note_bound(head, bound);
         if (bound || !options_.termination) return;
-        add_finding(unbounded_loop(invariant, program_, cfg_.blocks[head], cfg_));
+        Finding finding = unbounded_loop(invariant, program_, cfg_.blocks[head], cfg_);
+        finding.roots.push_back({head, cfg_.blocks[head].first, 0});
+        add_exits(loop, head, finding.roots);
+        add_finding(std::move(finding));
+    }
+
+    // What decides whether the loop goes on.
+    void add_exits(const Component& component, BlockId head, std::vector<SliceRoot>& roots) const {
+        if (roots.size() == most_roots) return;
+        const BlockId id = component.head;
+        const Block& block = cfg_.blocks[id];
+        const auto leaves = [&](BlockId to) {
+            const auto& around = wto_.loops_of[to];
+            return std::find(around.begin(), around.end(), head) == around.end();
+        };
+        if (block.taken != no_block && leaves(block.taken) != leaves(block.next)) roots.push_back({id, block.last, uses_of(program_.insns[block.last]).reads});
+        for (const Component& inner : component.body) add_exits(inner, head, roots);
     }
 
     void note_bound(BlockId head, std::optional<std::uint64_t> bound) {
@@ -234,7 +253,7 @@ class Engine {
         for (std::uint32_t at = block.first; at <= block.last; ++at) {
             const Insn& insn = program_.insns[at];
             if (checking && record_ != nullptr) record_->include(at, state);
-            last_held = holds(state, insn, at, block.depth, checking);
+            last_held = holds(state, insn, {id, at}, checking);
             if (last_held) {
                 if (checking) measure_stack(state, insn);
                 apply(state, insn, program_, options_);
@@ -245,11 +264,15 @@ class Engine {
         leave_block(id, block, state, last_held);
     }
 
-    bool holds(const State& state, const Insn& insn, std::uint32_t at, unsigned depth, bool checking) {
-        for (const Assertion& assertion : required(insn, depth == 0)) {
+    struct Place { BlockId block; std::uint32_t instruction; };
+
+    bool holds(const State& state, const Insn& insn, Place place, bool checking) {
+        for (const Assertion& assertion : required(insn, cfg_.blocks[place.block].depth == 0)) {
             auto finding = check(state, assertion, program_, options_);
             if (!finding) continue;
-            finding->instruction = at;
+            finding->instruction = place.instruction;
+            const std::uint16_t about = finding->registers != 0 ? finding->registers : uses_of(insn).reads;
+            finding->roots = {{place.block, place.instruction, about}};
             if (checking) add_finding(std::move(*finding));
             return false;
         }

@@ -2,6 +2,7 @@
 //
 // The bytes come from strangers. Before the first of them is read the process gives up what it does not need: no new privileges,
 // no file at a time but its own status, bounded memory and CPU time. A limit that strikes ends in the verdict `gave_up`.
+// What must not fail for want of memory (the input and the report) is outside the limit, and bounded by itself.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,11 +12,12 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "services/verifier/native/memory.hpp"
 #include "services/verifier/native/report.hpp"
 
 namespace {
@@ -30,8 +32,9 @@ constexpr const char* usage =
     "  --platform guest|linux-xdp   what the platform offers (default guest)\n"
     "  --termination on|off         demand a bound for every loop (default on)\n"
     "  --max-seconds N              CPU time (default 10)\n"
-    "  --max-mebibytes N            memory (default 1024)\n"
+    "  --max-mebibytes N            memory of the analysis (default 1024)\n"
     "  --invariants on|off          report what is known before each instruction (default off)\n"
+    "  --cfg dot|off                report the control-flow graph, in Graphviz' DOT (default off)\n"
     "  --version\n";
 
 bool parse_option(std::string_view name, std::string_view value, Options& options) {
@@ -45,6 +48,10 @@ bool parse_option(std::string_view name, std::string_view value, Options& option
     }
     if (name == "--invariants" && (value == "on" || value == "off")) {
         options.invariants = value == "on";
+        return true;
+    }
+    if (name == "--cfg" && (value == "dot" || value == "off")) {
+        options.graph = value == "dot";
         return true;
     }
     double number = 0;
@@ -66,15 +73,18 @@ void on_cpu_limit(int) {
     _exit(written == static_cast<ssize_t>(sizeof text - 1) ? 0 : exit_failed);
 }
 
+// A limit that is tighter already stays.
 bool limit(int resource, rlim_t soft, rlim_t hard) {
-    const rlimit wanted{soft, hard};
+    rlimit wanted{};
+    if (getrlimit(static_cast<__rlimit_resource>(resource), &wanted) != 0) return false;
+    wanted = {std::min({soft, wanted.rlim_cur, wanted.rlim_max}), std::min(hard, wanted.rlim_max)};
     return setrlimit(static_cast<__rlimit_resource>(resource), &wanted) == 0;
 }
 
 bool confine(const Options& options) {
     std::signal(SIGXCPU, on_cpu_limit);
     const auto seconds = static_cast<rlim_t>(options.max_seconds) + 2;
-    const rlim_t memory = options.max_mebibytes << 20;
+    const rlim_t memory = (options.max_mebibytes << 20) + memory::overhead;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && limit(RLIMIT_CPU, seconds, seconds + 1) && limit(RLIMIT_AS, memory, memory) &&
            limit(RLIMIT_FSIZE, 16 << 20, 16 << 20) && limit(RLIMIT_NOFILE, 4, 4) && limit(RLIMIT_CORE, 0, 0);
 }
@@ -92,6 +102,19 @@ bool read_input(std::vector<std::uint8_t>& bytes) {
     }
     bytes.resize(size);
     return true;
+}
+
+Report judge(const std::vector<std::uint8_t>& input, const Options& options) {
+    if (input.size() > largest_input) return refuse(Verdict::unsupported, {Rule::malformed, "bundle is larger than 1 MiB"});
+    memory::limit(options.max_mebibytes << 20);
+    try {
+        Report report = examine(input, options);
+        memory::lift();
+        return report;
+    } catch (const std::bad_alloc&) {
+        memory::lift();
+        return refuse(Verdict::gave_up, {Rule::limits, "the analysis needs more memory than its limit"});
+    }
 }
 
 int fail(const char* text) {
@@ -116,9 +139,7 @@ int main(int argc, char** argv) {
     if (!confine(options)) return fail("the process cannot limit itself");
     std::vector<std::uint8_t> input;
     if (!read_input(input)) return fail("standard input cannot be read");
-    Report report = input.size() > largest_input
-                              ? refuse(Verdict::unsupported, {Rule::malformed, "bundle is larger than 1 MiB"})
-                              : examine(input, options);
+    const Report report = judge(input, options);
     const std::string text = to_json(report) + "\n";
     return write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : fail("standard output cannot be written");
 }

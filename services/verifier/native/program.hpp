@@ -41,6 +41,7 @@ struct Options {
     std::uint64_t max_mebibytes = 1024;
     std::size_t max_findings = 8;
     bool invariants = false;         // keep them for the report
+    bool graph = false;              // draw the control-flow graph for the report
 };
 
 struct Malformed {

@@ -6,10 +6,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
-#include <new>
 
 #include "services/verifier/native/cfg.hpp"
 #include "services/verifier/native/fixpoint.hpp"
+#include "services/verifier/native/graph.hpp"
+#include "services/verifier/native/slice.hpp"
 #include "services/verifier/native/termination.hpp"
 #include "services/verifier/native/wto.hpp"
 
@@ -18,6 +19,9 @@ namespace {
 
 // Disjuncts at a block. Most programs need no partitioning; one that is refused gets a closer look.
 constexpr unsigned precisions[] = {1, 8, 64};
+
+// Who reads the report takes no more than 8 MiB.
+constexpr std::size_t most_invariant_bytes = 4 << 20;
 
 // What no closer look can change: it depends on the instruction alone.
 bool is_final(const Finding& finding) {
@@ -49,11 +53,16 @@ std::string list(const Items& items, F&& print) {
 
 std::string number_or_null(const std::optional<std::uint64_t>& number) { return number ? std::to_string(*number) : "null"; }
 
+std::string step_json(const SliceStep& step) {
+    const std::string taken = step.taken ? *step.taken ? "true" : "false" : "null";
+    return "{\"instruction\":" + std::to_string(step.instruction) + ",\"text\":" + quoted(step.text) + ",\"taken\":" + taken + "}";
+}
+
 std::string finding_json(const Finding& finding) {
     const RuleRow& row = describe(finding.rule);
     return "{\"rule\":" + quoted(row.id) + ",\"instruction\":" + std::to_string(finding.instruction) + ",\"message\":" + quoted(finding.message) +
            ",\"known\":" + list(finding.known, [](const std::string& text) { return quoted(text); }) +
-           ",\"hint\":" + quoted(finding.hint.empty() ? row.hint : std::string_view{finding.hint}) + "}";
+           ",\"slice\":" + list(finding.slice, step_json) + ",\"hint\":" + quoted(finding.hint.empty() ? row.hint : std::string_view{finding.hint}) + "}";
 }
 
 // Of this process image: getrusage would count what the parent had resident when it forked.
@@ -96,10 +105,11 @@ std::string invariant_json(const Invariants& invariants, std::size_t at) {
 
 std::string invariants_json(const Invariants& invariants) {
     std::string out;
-    for (std::size_t at = 0; at < invariants.size(); ++at) {
+    std::size_t at = 0;
+    for (; at < invariants.size() && out.size() < most_invariant_bytes; ++at) {
         if (invariants.before(at)[frame_register].reached) out += (out.empty() ? "" : ",") + invariant_json(invariants, at);
     }
-    return ",\"invariants\":[" + out + "]";
+    return ",\"invariants\":[" + out + "],\"invariants_cut\":" + (at < invariants.size() ? "true" : "false");
 }
 
 // A block that is inlined at several call sites is one loop of the source.
@@ -112,6 +122,12 @@ void collect_loops(const Analysis& analysis, const Cfg& cfg, Report& report) {
         else place->second = std::max(*place->second, *bound);
     }
     for (const auto& [instruction, bound] : loops) report.loops.push_back({instruction, bound});
+}
+
+void add_slices(const Program& program, const Cfg& cfg, std::vector<Finding>& findings) {
+    if (findings.empty()) return;
+    const Slicer slicer{program, cfg};
+    for (Finding& finding : findings) finding.slice = slicer.slice(finding.roots);
 }
 
 void run_analysis(const Program& program, const Options& options, Report& report) {
@@ -131,7 +147,9 @@ void run_analysis(const Program& program, const Options& options, Report& report
             break;  // what is known already stands
         }
     }
+    if (options.graph) report.graph = draw(program, cfg, wto, analysis, record);
     report.findings = std::move(analysis.findings);
+    add_slices(program, cfg, report.findings);
     report.stack_bytes = analysis.stack_bytes;
     collect_loops(analysis, cfg, report);
     report.instruction_bound = instruction_bound(cfg, wto, analysis);
@@ -167,9 +185,6 @@ Report examine(const Program& program, const Options& options) {
     } catch (const GaveUp& reason) {
         report.findings = {Finding{Rule::limits, reason.what()}};
         report.verdict = Verdict::gave_up;
-    } catch (const std::bad_alloc&) {
-        report.findings = {Finding{Rule::limits, "the analysis needs more memory than its limit"}};
-        report.verdict = Verdict::gave_up;
     }
     return report;
 }
@@ -203,6 +218,7 @@ std::string to_json(const Report& report) {
     out += ",\"maps\":" + list(report.maps, [](const std::string& name) { return quoted(name); });
     out += ",\"cpu_ms\":" + std::to_string(cpu_ms) + ",\"peak_kib\":" + std::to_string(peak_kib());
     if (report.invariants) out += invariants_json(*report.invariants);
+    if (!report.graph.empty()) out += ",\"graph\":" + quoted(report.graph);
     return out + ",\"version\":" + quoted(analyser_version) + "}";
 }
 

@@ -32,9 +32,10 @@ struct Report {
     std::set<std::uint32_t> helpers;
     std::vector<std::string> maps;
     std::optional<Invariants> invariants;  // if asked for
+    std::string graph;                     // likewise, in DOT
 };
 
-// Decodes, analyses and judges; never throws.
+// Decodes, analyses and judges; throws nothing but std::bad_alloc, which whoever limits memory turns into `gave_up`.
 Report examine(std::span<const std::uint8_t> bundle, const Options& options);
 Report examine(const Program& program, const Options& options);
 Report refuse(Verdict verdict, Finding finding);

@@ -8,26 +8,14 @@
 #include <vector>
 
 #include "guest/bpf/map.hpp"
+#include "tests/unit/guest/bpf/map_support.hpp"
 
 using namespace unibpf;
+using test::bytes;
+using test::map_of;
+using test::spec_of;
 
 namespace {
-
-BundleMap spec_of(abi::MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries) {
-    BundleMap spec;
-    spec.name = "table";
-    spec.type = static_cast<std::uint32_t>(type);
-    spec.key_size = key;
-    spec.value_size = value;
-    spec.max_entries = entries;
-    return spec;
-}
-
-MapRef map_of(abi::MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries) {
-    return Map::create(spec_of(type, key, value, entries)).value();
-}
-
-const std::uint8_t* bytes(const auto& value) { return reinterpret_cast<const std::uint8_t*>(&value); }
 
 using Entries = std::map<std::uint32_t, std::uint64_t>;
 
@@ -152,7 +140,8 @@ TEST_CASE("the layout is the same only if every part of it is") {
     CHECK(map->same_layout(spec));
     for (auto change : {+[](BundleMap& s) { s.type = 2; }, +[](BundleMap& s) { s.key_size = 8; }, +[](BundleMap& s) { s.value_size = 16; },
                         +[](BundleMap& s) { s.max_entries = 17; }, +[](BundleMap& s) { s.flags = 1; }, +[](BundleMap& s) { s.layout = "s64"; },
-                        +[](BundleMap& s) { s.has_layout = false; }}) {
+                        +[](BundleMap& s) { s.has_layout = false; }, +[](BundleMap& s) { s.has_lock = true; },
+                        +[](BundleMap& s) { s.inner.value_size = 4; }}) {
         BundleMap other = spec;
         change(other);
         CHECK_FALSE(map->same_layout(other));

@@ -199,6 +199,51 @@ TEST_CASE("kept maps are shared by old and new program, in both directions") {
     CHECK(bench.run().code == 6);
 }
 
+TEST_CASE("maps inside a map of maps keep their state; the outer map is the new program's") {
+    // ++*lookup(lookup(outer, 1), 0); return the new value. `target` is the number of the inner map in `maps`.
+    const auto nested = [](std::uint64_t target) {
+        BundleSpec spec;
+        spec.maps = {{.name = "outer", .type = 12, .value = 4, .entries = 2, .initial = {{{1, target}}}, .inner = {{2, 4, 8, 1, 0}}},
+                     {.name = "first", .type = 2, .entries = 1}, {.name = "second", .type = 2, .entries = 1}};
+        spec.helpers = {1};
+        spec.code = {{0x62, 10, 0, -4, 1}, {0x18, 1, 5, 0, 0}, {}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -4}, {0x85, 0, 0, 0, 1},
+                     {0x55, 0, 0, 1, 0}, leave, {0xbf, 1, 0, 0, 0}, {0x62, 10, 0, -4, 0}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -4},
+                     {0x85, 0, 0, 0, 1}, {0x55, 0, 0, 1, 0}, leave, {0xb7, 1, 0, 0, 1}, {0xdb, 0, 1, 0, 1}, {0xbf, 0, 1, 0, 0},
+                     {0x07, 0, 0, 0, 1}, leave};
+        return spec;
+    };
+    Bench bench;
+    bench.install(nested(1), 1);
+    CHECK(bench.run().code == 1);
+    CHECK(bench.run().code == 2);
+    bench.install(nested(1), 2);
+    CHECK(bench.report.maps[0].decision == MapDecision::fresh);
+    CHECK(bench.report.maps[1].decision == MapDecision::kept);
+    CHECK(bench.run().code == 3);
+    bench.install(nested(2), 3);
+    CHECK(bench.run().code == 1);
+    REQUIRE(bench.slot.rollback().ok());
+    CHECK(bench.run().code == 4);
+}
+
+TEST_CASE("a kept ring goes on where it was; one of another size cannot be kept") {
+    const auto logging = [](std::uint64_t bytes) {
+        BundleSpec spec;
+        spec.maps = {{.name = "log", .type = 27, .key = 0, .value = 0, .entries = bytes}};
+        spec.helpers = {130};
+        spec.code = {{0x7a, 10, 0, -8, 7}, {0x18, 1, 5, 0, 0}, {}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -8}, {0xb7, 3, 0, 0, 8},
+                     {0xb7, 4, 0, 0, 0}, {0x85, 0, 0, 0, 130}, leave};
+        return spec;
+    };
+    Bench bench;
+    bench.install(logging(4096), 1);
+    bench.run();
+    bench.install(logging(4096), 2);
+    bench.run();
+    CHECK(bench.slot.find_map("log")->entries() == 2);
+    CHECK(bench.stage(logging(8192), 3) == "map-policy");
+}
+
 TEST_CASE("a reset map starts anew, and the running program keeps its own") {
     Bench bench;
     bench.install(counting(), 1);

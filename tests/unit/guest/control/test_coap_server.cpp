@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;
 
+constexpr std::uint8_t key_mark = 0xee;  // a body that begins with it, and a number, was begun by somebody with a key
+
 // Resources that echo: PUT /echo gives back the body's length as text, FETCH /big gives `big` bytes.
 class Echo final : public coap::Resources {
   public:
@@ -20,7 +22,8 @@ class Echo final : public coap::Resources {
         last_body = octets(request.body);
         if (request.options->path.view() == "/big") {
             for (std::size_t i = 0; i < big; ++i) buffer[i] = static_cast<std::uint8_t>(i / 1024 + 1);
-            return {coap::content, coap::format_cbor, Bytes{buffer}.first(big)};
+            const bool sealed = !request.body.empty() && request.body[0] == key_mark;
+            return {coap::content, coap::format_cbor, Bytes{buffer}.first(big), sealed};
         }
         const std::string text = std::to_string(request.body.size());
         std::copy(text.begin(), text.end(), buffer.begin());
@@ -35,6 +38,9 @@ class Echo final : public coap::Resources {
         return {code, coap::format_problem, Bytes{buffer}.first(0)};
     }
     std::size_t body_limit(coap::Code, const coap::RequestOptions&) const override { return limit; }
+    std::uint64_t voucher(coap::Code, const coap::RequestOptions&, Bytes first) const override {
+        return first.size() > 1 && first[0] == key_mark ? first[1] : 0;
+    }
 
     int calls = 0;
     std::size_t big = 3000, limit = 10'000;
@@ -272,6 +278,75 @@ TEST_CASE("all transfers together stay within the memory given to them") {
     world.echo.limit = 1 << 20;
     const Answer answer = world.ask(Ask{.block1 = coap::Block{0, true, 6}, .size1 = 65 * 1024, .payload = Octets(1024)});
     CHECK(answer.code == coap::unavailable);
+}
+
+namespace {
+
+// The first block of a body that somebody with a key, or a stranger, begins from `address`.
+coap::Code begin(World& world, std::uint32_t address, std::uint8_t voucher, std::optional<std::uint32_t> size1 = {}) {
+    world.peer.address = address;
+    Octets payload(1024);
+    if (voucher != 0) payload[0] = key_mark, payload[1] = voucher;
+    return world.ask(Ask{.block1 = coap::Block{0, true, 6}, .size1 = size1, .payload = payload}).code;
+}
+
+}  // namespace
+
+TEST_CASE("strangers who hold every slot, from any number of addresses, do not keep out who has a key") {
+    World world;
+    std::uint32_t stranger = 100;
+    const auto flood = [&] {
+        for (int i = 0; i < 40; ++i) (void)begin(world, stranger++, 0);
+        world.peer.address = 1;
+    };
+    flood();
+    CHECK(begin(world, 1, 7) == coap::continue_);
+    for (std::uint32_t number = 1; number < 8; ++number) {
+        flood();
+        CHECK(world.block(number, true, 1024).code == coap::continue_);
+    }
+    flood();
+    CHECK(world.block(8, false, 1).payload == octets("8193"));
+}
+
+TEST_CASE("a first block that was seen and is sent again by others gets no slot by it") {
+    World world;
+    CHECK(begin(world, 1, 7) == coap::continue_);
+    for (std::uint32_t address = 2; address <= 4; ++address) CHECK(begin(world, address, 0) == coap::continue_);
+    CHECK(begin(world, 5, 7) == coap::unavailable);
+    CHECK(begin(world, 6, 8) == coap::continue_);
+    world.peer.address = 1;
+    CHECK(world.block(1, false, 1).payload == octets("1025"));
+}
+
+TEST_CASE("the memory that strangers hold goes to who has a key") {
+    World world;
+    world.echo.limit = 1 << 20;
+    for (std::uint32_t address = 2; address <= 4; ++address) CHECK(begin(world, address, 0, 20 * 1024) == coap::continue_);
+    CHECK(begin(world, 5, 0, 20 * 1024) == coap::unavailable);
+    CHECK(begin(world, 1, 7, 40 * 1024) == coap::continue_);
+    CHECK(begin(world, 6, 8, 40 * 1024) == coap::unavailable);  // two with keys do not rob each other
+}
+
+TEST_CASE("strangers share: an address gives up slots until it holds no more than one above another's") {
+    World world;
+    for (std::uint8_t tag = 1; tag <= 4; ++tag) CHECK(world.block(0, true, 1024, Octets{tag}).code == coap::continue_);
+    world.peer.address = 9;
+    CHECK(world.block(0, true, 1024, Octets{1}).code == coap::continue_);
+    CHECK(world.block(0, true, 1024, Octets{2}).code == coap::continue_);
+    CHECK(world.block(0, true, 1024, Octets{3}).code == coap::unavailable);
+}
+
+TEST_CASE("an answer that somebody with a key is fetching is not pushed out by answers to strangers") {
+    World world;
+    CHECK(world.ask(Ask{.code = coap::fetch, .path = "big", .payload = {key_mark, 1}}).code == coap::content);
+    const coap::Endpoint keyed = world.peer;
+    for (std::uint16_t port = 1; port <= 9; ++port) {
+        world.peer.port = port;
+        (void)world.ask(Ask{.code = coap::fetch, .path = "big"});
+    }
+    world.peer = keyed;
+    CHECK(world.ask(Ask{.code = coap::fetch, .path = "big", .block2 = coap::Block{1, false, 6}}).payload == Octets(1024, 2));
 }
 
 TEST_CASE("a long answer is given out block by block") {

@@ -116,3 +116,21 @@ TEST_CASE("a counter passes once, and only above the highest one") {
     CHECK(gate.pass(11));
     CHECK(gate.highest() == 11);
 }
+
+TEST_CASE("who began a request is known from its beginning, whatever the body will be") {
+    const Vector vector{"activate"};
+    const std::uint64_t counter = std::stoull(vector.section.at("counter"));
+    const std::size_t body = from_hex(vector.section.at("body")).size();
+    const Octets beginning{vector.request.begin(), vector.request.end() - static_cast<std::ptrdiff_t>(body)};
+    CHECK(vouched_counter(vector.request, vector.context) == counter);
+    CHECK(vouched_counter(beginning, vector.context) == counter);
+
+    Octets changed = beginning;
+    changed[changed.size() / 2] ^= 1;
+    CHECK(vouched_counter(changed, vector.context) == 0);
+    CHECK(vouched_counter(Bytes{beginning}.first(beginning.size() / 2), vector.context) == 0);
+    CHECK(vouched_counter({}, vector.context) == 0);
+    MacContext elsewhere = vector.context;
+    elsewhere.path = "/elements/fw/rollback";
+    CHECK(vouched_counter(vector.request, elsewhere) == 0);
+}

@@ -82,6 +82,41 @@ def test_the_embedded_stacks_policy_allows_its_users_and_nobody_else() -> None:
         policy.decide(rules, replace(REQUEST, identity="verifier"), now=0)
 
 
+STRICT = policy.parse("""
+[[program]]
+name = "two-proofs"
+identities = ["*"]
+programs = ["fw-*"]
+audiences = ["edge"]
+kinds = ["*"]
+elements = ["*"]
+require_also = ["prevail"]
+
+[[program]]
+name = "anything"
+identities = ["*"]
+programs = ["*"]
+audiences = ["*"]
+kinds = ["*"]
+elements = ["*"]
+""")
+
+
+def test_a_rule_may_demand_that_another_verifier_accepts_too() -> None:
+    agreed = replace(REQUEST, agreeing=["prevail"])
+    assert policy.decide(STRICT, agreed, now=0).rule == "two-proofs"
+    with pytest.raises(PolicyRefusal, match="demands that `prevail` accepts `fw-1` too") as caught:
+        policy.decide(STRICT, REQUEST, now=0)
+    assert caught.value.rule == "second-opinion"
+    assert caught.value.hint is not None and "UNIBPF_VERIFIER_ALSO=prevail" in caught.value.hint
+
+
+def test_a_generous_rule_behind_a_strict_one_does_not_undo_it() -> None:
+    assert policy.decide(STRICT, replace(REQUEST, program="nat"), now=0).rule == "anything"
+    with pytest.raises(PolicyRefusal):
+        policy.decide(STRICT, replace(REQUEST, agreeing=["somebody else"]), now=0)
+
+
 @dataclass(frozen=True)
 class Malformed:
     text: str

@@ -11,7 +11,7 @@ from services.signer import verdicts
 from services.signer.errors import EvidenceError
 from tests.support.pushes import OPTIONS_DIGEST, pass_bundle
 from unibpf import identity
-from unibpf.messages import Report, Verdict, verdict_digest
+from unibpf.messages import Report, SecondOpinion, Verdict, verdict_digest
 
 BUNDLE = pass_bundle("firewall")
 DIGEST = hashlib.sha256(BUNDLE).hexdigest()
@@ -79,6 +79,7 @@ def test_a_safe_verdict_without_its_bundle_is_refused(tmp_path: Path, change: di
         {"version": "2"},
         {"options_digest": "f" * 64},
         {"stack_bytes": 8},
+        {"also": [SecondOpinion(verifier="prevail", accepts=True, agrees=True)]},
     ],
 )
 def test_a_report_that_differs_in_anything_but_its_timing_is_refused(change: dict[str, object]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.verifier import frontend, report
-from services.verifier.analysis import AnalyserFinding, AnalyserOptions, Analysis
+from services.verifier.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis
 from services.verifier.errors import GaveUp
 from services.verifier.frontend import Options
 from services.verifier.report import Outcome
@@ -14,7 +14,7 @@ from services.verifier.verdict import Push, verdict
 from tests.support.bad_objects import make
 from tests.support.programs import compiled
 from unibpf.bus import Received, Reject
-from unibpf.messages import Finding, Report, verdict_digest
+from unibpf.messages import Finding, Report, SecondOpinion, verdict_digest
 from unibpf.upload import DEFAULT_AUDIENCE
 
 TRANSLATION = frontend.translate(compiled("unsafe_parse"), Options(name="parser"))
@@ -35,6 +35,27 @@ def test_a_finding_gets_the_source_line_of_its_instruction() -> None:
     assert (finding.file, finding.line) == ("unsafe_parse.c", 10)
     assert finding.source == "return ethernet->h_proto ? XDP_PASS : XDP_DROP;"
     assert finding.known == ["r1 = packet"]
+
+
+def test_a_slice_gets_the_source_line_of_each_step() -> None:
+    slices = [AnalyserStep(instruction=0, text="r1 = *(u32 *)(r1 + 0)"), AnalyserStep(instruction=1, text="exit", taken=True)]
+    analysis = replace(ANALYSIS, findings=[replace(ANALYSIS.findings[0], slice=slices)])
+    found = report.analysed(TRANSLATION, analysis, "f" * 64).report.findings[0].slice
+    assert [(step.text, step.file, step.taken) for step in found] == [
+        ("r1 = *(u32 *)(r1 + 0)", "unsafe_parse.c", None),
+        ("exit", "unsafe_parse.c", True),
+    ]
+    assert all(step.line and step.source for step in found)
+
+
+def test_second_opinions_are_in_report_and_verdict_and_in_what_the_signer_binds() -> None:
+    opinion = SecondOpinion(verifier="prevail", accepts=False, agrees=True, said="no")
+    asked = report.analysed(TRANSLATION, ANALYSIS, "f" * 64, also=[opinion])
+    push = Push(push_id="1", identity="ci", program="parser")
+    assert verdict(push, asked, object_digest="0" * 64).also == asked.report.also == [opinion]
+    assert verdict_digest(asked.report) != verdict_digest(UNSAFE.report)
+    chosen = (Options(), AnalyserOptions())
+    assert report.options_digest(*chosen, also=["prevail"]) != report.options_digest(*chosen)
 
 
 def test_the_report_says_what_was_verified_and_by_whom() -> None:

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from unibpf.cli.report import explain_lines, format_finding, verdict_line
-from unibpf.messages import Finding, Report
+from unibpf.messages import Finding, Report, SliceStep
 
 FINDING = Finding(
     rule="packet-bounds",
@@ -28,6 +29,25 @@ def test_a_finding_reads_like_a_compilers() -> None:
         "              packet is at least 34 bytes long",
         "  hint: return before this line unless `(void *)(tcp + 1) <= data_end`",
     ]
+
+
+def sliced(count: int) -> Finding:
+    steps = [SliceStep(instruction=at, text=f"r{at} = r0") for at in range(count)]
+    guard = SliceStep(instruction=50, text="if r2 > r3 goto 60", taken=False, file="firewall.c", line=40, source="if (x)")
+    return replace(FINDING, slice=[*steps, guard, SliceStep(instruction=57, text="r0 = *(u32 *)(r2 + 0)")])
+
+
+def test_a_short_slice_stands_between_what_was_known_and_the_hint() -> None:
+    assert format_finding(sliced(1)).splitlines()[4:7] == [
+        "  led here by: 0: r0 = r0",
+        "               50: if r2 > r3 goto 60  (not taken)           firewall.c:40  `if (x)`",
+        "  hint: return before this line unless `(void *)(tcp + 1) <= data_end`",
+    ]
+
+
+def test_a_long_slice_is_shown_to_who_wants_an_explanation() -> None:
+    assert format_finding(sliced(10)) == format_finding(FINDING)
+    assert len(format_finding(sliced(10), explain=True).splitlines()) == 5 + 11
 
 
 def test_a_finding_without_a_place_has_no_arrow() -> None:

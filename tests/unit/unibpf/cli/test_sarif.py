@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from unibpf.cli import sarif
 from unibpf.cli.report import Verified
-from unibpf.messages import Finding
+from unibpf.messages import Finding, SliceStep
 
 PLACED = Finding(
     rule="packet-bounds",
@@ -77,6 +78,17 @@ def test_only_an_unsafe_program_is_an_error() -> None:
 def test_what_was_known_and_the_hint_are_in_the_message() -> None:
     text = results(UNSAFE)[0]["message"]["text"]
     assert text.endswith("; known here: packet is at least 34 bytes long; hint: compare first")
+
+
+def test_a_slice_is_a_code_flow_through_its_lines() -> None:
+    step = SliceStep(instruction=5, text="if r3 > r2 goto 9", taken=True, file="firewall.c", line=40, source="if (x)")
+    finding = replace(PLACED, slice=[step, SliceStep(instruction=57, text="r0 = *(u32 *)(r2 + 0)")])
+    (flow,) = results(Verified(verdict="unsafe", program="fw", findings=[finding]))[0]["codeFlows"]
+    first, last = flow["threadFlows"][0]["locations"]  # threadFlow.locations: required
+    assert first["location"]["physicalLocation"]["region"] == {"startLine": 40, "snippet": {"text": "if (x)"}}
+    assert first["location"]["message"] == {"text": "5: if r3 > r2 goto 9  (taken)"}
+    assert last["location"]["physicalLocation"] == {"artifactLocation": {"uri": "build/fw.o"}}
+    assert "codeFlows" not in results(UNSAFE)[0]
 
 
 def test_a_safe_program_has_no_results() -> None:

@@ -1,0 +1,98 @@
+"""What a verification costs: the largest program that was asked for, and the way to the analyser and back.
+
+`python -m benchmarks.verifier` prints the table alone; `python -m benchmarks.corpus` prints it among the others. The analyser's
+figures are CPU time and memory of its whole process, the rest is wall time: the front end in a warm worker as the service
+calls it, and the command as a shell does.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from benchmarks.figures import Figure, percentile, table
+from benchmarks.firewall import RULES, firewall
+from services.verifier import frontend
+from services.verifier.worker import Pool
+from tests.support.corpus import CACHE, judge_bundle, own
+from unibpf.compile import FLAGS, compile_c, find_compiler
+from unibpf.settings import REPOSITORY, binary_directory
+
+ROUNDS: Final = 5
+SAMPLE: Final = REPOSITORY / "vnfs" / "firewall" / "program.c"
+
+
+def figures() -> list[Figure]:
+    """Measure everything."""
+    large = firewall_object()
+    translation = frontend.translate(large, frontend.Options())
+    analyser = binary_directory(os.environ) / "unibpf-analyse"
+    runs = [judge_bundle(translation.bundle, "guest", analyser) for _ in range(ROUNDS)]
+    rules = f"{RULES} rules, {translation.instructions} instructions, {runs[0].verdict}"
+    warm = asyncio.run(_warm(large))
+    return [
+        Figure(name="firewall, analyser CPU", value=min(run.cpu_ms for run in runs), unit="ms", limit=400, how=rules),
+        Figure(name="firewall, analyser memory", value=runs[0].peak_kib / 1024, unit="MiB", limit=128),
+        Figure(name="firewall, front end", value=warm["firewall"], unit="ms", how=f"object of {len(large) >> 10} KiB"),
+        Figure(name="firewall, `unibpf verify`", value=_shell(large), unit="ms", how="from the shell"),
+        Figure(name="warm front end, p50", value=warm["p50"], unit="ms", limit=10, how="our own programs"),
+        Figure(name="warm front end, p95", value=warm["p95"], unit="ms", limit=10),
+        Figure(name="`unibpf verify`", value=_shell(compile_c(SAMPLE)), unit="ms", limit=500,
+               how=f"from the shell, {SAMPLE.relative_to(REPOSITORY)}"),
+    ]  # fmt: skip
+
+
+def firewall_object() -> bytes:
+    """The firewall of RULES rules, compiled once for each version of its source."""
+    source = firewall()
+    kept, target = CACHE / "firewall.c", CACHE / "firewall.o"
+    if not target.exists() or not kept.exists() or kept.read_text() != source:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        kept.write_text(source)
+        # not by compile_c: that has no patience with programs of this size
+        command = [find_compiler(), *FLAGS, "-I/usr/include/x86_64-linux-gnu", "-c", kept, "-o", target]
+        subprocess.run(command, check=True)
+    return target.read_bytes()
+
+
+async def _warm(large: bytes) -> dict[str, float]:
+    """Milliseconds in a worker that has its imports: of the firewall, and percentiles over our own programs."""
+    pool = Pool(size=1, wall_seconds=60.0)
+    try:
+        await pool.warm()
+        programs = [(one.data, frontend.Options(section=one.section, function=one.function)) for one in own()]
+        costs = [min([await _translated(pool, data, options) for _ in range(ROUNDS)]) for data, options in programs]
+        firewall_ms = min([await _translated(pool, large, frontend.Options()) for _ in range(ROUNDS)])
+    finally:
+        await pool.close()
+    return {"firewall": firewall_ms, "p50": percentile(costs, 0.5), "p95": percentile(costs, 0.95)}
+
+
+async def _translated(pool: Pool, data: bytes, options: frontend.Options) -> float:
+    started = time.perf_counter()
+    await pool.translate(data, options)
+    return 1e3 * (time.perf_counter() - started)
+
+
+def _shell(data: bytes) -> float:
+    """Milliseconds of one call, the best of a few."""
+    with tempfile.TemporaryDirectory(prefix="unibpf-") as folder:
+        target = Path(folder) / "program.o"
+        target.write_bytes(data)
+        command = [Path(sys.executable).parent / "unibpf", "verify", target]
+        return min(_timed(lambda: subprocess.run(command, capture_output=True, check=True)) for _ in range(ROUNDS))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    print(table("What a verification costs", figures()))

@@ -1,0 +1,162 @@
+"""Reading rings over the control channel of a real guest, by raw CoAP: nothing is lost that was not acknowledged.
+
+Each test runs against the process guest and against the image in a VM.
+"""
+
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.verifier import frontend
+from tests.support import live_guest
+from tests.support.live_guest import LiveGuest, Machine, Signer, first_program, signed_bundle
+from unibpf import cbor
+from unibpf.compile import compile_c
+from unibpf.envelope import MapPolicy
+
+SOURCE = """
+typedef unsigned int u32; typedef unsigned long long u64;
+struct xdp_md { u32 data, data_end; };
+#define SEC(name) __attribute__((section(name), used))
+struct { int (*type)[27]; int (*max_entries)[4096]; } events SEC(".maps");
+struct { int (*type)[4]; int (*max_entries)[1]; u32 *key; u32 *value; } samples SEC(".maps");
+static long (*ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
+static long (*perf_event_output)(void *ctx, void *map, u64 flags, void *data, u64 size) = (void *)25;
+
+SEC("xdp") int firewall(struct xdp_md *ctx)
+{
+    unsigned char *data = (void *)(u64)ctx->data;
+    u32 word;
+    if (data + 18 > (unsigned char *)(u64)ctx->data_end)
+        return 1;
+    word = *(u32 *)(data + 14);
+    perf_event_output(ctx, &samples, 0xffffffff | 14ull << 32, &word, sizeof word);
+    return ringbuf_output(&events, &word, sizeof word, 0) ? 1 : 2;
+}
+"""
+PATH = "/elements/fw/maps/"
+EVENTS = "events"
+RECORDS_THAT_FIT = (4096 - 1) // 16  # 4 bytes take 8 with the header's 8
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    source = tmp_path_factory.mktemp("program") / "program.c"
+    source.write_text(SOURCE)
+    return frontend.translate(compile_c(source), frontend.Options(name="firewall")).bundle
+
+
+@pytest.fixture(scope="module")
+def signer() -> Signer:
+    return Signer()
+
+
+@pytest.fixture(scope="module", params=["process", "microvm"])
+def machine(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def guest(machine: Machine, bin_directory: Path, signer: Signer, program: bytes) -> Iterator[LiveGuest]:
+    image = live_guest.boot(signer, programs=[first_program(signer, program, sequence=10)])
+    with tempfile.TemporaryDirectory(prefix="unibpf-") as folder, ExitStack() as stack:
+        yield stack.enter_context(live_guest.running(machine, bin_directory, Path(folder), image))
+
+
+def u32(value: int) -> bytes:
+    return struct.pack("<I", value)
+
+
+def send(guest: LiveGuest, word: int) -> bool:
+    """Send a packet whose bytes 14 to 17 are `word`; say whether it came out."""
+    frame = bytes(12) + b"\x88\xb5" + u32(word) + bytes(42)
+    guest.inside.send(frame)
+    return guest.outside.receive(0.4 if guest.machine == "process" else 1.0) == frame
+
+
+def fetch(guest: LiveGuest, name: str = EVENTS, **ask: int) -> dict[int, Any]:
+    keys = {"position": 0, "most": 1}
+    answer = guest.channel.request("FETCH", PATH + name, cbor.encode({keys[key]: value for key, value in ask.items()}))
+    assert (answer.name, answer.authenticated) == ("2.05", True), answer
+    body: dict[int, Any] = answer.body
+    return body
+
+
+def words(body: dict[int, Any]) -> list[int]:
+    assert all(key == b"" for key, _ in body[4])
+    return [struct.unpack("<I", record)[0] for _, record in body[4]]
+
+
+def test_records_are_given_until_they_are_acknowledged(guest: LiveGuest) -> None:
+    assert all(send(guest, word) for word in (1, 2, 3))
+    first = fetch(guest)
+    assert (words(first), first[5], first[6], first[8]) == ([1, 2, 3], 3, 0, 0)
+    assert words(fetch(guest)) == [1, 2, 3]  # as if the answer had been lost
+
+    assert send(guest, 4)
+    second = fetch(guest, position=first[7])
+    assert (words(second), second[5]) == ([4], 1)
+    assert words(fetch(guest, position=first[7])) == [4]
+    third = fetch(guest, position=second[7])
+    assert (words(third), third[5], third[7]) == ([], 0, second[7])
+
+
+def test_an_answer_holds_no_more_than_was_asked_for(guest: LiveGuest) -> None:
+    assert all(send(guest, word) for word in (1, 2, 3))
+    first = fetch(guest, most=2)
+    assert words(first) == [1, 2]
+    assert words(fetch(guest, position=first[7])) == [3]
+
+
+def test_a_position_that_the_ring_has_not_reached_changes_nothing(guest: LiveGuest) -> None:
+    assert send(guest, 1)
+    ahead = cbor.encode({0: fetch(guest)[7] + 8})
+    assert guest.channel.request("FETCH", PATH + EVENTS, ahead).name == "4.00"
+    assert words(fetch(guest)) == [1]
+
+
+def test_a_position_of_the_ring_before_a_reset_acknowledges_nothing(
+    guest: LiveGuest, signer: Signer, program: bytes
+) -> None:
+    assert send(guest, 1)
+    old = fetch(guest)[7]
+    release = signer.release(program, sequence=11, maps=(MapPolicy(map=EVENTS, policy="reset"),))
+    answer = guest.channel.request("PUT", "/elements/fw/program", signed_bundle(release, program))
+    assert answer.name == "2.04", answer
+    assert send(guest, 2)
+    assert words(fetch(guest, position=old)) == [2]
+    assert words(fetch(guest, position=old)) == [2]
+
+
+def test_what_finds_the_ring_full_is_counted_and_the_rest_is_whole(guest: LiveGuest) -> None:
+    frames = RECORDS_THAT_FIT + 10
+    for word in range(frames):
+        guest.inside.send(bytes(12) + b"\x88\xb5" + u32(word) + bytes(42))
+    full = fetch(guest)
+    while full[5] + full[8] < frames:
+        time.sleep(0.05)
+        full = fetch(guest)
+    assert full[8] == frames - RECORDS_THAT_FIT
+    assert words(full) == list(range(RECORDS_THAT_FIT))
+    while guest.outside.receive(0.1):
+        pass
+    assert words(fetch(guest, position=full[7])) == []
+    assert send(guest, 7)
+    assert words(fetch(guest)) == [7]
+
+
+def test_perf_events_carry_the_start_of_the_packet(guest: LiveGuest) -> None:
+    assert send(guest, 5)
+    body = fetch(guest, "samples")
+    assert (body[1], body[4]) == (4, [[b"", u32(5) + bytes(12) + b"\x88\xb5"]])
+
+
+def test_a_ring_takes_no_changes(guest: LiveGuest) -> None:
+    answer = guest.channel.request("POST", PATH + EVENTS, cbor.encode({0: [[b"", b""]]}))
+    assert (answer.name, answer.body[1], answer.body[4]) == ("2.04", 0, 22)

@@ -1,0 +1,57 @@
+"""Other verifiers of the same program: how they are called, and what their answer is worth.
+
+PREVAIL's command line is `prevail OBJECT SECTION FUNCTION` (`check` in its older releases); it ends with 0 when it accepts
+the program. Sections of this project (`unibpf/filter`) mean nothing to it: it then chooses a program type by itself, so
+compare programs of section `xdp`. An opinion stands beside the verdict and never changes it; the signer's policy may demand
+one that agrees. Who runs the command decides with which limits; this module starts nothing.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from unibpf.messages import SecondOpinion, VerdictKind
+
+KNOWN: Final = ("prevail",)
+NAMES: Final = {"prevail": ("prevail", "check")}
+MAX_SAID: Final = 200
+
+
+def find(name: str) -> Path | None:
+    """Return the executable of that verifier."""
+    found = next(filter(None, map(shutil.which, NAMES[name])), None)
+    return Path(found) if found else None
+
+
+def missing(name: str) -> tuple[str, str]:
+    """Say what is not there, and what to do about it."""
+    names = " nor ".join(f"`{candidate}`" for candidate in NAMES[name])
+    return f"neither {names} is on PATH", "build PREVAIL (github.com/vbpf/prevail) and put it there"
+
+
+def command(executable: Path, target: Path, section: str, function: str) -> list[str]:
+    """Return the call for one program. A program that we could not name is asked for without a name."""
+    return [str(executable), str(target), *(word for word in (section, function) if word)]
+
+
+def of_exit(verifier: str, verdict: VerdictKind, status: int, stdout: str, stderr: str) -> SecondOpinion:
+    """Return the opinion of a verifier that ended; a signal ended one that has none.
+
+    Of one that accepts nothing else is kept: PREVAIL says its time then, and a report is the same for the same program.
+    """
+    accepts = None if status < 0 else status == 0
+    return SecondOpinion(
+        verifier=verifier,
+        accepts=accepts,
+        agrees=accepts is not None and accepts == (verdict == "safe"),
+        said="" if accepts else _last_line(stderr) or _last_line(stdout),
+    )
+
+
+def none(verifier: str, why: str) -> SecondOpinion:
+    """Return what stands for a verifier that came to no end."""
+    return SecondOpinion(verifier=verifier, accepts=None, agrees=False, said=why[:MAX_SAID])
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[-1][:MAX_SAID]
