@@ -7,15 +7,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cbor2
 import pytest
 
 from tests.support.assembler import Assembler
+from tests.support.boot import firewall_boot
 from tests.support.bundles import Runner, bundle_of
+from tests.support.checksums import with_checksums
 from tests.support.qemu import MACHINES, Vm, Wire, running_vm
+from tests.support.vnf import ipv4
 from unibpf.bundle import BundleMap
 
 MACHINE = MACHINES["microvm-legacy"]
@@ -214,6 +217,23 @@ def test_a_good_program_does_under_isolation_what_it_does_without(
         told = running.state(60)
         assert told | {"fault": "0", "canary": "whole", "engine": engine} == told
         assert "bpf: n=1\n" in running.vm.console.read_text()
+
+
+def test_the_shipped_image_filters_under_isolation(bin_directory: Path, folder: Path) -> None:
+    """The demo's firewall, verified and signed, with its maps and its read-only data."""
+    plain = firewall_boot()
+    option = "PROGRAM firewall"
+    assert option in plain.graph
+    isolated = replace(plain, graph=plain.graph.replace(option, option + ", ENGINE jit, ISOLATION pku"))
+    closed = 9  # vnfs/firewall/program.c
+    sent = [with_checksums(ipv4(protocol=17, port=port, payload=port)) for port in range(1, 61)] + frames(20)
+    expected = sent[: closed - 1] + sent[closed:]
+    kernel = bin_directory / "unibpf-guest.elf"
+    with running_vm(machine=MACHINE, kernel=kernel, image=isolated.image(), folder=folder) as vm:
+        vm.wait_for("unibpf ready")
+        with closing(vm.wire("inside")) as inside, closing(vm.wire("outside")) as outside:
+            inside.send(*sent)
+            assert outside.receive(len(expected)) == expected
 
 
 def test_a_guest_whose_cpu_has_no_keys_says_so(kernel: Path, folder: Path, assembler: Assembler) -> None:

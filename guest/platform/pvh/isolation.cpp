@@ -7,8 +7,7 @@
 // exceptions can come; their stack may be written by programs, because the CPU pushes the frame with the program's rights, and
 // nobody trusts it before the next exception overwrites it.
 //
-// PKU rather than PKS, which keys supervisor pages: it is what servers have (Intel since Skylake, AMD since Zen 3), and its
-// instruction costs a tenth of a WRMSR.
+// PKU rather than PKS, which keys supervisor pages: it is what servers have (Intel since Skylake-SP, AMD since Zen 3).
 #include "guest/platform/pvh/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 #include "guest/platform/slice.hpp"
