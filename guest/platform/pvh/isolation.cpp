@@ -7,7 +7,8 @@
 // exceptions can come; their stack may be written by programs, because the CPU pushes the frame with the program's rights, and
 // nobody trusts it before the next exception overwrites it.
 //
-// PKU rather than PKS, which keys supervisor pages: it is what servers have (Intel since Skylake-SP, AMD since Zen 3).
+// PKU rather than PKS, which keys supervisor pages: it is what servers have (Intel since Skylake-SP, AMD since Zen 3). Under
+// TCG neither is cheaper: a WRPKRU and a WRMSR of PKRS both flush the TLB, 10 us and more each on a busy host; reading is free.
 #include "guest/platform/pvh/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 #include "guest/platform/slice.hpp"

@@ -52,9 +52,8 @@ alignas(16) std::array<std::byte, 1024> slice_stack;
 // Where a program that runs isolated may write, because the CPU writes there with its rights.
 alignas(16) UNIBPF_PROGRAM_STATE std::array<std::byte, 8192> exception_stack;
 
-// What a program can bring about that ends its run and nothing else: an invalid opcode, stack and protection faults
-// (addresses that are not canonical), page faults.
-constexpr std::uint64_t kFaultsOfPrograms = 1 << 6 | 1 << 12 | 1 << 13 | 1 << 14;
+// What a program can bring about ends its run and nothing else: all but NMI, double fault and machine check.
+constexpr std::uint64_t kFaultsOfPrograms = 0xffff'ffff & ~(1ull << 2 | 1ull << 8 | 1ull << 18);
 
 void set_gate(unsigned vector, const char* entry, std::uint8_t stack) {
     const auto at = reinterpret_cast<std::uint64_t>(entry);
