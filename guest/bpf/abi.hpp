@@ -185,7 +185,8 @@ enum class Helper : std::uint32_t {
     ktime_get_boot_ns = 125, ringbuf_output = 130, ringbuf_reserve = 131, ringbuf_submit = 132, ringbuf_discard = 133,
     ringbuf_query = 134, ktime_get_coarse_ns = 160, check_mtu = 163, for_each_map_elem = 164, snprintf = 165, trace_vprintk = 177,
     loop = 181, strncmp = 182, xdp_get_buff_len = 188, xdp_load_bytes = 189, xdp_store_bytes = 190, map_lookup_percpu_elem = 195,
-    ktime_get_tai_ns = 208,
+    tcp_raw_gen_syncookie_ipv4 = 204, tcp_raw_gen_syncookie_ipv6 = 205, tcp_raw_check_syncookie_ipv4 = 206,
+    tcp_raw_check_syncookie_ipv6 = 207, ktime_get_tai_ns = 208,
 };
 
 // What an argument register must hold. `memory_*` is followed by its size argument; map keys and values take theirs from the map
@@ -215,6 +216,7 @@ enum class Argument : std::uint8_t {
     function,          // what a 64-bit load with src 4 gave
     callback_context,  // any pointer into the stack or a map value, or 0: handed to the callback
     lock,              // the bpf_spin_lock of a map value
+    ipv4_header, ipv6_header, tcp_header,  // readable, 20, 40 and 20 bytes
 };
 enum class Return : std::uint8_t {
     number,

@@ -337,6 +337,7 @@ inline Status check_inner_maps(const BundleView& bundle) {
             if (entry.index >= outer.max_entries) return Error{"abi", "initial entry lies outside its map", entry.index};
             if (entry.target >= bundle.map_count) return Error{"abi", "initial entry names no map", entry.target};
             const BundleMap& map = bundle.maps[entry.target];
+            if (map.has_lock) return Error{"abi", "a map of maps does not hold maps with locks", entry.target};
             if (!fits_inner(map, outer.inner, *bundle.tables->find_map_type(outer.inner.type))) {
                 return Error{"abi", "a map does not fit into the map of maps that names it", entry.target};
             }

@@ -212,11 +212,19 @@ class LineRecord(Struct, frozen=True):
     column: int
 
 
+class CoreRecord(Struct, frozen=True):
+    """A CO-RE relocation: the instruction at `offset` of its section depends on `type` in the manner of `kind`."""
+
+    offset: int
+    type: int
+    kind: int
+
+
 class Extension(Struct, frozen=True):
-    """What `.BTF.ext` says, by section name: line rows by rising offset, and offsets of CO-RE relocations."""
+    """What `.BTF.ext` says, by section name: line rows and CO-RE relocations, by rising offset."""
 
     lines: dict[str, list[LineRecord]] = {}
-    core: dict[str, list[int]] = {}
+    core: dict[str, list[CoreRecord]] = {}
 
 
 def read_extension(data: memoryview, btf: Btf) -> Extension:
@@ -231,7 +239,10 @@ def read_extension(data: memoryview, btf: Btf) -> Extension:
     body = data[header_size:]
     return Extension(
         lines={name: _lines(rows, btf) for name, rows in _records(_slice(body, line_at, line_size), btf)},
-        core={name: sorted(row[0] for row in rows) for name, rows in _records(_slice(body, core_at, core_size), btf)},
+        core={
+            name: [CoreRecord(at, number, kind) for at, number, _, kind in sorted(rows)]
+            for name, rows in _records(_slice(body, core_at, core_size), btf)
+        },
     )
 
 

@@ -8,10 +8,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from services.verifier import sandbox, worker
+from services.verifier import choice, sandbox, worker
 from services.verifier.elf import MAX_OBJECT
 from services.verifier.errors import GaveUp
-from services.verifier.frontend import Answer, Options
+from services.verifier.frontend import Answer
 from services.verifier.once import EXIT, EXIT_BAD_INPUT
 from unibpf.messages import Finding
 
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         print(f"error: `{chosen.file}` cannot be read: {error.strerror}", file=sys.stderr)
         return EXIT_BAD_INPUT
     try:
-        answer = worker.limited(data, Options(section=chosen.section, function=chosen.function), sandbox.Limits())
+        answer = worker.limited(data, choice.options_of(chosen), sandbox.Limits())
     except GaveUp as error:
         print(f"error[{error.rule}]: {error}", file=sys.stderr)
         return EXIT["gave_up"]
@@ -50,6 +50,5 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m services.verifier", description="Translate one eBPF object")
     parser.add_argument("command", choices=["bundle"])
     parser.add_argument("file", metavar="FILE", help="object that `clang -target bpf -c` wrote")
-    parser.add_argument("--section", help="section of the program, when the object holds several")
-    parser.add_argument("--function", help="function of the program, likewise")
+    choice.add_words(parser)
     return parser.parse_args(arguments)

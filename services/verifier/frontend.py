@@ -3,39 +3,50 @@
 Steps: read the ELF tables (elf), the types (btf) and the maps (maps); choose the program; link it (linker); read off what
 it needs (needs); attach source lines (lines); encode. Every step raises a `Rejection` and nothing else, whatever the bytes.
 
-Sections: `xdp*` (a Linux XDP program, kind filter), `unibpf/filter`, `unibpf/classifier`, `unibpf/rewriter`; a classifier's
-section may say its number of ports, `unibpf/classifier/4`.
+Sections: `xdp*` (a Linux XDP program, a filter unless the pusher says otherwise), `unibpf/filter`, `unibpf/classifier`,
+`unibpf/rewriter`; a classifier's section may say its number of ports, `unibpf/classifier/4`.
 """
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from services.verifier import btf, elf, lines, linker, maps, needs
+from services.verifier import btf, core, elf, initial, lines, linker, maps, needs
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
 from unibpf import bundle
 from unibpf.messages import Finding, Kind, VerdictKind
+from unibpf.upload import Tail
 
-# Programs of other XDP hooks, which see other contexts (libbpf's section table).
-_OTHER_XDP: Final = re.compile(r"xdp(\.frags)?[/_](devmap|cpumap)\b.*")
+Platform = Literal["guest", "linux-xdp"]
+
+# libbpf's section table: `xdp` programs, with fragments or without, also under any name that begins so; those of other hooks.
 _XDP: Final = re.compile(r"xdp([./_-].*|\d*)")
+_OTHER_XDP: Final = re.compile(r"xdp(\.frags)?[/_](devmap|cpumap)\b.*")
 _OWN: Final = re.compile(r"unibpf/(filter|classifier|rewriter)(?:/([1-9]\d{0,2}))?")
 _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9_-]+")
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """What the pusher chose: `name` is the program's name in the bundle, `section` and `function` pick one of several."""
+    """What the pusher chose: `name` is the program's name in the bundle, `section` and `function` pick one of several.
+
+    `kind` is what a program of an `xdp` section becomes, `tails` what a loader would put into program arrays. The hooks of
+    devmaps and cpumaps exist on Linux only (`platform`).
+    """
 
     name: str | None = None
     section: str | None = None
     function: str | None = None
+    kind: Kind | None = None
+    tails: tuple[Tail, ...] = ()
+    platform: Platform = "guest"
 
 
 class Candidate(Struct, frozen=True):
     """A program found in an object; `outputs` only when its section says them."""
 
-    function: linker.Function
+    function: initial.Function
     section: str
     kind: Kind
     outputs: int | None = None
@@ -77,23 +88,32 @@ def answer(data: bytes, options: Options) -> Answer:
 def translate(data: bytes, options: Options) -> Translation:
     """Translate the program that `options` choose, or the only one."""
     obj = elf.read(data)
-    return _Object(obj).translate(_choose(programs(obj, options), options), options.name)
+    return _Object(obj, options).translate(_choose(programs(obj, options), options))
 
 
-def choices(data: bytes) -> list[Options]:
-    """Return what chooses each program of the object; where it cannot be read, one choice that will say why."""
+def choices(data: bytes, options: Options) -> list[Options]:
+    """Return `options` with what chooses each program of the object, and each section of which a report can say why not.
+
+    Where the object cannot be read: one choice that will say so.
+    """
     try:
-        found = programs(elf.read(data), Options())
+        found, unknown = _candidates(elf.read(data), options)
     except Rejection:
-        return [Options()]
-    return [Options(section=one.section, function=one.function.name) for one in found] or [Options()]
+        return [options]
+    others = [replace(options, section=name) for name in dict.fromkeys(unknown)]
+    return [_only(one, options) for one in found] + others or [options]
+
+
+def _only(one: Candidate, options: Options) -> Options:
+    kind = options.kind if one.kind == options.kind else None  # a section of ours says another one
+    return replace(options, section=one.section, function=one.function.name, kind=kind)
 
 
 def translate_all(data: bytes) -> list[Translation]:
     """Translate every program of the object, each under its function's name."""
     obj = elf.read(data)
-    whole = _Object(obj)
-    return [whole.translate(candidate, None) for candidate in programs(obj, Options())]
+    whole = _Object(obj, Options())
+    return [whole.translate(candidate) for candidate in programs(obj, Options())]
 
 
 # --- the programs of an object --------------------------------------------------------------------------------------------
@@ -101,47 +121,53 @@ def translate_all(data: bytes) -> list[Translation]:
 
 def programs(obj: elf.ObjectFile, options: Options) -> list[Candidate]:
     """Return the global functions of program sections; a section nobody knows is refused unless a choice passes it by."""
+    found, unknown = _candidates(obj, options)
+    refused = unknown[:1] if options.section is None else [name for name in unknown if name == options.section]
+    if refused and (options.section is not None or options.function is None):
+        raise Unsupported(
+            "section-unknown",
+            f"section `{refused[0]:.80}` holds a program of an unknown kind",
+            hint="expected `xdp`, `unibpf/filter`, `unibpf/classifier` or `unibpf/rewriter`",
+        )
+    return found
+
+
+def _candidates(obj: elf.ObjectFile, options: Options) -> tuple[list[Candidate], list[str]]:
+    """Return the programs, and the sections whose programs are none of ours."""
     found: list[Candidate] = []
     unknown: list[str] = []
     entries = _global_functions(obj)
     for section in obj.sections:
         if not section.executable or not section.size or section.name == ".text":
             continue
-        kind, outputs = _kind(section.name)
+        kind, outputs = _kind(section.name, options)
         if kind is None:
             unknown.append(section.name)
             continue
         found += [Candidate(function, section.name, kind, outputs) for function in entries.get(section.index, [])]
-    chosen = options.section is not None or options.function is not None
-    if unknown and (not chosen or options.section in unknown):
-        raise Unsupported(
-            "section-unknown",
-            f"section `{unknown[0]:.80}` holds a program of an unknown kind",
-            hint="expected `xdp`, `unibpf/filter`, `unibpf/classifier` or `unibpf/rewriter`",
-        )
-    return found
+    return found, unknown
 
 
-def _global_functions(obj: elf.ObjectFile) -> dict[int, list[linker.Function]]:
+def _global_functions(obj: elf.ObjectFile) -> dict[int, list[initial.Function]]:
     names = {
         (symbol.section, symbol.value)
         for symbol in obj.symbols
         if symbol.kind == elf.STT_FUNC and symbol.bind != elf.STB_LOCAL
     }
-    found: dict[int, list[linker.Function]] = {}
+    found: dict[int, list[initial.Function]] = {}
     for key, function in linker.functions(obj).items():
         if key in names:
             found.setdefault(function.section, []).append(function)
     return found
 
 
-def _kind(section: str) -> tuple[Kind | None, int | None]:
+def _kind(section: str, options: Options) -> tuple[Kind | None, int | None]:
     own = _OWN.fullmatch(section)
     if own:
         kind: Kind = own[1]  # type: ignore[assignment]  # the pattern holds exactly the kinds
         return kind, min(int(own[2]), bundle.MAX_OUTPUTS) if own[2] else None
-    if _XDP.fullmatch(section) and not _OTHER_XDP.fullmatch(section):
-        return "filter", None
+    if _XDP.fullmatch(section) and (options.platform == "linux-xdp" or not _OTHER_XDP.fullmatch(section)):
+        return options.kind or "filter", None
     return None, None
 
 
@@ -162,7 +188,17 @@ def _choose(found: list[Candidate], options: Options) -> Candidate:
             f"{'no' if not left else 'more than one'} program matches the choice: the object holds {names}",
             hint="choose with `--section` and `--program`",
         )
+    _check_kind(left[0], options)
     return left[0]
+
+
+def _check_kind(chosen: Candidate, options: Options) -> None:
+    if options.kind not in (None, chosen.kind):
+        raise Ambiguous(
+            "program-choice",
+            f"section `{chosen.section:.80}` says kind {chosen.kind}: got the choice {options.kind}",
+            hint="choose the kind of programs in `xdp` sections only",
+        )
 
 
 def _program_name(function: str) -> str:
@@ -175,20 +211,21 @@ def _program_name(function: str) -> str:
 class _Object:
     """What all programs of one object share."""
 
-    def __init__(self, obj: elf.ObjectFile) -> None:
+    def __init__(self, obj: elf.ObjectFile, options: Options) -> None:
         self.obj = obj
+        self.options = options
         types = obj.section(".BTF")
         self.btf = btf.read(types.data) if types else None
         self.extension = _extension(obj, self.btf)
-        self.maps = maps.read(obj, self.btf)
+        self.maps = initial.with_tails(maps.read(obj, self.btf), options.tails, linker.functions(obj))
 
-    def translate(self, candidate: Candidate, name: str | None) -> Translation:
-        linked = linker.link(self.obj, candidate.function, self.maps)
-        self.check_no_core(linked)
+    def translate(self, candidate: Candidate) -> Translation:
+        linked = linker.link(self.obj, candidate.function, self.maps, self.followers(candidate.kind))
+        self.check_core(linked)
         sources = lines.trace(self.obj, linked, self.extension)
         called = needs.helpers(linked.code)
         result = bundle.Bundle(
-            name=name or _program_name(candidate.function.name),
+            name=self.options.name or _program_name(candidate.function.name),
             kind=candidate.kind,
             code=linked.code,
             maps=linked.maps,
@@ -209,17 +246,24 @@ class _Object:
             sources=sources,
         )
 
-    def check_no_core(self, linked: linker.Linked) -> None:
+    def followers(self, kind: Kind) -> frozenset[int]:
+        """Return the sections whose functions a program of that kind may go on in: its own kind's, and `.text`."""
+        sections = (section for section in self.obj.sections if section.executable)
+        return frozenset(s.index for s in sections if s.name == ".text" or _kind(s.name, self.options)[0] == kind)
+
+    def check_core(self, linked: linker.Linked) -> None:
+        if self.btf is None:
+            return
         for placed in linked.functions:
             function, section = placed.function, self.obj.sections[placed.function.section].name
-            for at in self.extension.core.get(section, []):
-                if function.start <= at < function.start + function.size:
-                    raise Unsupported(
-                        "core-relocation",
-                        "the place of a field depends on the kernel that runs the program (CO-RE)",
-                        hint="do not use `preserve_access_index` or `vmlinux.h` types here",
-                        at=(section, at),
-                    )
+            records = self.extension.core.get(section, [])
+            for found in core.unsettled(self.btf, records, function.start, function.start + function.size):
+                raise Unsupported(
+                    "core-relocation",
+                    f"the layout of `{found.type:.80}` depends on the kernel that runs the program (CO-RE)",
+                    hint="do not use `preserve_access_index` or `vmlinux.h` for this type",
+                    at=(section, found.offset),
+                )
 
 
 def _extension(obj: elf.ObjectFile, types: btf.Btf | None) -> btf.Extension:

@@ -1,13 +1,15 @@
-"""Links one entry function and everything it calls into the instructions of a bundle.
+"""Links one entry function, everything it calls and everything it may go on in into the instructions of a bundle.
 
 Plan, then apply: `_discover` walks the call graph and turns every relocation into a `Patch` (data), `_emit` puts the
-functions one behind the other and applies the patches. Entry first, then callees in the order in which they are met.
+functions one behind the other and applies the patches. Entry first, then the others in the order in which they are met:
+functions that are called, those whose address is taken (callbacks), those that program arrays hold (tail calls).
 
 Invariants of the result:
 - every `call` with src_reg=1 has a relative imm that lands on the first instruction of a linked function;
-- every 64-bit load has src_reg 0 (a number), 5 (handle of maps[imm]) or 6 (address inside global data maps[imm]);
-- maps are in the object's order, each referenced at least once;
-- the call graph has no cycle (the stack need would have no bound).
+- every 64-bit load has src_reg 0 (a number), 4 (address of a linked function, imm relative as a call's), 5 (handle of
+  maps[imm]) or 6 (address inside global data maps[imm]);
+- maps are in the object's order, each named by the code or by another map;
+- calls and callbacks make no cycle (the stack need would have no bound); tail calls may.
 
 Relocations follow LLVM's BPF backend: R_BPF_64_64 on a 64-bit load (symbol + addend in imm), R_BPF_64_32 on a call (symbol
 + (imm + 1) * 8). Static functions and static data are named by their section's symbol. Calls inside one section carry no
@@ -19,17 +21,21 @@ from collections import deque
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from services.verifier import elf
-from services.verifier.errors import Malformed, Unsupported
-from services.verifier.maps import MAPS_SECTION, MapTable, is_global_data
+from services.verifier import elf, initial
+from services.verifier.errors import Malformed, Rejection, Unsupported
+from services.verifier.initial import Function, Functions, Initial, MapKey
+from services.verifier.maps import MapTable, is_global_data, is_maps
 from unibpf.bundle import INSN_BYTES, MAX_CODE_BYTES, MAX_MAPS, BundleMap
 
 LDDW: Final = 0x18
 CALL: Final = 0x85
+CALL_REGISTER: Final = 0x8D
 SRC_NUMBER: Final = 0
 SRC_LOCAL_CALL: Final = 1
 SRC_KFUNC: Final = 2
+SRC_FUNCTION: Final = 4
 SRC_MAP: Final = 5
 SRC_MAP_VALUE: Final = 6
 MAX_FUNCTIONS: Final = 256
@@ -37,26 +43,17 @@ MAX_FUNCTIONS: Final = 256
 INSN: Final = struct.Struct("<BBhi")  # opcode, dst and src register, offset, imm (RFC 9669 3)
 
 
-class Function(Struct, frozen=True):
-    """One function of the object: `start` and `size` are bytes in its section."""
-
-    name: str
-    section: int
-    start: int
-    size: int
-
-
 class Patch(Struct, frozen=True):
-    """At byte `offset` of its function: a call of `function`, or a load of `map_key` (at byte `addend`, or its handle)."""
+    """At byte `offset` of its function: a call or the address of `function`, or `map_key` (at byte `addend`, or its handle)."""
 
     offset: int
     function: Function | None = None
-    map_key: tuple[int, int] | None = None
+    map_key: MapKey | None = None
     addend: int | None = None
 
 
 class Placed(Struct, frozen=True):
-    """A linked function and the index of its first instruction."""
+    """A linked function and the index of its first instruction; `calls`: what it calls, or has called back."""
 
     function: Function
     base: int
@@ -64,16 +61,24 @@ class Placed(Struct, frozen=True):
 
 
 class Linked(Struct, frozen=True):
-    """The result: code, the maps it names, and where every function came to lie."""
+    """The result: code, the maps it names, where every function came to lie, and which of them tail calls go on in."""
 
     code: bytes
     maps: tuple[BundleMap, ...]
     functions: tuple[Placed, ...]
+    targets: tuple[Function, ...] = ()
 
 
-def functions(obj: elf.ObjectFile) -> dict[tuple[int, int], Function]:
+class Plan(Struct, frozen=True):
+    """What is linked: functions with their patches, maps with what they hold at first."""
+
+    functions: dict[Function, list[Patch]]
+    maps: dict[MapKey, Initial]
+
+
+def functions(obj: elf.ObjectFile) -> Functions:
     """Return every function of the object by (section, start); raises Malformed when one lies outside its section."""
-    found: dict[tuple[int, int], Function] = {}
+    found: Functions = {}
     for symbol in obj.symbols:
         if symbol.kind != elf.STT_FUNC or not elf.SHN_UNDEF < symbol.section < elf.SHN_LORESERVE:
             continue
@@ -91,44 +96,72 @@ def functions(obj: elf.ObjectFile) -> dict[tuple[int, int], Function]:
     return found
 
 
-def link(obj: elf.ObjectFile, entry: Function, maps: MapTable) -> Linked:
-    """Link `entry` with its callees."""
-    plan = _discover(obj, entry, functions(obj), maps)
-    _check_no_recursion(plan)
+def link(obj: elf.ObjectFile, entry: Function, maps: MapTable, followers: frozenset[int]) -> Linked:
+    """Link `entry` with all that it reaches; `followers` are the sections of programs that it may go on in."""
+    plan = _Walk(obj, maps, followers).plan(entry)
+    _check_no_recursion(plan.functions)
     return _emit(obj, plan, maps)
 
 
 # --- plan -----------------------------------------------------------------------------------------------------------------
 
 
-def _discover(
-    obj: elf.ObjectFile, entry: Function, known: dict[tuple[int, int], Function], maps: MapTable
-) -> dict[Function, list[Patch]]:
-    plan: dict[Function, list[Patch]] = {}
-    waiting = deque([entry])
-    total = 0
-    while waiting:
-        function = waiting.popleft()
-        if function in plan:
-            continue
-        total += function.size
-        if total > MAX_CODE_BYTES or len(plan) >= MAX_FUNCTIONS:
+class _Walk:
+    """Follows calls, addresses and entries of maps until nothing new is met."""
+
+    def __init__(self, obj: elf.ObjectFile, maps: MapTable, followers: frozenset[int]) -> None:
+        self.obj = obj
+        self.maps = maps
+        self.followers = followers
+        self.known = functions(obj)
+        self.found = Plan({}, {})
+        self.total = 0
+
+    def plan(self, entry: Function) -> Plan:
+        waiting = deque([entry])
+        while waiting:
+            function = waiting.popleft()
+            if function not in self.found.functions:
+                waiting += self.scan(function)
+        return self.found
+
+    def scan(self, function: Function) -> list[Function]:
+        """Plan one function; return what it leads to."""
+        self.total += function.size
+        if self.total > MAX_CODE_BYTES or len(self.found.functions) >= MAX_FUNCTIONS:
             raise Unsupported(
                 "limits",
-                f"program is too large: got more than {len(plan)} functions with {total // INSN_BYTES} instructions, "
+                f"program is too large: got more than {len(self.found.functions)} functions with "
+                f"{self.total // INSN_BYTES} instructions, "
                 f"expected at most {MAX_FUNCTIONS} with {MAX_CODE_BYTES // INSN_BYTES}",
             )
-        plan[function] = _Scan(obj, function, known, maps).patches()
-        waiting += [patch.function for patch in plan[function] if patch.function is not None]
-    return plan
+        patches = _Scan(self.obj, function, self.known, self.maps).patches()
+        self.found.functions[function] = patches
+        held = [follower for patch in patches for follower in self.hold_at(function, patch)]
+        return [patch.function for patch in patches if patch.function is not None] + held
+
+    def hold_at(self, function: Function, patch: Patch) -> list[Function]:
+        try:
+            return self.hold(patch.map_key) if patch.map_key is not None else []
+        except Rejection as error:
+            error.at = self.obj.sections[function.section].name, function.start + patch.offset
+            raise
+
+    def hold(self, key: MapKey) -> list[Function]:
+        """Plan one map, and those in it; return the functions that it holds."""
+        if key in self.found.maps:
+            return []
+        held = initial.of_map(self.obj, self.maps, key, self.known, self.followers)
+        self.found.maps[key] = held
+        for _, inner in held.maps:
+            self.hold(inner)  # one level: a map of maps holds no maps of maps
+        return [function for _, function in held.functions]
 
 
 class _Scan:
     """Turns the relocations and local calls of one function into patches."""
 
-    def __init__(
-        self, obj: elf.ObjectFile, function: Function, known: dict[tuple[int, int], Function], maps: MapTable
-    ) -> None:
+    def __init__(self, obj: elf.ObjectFile, function: Function, known: Functions, maps: MapTable) -> None:
         self.obj = obj
         self.function = function
         self.known = known
@@ -156,6 +189,8 @@ class _Scan:
             return self.load(at, source, imm, relocation)
         if opcode == CALL:
             return self.call(at, source, imm, relocation)
+        if opcode == CALL_REGISTER:
+            raise Unsupported("function-pointer", "a function is called through its address", at=self.place(at))
         if relocation is not None:
             raise Unsupported(
                 "relocation-kind",
@@ -174,12 +209,10 @@ class _Scan:
         self.check(at, relocation, elf.R_BPF_64_64)
         symbol = relocation.symbol
         target = self.obj.sections[symbol.section]
-        if target.name == MAPS_SECTION:
+        if is_maps(target.name):
             return self.map_load(at, symbol.section, symbol.value + imm)
         if target.executable:
-            raise Unsupported(
-                "function-pointer", f"the address of a function of `{target.name:.80}` is taken", at=self.place(at)
-            )
+            return self.call_of(at, symbol.section, symbol.value + imm)
         if target.index not in self.maps.data or not is_global_data(target.name):
             raise Unsupported(
                 "relocation-target",
@@ -193,8 +226,11 @@ class _Scan:
         return self.data_load(at, target, symbol.value + imm)
 
     def map_load(self, at: int, section: int, offset: int) -> Patch:
+        refused = self.maps.refused.get((section, offset))
+        if refused is not None:
+            raise Unsupported(refused.rule, refused.message, hint=refused.hint, at=self.place(at))
         if (section, offset) not in self.maps.defined:
-            raise Malformed("map-reference", f"no map is defined at byte {offset} of `.maps`", at=self.place(at))
+            raise Malformed("map-reference", f"no map is defined at byte {offset} of its section", at=self.place(at))
         return Patch(at - self.function.start, map_key=(section, offset))
 
     def data_load(self, at: int, target: elf.Section, offset: int) -> Patch:
@@ -257,43 +293,51 @@ def _check_no_recursion(plan: dict[Function, list[Patch]]) -> None:
 # --- apply ----------------------------------------------------------------------------------------------------------------
 
 
-def _emit(obj: elf.ObjectFile, plan: dict[Function, list[Patch]], maps: MapTable) -> Linked:
+def _emit(obj: elf.ObjectFile, plan: Plan, maps: MapTable) -> Linked:
     bases: dict[Function, int] = {}
     total = 0
-    for function in plan:
+    for function in plan.functions:
         bases[function] = total
         total += function.size // INSN_BYTES
     used = _used_maps(plan, maps)
     index = {key: number for number, key in enumerate(used)}
     code = bytearray()
-    for function, patches in plan.items():
+    for function, patches in plan.functions.items():
         body = bytearray(obj.sections[function.section].data[function.start : function.start + function.size])
         for patch in patches:
             _apply(body, patch, bases[function], bases, index)
         code += body
     placed = tuple(
         Placed(function, bases[function], tuple(patch.function for patch in patches if patch.function))
-        for function, patches in plan.items()
+        for function, patches in plan.functions.items()
     )
-    return Linked(bytes(code), tuple(used.values()), placed)
+    filled = tuple(_filled(entry, plan.maps[key], bases, index) for key, entry in used.items())
+    targets = {function: None for held in plan.maps.values() for _, function in held.functions}
+    return Linked(bytes(code), filled, placed, tuple(targets))
 
 
-def _used_maps(plan: dict[Function, list[Patch]], maps: MapTable) -> dict[tuple[int, int], BundleMap]:
-    wanted = {patch.map_key for patches in plan.values() for patch in patches if patch.map_key is not None}
+def _filled(entry: BundleMap, held: Initial, bases: dict[Function, int], index: dict[MapKey, int]) -> BundleMap:
+    entries = [(at, bases[function]) for at, function in held.functions] + [(at, index[key]) for at, key in held.maps]
+    return replace(entry, entries=tuple(entries)) if entries else entry
+
+
+def _used_maps(plan: Plan, maps: MapTable) -> dict[MapKey, BundleMap]:
     known = maps.defined | {(section, 0): entry for section, entry in maps.data.items()}
-    used = {key: entry for key, entry in known.items() if key in wanted}
+    used = {key: entry for key, entry in known.items() if key in plan.maps}
     if len(used) > MAX_MAPS:
         raise Unsupported("limits", f"too many maps: got {len(used)}, expected at most {MAX_MAPS}")
     return used
 
 
-def _apply(
-    body: bytearray, patch: Patch, base: int, bases: dict[Function, int], index: dict[tuple[int, int], int]
-) -> None:
+def _apply(body: bytearray, patch: Patch, base: int, bases: dict[Function, int], index: dict[MapKey, int]) -> None:
     opcode, registers, offset, _ = INSN.unpack_from(body, patch.offset)
     if patch.function is not None:
-        here = base + patch.offset // INSN_BYTES
-        INSN.pack_into(body, patch.offset, opcode, registers, offset, bases[patch.function] - here - 1)
+        distance = bases[patch.function] - (base + patch.offset // INSN_BYTES) - 1
+        loads = opcode == LDDW
+        registers = registers & 15 | SRC_FUNCTION << 4 if loads else registers
+        INSN.pack_into(body, patch.offset, opcode, registers, offset, distance)
+        if loads:
+            INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, 0)
     elif patch.map_key is not None:
         source = SRC_MAP if patch.addend is None else SRC_MAP_VALUE
         INSN.pack_into(body, patch.offset, opcode, registers & 15 | source << 4, offset, index[patch.map_key])

@@ -1,19 +1,19 @@
 """The maps of an object: those that its `.maps` section defines through BTF, and its global data.
 
-A BTF-defined map is a variable of a struct type whose members carry numbers in their types: `int (*type)[2]` says type 2,
-`__u32 *key` says that keys have the type `__u32` (libbpf's __uint and __type). Global data sections are array maps of one
+A BTF-defined map is a variable whose type says everything (definitions.py), but for the programs and maps that it holds at
+first: these are relocations of `.maps`. Maps of the old form are legacy.py's. Global data sections are array maps of one
 entry that carry the section's name (schemas/bundle.cddl).
 """
 
-from collections.abc import Callable
-from itertools import islice
+from bisect import bisect_right
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.verifier import elf
-from services.verifier.btf import Btf, Kind
+from services.verifier import elf, legacy
+from services.verifier.btf import Btf
+from services.verifier.definitions import Defined, completed, define
 from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.layout import Layout
 from unibpf.bundle import BPF_F_RDONLY_PROG, MAP_ARRAY, MAX_MAPS, BundleMap
@@ -21,28 +21,41 @@ from unibpf.bundle import BPF_F_RDONLY_PROG, MAP_ARRAY, MAX_MAPS, BundleMap
 MAPS_SECTION: Final = ".maps"
 MAX_GLOBAL_DATA: Final = 512 << 10
 MAX_DEFINITIONS: Final = 1024
-MAP_PROG_ARRAY: Final = 3
+_POINTER: Final = 8
+
+
+class Slot(Struct, frozen=True):
+    """What a map holds at `index` at first: the function or map at byte `offset` of `section`."""
+
+    index: int
+    section: int
+    offset: int
 
 
 class MapTable(Struct, frozen=True):
-    """Maps by where a relocation points: `defined` by (section, offset), `data` by section. Ids order them in a bundle."""
+    """Maps by where a relocation points: `defined` by (section, offset), `data` by section. Ids order them in a bundle.
+
+    `slots`: what program arrays and maps of maps hold at first, by the map's (section, offset). `refused`: definitions that
+    cannot be used, a fault only of a program that names them.
+    """
 
     defined: dict[tuple[int, int], BundleMap]
     data: dict[int, BundleMap]
+    slots: dict[tuple[int, int], tuple[Slot, ...]] = {}
+    refused: dict[tuple[int, int], Unsupported] = {}
 
 
 def read(obj: elf.ObjectFile, btf: Btf | None) -> MapTable:
     """Collect every map of the object; raises Malformed or Unsupported by the map's name."""
-    legacy = obj.section("maps")
-    if legacy is not None:
-        raise Unsupported(
-            "legacy-maps",
-            "section `maps` holds map definitions of the old form (struct bpf_map_def)",
-            hint='define maps through BTF: `struct { __uint(type, ...); ... } name SEC(".maps")`',
-            at=_first_use(obj, legacy.index),
-        )
     variables = _variables(obj)
-    return MapTable(_defined(obj, btf, variables), _data(obj, btf, variables))
+    found = _defined(obj, btf, variables)
+    old, refused = legacy.read(obj)
+    return replace(
+        found,
+        defined=found.defined | {key: completed(entry) for key, entry in old.items()},
+        data=_data(obj, btf, variables),
+        refused=found.refused | refused,
+    )
 
 
 def _variables(obj: elf.ObjectFile) -> dict[int, dict[str, int]]:
@@ -56,19 +69,17 @@ def _variables(obj: elf.ObjectFile) -> dict[int, dict[str, int]]:
 # --- BTF-defined maps -----------------------------------------------------------------------------------------------------
 
 
-def _defined(
-    obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str, int]]
-) -> dict[tuple[int, int], BundleMap]:
+def _defined(obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str, int]]) -> MapTable:
     section = obj.section(MAPS_SECTION)
     if section is None:
-        return {}
+        return MapTable({}, {})
     if btf is None:
         raise Unsupported(
             "btf-missing", "section `.maps` cannot be read: the object has no `.BTF`", hint="compile with `clang -g`"
         )
     offsets = variables.get(section.index, {})
-    _check_initialisers(obj, section, offsets)
-    maps: dict[tuple[int, int], BundleMap] = {}
+    found: dict[tuple[int, int], Defined] = {}
+    refused: dict[tuple[int, int], Unsupported] = {}
     definitions = btf.variables(MAPS_SECTION)
     if len(definitions) > MAX_DEFINITIONS:
         raise Unsupported("limits", f"too many maps: got {len(definitions)}, expected at most {MAX_DEFINITIONS}")
@@ -77,11 +88,14 @@ def _defined(
             raise Malformed("map-definition", f"map `{variable.name:.80}` has no symbol in `.maps`")
         offset = offsets[variable.name]
         try:
-            maps[section.index, offset] = _Definition(btf, variable.name).read(variable.type)
+            found[section.index, offset] = define(btf, variable.name, variable.type)
+        except Unsupported as error:
+            refused[section.index, offset] = error
         except Rejection as error:
             error.at = _first_use(obj, section.index, offset)
             raise
-    return dict(sorted(maps.items()))
+    maps = {key: defined.map for key, defined in sorted(found.items())}
+    return MapTable(maps, {}, _slots(obj, section, found, refused), refused)
 
 
 def _first_use(obj: elf.ObjectFile, section: int, offset: int | None = None) -> tuple[str, int] | None:
@@ -95,95 +109,43 @@ def _first_use(obj: elf.ObjectFile, section: int, offset: int | None = None) -> 
     return None
 
 
-def _check_initialisers(obj: elf.ObjectFile, section: elf.Section, offsets: dict[str, int]) -> None:
-    for at in obj.relocations.get(section.index, {}):
-        offset, name = max((offset, name) for name, offset in [*offsets.items(), ("?", -1)] if offset <= at)
-        raise Unsupported(
-            "map-values",
-            f"map `{name:.80}` is initialised with programs or maps (`values`)",
-            at=_first_use(obj, section.index, offset),
-        )
+def _slots(
+    obj: elf.ObjectFile,
+    section: elf.Section,
+    found: dict[tuple[int, int], Defined],
+    refused: dict[tuple[int, int], Unsupported],
+) -> dict[tuple[int, int], tuple[Slot, ...]]:
+    """Return what the relocations of `.maps` put where: programs into program arrays, maps into maps of maps."""
+    slots: dict[tuple[int, int], list[Slot]] = {}
+    starts = sorted(offset for _, offset in (*found, *refused))
+    for at, relocation in sorted(obj.relocations.get(section.index, {}).items()):
+        before = bisect_right(starts, at)
+        key = section.index, starts[before - 1] if before else -1
+        if key in refused:
+            continue
+        index = _slot_index(found.get(key), at - key[1])
+        if index is None or relocation.kind != elf.R_BPF_64_ABS64 or at + _POINTER > len(section.data):
+            raise Malformed("map-definition", f"an address stands at byte {at} of `.maps`, outside every `values`")
+        addend = int.from_bytes(section.data[at : at + _POINTER], "little")
+        if relocation.symbol.section == elf.SHN_UNDEF:
+            raise Unsupported("extern-symbol", f"`{relocation.symbol.name:.80}` is declared but not defined")
+        slots.setdefault(key, []).append(Slot(index, relocation.symbol.section, relocation.symbol.value + addend))
+    return {key: tuple(rows) for key, rows in slots.items()}
 
 
-class _Definition:
-    """Reads one definition member by member into a BundleMap; `_MEMBERS` is the whole vocabulary."""
-
-    def __init__(self, btf: Btf, name: str) -> None:
-        self.btf = btf
-        self.map = BundleMap(name=name, type=0, key_size=0, value_size=0, max_entries=0)
-
-    def read(self, number: int) -> BundleMap:
-        found = self.btf.resolve(number)
-        if found.kind is not Kind.STRUCT:
-            raise self.bad(f"is no struct: got {found.kind.name}")
-        for member in islice(self.btf.members(found), len(_MEMBERS)):
-            reader = _MEMBERS.get(member.name)
-            if reader is None:
-                raise Unsupported(
-                    "map-definition", f"map `{self.map.name:.80}` has the unknown member `{member.name:.80}`"
-                )
-            reader(self, member.type)
-        if self.map.type == 0:
-            raise self.bad("says no `type`")
-        return self.map
-
-    def set(self, **fields: int | str | None) -> None:
-        self.map = replace(self.map, **fields)
-
-    def bad(self, message: str) -> Malformed:
-        return Malformed("map-definition", f"map `{self.map.name:.80}` {message}")
-
-    def number(self, number: int) -> int:
-        pointer = self.btf.resolve(number)
-        target = self.btf.resolve(pointer.argument) if pointer.kind is Kind.PTR else pointer
-        if pointer.kind is not Kind.PTR or target.kind is not Kind.ARRAY:
-            raise self.bad("has a number that is not written as `__uint(name, value)`")
-        return self.btf.array(target)[1]
-
-    def pointee(self, number: int) -> int:
-        pointer = self.btf.resolve(number)
-        if pointer.kind is not Kind.PTR:
-            raise self.bad("has a type that is not written as `__type(name, type)`")
-        return pointer.argument
-
-    def key_type(self, number: int) -> None:
-        self.set(key_size=self.btf.size_of(self.pointee(number)))
-
-    def value_type(self, number: int) -> None:
-        target = self.pointee(number)
-        self.set(value_size=self.btf.size_of(target), layout=Layout(self.btf).text(target))
-
-    def values(self, _number: int) -> None:
-        if self.map.type != MAP_PROG_ARRAY:
-            raise Unsupported("map-values", f"map `{self.map.name:.80}` holds maps (`values`)")
-        self.set(value_size=4)
-
-    def extra(self, number: int) -> None:
-        if self.number(number):
-            raise Unsupported("map-definition", f"map `{self.map.name:.80}` sets `map_extra`")
-
-
-def _number_into(field: str) -> Callable[[_Definition, int], None]:
-    return lambda definition, number: definition.set(**{field: definition.number(number)})
-
-
-# `pinning` and `numa_node` change nothing here: an element's maps are kept by name, and a guest has one node.
-_MEMBERS: Final[dict[str, Callable[[_Definition, int], None]]] = {
-    "type": _number_into("type"),
-    "max_entries": _number_into("max_entries"),
-    "key_size": _number_into("key_size"),
-    "value_size": _number_into("value_size"),
-    "map_flags": _number_into("flags"),
-    "key": _Definition.key_type,
-    "value": _Definition.value_type,
-    "values": _Definition.values,
-    "map_extra": _Definition.extra,
-    "pinning": lambda _definition, _number: None,
-    "numa_node": lambda _definition, _number: None,
-}
+def _slot_index(defined: Defined | None, at: int) -> int | None:
+    if defined is None or defined.values_at is None or at < defined.values_at or (at - defined.values_at) % _POINTER:
+        return None
+    index = (at - defined.values_at) // _POINTER
+    return index if index < defined.map.max_entries else None
 
 
 # --- global data ----------------------------------------------------------------------------------------------------------
+
+
+def is_maps(name: str) -> bool:
+    """Whether a section of that name holds definitions of maps."""
+    return name == MAPS_SECTION or legacy.is_section(name)
 
 
 def is_global_data(name: str) -> bool:

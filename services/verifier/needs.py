@@ -7,8 +7,11 @@ write; a function that uses r10 in any other way is counted with a whole frame.
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec import Struct
+
 from services.verifier.errors import Unsupported
-from services.verifier.linker import CALL, INSN, LDDW, SRC_NUMBER, Function, Linked, Placed
+from services.verifier.initial import Function
+from services.verifier.linker import CALL, INSN, LDDW, SRC_NUMBER, Linked, Placed
 from unibpf.bundle import INSN_BYTES, MAX_OUTPUTS, MAX_STACK, BundleMap
 from unibpf.messages import Kind
 
@@ -16,6 +19,7 @@ MAX_FRAME: Final = 512
 MAX_FRAMES: Final = 8
 MAP_DEVMAP: Final = 14
 MAP_DEVMAP_HASH: Final = 25
+HELPER_TAIL_CALL: Final = 12
 HELPER_REDIRECT: Final = 23
 
 _R0: Final = 0
@@ -37,34 +41,85 @@ def helpers(code: bytes) -> tuple[int, ...]:
     return tuple(sorted({imm & 0xFFFF_FFFF for op, _, src, _, imm in _insns(code) if op == CALL and src == SRC_NUMBER}))
 
 
+class _Need(Struct, frozen=True):
+    """Bytes and frames of the deepest chain of calls."""
+
+    size: int = 0
+    depth: int = 0
+
+    def __or__(self, other: "_Need") -> "_Need":
+        return _Need(max(self.size, other.size), max(self.depth, other.depth))
+
+
 def stack(linked: Linked) -> int:
     """Return the bytes of the deepest call chain; raises Unsupported when a frame, the chain or its depth is too much."""
-    bodies = {placed.function: placed for placed in linked.functions}
-    frames = {function: _frame(linked.code, placed) for function, placed in bodies.items()}
-    deepest: dict[Function, tuple[int, int]] = {}
-
-    def visit(function: Function) -> tuple[int, int]:  # at most MAX_FUNCTIONS deep: the linker refused recursion
-        if function not in deepest:
-            below = [visit(callee) for callee in set(bodies[function].calls)] or [(0, 0)]
-            deepest[function] = (
-                frames[function] + max(size for size, _ in below),
-                1 + max(depth for _, depth in below),
-            )
-        return deepest[function]
-
-    size, depth = visit(linked.functions[0].function)
-    if size > MAX_STACK or depth > MAX_FRAMES:
+    need = _Stack(linked).need()
+    if need.size > MAX_STACK or need.depth > MAX_FRAMES:
         raise Unsupported(
             "stack-depth",
-            f"calls nest too deep: got {depth} frames with {size} bytes, "
+            f"calls nest too deep: got {need.depth} frames with {need.size} bytes, "
             f"expected at most {MAX_FRAMES} with {MAX_STACK} bytes",
         )
-    return size
+    return need.size
+
+
+class _Stack:
+    """A callback's frame lies below that of the function which names it, as a callee's does; the target of a tail call takes
+    the frame of the function that makes it."""
+
+    def __init__(self, linked: Linked) -> None:
+        self.linked = linked
+        self.bodies = {placed.function: placed for placed in linked.functions}
+        self.frames = {function: _frame(linked.code, placed) for function, placed in self.bodies.items()}
+        self.tailing = {function for function, placed in self.bodies.items() if _makes_tail_calls(linked.code, placed)}
+        self.deepest: dict[Function, _Need] = {}
+        self.behind = _Need()  # of the targets of tail calls, known once they have been visited
+
+    def need(self) -> _Need:
+        if self.tailing:
+            self.check_no_growth()
+            for target in self.linked.targets:
+                self.behind |= self.visit(target)
+            self.deepest.clear()
+        return self.visit(self.linked.functions[0].function)
+
+    def visit(self, function: Function) -> _Need:  # at most MAX_FUNCTIONS deep: the linker refused recursion
+        if function not in self.deepest:
+            below = _Need()
+            for callee in set(self.bodies[function].calls):
+                below |= self.visit(callee)
+            own = _Need(self.frames[function] + below.size, 1 + below.depth)
+            self.deepest[function] = own | self.behind if function in self.tailing else own
+        return self.deepest[function]
+
+    def check_no_growth(self) -> None:
+        """A program that is gone on in must not call a function that goes on in it: each round would add frames."""
+        waiting = [callee for target in self.linked.targets for callee in self.bodies[target].calls]
+        seen: set[Function] = set()
+        while waiting:
+            function = waiting.pop()
+            if function in self.tailing:
+                raise Unsupported(
+                    "stack-depth",
+                    f"function `{function.name:.80}` is called by programs that its own tail call may go on in",
+                    hint="make the tail call in the program itself",
+                )
+            if function not in seen:
+                seen.add(function)
+                waiting += self.bodies[function].calls
+
+
+def _makes_tail_calls(code: bytes, placed: Placed) -> bool:
+    return HELPER_TAIL_CALL in helpers(_body(code, placed))
+
+
+def _body(code: bytes, placed: Placed) -> bytes:
+    start = placed.base * INSN_BYTES
+    return code[start : start + placed.function.size]
 
 
 def _frame(code: bytes, placed: Placed) -> int:
-    start = placed.base * INSN_BYTES
-    body = list(_insns(code[start : start + placed.function.size]))
+    body = list(_insns(_body(code, placed)))
     need = max((_reach(body, at) for at in range(len(body))), default=0)
     if need > MAX_FRAME:
         raise Unsupported(

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from services.verifier import sandbox, worker
+from services.verifier import choice, sandbox, worker
 from services.verifier.analysis import EXECUTABLE, Analyser, AnalyserOptions, Invariant
 from services.verifier.elf import MAX_OBJECT
 from services.verifier.errors import Broken, GaveUp
@@ -84,8 +84,8 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
         watcher.attach_loop(asyncio.get_running_loop())
         asyncio.set_child_watcher(watcher)
     verification = Verification(translate=_translate, analyser=analyser)
-    one = Options(name=chosen.name, section=chosen.section, function=chosen.function)
-    wanted = worker.limited_choices(data, sandbox.Limits()) if chosen.all else [one]
+    one = choice.options_of(chosen, name=chosen.name)
+    wanted = worker.limited_choices(data, one, sandbox.Limits()) if chosen.all else [one]
     return [await verification.verify(data, options) for options in wanted]
 
 
@@ -110,10 +110,8 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("command", choices=["verify"])
     parser.add_argument("file", metavar="FILE", help="object that `clang -target bpf -c` wrote")
     parser.add_argument("--all", action="store_true", help="every program of the object")
-    parser.add_argument("--section", help="section of the program, when the object holds several")
-    parser.add_argument("--function", help="function of the program, likewise")
+    choice.add_words(parser)
     parser.add_argument("--name", help="name of the program in the bundle (default: from its function)")
-    parser.add_argument("--platform", choices=["guest", "linux-xdp"], default="guest")
     parser.add_argument("--termination", choices=["on", "off"], default="on")
     parser.add_argument("--max-seconds", type=_positive, default=5, help="CPU seconds for the analysis")
     parser.add_argument("--max-mebibytes", type=_positive, default=1024, help="memory for the analysis")

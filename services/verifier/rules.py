@@ -23,13 +23,14 @@ RULES: Final[dict[str, str]] = {
     "btf-missing": "maps are described by type information",
     "btf-malformed": "type information and line information are well-formed",
     # its maps (maps.py)
-    "legacy-maps": "maps are defined through BTF in section `.maps`",
+    "legacy-maps": "maps of maps are defined through BTF in section `.maps`",
     "map-definition": "a map definition consists of known members with a type",
-    "map-values": "maps begin empty, and their values are no maps or programs",
+    "map-values": "what a map holds at first is of one kind and known from the object",
     # the choice (frontend.py)
     "section-unknown": "a program's section says a kind that exists here",
     "program-missing": "the object holds a program",
     "program-choice": "exactly one program matches the choice",
+    "tail-choice": "a program that is chosen for a program array exists, as does its entry",
     "core-relocation": "no instruction depends on the kernel that runs it (CO-RE)",
     # its code (linker.py)
     "function-bounds": "functions lie inside their sections and end with whole instructions",
@@ -37,7 +38,7 @@ RULES: Final[dict[str, str]] = {
     "recursion": "no function calls itself, directly or through others",
     "extern-symbol": "everything that the code names is defined in the object",
     "kfunc-call": "no kernel function is called",
-    "function-pointer": "the address of a function is not taken",
+    "function-pointer": "no function is called through its address",
     "relocation-kind": "relocations are of the two kinds that BPF code needs",
     "relocation-target": "addresses are those of maps and of global data",
     "data-relocation": "global data holds no addresses",

@@ -81,7 +81,7 @@ class VerifierService:
         try:
             upload = parse(received.headers)
             data = await self._bytes(upload, received)
-            outcome = await self.verification.verify(data, Options(section=upload.section, function=upload.function))
+            outcome = await self.verification.verify(data, _options(upload))
         except UploadError as error:
             raise ServiceError("400", f"{error.rule}: {error}") from error
         except (Malformed, Retry) as error:
@@ -97,7 +97,7 @@ class VerifierService:
             data = await self._bytes(upload, received)
         except (UploadError, Malformed) as error:
             return await self._refused(push, received, error)
-        options = Options(name=push.program, section=upload.section, function=upload.function)
+        options = _options(upload, name=push.program)
         digest = hashlib.sha256(data).hexdigest()
         key = f"{digest}.{self._cache_key(options)}"
         cached = await self._cached(key)
@@ -154,6 +154,10 @@ class VerifierService:
             await (await self.bus.kv(VERDICTS)).create(found.cache_key, report.encode(found.outcome.report))
         except Conflict:
             logger.debug("another copy verified `%s` first", found.cache_key)
+
+
+def _options(upload: Upload, *, name: str | None = None) -> Options:
+    return Options(name=name, section=upload.section, function=upload.function, kind=upload.kind, tails=upload.tails)
 
 
 def step_span(name: str) -> AbstractContextManager[object]:

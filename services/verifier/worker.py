@@ -71,9 +71,9 @@ def limited(data: bytes, options: frontend.Options, limits: sandbox.Limits) -> f
     return msgspec.msgpack.decode(body, type=frontend.Answer)
 
 
-def limited_choices(data: bytes, limits: sandbox.Limits) -> list[frontend.Options]:
+def limited_choices(data: bytes, options: frontend.Options, limits: sandbox.Limits) -> list[frontend.Options]:
     """List the object's programs in such a child; raises GaveUp."""
-    body = sandbox.run(lambda: msgspec.msgpack.encode(frontend.choices(data)), limits)
+    body = sandbox.run(lambda: msgspec.msgpack.encode(frontend.choices(data, options)), limits)
     return msgspec.msgpack.decode(body, type=list[frontend.Options])
 
 

@@ -24,12 +24,13 @@ except ImportError:
 SLOW_SECONDS = 1.0
 LEARNED = Path(__file__).parents[2] / "build" / "fuzz" / "corpus" / "frontend"
 GOOD = ("pass", "parse", "maps", "globals", "subprograms", "several", "classifier")
+REFERRING = ("tails", "outer", "callback", "kinds_of_maps", "wire_types")
 SMALL_DEFECTS = [name for name in DEFECTS if name != "above-the-size-cap"]
 
 
 def corpus() -> list[bytes]:
     """Good objects, refused ones and broken ones."""
-    return [compiled(name) for name in (*GOOD, *refused_programs())] + [make(name) for name in SMALL_DEFECTS]
+    return [compiled(name) for name in (*GOOD, *REFERRING, *refused_programs())] + [make(name) for name in SMALL_DEFECTS]
 
 
 def mutate(source: random.Random, seeds: list[bytes]) -> bytes:

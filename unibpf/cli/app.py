@@ -12,10 +12,11 @@ import msgspec
 import typer
 
 from unibpf.cli.output import Exit, emit_fields, emit_json, emit_table, fail, progress
+from unibpf.messages import Kind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 guest_app = typer.Typer(no_args_is_help=True, help="Guests: apply, list, show, delete.")
-map_app = typer.Typer(no_args_is_help=True, help="Maps of running guests: dump, get, set, delete.")
+map_app = typer.Typer(no_args_is_help=True, help="Maps of running guests: dump, drain, get, set, delete.")
 bus_app = typer.Typer(no_args_is_help=True, help="The bus: keys, server configuration, streams and buckets.")
 app.add_typer(guest_app, name="guest")
 app.add_typer(map_app, name="map")
@@ -26,15 +27,24 @@ Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]
 GuestName = Annotated[str, typer.Argument(metavar="GUEST")]
 ElementName = Annotated[str, typer.Argument(metavar="ELEMENT", help="A BPF element of its graph.")]
 MapName = Annotated[str, typer.Argument(metavar="MAP")]
-EntriesFile = Annotated[Path | None, typer.Option("--file", exists=True, dir_okay=False, help="JSON, as `dump` prints it.")]
+EntriesFile = Annotated[
+    Path | None, typer.Option("--file", exists=True, dir_okay=False, help="JSON, as `dump` prints it.")
+]
 Engine = Literal["interpreter", "jit"]
+ProgramKind = Annotated[Kind | None, typer.Option(help="What a program of an `xdp` section is (default: filter).")]
+Tails = Annotated[
+    list[str] | None,
+    typer.Option("--tail", metavar="MAP:INDEX=FUNCTION", help="Put it into a program array, as a loader would."),
+]
 DEFAULT_WAIT: Final = 60.0
 
 
 @app.callback()
 def settings(
     state: Annotated[Path | None, typer.Option(help="State directory (default: $UNIBPF_STATE).")] = None,
-    url: Annotated[str | None, typer.Option(help="NATS servers (default: $UNIBPF_NATS_URL, else the local stack's).")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="NATS servers (default: $UNIBPF_NATS_URL, else the local stack's).")
+    ] = None,
 ) -> None:
     """Change the packet-processing code of running guests."""
     if state is not None:
@@ -54,11 +64,15 @@ def up(json: Json = False) -> None:
 @app.command()
 def push(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
-    program: Annotated[str | None, typer.Option(help="Its name (default: the file's, or program*.c's folder's).")] = None,
+    program: Annotated[
+        str | None, typer.Option(help="Its name (default: the file's, or program*.c's folder's).")
+    ] = None,
     audience: Annotated[str, typer.Option(help="Guest class.")] = "edge",
     element: Annotated[str, typer.Option(help="Only this element.")] = "*",
     section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
     function: Annotated[str | None, typer.Option(help="Function, likewise.")] = None,
+    kind: ProgramKind = None,
+    tail: Tails = None,
     identity: Annotated[str, typer.Option(help="Whose key to use.")] = "cli",
     define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow it until the guests run it.")] = False,
@@ -67,7 +81,7 @@ def push(
 ) -> None:
     """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
     from unibpf.cli import push as pushing
-    from unibpf.cli.program_file import default_program_name, load_object
+    from unibpf.cli.program_file import default_program_name, load_object, parsed_tails
     from unibpf.cli.report import print_report
     from unibpf.cli.session import open_bus, run
 
@@ -78,6 +92,8 @@ def push(
         element=element,
         section=section,
         function=function,
+        kind=kind,
+        tails=parsed_tails(tail or []),
     )
 
     async def work() -> pushing.Outcome:
@@ -93,9 +109,7 @@ def push(
     raise SystemExit(int(outcome.exit_code()))
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
-)
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def verify(context: typer.Context) -> None:
     """Verify a program without a bus: 0 safe, 1 unsafe, 2 bad input, 3 unsupported, 4 gave up."""
     from unibpf.cli import verify as verifying
@@ -108,23 +122,37 @@ def run_program(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
     section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
     program: Annotated[str | None, typer.Option("--program", "--function", help="Function, likewise.")] = None,
-    engine: Annotated[Engine, typer.Option(help="The interpreter checks all; jit takes only safe programs.")] = "interpreter",
+    kind: ProgramKind = None,
+    tail: Tails = None,
+    engine: Annotated[
+        Engine, typer.Option(help="The interpreter checks all; jit takes only safe programs.")
+    ] = "interpreter",
     packet: Annotated[list[str] | None, typer.Option(help="HEX; may be given again (default: 64 zero bytes).")] = None,
     pcap: Annotated[Path | None, typer.Option(help="A capture whose packets follow.")] = None,
+    map_entry: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME:KEY=VALUE", help="An entry of a map at first, as for `map set`."),
+    ] = None,
+    maps_from: Annotated[Path | None, typer.Option(help="Entries as JSON, as `--maps --json` prints them.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each packet; the last is shown, ns is the mean.")] = 1,
     maps: Annotated[bool, typer.Option("--maps", help="Also the maps after the last packet.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a packet on stdout.")] = False,
 ) -> None:
     """Run a program on packets here, with the guest's own engines: no bus, no guest."""
+    from unibpf.cli.program_file import parsed_tails
     from unibpf.cli.run import Run, run
 
     wanted = Run(
         file=file,
         section=section,
         function=program,
+        kind=kind,
+        tails=parsed_tails(tail or []),
         engine=engine,
         packets=packet or [],
         capture=pcap,
+        map_words=map_entry or [],
+        maps_from=maps_from,
         repeat=repeat,
         maps=maps,
         json=json,
@@ -211,7 +239,9 @@ def guest_apply(
     if json:
         emit_json(seen)
     elif seen is not None:
-        progress(f"{seen.state}  {seen.guest}  {seen.machine}/{seen.accel}  boot {seen.boot_ms} ms  {seen.reason or ''}")
+        progress(
+            f"{seen.state}  {seen.guest}  {seen.machine}/{seen.accel}  boot {seen.boot_ms} ms  {seen.reason or ''}"
+        )
     raise SystemExit(int(Exit.REFUSED if seen is not None and seen.state != "running" else Exit.OK))
 
 
@@ -275,12 +305,15 @@ def map_dump(
     element: ElementName,
     name: MapName,
     nonzero: Annotated[bool, typer.Option("--nonzero", help="Without the values that are all zeroes.")] = False,
+    received: Annotated[
+        int, typer.Option("--received", min=0, help="Of a ring: the position up to which records may be forgotten.")
+    ] = 0,
     json: Json = False,
 ) -> None:
-    """All entries of a map, values by their fields where their layout is known."""
+    """All entries of a map, values by their fields where their layout is known; the records of a ring."""
     from unibpf.cli import map as maps
 
-    found = maps.run_on(guest, element, name, lambda view: view.dump(nonzero=nonzero))
+    found = maps.run_on(guest, element, name, lambda view: view.dump(nonzero=nonzero, received=received))
     maps.print_dump(found, json=json)
 
 
@@ -301,15 +334,29 @@ def map_get(
     raise SystemExit(int(Exit.OK if found.entries else Exit.REFUSED))
 
 
+@map_app.command("drain")
+def map_drain(guest: GuestName, element: ElementName, name: MapName, json: Json = False) -> None:
+    """The records of a ring buffer; what was printed is taken out of it."""
+    from unibpf.cli import map as maps
+
+    maps.run_on(guest, element, name, lambda view: maps.print_records(view, json=json))
+
+
 @map_app.command("set", context_settings={"ignore_unknown_options": True})
 def map_set(
     guest: GuestName,
     element: ElementName,
     name: MapName,
-    key: Annotated[str | None, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")] = None,
-    value: Annotated[str | None, typer.Argument(metavar="VALUE", help="The same, or JSON by the value's fields.")] = None,
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="The same, or JSON by the value's fields.")
+    ] = None,
     file: EntriesFile = None,
-    mode: Annotated[Literal["any", "create", "replace"], typer.Option(help="Only new entries, or only existing ones.")] = "any",
+    mode: Annotated[
+        Literal["any", "create", "replace"], typer.Option(help="Only new entries, or only existing ones.")
+    ] = "any",
     json: Json = False,
 ) -> None:
     """Set entries while packets flow; in a file, a value of null deletes."""
@@ -406,4 +453,3 @@ def bus_init(
         emit_json(done)
     else:
         emit_fields({line.split(" ", 1)[0] + f" {number}": line for number, line in enumerate(done)})
-

@@ -1,11 +1,13 @@
 """A program file of a command line: an object as it is, or C that is compiled first."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.push import read_object
 from unibpf.compile import CompileError, compile_c
+from unibpf.upload import Tail
 
 _NAME = re.compile(r"[^a-z0-9_-]+")
 
@@ -24,3 +26,11 @@ def load_object(path: Path, defines: list[str]) -> bytes:
         fail(Exit.USAGE, f"`{path}` does not compile:\n{error}")
     except (OSError, ValueError) as error:
         fail(Exit.USAGE, str(error))
+
+
+def parsed_tails(words: Sequence[str]) -> tuple[Tail, ...]:
+    """The values of `--tail`, or the end of the command with a message."""
+    try:
+        return tuple(Tail.parse(word) for word in words)
+    except ValueError as error:
+        fail(Exit.USAGE, f"option `--tail`: {error}")

@@ -15,8 +15,8 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, Follower, Received
 from unibpf.bus.topology import GUESTS_OBSERVED, UPLOADED
 from unibpf.cli.output import Exit, progress
-from unibpf.messages import ElementEvent, GuestObserved, Refused, Report, Signed, Verdict
-from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
+from unibpf.messages import ElementEvent, GuestObserved, Kind, Refused, Report, Signed, Verdict
+from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Tail, Upload
 
 _VERDICT_EXIT = {"unsafe": Exit.REFUSED, "unsupported": Exit.UNSUPPORTED, "gave_up": Exit.GAVE_UP}
 
@@ -31,6 +31,8 @@ class Push:
     element: str = ANY_ELEMENT
     section: str | None = None
     function: str | None = None
+    kind: Kind | None = None
+    tails: tuple[Tail, ...] = ()
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -122,7 +124,15 @@ def targets_of(signed: Signed, guests: Sequence[GuestObserved]) -> set[tuple[str
 
 async def publish(bus: Bus, push: Push) -> str:
     """Publish the object (by reference when it is large); returns the push id."""
-    upload, data = Upload(audience=push.audience, element=push.element, section=push.section, function=push.function), push.data
+    data = push.data
+    upload = Upload(
+        audience=push.audience,
+        element=push.element,
+        section=push.section,
+        function=push.function,
+        kind=push.kind,
+        tails=push.tails,
+    )
     if len(data) > INLINE_BYTES:
         upload, data = msgspec.structs.replace(upload, object=await bus.put_object(data, store=UPLOADED)), b""
     return await bus.publish(subjects.upload(bus.identity.name, push.program), data, headers=upload.headers())
@@ -170,8 +180,10 @@ def say(outcome: Outcome) -> None:
         progress(f"signed     {outcome.signed_ms:.0f} ms  sequence {outcome.signed.sequence}")
     for event in outcome.elements:
         if event.state == "active":
-            progress(f"active     {outcome.active_ms:.0f} ms  {event.guest}/{event.element}, swapped in "
-                     f"{event.swap_ns / 1000:.1f} µs, {event.packets_lost} packets lost")
+            progress(
+                f"active     {outcome.active_ms:.0f} ms  {event.guest}/{event.element}, swapped in "
+                f"{event.swap_ns / 1000:.1f} µs, {event.packets_lost} packets lost"
+            )
         else:
             progress(f"failed     {event.guest}/{event.element}: {event.rule}: {event.reason}")
     if outcome.signed is not None and not outcome.elements:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
@@ -19,9 +19,11 @@ from unibpf.cli import also, junit, sarif
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.report import Verified, catalogue_pages, explain_lines, invariant_lines, print_report, verdict_line
 from unibpf.compile import CompileError, compile_c
+from unibpf.messages import Kind
+from unibpf.upload import Tail
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
-_PASSED_ON: Final = ("section", "platform", "max_seconds", "max_mebibytes")
+_PASSED_ON: Final = ("section", "kind", "platform", "max_seconds", "max_mebibytes")
 
 
 def main(arguments: list[str]) -> int:
@@ -97,6 +99,7 @@ def _options(chosen: argparse.Namespace) -> list[str]:
     found = [(f"--{name.replace('_', '-')}", getattr(chosen, name)) for name in _PASSED_ON]
     found.append(("--function", chosen.program))
     found.append(("--cfg", chosen.cfg))
+    found += [("--tail", tail) for tail in chosen.tail]
     flags = [f"--{name}" for name in ("all", "invariants") if getattr(chosen, name)]
     return [f"{option}={value}" for option, value in found if value is not None] + flags
 
@@ -130,6 +133,15 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--section", help="section of the program, when the object holds several")
     which.add_argument("--program", help="function of the program, likewise")
     which.add_argument("--all", action="store_true", help="every program of the object; the gravest verdict counts")
+    which.add_argument("--kind", choices=get_args(Kind), help="what a program of an `xdp` section is (default: filter)")
+    which.add_argument(
+        "--tail",
+        action="append",
+        default=[],
+        type=_tail,
+        metavar="MAP:INDEX=FUNCTION",
+        help="put it into a program array",
+    )
     how = parser.add_argument_group("how")
     how.add_argument(
         "--platform", choices=["guest", "linux-xdp"], default="guest", help="what runs it (default: guest)"
@@ -154,6 +166,13 @@ def _add_formats(shown: "argparse._ArgumentGroup") -> None:
     shown.add_argument(
         "--cfg", choices=["dot"], help="the control-flow graph, for `dot -Tsvg`; with `--invariants` also those"
     )
+
+
+def _tail(text: str) -> Tail:
+    try:
+        return Tail.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(text: str) -> int:

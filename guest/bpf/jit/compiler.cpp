@@ -187,7 +187,7 @@ Result<NativeCode> write(std::span<const Instruction> code, const ProgramShape& 
     NativeCode native{pages, measure.size(), plan->exits.called_back};
     Emitter write{pages.first(measure.size()), guard != 0};
     Compiler{*plan, write, false}.run();
-    if (write.size() != measure.size()) return Error{"load", "native code changed its size", write.size()};
+    if (write.size() != measure.size() || !write.reached()) return Error{"load", "native code changed its size", write.size()};
     std::memset(pages.data() + measure.size(), 0xcc, pages.size() - measure.size());  // int3, not another program's code
     return native;
 }

@@ -3,11 +3,14 @@
 #include <bit>
 
 #include "services/verifier/native/describe.hpp"
+#include "services/verifier/native/platform.hpp"
 
 namespace unibpf::analyser {
 namespace {
 
 using Outcome = std::optional<Finding>;
+
+constexpr std::int64_t socket_bytes = 80;
 
 struct AccessChecker {
     const View& view;
@@ -26,9 +29,16 @@ struct AccessChecker {
             case Kind::number: return number_as_pointer(span);
             case Kind::context: return view.fault(Rule::context_access, span.what + " needs memory other than the context", span.reg);
             case Kind::packet: return packet(span);
+            case Kind::packet_address: return address(span);
             case Kind::stack: return stack(span);
             case Kind::map_value: return map_value(span);
-            case Kind::map_handle: return view.fault(Rule::pointer_kind, span.what + " through a map handle", span.reg, "use `bpf_map_lookup_elem` to reach the map's values");
+            case Kind::map_key: return map_key(span);
+            case Kind::record: return record(span);
+            case Kind::socket: return socket(span);
+            case Kind::function: return view.fault(Rule::pointer_kind, span.what + " through the address of a function", span.reg);
+            case Kind::map_handle:
+            case Kind::inner_map:
+                return view.fault(Rule::pointer_kind, span.what + " through a map handle", span.reg, "use `bpf_map_lookup_elem` to reach the map's values");
         }
         __builtin_unreachable();
     }
@@ -36,6 +46,12 @@ struct AccessChecker {
     Outcome number_as_pointer(const Span& span) const {
         if (span.pointer.is_constant() && span.pointer.delta == 0) return view.fault(Rule::null_check, span.what + " through " + register_name(span.reg) + ", which is null", span.reg);
         return view.fault(Rule::pointer_kind, span.what + " through " + register_name(span.reg) + ", which is a number and no address", span.reg);
+    }
+
+    Outcome address(const Span& span) const {
+        if ((span.pointer.object & from_before) == 0) return view.fault(Rule::pointer_kind, span.what + " through half of an address", span.reg, "keep the pointer in a 64-bit variable");
+        return view.fault(Rule::pointer_kind, span.what + " through a packet pointer from before a helper moved the packet", span.reg,
+                          "load `data` and `data_end` anew behind the call, and check them again");
     }
 
     Outcome packet(const Span& span) const {
@@ -91,23 +107,68 @@ struct AccessChecker {
     }
 
     // The pointer may point into a value of any map of a set: all of them must allow the access.
-    Outcome map_value(const Span& span) const {
-        for (std::uint64_t maps = span.pointer.object; maps != 0; maps &= maps - 1) {
-            if (auto fault = value_of(span, program.maps[static_cast<std::size_t>(std::countr_zero(maps))])) return fault;
+    template <typename F>
+    Outcome each_map(std::uint64_t maps, F&& check) const {
+        for (; maps != 0; maps &= maps - 1) {
+            if (auto fault = check(program.values_of(static_cast<std::size_t>(std::countr_zero(maps))))) return fault;
         }
         return std::nullopt;
     }
 
-    Outcome value_of(const Span& span, const Map& map) const {
+    bool inside(const Span& span, std::int64_t size) const {
         const auto range = state.range(span.pointer);
-        const auto size = static_cast<std::int64_t>(map.value_bytes);
-        if (range.low < 0 || range.high > size || range.high + span.size > size) {
+        return range.low >= 0 && range.high <= size && range.high + span.size <= size;
+    }
+
+    Finding outside(const Span& span, const std::string& object, std::int64_t size) const {
+        Finding finding = view.fault(Rule::map_bounds, span.what + " may lie outside " + object, span.reg);
+        finding.known[0] += ", which has " + bytes_text(static_cast<std::uint64_t>(size));
+        return finding;
+    }
+
+    Outcome map_value(const Span& span) const {
+        return each_map(span.pointer.object, [&](const Map& map) { return value_of(span, map); });
+    }
+
+    Outcome value_of(const Span& span, const Map& map) const {
+        if (!inside(span, map.value_bytes)) {
             Finding finding = view.fault(Rule::map_bounds, span.what + " may lie outside the value of map `" + map.name + "`", span.reg);
             finding.known[0] += ", the value has " + bytes_text(map.value_bytes);
             return finding;
         }
-        if (span.direction != Direction::read && map.read_only()) return view.fault(Rule::map_readonly, span.what + " changes read-only map `" + map.name + "`", span.reg);
-        return std::nullopt;
+        const bool devices = type_of(map, options.platform).holds == abi::Holds::devices;
+        if (span.direction != Direction::read && (map.read_only() || devices)) {
+            return view.fault(Rule::map_readonly, span.what + " changes " + (devices ? "an entry of device map `" : "read-only map `") + map.name + "`", span.reg);
+        }
+        return map.lock ? beside_lock(span, *map.lock) : std::nullopt;
+    }
+
+    Outcome beside_lock(const Span& span, std::uint32_t lock) const {
+        const auto range = state.range(span.pointer);
+        if (range.high + span.size <= lock || range.low >= std::int64_t{lock} + 4) return std::nullopt;
+        return view.fault(Rule::spin_lock, span.what + " touches the value's `bpf_spin_lock`", span.reg, "leave the lock to `bpf_spin_lock` and `bpf_spin_unlock`");
+    }
+
+    Outcome map_key(const Span& span) const {
+        if (span.direction != Direction::read) return view.fault(Rule::map_readonly, span.what + " changes the key of a map's entry", span.reg);
+        return each_map(span.pointer.object, [&](const Map& map) {
+            return inside(span, map.key_bytes) ? std::nullopt : Outcome{outside(span, "the key of map `" + map.name + "`", map.key_bytes)};
+        });
+    }
+
+    Outcome record(const Span& span) const {
+        const Reference* held = state.reference(static_cast<Site>(span.pointer.object));
+        const std::int64_t size = held == nullptr ? 0 : held->bytes;
+        return inside(span, size) ? std::nullopt : Outcome{outside(span, "the record", size)};
+    }
+
+    // struct bpf_sock (linux/bpf.h): whole fields or aligned parts of them.
+    Outcome socket(const Span& span) const {
+        const auto range = state.range(span.pointer);
+        const bool inside = range.low == range.high && range.low >= 0 && range.low + span.size <= socket_bytes;
+        const bool aligned = (span.size == 1 || span.size == 2 || span.size == 4) && range.low % span.size == 0;
+        if (span.direction == Direction::read && inside && aligned) return std::nullopt;
+        return view.fault(Rule::pointer_kind, span.what + " of a socket is no field of `struct bpf_sock`", span.reg, "read the fields of `struct bpf_sock` by their names");
     }
 };
 
@@ -122,7 +183,9 @@ std::string register_name(Register reg) { return "r" + std::to_string(reg); }
 std::string bytes_text(std::uint64_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes"); }
 
 std::string null_hint(const Value& pointer) {
-    return pointer.kind == Kind::map_value ? "test the result of `bpf_map_lookup_elem`: `if (!value) return ...;`" : "";
+    if (pointer.kind == Kind::record) return "test the result of `bpf_ringbuf_reserve`: `if (!record) return ...;`";
+    if (pointer.kind == Kind::socket) return "test the result of the look-up: `if (!socket) return ...;`";
+    return pointer.kind == Kind::map_value || pointer.kind == Kind::inner_map ? "test the result of `bpf_map_lookup_elem`: `if (!value) return ...;`" : "";
 }
 
 std::optional<Finding> check_access(const View& view, const Span& span) { return AccessChecker{view}(span); }

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "services/verifier/native/assertions.hpp"
 #include "services/verifier/native/finding.hpp"
@@ -32,6 +33,9 @@ struct Span {
 std::optional<Finding> check_access(const View& view, const Span& span);
 // One argument of a helper call.
 std::optional<Finding> check_argument(const View& view, const Argument& argument);
+
+// The maps that a handle may be; none if it is no handle.
+std::vector<const Map*> named_maps(const Program& program, const Value& handle);
 
 std::string register_name(Register reg);
 std::string bytes_text(std::uint64_t bytes);  // "1 byte", "4 bytes"

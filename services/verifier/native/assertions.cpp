@@ -4,7 +4,7 @@ namespace unibpf::analyser {
 namespace {
 
 struct Collector {
-    bool outermost;
+    const Where& where;
     Assertions out{};
 
     void destination(Register reg) { out.add(NotFramePointer{reg}); }
@@ -39,7 +39,6 @@ struct Collector {
     }
     void operator()(const LoadFunction& insn) {
         destination(insn.dst);
-        out.add(Supported{false});
     }
     void operator()(const Load& insn) {
         out.add(Initialised{insn.base});
@@ -72,25 +71,34 @@ struct Collector {
     }
     void operator()(const CallHelper& insn) {
         out.add(Callable{insn.number});
-        const abi::HelperRow* row = abi::find_helper(insn.number);
+        const abi::HelperRow* row = where.tables.find_helper(insn.number);
         if (row == nullptr) return;
+        if (!row->has(abi::unlocks)) out.add(Unlocked{"a call"});
         for (std::uint8_t i = 0; i < row->arguments.size(); ++i) {
-            if (row->arguments[i] != abi::Argument::none) out.add(Argument{insn.number, i});
+            if (row->arguments[i] != abi::Argument::none) out.add(Argument{row, i});
+            if (row->arguments[i] == abi::Argument::function) out.add(CallsBack{static_cast<Register>(i + 1), where.callee});
         }
+        if (row->returns == abi::Return::record_or_null || row->returns == abi::Return::socket_or_null) out.add(FreeSite{where.site});
+        if (!row->has(abi::tail_calls)) return;
+        out.add(OutsideCallback{!where.in_callback});
+        out.add(NothingHeld{"the program may go on in another function"});
     }
-    void operator()(const CallLocal&) {}
+    void operator()(const CallLocal&) { out.add(Unlocked{"a call"}); }
     void operator()(const Exit&) {
-        if (!outermost) return;
+        if (where.role == Role::subprogram) return;
         out.add(Initialised{0});
-        out.add(ReturnsNumber{});
+        out.add(ReturnsNumber{where.role});
+        if (where.role != Role::entry) return;
+        out.add(Unlocked{"the exit"});
+        out.add(NothingHeld{"the program ends here"});
     }
     void operator()(const SecondSlot&) {}
 };
 
 }  // namespace
 
-Assertions required(const Insn& insn, bool outermost) {
-    Collector collector{outermost};
+Assertions required(const Insn& insn, const Where& where) {
+    Collector collector{where};
     std::visit(collector, insn);
     return collector.out;
 }

@@ -7,7 +7,9 @@
 #include <variant>
 
 #include "guest/bpf/abi.hpp"
+#include "services/verifier/native/cfg.hpp"
 #include "services/verifier/native/program.hpp"
+#include "services/verifier/native/value.hpp"
 
 namespace unibpf::analyser {
 
@@ -30,16 +32,24 @@ struct Storable { Register base; std::uint8_t bytes; Register src; };
 // Platform and kind offer the helper.
 struct Callable { std::uint32_t helper; };
 // Argument `position` (0 is r1) of a helper call is what its row asks for.
-struct Argument { std::uint32_t helper; std::uint8_t position; };
+struct Argument { const abi::HelperRow* row; std::uint8_t position; };
+// The function argument is the one that the graph has at this call.
+struct CallsBack { Register reg; std::uint32_t target; };
+// What an earlier call at this site gave was given back.
+struct FreeSite { Site site; };
+// Nothing that must be given back is held.
+struct NothingHeld { const char* where; };
+// No lock is held.
+struct Unlocked { const char* where; };
+// The call may be made where it stands: not from inside a callback.
+struct OutsideCallback { bool is_outside; };
 // The 64-bit load names a map, or an offset into the only value of one.
 struct NamesMap { std::uint32_t map; bool is_value; std::uint32_t offset; };
-// The instruction is one that the analyser understands.
-struct Supported { bool is_supported; };
-// The program's result.
-struct ReturnsNumber {};
+// The function's result is a number.
+struct ReturnsNumber { Role role; };
 
-using Assertion = std::variant<Initialised, HoldsNumber, NotFramePointer, Computable, Comparable, Accessible, Storable, Callable, Argument, NamesMap,
-                               Supported, ReturnsNumber>;
+using Assertion = std::variant<Initialised, HoldsNumber, NotFramePointer, Computable, Comparable, Accessible, Storable, Callable, Argument, CallsBack,
+                               FreeSite, NothingHeld, Unlocked, OutsideCallback, NamesMap, ReturnsNumber>;
 
 class Assertions {
   public:
@@ -48,11 +58,18 @@ class Assertions {
     const Assertion* end() const { return items_.data() + count_; }
 
   private:
-    std::array<Assertion, 8> items_{};
+    std::array<Assertion, 12> items_{};
     std::size_t count_ = 0;
 };
 
-// `outermost`: the function is the entry program, whose exit ends the run.
-Assertions required(const Insn& insn, bool outermost);
+// Where an instruction stands.
+struct Where {
+    Role role;            // of its function
+    bool in_callback;     // its function or one that calls it is a callback
+    Site site;
+    std::uint32_t callee; // of a call that calls back: the function that the graph has there
+    const abi::Tables& tables;
+};
+Assertions required(const Insn& insn, const Where& where);
 
 }  // namespace unibpf::analyser

@@ -2,15 +2,38 @@
 #include <memory>
 
 #include "guest/bpf/decode.hpp"
-#include "services/verifier/native/program.hpp"
+#include "services/verifier/native/platform.hpp"
 
 namespace unibpf::analyser {
 namespace {
 
-Map map_of(const BundleMap& in) {
+Map map_of(const BundleMap& in, const abi::Tables& tables) {
     Map map{std::string{in.name}, in.type, in.key_size, in.value_size, in.max_entries, in.flags, {}};
     if (in.has_data) map.initial.assign(in.data.begin(), in.data.end());
+    if (in.has_lock) map.lock = in.lock;
+    if (in.has_inner) {
+        const InnerMap& inner = in.inner;
+        map.inner = std::make_shared<const Map>(Map{map.name, inner.type, inner.key_size, inner.value_size, inner.max_entries, inner.flags, {}});
+    }
+    if (tables.find_map_type(in.type)->holds == abi::Holds::programs) {
+        const auto read = each_entry(in, [&](const InitialEntry& entry) -> Status {
+            map.programs.push_back(entry.target);
+            return done();
+        });
+        (void)read;  // checked when it was decoded
+    }
     return map;
+}
+
+// Entries of program arrays name instructions; the guest's validation comes later and for guests only.
+std::optional<Malformed> check_entries(const Program& program) {
+    for (const Map& map : program.maps) {
+        for (const std::uint32_t target : map.programs) {
+            if (target < program.insns.size() && !std::holds_alternative<SecondSlot>(program.insns[target])) continue;
+            return Malformed{"map `" + map.name + "` names a function that begins at no instruction", target, true};
+        }
+    }
+    return std::nullopt;
 }
 
 Malformed malformed(const Error& error) {
@@ -27,19 +50,21 @@ std::optional<Malformed> loader_objects(std::span<const std::uint8_t> bytes) {
     return std::nullopt;
 }
 
-std::variant<Program, Malformed> read_bundle(std::span<const std::uint8_t> bytes) {
+std::variant<Program, Malformed> read_bundle(std::span<const std::uint8_t> bytes, Platform platform) {
     const auto view = std::make_unique<BundleView>();
-    if (const Status status = decode_bundle(bytes, *view); !status) {
+    const abi::Tables& tables = tables_of(platform);
+    if (const Status status = decode_bundle(bytes, *view, tables); !status) {
         return malformed(status.error());
     }
     Program program;
     program.name = view->name;
     program.kind = view->kind;
     program.outputs = view->outputs;
-    for (std::size_t i = 0; i < view->map_count; ++i) program.maps.push_back(map_of(view->maps[i]));
+    for (std::size_t i = 0; i < view->map_count; ++i) program.maps.push_back(map_of(view->maps[i], tables));
     std::vector<Instruction> slots(view->size());
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i] = view->instruction(i);
     if (auto fault = decode(slots, program.insns)) return Malformed{fault->message, fault->instruction, true};
+    if (auto fault = check_entries(program)) return *std::move(fault);
     return program;
 }
 

@@ -1,6 +1,7 @@
 #include "services/verifier/native/checker.hpp"
 
 #include "services/verifier/native/access.hpp"
+#include "services/verifier/native/platform.hpp"
 
 namespace unibpf::analyser {
 namespace {
@@ -55,23 +56,26 @@ struct Checker {
         return arithmetic(insn, left, right, culprit);
     }
 
-    // 32-bit moves would cut an address in two, but for those of the guest's packet memory.
+    // 32-bit moves cut an address in two: of packets, the halves are good for distances.
     Outcome move(const Compute& insn, const Value& value) const {
-        if (insn.width == 64 || value.is_number() || state.is_short_address(value, options.platform)) return std::nullopt;
+        if (insn.width == 64 || value.is_number() || (value.is_packet_address() && !value.may_be_null())) return std::nullopt;
         return fault(Rule::pointer_arithmetic, "32-bit move of an address", insn.src.reg, "keep the pointer in a 64-bit variable");
     }
 
     Outcome arithmetic(const Compute& insn, const Value& left, const Value& right, Register culprit) const {
         const bool moves = (insn.op == Alu::add && (left.is_number() || right.is_number())) || (insn.op == Alu::sub && right.is_number());
         if (insn.op == Alu::sub && left.is_pointer() && right.is_pointer()) {
-            const bool same = left.kind == right.kind && left.object == right.object;
-            if (same && (left.kind == Kind::packet || left.kind == Kind::stack)) return std::nullopt;
+            if (left.kind == Kind::stack && right.kind == Kind::stack && left.object == right.object) return std::nullopt;
+            const std::uint64_t forms = left.object | right.object;
+            const bool same_packet = left.is_packet_address() && right.is_packet_address() && ((left.object ^ right.object) & from_before) == 0;
+            if (same_packet && (insn.width == 32 || (forms & low_half) == 0)) return std::nullopt;
             return fault(Rule::pointer_arithmetic, "difference of addresses that do not point into the same object", culprit);
         }
         if (!moves) return fault(Rule::pointer_arithmetic, "operation on an address other than adding or subtracting a number", culprit);
         const Value& pointer = left.is_number() ? right : left;
         const Value& number = left.is_number() ? left : right;
-        if (pointer.kind == Kind::map_handle) return fault(Rule::pointer_arithmetic, "arithmetic on a map handle", culprit);
+        if (pointer.kind == Kind::map_handle || pointer.kind == Kind::inner_map) return fault(Rule::pointer_arithmetic, "arithmetic on a map handle", culprit);
+        if (pointer.kind == Kind::function || pointer.kind == Kind::socket) return fault(Rule::pointer_arithmetic, "arithmetic on the address of a function or socket", culprit);
         if (pointer.kind == Kind::context && !number.is_constant()) return fault(Rule::pointer_arithmetic, "context pointer moved by a number that is not constant", culprit);
         return std::nullopt;
     }
@@ -89,7 +93,8 @@ struct Checker {
         const bool equality = insn.condition == Condition::eq || insn.condition == Condition::ne;
         const Value& pointer = left.is_number() ? right : left;
         const bool whole = insn.width == 64 || state.is_short_address(pointer, options.platform);
-        if (number.is_constant() && number.delta == 0 && equality && whole) return std::nullopt;
+        const bool is_half = pointer.kind == Kind::packet_address && (pointer.object & low_half) != 0;  // which may be 0
+        if (number.is_null() && equality && whole && !is_half) return std::nullopt;
         const Register culprit = left.is_number() ? insn.right.reg : insn.left;
         return fault(Rule::pointer_leak, "comparison of an address with a number", culprit, "compare pointers only with null or with pointers into the same object");
     }
@@ -134,7 +139,7 @@ struct Checker {
     }
 
     Outcome operator()(const Callable& a) const {
-        const abi::HelperRow* row = abi::find_helper(a.helper);
+        const abi::HelperRow* row = tables_of(options.platform).find_helper(a.helper);
         if (row == nullptr) return Finding{Rule::helper_unknown, "helper " + std::to_string(a.helper) + " is not offered by the platform"};
         if (options.platform == Platform::guest && (row->kinds & abi::only(program.kind)) == 0) {
             return Finding{Rule::helper_kind, "`" + std::string{row->name} + "` may not be called by a " + std::string{abi::describe(program.kind).name}};
@@ -144,24 +149,57 @@ struct Checker {
 
     Outcome operator()(const Argument& a) const { return check_argument(view, a); }
 
+    Outcome operator()(const CallsBack& a) const {
+        const Value& function = state.registers[a.reg];
+        if (function.kind == Kind::function && !function.may_be_null() && function.object == a.target) return std::nullopt;
+        return fault(Rule::helper_argument, "which function is called back is not known here", a.reg, "name the function in the call itself");
+    }
+
+    Outcome operator()(const FreeSite& a) const {
+        const Reference* held = state.reference(a.site);
+        if (held == nullptr) return std::nullopt;
+        return leak(*held, "the call may be reached again before what it gave was given back");
+    }
+
+    Outcome operator()(const NothingHeld& a) const {
+        if (state.references.empty()) return std::nullopt;
+        return leak(state.references.front(), std::string{a.where} + " on a path");
+    }
+
+    Finding leak(const Reference& held, const std::string& where) const {
+        const bool record = held.kind == Kind::record;
+        const std::string what = record ? "a reserved record is neither submitted nor discarded: " : "a socket is not released: ";
+        return {Rule::reference_leak, what + where, {(record ? "reserved by instruction " : "found by instruction ") + std::to_string(held.instruction)},
+                record ? "" : "call `bpf_sk_release` on this path"};
+    }
+
+    Outcome operator()(const Unlocked& a) const {
+        if (state.lock.held == Lock::Held::no) return std::nullopt;
+        const bool some = state.lock.held == Lock::Held::some;
+        return Finding{Rule::spin_lock, std::string{a.where} + " while a `bpf_spin_lock` " + (some ? "may be held" : "is held")};
+    }
+
+    Outcome operator()(const OutsideCallback& a) const {
+        if (a.is_outside) return std::nullopt;
+        return Finding{Rule::helper_argument, "`bpf_tail_call` inside a callback", {}, "return from the callback first"};
+    }
+
     Outcome operator()(const NamesMap& a) const {
         if (a.map >= program.maps.size()) return Finding{Rule::malformed, "64-bit load names a map that the bundle does not have"};
         const Map& map = program.maps[a.map];
-        const abi::MapTypeRow* type = abi::find_map_type(map.type);
+        const abi::MapTypeRow* type = tables_of(options.platform).find_map_type(map.type);
         const bool one_value = type != nullptr && type->array_like() && map.max_entries == 1;
         if (a.is_value && !one_value) return Finding{Rule::malformed, "address into map `" + map.name + "`, which is no array of one entry"};
         if (a.is_value && a.offset >= map.value_bytes) return Finding{Rule::map_bounds, "address behind the end of map `" + program.maps[a.map].name + "`"};
         return std::nullopt;
     }
 
-    Outcome operator()(const Supported& a) const {
-        if (a.is_supported) return std::nullopt;
-        return Finding{Rule::unsupported, "addresses of functions are not supported"};
-    }
-
-    Outcome operator()(const ReturnsNumber&) const {
-        if (state.registers[0].is_number()) return std::nullopt;
-        return fault(Rule::return_value, "the program returns an address", 0);
+    Outcome operator()(const ReturnsNumber& a) const {
+        const bool is_entry = a.role == Role::entry;
+        if (!state.registers[0].is_number()) return fault(Rule::return_value, is_entry ? "the program returns an address" : "the callback returns an address", 0);
+        const auto range = state.range(state.registers[0]);
+        if (is_entry || options.platform == Platform::guest || (range.low >= 0 && range.high <= 1)) return std::nullopt;
+        return fault(Rule::return_value, "the callback returns something else than 0 or 1", 0, "return 0 to go on and 1 to stop");
     }
 };
 

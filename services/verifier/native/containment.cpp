@@ -17,7 +17,7 @@ class Containment {
             known_[symbol] = true;
             if (!a_.symbols[symbol].scalar.leq(b_.symbols[symbol].scalar)) return false;
         }
-        return registers() && saved() && frames() && counters() && differences();
+        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && differences();
     }
 
   private:
@@ -32,14 +32,23 @@ class Containment {
     bool value(const Value& inner, const Value& outer) {
         if (outer.kind == Kind::uninitialised) return true;
         if (outer.kind == Kind::mixed) return inner.kind != Kind::uninitialised;
-        if (outer.may_be_null() && inner.is_constant() && inner.delta == 0) {
-            return outer.symbol == zero_symbol && witness(no_symbol - 1, outer.nullable);
+        if (outer.may_be_null() && inner.is_null()) {
+            return outer.symbol == zero_symbol && witness(null_here, outer.nullable);
         }
-        const bool same_object = outer.kind == Kind::map_value ? (inner.object & ~outer.object) == 0 : inner.object == outer.object;
+        const bool same_object = outer.is_set() ? (inner.object & ~outer.object) == 0 : inner.object == outer.object;
+        const bool whole_in_half = outer.kind == Kind::packet_address && inner.kind == outer.kind && inner.object + low_half == outer.object;
+        if (whole_in_half) return term(inner, outer) && nullable(inner.nullable, outer.nullable);
         if (inner.kind != outer.kind || !same_object || !term(inner, outer)) return false;
-        if (inner.may_be_null() && !outer.may_be_null()) return false;
-        return !outer.may_be_null() || witness(inner.may_be_null() ? inner.nullable : no_symbol - 2, outer.nullable);
+        if (outer.identity != no_site && inner.identity != outer.identity) return false;
+        return nullable(inner.nullable, outer.nullable);
     }
+
+    bool nullable(Symbol inner, Symbol outer) {
+        if (outer == no_symbol) return inner == no_symbol;
+        return witness(inner == no_symbol ? not_null_here : inner, outer);
+    }
+
+    static constexpr Symbol null_here = no_symbol - 1, not_null_here = no_symbol - 2;
 
     bool witness(Symbol inner, Symbol outer) {
         if (witness_[outer] == no_symbol) witness_[outer] = inner;
@@ -71,6 +80,26 @@ class Containment {
         }
         return true;
     }
+    bool callbacks() {
+        for (std::size_t i = 0; i < b_.callbacks.size(); ++i) {
+            const Callback &inner = a_.callbacks[i], &outer = b_.callbacks[i];
+            if (outer.is_exact && !inner.is_exact) return false;
+            if (!value(inner.limit, outer.limit) || !value(inner.context, outer.context) || !value(inner.map, outer.map)) return false;
+        }
+        return true;
+    }
+    bool references() {
+        for (const Reference& inner : a_.references) {
+            if (b_.reference(inner.site) == nullptr) return false;
+        }
+        for (const Reference& outer : b_.references) {
+            const Reference* inner = a_.reference(outer.site);
+            if (inner != nullptr && inner->bytes < outer.bytes) return false;
+            if (inner == nullptr ? outer.nullable == no_symbol || !witness(null_here, outer.nullable) : !nullable(inner->nullable, outer.nullable)) return false;
+        }
+        return true;
+    }
+    bool lock() const { return b_.lock.held == Lock::Held::some || a_.lock == b_.lock; }
     bool counters() {
         for (std::size_t i = 0; i < b_.counters.size(); ++i) {
             if (!term(a_.counters[i].up, b_.counters[i].up) || !term(a_.counters[i].down, b_.counters[i].down)) return false;

@@ -45,6 +45,11 @@ std::string names_of_maps(const Program& program, std::uint64_t maps) {
     return out;
 }
 
+std::int64_t record_bytes(const State& state, const Value& value) {
+    const Reference* held = state.reference(static_cast<Site>(value.object));
+    return held == nullptr ? 0 : held->bytes;
+}
+
 std::string null_note(const Value& value) { return value.may_be_null() ? ", or null" : ""; }
 
 }  // namespace
@@ -56,9 +61,17 @@ std::string describe(const State& state, const Program& program, const Value& va
         case Kind::number: return describe_number(state, value);
         case Kind::context: return "context" + offset(state, value);
         case Kind::packet: return describe_packet_pointer(state, value) + null_note(value);
+        case Kind::packet_address:
+            return std::string{(value.object & low_half) != 0 ? "half of the address of " : ""} + describe_packet_pointer(state, value) +
+                   ((value.object & from_before) != 0 ? ", from before it moved" : "") + null_note(value);
         case Kind::stack: return "stack" + offset(state, value);
         case Kind::map_value: return "value of map " + names_of_maps(program, value.object) + offset(state, value) + null_note(value);
-        case Kind::map_handle: return "map `" + program.maps[value.object].name + "`";
+        case Kind::map_key: return "key of map " + names_of_maps(program, value.object) + offset(state, value) + null_note(value);
+        case Kind::map_handle: return "map " + names_of_maps(program, value.object) + null_note(value);
+        case Kind::inner_map: return "a map inside " + names_of_maps(program, value.object) + null_note(value);
+        case Kind::record: return "record of " + std::to_string(record_bytes(state, value)) + " bytes" + offset(state, value) + null_note(value);
+        case Kind::socket: return "socket" + offset(state, value) + null_note(value);
+        case Kind::function: return "function at instruction " + std::to_string(value.object) + null_note(value);
     }
     __builtin_unreachable();
 }

@@ -8,6 +8,8 @@
 
 #include "services/verifier/native/checker.hpp"
 #include "services/verifier/native/partition.hpp"
+#include "services/verifier/native/platform.hpp"
+#include "services/verifier/native/stack_need.hpp"
 #include "services/verifier/native/termination.hpp"
 #include "services/verifier/native/transformer.hpp"
 
@@ -26,14 +28,18 @@ constexpr std::size_t most_roots = 16;  // of a slice
 class Engine {
   public:
     Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts, Invariants* record)
-        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, disjuncts_{disjuncts}, record_{record}, pending_(cfg.blocks.size()) {}
+        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, disjuncts_{disjuncts}, record_{record}, pending_(cfg.blocks.size()), frame_bytes_(cfg.copies.size()) {}
 
     Analysis run() {
-        State entry = State::entry(options_.platform);
-        enter_loops(entry, 0, 0);
-        arrive(0, std::move(entry));
+        for (const BlockId block : cfg_.entries) {
+            State entry = State::entry(options_.platform);
+            enter_loops(entry, block, 0);
+            arrive(block, std::move(entry));
+        }
         for (const Component& component : wto_.components) visit(component, true);
-        for (const std::uint32_t depth : frame_bytes_) result_.stack_bytes += depth;
+        StackNeed need = stack_need(cfg_, frame_bytes_, options_.platform);
+        result_.stack_bytes = need.bytes;
+        if (need.finding) add_finding(std::move(*need.finding));
         return std::move(result_);
     }
 
@@ -212,6 +218,7 @@ class Engine {
 
     void check_bound(const Component& loop, const State& invariant) {
         const BlockId head = loop.head;
+        if (cfg_.blocks[head].asks) return note_bound(head, most_callbacks_of(head, invariant));
         const LoopCounter* counter = nullptr;
         for (const LoopCounter& candidate : invariant.counters) {
             if (candidate.head == head) counter = &candidate;
@@ -238,6 +245,11 @@ class Engine {
         for (const Component& inner : component.body) add_exits(inner, head, roots);
     }
 
+    std::optional<std::uint64_t> most_callbacks_of(BlockId head, const State& invariant) const {
+        const std::uint64_t limit = invariant.scalar(invariant.callbacks.back().limit).u64.high;
+        return helper_at(cfg_.blocks[head].first).helper == abi::Helper::loop ? std::min<std::uint64_t>(limit, most_callbacks) : limit;
+    }
+
     void note_bound(BlockId head, std::optional<std::uint64_t> bound) {
         const auto [place, is_new] = result_.loop_bounds.try_emplace(head, bound);
         if (is_new || !place->second) return;
@@ -249,15 +261,17 @@ class Engine {
     void run_block(BlockId id, State& state, bool checking) {
         const Block& block = cfg_.blocks[id];
         tick(block.last - block.first + 1);
+        if (block.asks) return ask(id, block, state);
         bool last_held = true;
         for (std::uint32_t at = block.first; at <= block.last; ++at) {
             const Insn& insn = program_.insns[at];
             if (checking && record_ != nullptr) record_->include(at, state);
             last_held = holds(state, insn, {id, at}, checking);
+            const Setting setting{program_, options_, block.site + (at - block.first), at};
             if (last_held) {
-                if (checking) measure_stack(state, insn);
-                apply(state, insn, program_, options_);
-            } else if (checking || !apply_assumed(state, insn, options_)) {
+                if (checking) measure_stack(state, insn, block);
+                apply(state, insn, setting);
+            } else if (checking || !apply_assumed(state, insn, setting)) {
                 return;
             }
         }
@@ -267,7 +281,10 @@ class Engine {
     struct Place { BlockId block; std::uint32_t instruction; };
 
     bool holds(const State& state, const Insn& insn, Place place, bool checking) {
-        for (const Assertion& assertion : required(insn, cfg_.blocks[place.block].depth == 0)) {
+        const Block& block = cfg_.blocks[place.block];
+        const Copy& copy = cfg_.copies[block.copy];
+        const Where where{copy.role, copy.in_callback, block.site + (place.instruction - block.first), block.callee, tables_};
+        for (const Assertion& assertion : required(insn, where)) {
             auto finding = check(state, assertion, program_, options_);
             if (!finding) continue;
             finding->instruction = place.instruction;
@@ -279,6 +296,23 @@ class Engine {
         return true;
     }
 
+    // "Once more?": see cfg.hpp.
+    void ask(BlockId id, const Block& block, State& state) {
+        State done = state;
+        if (leave_callbacks(done, counter_of(done, id), false)) deliver(id, block.taken, std::move(done));
+        if (block.next == no_block || !enter_callback(state, helper_at(block.first), counter_of(state, id))) return;
+        deliver(id, block.next, std::move(state));
+    }
+
+    static const LoopCounter* counter_of(const State& state, BlockId head) {
+        for (const LoopCounter& counter : state.counters) {
+            if (counter.head == head) return &counter;
+        }
+        return nullptr;
+    }
+
+    const abi::HelperRow& helper_at(std::uint32_t at) const { return *tables_.find_helper(std::get<CallHelper>(program_.insns[at]).number); }
+
     void leave_block(BlockId id, const Block& block, State& state, bool last_held) {
         const Insn& insn = program_.insns[block.last];
         if (const auto* branch = std::get_if<Branch>(&insn); branch != nullptr) {
@@ -287,10 +321,33 @@ class Engine {
             if (!last_held || follow(state, *branch, false, options_)) deliver(id, block.next, std::move(state));
             return;
         }
+        if (std::holds_alternative<CallHelper>(insn) && block.taken != no_block) return leave_by_tail_call(id, block, state);
         if (block.next == no_block) return;
         if (std::holds_alternative<CallLocal>(insn)) enter_call(state);
         if (std::holds_alternative<Exit>(insn)) leave_call(state);
+        if (std::holds_alternative<Exit>(insn) && block.taken != no_block) return leave_callback(id, block, state);
         deliver(id, block.next, std::move(state));
+    }
+
+    // From a subprogram: the function that goes on instead returns to the subprogram's caller.
+    void leave_by_tail_call(BlockId id, const Block& block, State& state) {
+        State caller = state;
+        leave_call(caller);
+        caller.forget_packet(options_.platform);
+        caller.registers[0] = caller.number(Scalar::top());
+        deliver(id, block.taken, std::move(caller));
+        deliver(id, block.next, std::move(state));
+    }
+
+    // 0 asks for more, anything else is enough.
+    void leave_callback(BlockId id, const Block& block, State& state) {
+        const Value answer = state.registers[0];
+        State enough = state;
+        const BlockId question = block.next;
+        const bool may_be_enough = !answer.is_number() || enough.assume(Condition::ne, 64, true, answer, Value::constant(0));
+        if (may_be_enough && leave_callbacks(enough, counter_of(enough, question), true)) deliver(id, block.taken, std::move(enough));
+        if (answer.is_number() && !state.assume(Condition::eq, 64, true, answer, Value::constant(0))) return;
+        deliver(id, question, std::move(state));
     }
 
     // Along an edge: counters of loops that are left go, those of loops that are entered start, a way back to a head counts.
@@ -346,19 +403,22 @@ class Engine {
         if (result_.findings.size() < options_.max_findings) result_.findings.push_back(std::move(finding));
     }
 
-    void measure_stack(const State& state, const Insn& insn) {
-        if (const auto* load = std::get_if<Load>(&insn)) measure(state, load->base, load->offset);
-        if (const auto* store = std::get_if<Store>(&insn)) measure(state, store->base, store->offset);
-        if (const auto* update = std::get_if<AtomicUpdate>(&insn)) measure(state, update->base, update->offset);
+    void measure_stack(const State& state, const Insn& insn, const Block& block) {
+        if (const auto* load = std::get_if<Load>(&insn)) measure(state, load->base, load->offset, block);
+        if (const auto* store = std::get_if<Store>(&insn)) measure(state, store->base, store->offset, block);
+        if (const auto* update = std::get_if<AtomicUpdate>(&insn)) measure(state, update->base, update->offset, block);
         if (std::holds_alternative<CallHelper>(insn)) {
-            for (Register reg = 1; reg <= 5; ++reg) measure(state, reg, 0);
+            for (Register reg = 1; reg <= 5; ++reg) measure(state, reg, 0, block);
         }
     }
-    void measure(const State& state, Register reg, std::int16_t offset) {
+    void measure(const State& state, Register reg, std::int16_t offset, const Block& block) {
         const Value& base = state.registers[reg];
         if (base.kind != Kind::stack) return;
         const auto depth = -state.range(base.moved(offset)).low;
-        if (depth > 0 && depth <= Frame::size) frame_bytes_[base.object] = std::max(frame_bytes_[base.object], static_cast<std::uint32_t>(depth + 7) / 8 * 8);
+        if (depth <= 0 || depth > static_cast<std::int64_t>(Frame::size)) return;
+        std::uint32_t copy = block.copy;
+        for (unsigned frame = block.depth; frame > base.object; --frame) copy = cfg_.copies[copy].caller;
+        frame_bytes_[copy] = std::max(frame_bytes_[copy], static_cast<std::uint32_t>(depth + 7) / 8 * 8);
     }
 
     void tick(std::uint64_t instructions) {
@@ -370,6 +430,7 @@ class Engine {
 
     const Program& program_;
     const Options& options_;
+    const abi::Tables& tables_ = tables_of(options_.platform);
     const Cfg& cfg_;
     const Wto& wto_;
     const unsigned disjuncts_;
@@ -377,7 +438,7 @@ class Engine {
     std::vector<States> pending_;
     std::vector<Active> active_;   // parallel to the loops around the block that runs
     std::vector<Held> held_;       // exits of loops that are being unrolled
-    std::array<std::uint32_t, abi::max_frames> frame_bytes_{};
+    std::vector<std::uint32_t> frame_bytes_;  // by copy
     std::uint64_t work_ = 0, ticks_ = 0;
     Analysis result_;
 };

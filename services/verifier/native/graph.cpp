@@ -25,12 +25,16 @@ class Drawing {
   public:
     Drawing(const Program& program, const Cfg& cfg, const Wto& wto, const Analysis& analysis, const Invariants* invariants)
         : program_{program}, cfg_{cfg}, wto_{wto}, analysis_{analysis}, invariants_{invariants}, called_(cfg.copies.size()) {
-        for (std::uint32_t copy = 1; copy < cfg.copies.size(); ++copy) called_[cfg.copies[copy].caller].push_back(copy);
+        for (std::uint32_t copy = 0; copy < cfg.copies.size(); ++copy) {
+            if (cfg.copies[copy].role != Role::entry) called_[cfg.copies[copy].caller].push_back(copy);
+        }
     }
 
     std::string run() {
         out_ = "digraph \"" + escaped(program_.name) + "\" {\n  node [shape=box fontname=monospace]\n  edge [fontname=monospace]\n";
-        draw_copy(0);
+        for (std::uint32_t copy = 0; copy < cfg_.copies.size(); ++copy) {
+            if (cfg_.copies[copy].role == Role::entry) draw_copy(copy);
+        }
         const auto drawn = static_cast<BlockId>(std::min(cfg_.blocks.size(), most_drawn_blocks));
         for (BlockId id = 0; id < drawn; ++id) draw_edges(id, drawn);
         if (drawn < cfg_.blocks.size()) out_ += "  cut [shape=note label=\"" + std::to_string(cfg_.blocks.size() - drawn) + " more blocks\"]\n";
@@ -54,6 +58,10 @@ class Drawing {
         std::string label;
         const auto loop = analysis_.loop_bounds.find(id);
         if (is_head(id)) label += line("loop" + (loop == analysis_.loop_bounds.end() ? "" : loop->second ? ", at most " + std::to_string(*loop->second) + " rounds" : ", no bound found"));
+        if (block.asks) {
+            out_ += "  " + name_of(id) + " [label=\"" + label + line("once more?") + "\"" + (is_head(id) ? " peripheries=2" : "") + "]\n";
+            return;
+        }
         if (invariants_ != nullptr) label += known_at(block.first);
         for (std::uint32_t at = block.first; at <= block.last; ++at) {
             if (std::holds_alternative<SecondSlot>(program_.insns[at])) continue;
@@ -81,9 +89,13 @@ class Drawing {
         const Block& block = cfg_.blocks[id];
         const Insn& last = program_.insns[block.last];
         const bool branches = std::holds_alternative<Branch>(last);
+        if (block.asks) {
+            draw_edge(id, block.next, "call", drawn);
+            return draw_edge(id, block.taken, "done", drawn);
+        }
         const char* next = branches ? "next" : std::holds_alternative<CallLocal>(last) ? "call" : std::holds_alternative<Exit>(last) ? "return" : "";
         draw_edge(id, block.next, next, drawn);
-        if (branches) draw_edge(id, block.taken, "taken", drawn);
+        draw_edge(id, block.taken, branches ? "taken" : "return", drawn);
     }
 
     void draw_edge(BlockId from, BlockId to, const char* label, BlockId drawn) {

@@ -15,9 +15,15 @@ const char* name_of(Kind kind) {
         case Kind::number: return "number";
         case Kind::context: return "context";
         case Kind::packet: return "packet";
+        case Kind::packet_address: return "packet address";
         case Kind::stack: return "stack";
         case Kind::map_value: return "map value";
-        case Kind::map_handle: return "map";
+        case Kind::map_key: return "map key";
+        case Kind::map_handle:
+        case Kind::inner_map: return "map";
+        case Kind::record: return "record";
+        case Kind::socket: return "socket";
+        case Kind::function: return "function";
     }
     __builtin_unreachable();
 }
@@ -42,7 +48,7 @@ void Invariants::include(std::uint32_t instruction, const State& state) {
 
 std::string describe(const Claim& claim) {
     const std::string name = claim.reached ? name_of(claim.kind) : "";
-    if (name.empty() || claim.kind == Kind::map_handle) return name;
+    if (name.empty() || claim.kind == Kind::map_handle || claim.kind == Kind::inner_map || claim.kind == Kind::function) return name;
     const auto [low, high] = claim.scalar.s64;
     if (claim.kind == Kind::number) return name + (low == high ? " " + bound(low) : " in [" + bound(low) + ", " + bound(high) + "]");
     if (low == 0 && high == 0) return name;

@@ -83,7 +83,10 @@ class Joiner {
         for (unsigned i = 0; i < register_count; ++i) out_.registers[i] = value(a_.registers[i], b_.registers[i]);
         for (std::size_t i = 0; i < a_.saved.size(); ++i) join_saved(a_.saved[i], b_.saved[i]);
         for (std::size_t i = 0; i < a_.frames.size(); ++i) join_frame(a_.frames[i], b_.frames[i]);
+        join_callbacks();
         join_counters();
+        join_references();
+        out_.lock = a_.lock == b_.lock ? a_.lock : Lock{Lock::Held::some, no_site};
         join_differences();
         return std::move(out_);
     }
@@ -123,15 +126,18 @@ class Joiner {
     }
 
     Value value(const Value& left, const Value& right) {
-        if (left.kind == right.kind && (left.object == right.object || left.kind == Kind::map_value)) return same_kind(left, right);
+        if (left.kind == Kind::packet_address && right.kind == Kind::packet_address && ((left.object ^ right.object) & from_before) == 0) {
+            return same_kind(left, right);
+        }
+        if (left.kind == right.kind && (left.object == right.object || left.is_set())) return same_kind(left, right);
         if (left.kind == Kind::uninitialised || right.kind == Kind::uninitialised) return {};
         // A null pointer on one side, a pointer that may be null on the other or not.
-        if (left.is_constant() && left.delta == 0 && right.kind == Kind::map_value) return with_null(left, right, false);
-        if (right.is_constant() && right.delta == 0 && left.kind == Kind::map_value) return with_null(right, left, true);
-        if (left.is_constant() && left.delta == 0 && right.kind == Kind::packet) return with_null(left, right, false);
-        if (right.is_constant() && right.delta == 0 && left.kind == Kind::packet) return with_null(right, left, true);
+        if (left.is_null() && can_be_null(right.kind)) return with_null(right, false);
+        if (right.is_null() && can_be_null(left.kind)) return with_null(left, true);
         return {Kind::mixed};
     }
+
+    static bool can_be_null(Kind kind) { return kind >= Kind::packet && kind != Kind::stack; }
 
     Value same_kind(const Value& left, const Value& right) {
         if (left.kind == Kind::uninitialised || left.kind == Kind::mixed) return left;
@@ -141,20 +147,22 @@ class Joiner {
         entry->is_offset |= left.kind == Kind::packet;
         entry->is_number |= left.kind == Kind::number;
         result.kind = left.kind;
-        result.object = left.kind == Kind::map_value ? left.object | right.object : left.object;
+        const bool unites = left.is_set() || left.kind == Kind::packet_address;  // half an address on one side is half of one
+        result.object = unites ? left.object | right.object : left.object;
+        if (left.identity == right.identity) result.identity = left.identity;
         if (left.may_be_null() || right.may_be_null()) result.nullable = nullable(left.nullable, right.nullable);
         return result;
     }
 
     // The offset counts only where the pointer is not null, which it is on one side only; only constants are kept.
-    Value with_null(const Value& null, const Value& pointer, bool null_is_right) {
+    Value with_null(const Value& pointer, bool null_is_right) {
         if (pointer.symbol != zero_symbol) return {Kind::mixed};
         Value result = pointer;
-        const Symbol zero = no_symbol - 1;  // key of "null here"
-        (void)null;
-        result.nullable = null_is_right ? nullable(pointer.nullable, zero) : nullable(zero, pointer.nullable);
+        result.nullable = null_is_right ? nullable(pointer.nullable, null_here) : nullable(null_here, pointer.nullable);
         return result;
     }
+
+    static constexpr Symbol null_here = no_symbol - 1;  // in a pair of witnesses: null, or not held
 
     // Witness symbols only need identity: the same pair of witnesses is the same witness.
     Symbol nullable(Symbol left, Symbol right) {
@@ -187,6 +195,31 @@ class Joiner {
             }
             frame.cells().push_back({cell.start, cell.bytes, joined});
         }
+    }
+
+    void join_callbacks() {
+        for (std::size_t i = 0; i < a_.callbacks.size(); ++i) {
+            const Callback &left = a_.callbacks[i], &right = b_.callbacks[i];
+            out_.callbacks.push_back({value(left.limit, right.limit), value(left.context, right.context), value(left.map, right.map), left.is_exact && right.is_exact});
+        }
+    }
+
+    // What one side holds and the other does not is held where its witness says so.
+    void join_references() {
+        for (const Reference& left : a_.references) {
+            const Reference* right = b_.reference(left.site);
+            add_reference(left, right == nullptr ? left.bytes : right->bytes, {left.nullable, right == nullptr ? null_here : right->nullable});
+        }
+        for (const Reference& right : b_.references) {
+            if (a_.reference(right.site) == nullptr) add_reference(right, right.bytes, {null_here, right.nullable});
+        }
+        std::sort(out_.references.begin(), out_.references.end(), [](const Reference& x, const Reference& y) { return x.site < y.site; });
+    }
+    void add_reference(Reference reference, std::int64_t bytes, const std::pair<Symbol, Symbol>& held) {
+        reference.bytes = std::min(reference.bytes, bytes);
+        const bool surely = held.first == no_symbol && held.second == no_symbol;
+        reference.nullable = surely ? no_symbol : nullable(held.first, held.second);
+        out_.references.push_back(reference);
     }
 
     void join_counters() {

@@ -1,5 +1,7 @@
 #include "services/verifier/native/partition.hpp"
 
+#include <algorithm>
+
 namespace unibpf::analyser {
 namespace {
 
@@ -49,10 +51,16 @@ bool knowledge_differs(const State& a, const State& b) {
     });
 }
 
+// What must be given back, and locks: a join would not know which.
+bool obligations_differ(const State& a, const State& b) {
+    const auto same = [](const Reference& left, const Reference& right) { return left.site == right.site && (left.nullable == no_symbol) == (right.nullable == no_symbol); };
+    return a.lock != b.lock || !std::equal(a.references.begin(), a.references.end(), b.references.begin(), b.references.end(), same);
+}
+
 }  // namespace
 
 bool worth_separating(const State& a, const State& b) {
-    return knowledge_differs(a, b) && any_pair(a, b, [&](const Value& left, const Value& right) { return is_flag(a, left, b, right); });
+    return obligations_differ(a, b) || (knowledge_differs(a, b) && any_pair(a, b, [&](const Value& left, const Value& right) { return is_flag(a, left, b, right); }));
 }
 
 }  // namespace unibpf::analyser

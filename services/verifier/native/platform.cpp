@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "services/verifier/native/linux_xdp.hpp"
+
 namespace unibpf::analyser {
 namespace {
 
@@ -19,8 +21,8 @@ std::vector<Row> merged(std::span<const Row> base, std::span<const Row> more, Nu
 }  // namespace
 
 const abi::Tables& tables_of(Platform platform) {
-    static const auto maps = merged<abi::MapTypeRow>(abi::map_types, linux_xdp::more_map_types, [](const auto& row) { return row.type; });
-    static const auto helpers = merged<abi::HelperRow>(abi::helpers, linux_xdp::more_helpers, [](const auto& row) { return row.helper; });
+    static const auto maps = merged<abi::MapTypeRow>(abi::map_types, abi::linux_xdp::more_map_types, [](const auto& row) { return row.type; });
+    static const auto helpers = merged<abi::HelperRow>(abi::helpers, abi::linux_xdp::more_helpers, [](const auto& row) { return row.helper; });
     static const abi::Tables linux_tables{maps, helpers};
     return platform == Platform::guest ? abi::guest_tables : linux_tables;
 }

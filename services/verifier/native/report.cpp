@@ -132,7 +132,7 @@ void add_slices(const Program& program, const Cfg& cfg, std::vector<Finding>& fi
 
 void run_analysis(const Program& program, const Options& options, Report& report) {
     Invariants* const record = report.invariants ? &*report.invariants : nullptr;
-    auto built = build_cfg(program);
+    auto built = build_cfg(program, options);
     if (auto* fault = std::get_if<Finding>(&built)) {
         report.findings.push_back(std::move(*fault));
         return;
@@ -190,7 +190,7 @@ Report examine(const Program& program, const Options& options) {
 }
 
 Report examine(std::span<const std::uint8_t> bundle, const Options& options) {
-    const auto read = read_bundle(bundle);
+    const auto read = read_bundle(bundle, options.platform);
     if (const auto* program = std::get_if<Program>(&read)) {
         Report report = examine(*program, options);
         // A verdict over something that no guest loads would be worth nothing.

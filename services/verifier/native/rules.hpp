@@ -10,7 +10,7 @@ namespace unibpf::analyser {
 enum class Rule : std::uint8_t {
     packet_bounds, packet_readonly, null_check, stack_bounds, stack_uninitialised, context_access, context_write, pointer_kind,
     pointer_arithmetic, pointer_leak, helper_argument, helper_unknown, helper_kind, map_bounds, map_readonly, uninitialised_register,
-    frame_pointer, return_value, termination, fall_through, call_depth, atomic_target, reference_leak, malformed, unsupported, limits,
+    frame_pointer, return_value, termination, fall_through, call_depth, atomic_target, reference_leak, spin_lock, malformed, unsupported, limits,
 };
 
 struct RuleRow {
@@ -20,11 +20,11 @@ struct RuleRow {
     std::string_view hint;  // what to write instead, when the finding has nothing better
 };
 
-inline constexpr std::array<RuleRow, 26> rules = {{
+inline constexpr std::array<RuleRow, 27> rules = {{
     {Rule::packet_bounds, "packet-bounds", "an access to the packet lies between data and data_end on every path",
      "compare the end of the access with `data_end` before this line and return if it lies behind it"},
     {Rule::packet_readonly, "packet-readonly", "only a rewriter changes packet bytes",
-     "put the program into section `unibpf/rewriter`, or do not write to the packet"},
+     "verify, push and run an `xdp` program with `--kind rewriter`, or put it into section `unibpf/rewriter`"},
     {Rule::null_check, "null-check", "a pointer that may be null is compared with null before it is used",
      "return before this line if the pointer is null"},
     {Rule::stack_bounds, "stack-bounds", "an access to the stack lies inside the 512 bytes of its frame",
@@ -43,7 +43,7 @@ inline constexpr std::array<RuleRow, 26> rules = {{
     {Rule::helper_argument, "helper-argument", "a helper gets the arguments that its table row names", "pass what the helper asks for"},
     {Rule::helper_unknown, "helper-unknown", "the platform offers the helper", "call only helpers that the platform offers"},
     {Rule::helper_kind, "helper-kind", "the helper is allowed for the program's kind",
-     "put the program into section `unibpf/rewriter` if it must move the packet"},
+     "verify, push and run an `xdp` program with `--kind rewriter`, or put it into section `unibpf/rewriter`"},
     {Rule::map_bounds, "map-bounds", "an access to a map value lies inside the value", "bound the index before this line"},
     {Rule::map_readonly, "map-readonly", "read-only maps are not written", "make the variable non-const, or do not write to it"},
     {Rule::uninitialised_register, "uninitialised-register", "a register is written before it is read",
@@ -58,7 +58,9 @@ inline constexpr std::array<RuleRow, 26> rules = {{
     {Rule::atomic_target, "atomic-target", "atomic operations work on map values and on the stack",
      "use an atomic only on a map value"},
     {Rule::reference_leak, "reference-leak", "a reserved record is submitted or discarded on every path",
-     "call `bpf_ringbuf_discard` on this path"},
+     "call `bpf_ringbuf_submit` or `bpf_ringbuf_discard` on every path, once"},
+    {Rule::spin_lock, "spin-lock", "between `bpf_spin_lock` and `bpf_spin_unlock` of the same value nothing is called and nothing returns",
+     "call `bpf_spin_unlock` before this line"},
     {Rule::malformed, "malformed", "the bundle is well-formed and every instruction decodes", "build the bundle anew from its object"},
     {Rule::unsupported, "unsupported", "the analyser knows what the instruction does",
      "rewrite the program without this feature"},

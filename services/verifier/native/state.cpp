@@ -20,6 +20,13 @@ bool is_tame(const State& state, const Value& value) {
     return is_exact(state.symbols[value.symbol].scalar, value.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
 }
 
+// Of data_meta from data. Linux: at most 256 bytes of headroom, or 1, which says that the driver has none.
+Scalar metadata_of(Platform platform) {
+    if (platform == Platform::linux_xdp) return Scalar::signed_range(-256, 1);
+    const bool has_metadata = abi::find_helper(static_cast<std::uint32_t>(abi::Helper::xdp_adjust_meta)) != nullptr;
+    return has_metadata ? Scalar::signed_range(-static_cast<std::int64_t>(largest_metadata), 0) : Scalar::constant(0);
+}
+
 Value plain(const Value& value) { return Value::number(value.symbol, value.delta); }
 
 }  // namespace
@@ -32,14 +39,17 @@ State State::entry(Platform platform) {
     state.symbols[zero_symbol].scalar = Scalar::constant(0);
     state.forget_packet(platform);
     state.frames.resize(1);
-    state.registers[1] = {Kind::context, 0, zero_symbol, no_symbol, 0};
-    state.registers[10] = {Kind::stack, 0, zero_symbol, no_symbol, 0};
+    state.registers[1] = Value::pointer(Kind::context);
+    state.registers[10] = Value::pointer(Kind::stack);
     return state;
 }
 
 void State::forget_packet(Platform platform) {
     each_value([](Value& value) {
-        if (value.kind == Kind::packet) value = {};
+        if (!value.is_packet_address()) return;
+        const bool is_old = value.kind == Kind::packet_address && (value.object & from_before) != 0;
+        if (is_old || value.may_be_null()) value = {};
+        else value.object |= from_before, value.kind = Kind::packet_address;
     });
     // Values that hold the old size or a distance keep it under new names; the three fixed symbols start afresh.
     for (const Symbol fixed : {packet_size, meta_start}) {
@@ -51,12 +61,46 @@ void State::forget_packet(Platform platform) {
         });
     }
     symbols[packet_size] = {Scalar::unsigned_range(0, largest_packet)};
-    symbols[meta_start] = {platform == Platform::guest ? Scalar::constant(0) : Scalar::signed_range(-256, 1)};
+    symbols[meta_start] = {metadata_of(platform)};
+}
+
+const Reference* State::reference(Site site) const {
+    for (const Reference& one : references) {
+        if (one.site == site) return &one;
+    }
+    return nullptr;
+}
+
+void State::acquire(const Reference& reference) {
+    release(reference.site);
+    const auto place = std::find_if(references.begin(), references.end(), [&](const Reference& one) { return one.site > reference.site; });
+    references.insert(place, reference);
+}
+
+void State::release(Site site) {
+    each_value([&](Value& value) {
+        if (value.is_reference() && value.object == site) value = {};
+    });
+    std::erase_if(references, [&](const Reference& one) { return one.site == site; });
+}
+
+void State::forget_references() {
+    each_value([](Value& value) {
+        if (value.is_reference()) value = {Kind::mixed};
+    });
+    for (Reference& one : references) one.nullable = fresh(Scalar::unsigned_range(0, 1));
+}
+
+void State::forget_identity(Site site) {
+    each_value([&](Value& value) {
+        if (value.identity == site) value.identity = no_site;
+    });
 }
 
 void State::forget_frame(std::uint64_t frame) {
     each_value([&](Value& value) {
         if (value.kind == Kind::stack && value.object >= frame) value = {Kind::mixed};
+        if (value.kind == Kind::map_key && (value.identity >= frame || value.identity == no_site)) value = {Kind::mixed};
     });
 }
 
@@ -295,6 +339,10 @@ void State::assume_null(Symbol nullable, bool is_null) {
         if (is_null) value = Value::constant(0);
         else value.nullable = no_symbol;
     });
+    if (is_null) std::erase_if(references, [&](const Reference& one) { return one.nullable == nullable; });
+    for (Reference& one : references) {
+        if (one.nullable == nullable) one.nullable = no_symbol;
+    }
 }
 
 void State::compact() {
@@ -313,6 +361,7 @@ void State::compact() {
         keep(value.symbol);
         keep(value.nullable);
     });
+    for (Reference& one : references) keep(one.nullable);
     for (Symbol symbol = 0; symbol < renamed.size(); ++symbol) {
         if (renamed[symbol] == no_symbol) differences.forget(symbol);
     }

@@ -38,8 +38,31 @@ struct LoopCounter {
     Value up, down;
 };
 
+// What a helper gave to the program and must get back. `nullable` as in Value: no_symbol where the program holds it for sure,
+// else a symbol that is 1 where it does; a register that shares it is null where it does not. At most one for a site.
+struct Reference {
+    Site site;
+    Kind kind;                  // record or socket
+    std::uint32_t instruction;  // of the call
+    std::int64_t bytes;         // that a pointer to it may reach
+    Symbol nullable;
+};
+
+// The bpf_spin_lock that is held.
+struct Lock {
+    enum class Held : std::uint8_t { no, yes, some } held = Held::no;  // some: on some paths, or nobody knows which
+    Site identity = no_site;                                            // of the value that it is in
+    bool operator==(const Lock&) const = default;
+};
+
+// A call that calls back: how often at most, with what. Kept from the call until the helper returns.
+struct Callback {
+    Value limit, context, map;
+    bool is_exact;  // as often, unless a callback says that it is enough
+};
+
 // A packet is never longer, on any platform; and no loop runs for longer than a machine lives.
-inline constexpr std::int64_t largest_packet = 0xffff;
+inline constexpr std::int64_t largest_packet = 0xffff, largest_metadata = 256;
 inline constexpr std::int64_t largest_count = std::int64_t{1} << 60;
 
 class State {
@@ -50,7 +73,10 @@ class State {
     std::array<Value, register_count> registers{};
     std::vector<std::array<Value, 4>> saved;  // r6..r9 of the callers
     std::vector<Frame> frames;
+    std::vector<Callback> callbacks;  // of calls that have not returned, outermost first
     std::vector<LoopCounter> counters;
+    std::vector<Reference> references;  // sorted by site
+    Lock lock;
     std::vector<SymbolInfo> symbols;
     Differences differences;
 
@@ -76,8 +102,17 @@ class State {
     [[nodiscard]] bool assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b);
     [[nodiscard]] bool narrow(const Value& value, const Scalar& scalar);
     void assume_null(Symbol nullable, bool is_null);
-    // Old packet pointers and the old size mean nothing any more.
+    // Old packet pointers are good for distances between each other only; the old size means nothing any more.
     void forget_packet(Platform platform);
+    // The reference of that site is held now, or held where `nullable` is 1; old pointers to it are worthless.
+    void acquire(const Reference& reference);
+    // Given back: pointers to it are worthless, wherever they are.
+    void release(Site site);
+    const Reference* reference(Site site) const;
+    // Nobody knows any more which are held.
+    void forget_references();
+    // The call of that site gives another value: what it gave before is some value.
+    void forget_identity(Site site);
     // After a frame is popped, addresses in it are worthless.
     void forget_frame(std::uint64_t frame);
 
@@ -90,6 +125,7 @@ class State {
         for (Value& value : registers) visit(value);
         for (auto& set : saved) for (Value& value : set) visit(value);
         for (Frame& frame : frames) for (Cell& cell : frame.cells()) visit(cell.value);
+        for (Callback& call : callbacks) visit(call.limit), visit(call.context), visit(call.map);
         for (LoopCounter& counter : counters) visit(counter.up), visit(counter.down);
     }
 

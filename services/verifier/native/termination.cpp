@@ -16,7 +16,8 @@ class Longest {
     Longest(const Cfg& cfg, const Wto& wto, const Analysis& analysis) : cfg_{cfg}, wto_{wto}, analysis_{analysis} {}
 
     std::optional<std::uint64_t> run() {
-        const std::uint64_t total = path(wto_.components, 0);
+        std::uint64_t total = path(wto_.components, 0);  // of the longest entry
+        if (cfg_.tail_calls) total = std::min(useless, total * (abi::max_tail_calls + 1));
         return total >= useless ? std::nullopt : std::optional{total};
     }
 

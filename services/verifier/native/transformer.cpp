@@ -1,14 +1,19 @@
 #include "services/verifier/native/transformer.hpp"
 
+#include <algorithm>
 #include <bit>
+
+#include "services/verifier/native/access.hpp"
+#include "services/verifier/native/platform.hpp"
 
 namespace unibpf::analyser {
 namespace {
 
 struct Transformer {
     State& state;
-    const Program& program;
-    const Options& options;
+    const Setting& setting;
+    const Program& program = setting.program;
+    const Options& options = setting.options;
 
     Value& reg(Register number) { return state.registers[number]; }
     Value operand(const Operand& operand) { return operand.is_register ? reg(operand.reg) : Value::constant(static_cast<std::uint64_t>(operand.imm)); }
@@ -36,12 +41,20 @@ struct Transformer {
     void operator()(const Compute& insn) {
         const Value left = reg(insn.dst), right = operand(insn.src);
         if (insn.op == Alu::mov) {
-            reg(insn.dst) = insn.width == 64 || right.is_pointer() ? right : truncate(right, 4);
+            reg(insn.dst) = insn.width == 64 ? right : right.is_pointer() ? half_of(right) : truncate(right, 4);
         } else if (left.is_number() && right.is_number()) {
             reg(insn.dst) = numbers(insn, left, right);
         } else {
             reg(insn.dst) = pointers(insn, left, right);
         }
+    }
+
+    // The guest's packets lie below 4 GiB: their addresses are their own halves.
+    Value half_of(Value pointer) const {
+        if (state.is_short_address(pointer, options.platform)) return pointer;
+        pointer.kind = Kind::packet_address;
+        pointer.object |= low_half;
+        return pointer;
     }
 
     Value numbers(const Compute& insn, const Value& left, const Value& right) {
@@ -125,13 +138,12 @@ struct Transformer {
         else reg(insn.dst) = state.number(swap_bytes(insn.order, insn.bytes, state.scalar(reg(insn.dst))));
     }
     void operator()(const LoadNumber& insn) { reg(insn.dst) = Value::constant(insn.value); }
-    void operator()(const LoadMap& insn) { reg(insn.dst) = {Kind::map_handle, insn.map, zero_symbol, no_symbol, 0}; }
+    void operator()(const LoadMap& insn) { reg(insn.dst) = Value::pointer(Kind::map_handle, std::uint64_t{1} << insn.map); }
     void operator()(const LoadMapValue& insn) {
-        reg(insn.dst) = {Kind::map_value, std::uint64_t{1} << insn.map, zero_symbol, no_symbol, insn.offset};
+        reg(insn.dst) = Value::pointer(Kind::map_value, std::uint64_t{1} << insn.map, insn.offset);
+        if (program.maps[insn.map].lock) reg(insn.dst).identity = most_sites + insn.map;
     }
-
-    // Not supported yet: the checker lets nobody come here.
-    void operator()(const LoadFunction& insn) { reg(insn.dst) = {}; }
+    void operator()(const LoadFunction& insn) { reg(insn.dst) = Value::pointer(Kind::function, insn.target); }
 
     // --- memory
 
@@ -154,9 +166,9 @@ struct Transformer {
         for (const abi::ContextRow& row : abi::context_fields) {
             if (row.offset != offset) continue;
             switch (row.field) {
-                case abi::ContextField::packet: return {Kind::packet, 0, zero_symbol, no_symbol, 0};
-                case abi::ContextField::packet_end: return {Kind::packet, 0, packet_size, no_symbol, 0};
-                case abi::ContextField::packet_meta: return {Kind::packet, 0, meta_start, no_symbol, 0};
+                case abi::ContextField::packet: return Value::pointer(Kind::packet);
+                case abi::ContextField::packet_end: return {Kind::packet, no_site, 0, packet_size, no_symbol, 0};
+                case abi::ContextField::packet_meta: return {Kind::packet, no_site, 0, meta_start, no_symbol, 0};
                 case abi::ContextField::number: break;
             }
         }
@@ -177,7 +189,7 @@ struct Transformer {
 
     Value from_map(const Value& base, const Load& insn) {
         if (!std::has_single_bit(base.object)) return state.number(of_bytes(insn.bytes, insn.sign));
-        const Map& map = program.maps[static_cast<std::size_t>(std::countr_zero(base.object))];
+        const Map& map = program.values_of(static_cast<std::size_t>(std::countr_zero(base.object)));
         if (!map.is_constant() || base.symbol != zero_symbol) return state.number(of_bytes(insn.bytes, insn.sign));
         std::uint64_t word = 0;
         for (unsigned i = 0; i < insn.bytes; ++i) word |= std::uint64_t{map.initial[static_cast<std::size_t>(base.delta) + i]} << (8 * i);
@@ -209,20 +221,67 @@ struct Transformer {
     // --- calls
 
     void operator()(const CallHelper& insn) {
-        const abi::HelperRow* row = abi::find_helper(insn.number);
-        Value result{};
-        if (row->returns == abi::Return::map_value_or_null) result = looked_up(*row);
-        if (row->has(abi::moves_packet)) state.forget_packet(options.platform);
-        for (Register i = 1; i <= 5; ++i) reg(i) = {};
-        reg(0) = result.is_readable() ? result : state.number(Scalar::top());
+        const abi::HelperRow& row = *tables_of(options.platform).find_helper(insn.number);
+        for (std::uint8_t i = 0; i < row.arguments.size(); ++i) write_argument(row.arguments[i], static_cast<Register>(i + 1));
+        const Value result = result_of(row);
+        apply_effects(state, row, setting);
+        for (Register i = 0; i <= 5; ++i) reg(i) = {};
+        if (!row.has(abi::calls_back)) reg(0) = result.is_readable() ? result : state.number(Scalar::top());
+    }
+
+    Value result_of(const abi::HelperRow& row) {
+        switch (row.returns) {
+            case abi::Return::number: return {};
+            case abi::Return::map_value_or_null: return looked_up(row);
+            case abi::Return::record_or_null:
+            case abi::Return::socket_or_null: return acquired(state, row, setting);
+        }
+        __builtin_unreachable();
     }
 
     Value looked_up(const abi::HelperRow& row) {
-        for (std::uint8_t i = 0; i < row.arguments.size(); ++i) {
-            if (row.arguments[i] != abi::Argument::map) continue;
-            return {Kind::map_value, std::uint64_t{1} << reg(static_cast<Register>(i + 1)).object, zero_symbol, state.fresh(Scalar::unsigned_range(0, 1)), 0};
+        const auto position = std::find(row.arguments.begin(), row.arguments.end(), abi::Argument::map) - row.arguments.begin();
+        const Value handle = reg(static_cast<Register>(position + 1));
+        const auto maps = named_maps(program, handle);
+        const bool gives_maps = std::any_of(maps.begin(), maps.end(), [](const Map* map) { return map->inner != nullptr; });
+        Value result = Value::pointer(gives_maps ? Kind::inner_map : Kind::map_value, handle.object);
+        result.nullable = state.fresh(Scalar::unsigned_range(0, 1));
+        if (std::any_of(maps.begin(), maps.end(), [](const Map* map) { return map->lock.has_value(); })) {
+            state.forget_identity(setting.site);
+            result.identity = setting.site;
         }
-        return {};
+        return result;
+    }
+
+    // What the helper leaves in stack memory that it was given to write.
+    void write_argument(abi::Argument argument, Register number) {
+        const Value target = reg(number);
+        if (target.kind != Kind::stack) return;
+        const auto written = written_bytes(argument, number);
+        if (written.high == 0) return;
+        const auto range = state.range(target);
+        const auto first = static_cast<unsigned>(range.low + Frame::size), last = static_cast<unsigned>(range.high + Frame::size);
+        Frame& frame = state.frame(target);
+        frame.smear(first, last, static_cast<unsigned>(written.high));
+        if (first == last) frame.fill(first, static_cast<unsigned>(written.low));
+    }
+
+    Interval<std::int64_t> written_bytes(abi::Argument argument, Register number) const {
+        switch (argument) {
+            case abi::Argument::map_value_write: return value_bytes();
+            case abi::Argument::memory_write: case abi::Argument::memory_write_or_null:
+            case abi::Argument::memory_update: return state.range(state.registers[number + 1]);
+            case abi::Argument::long_write: return {8, 8};
+            case abi::Argument::u32_update: return {4, 4};
+            default: return {0, 0};
+        }
+    }
+    Interval<std::int64_t> value_bytes() const {
+        Interval<std::int64_t> bytes{INT64_MAX, 0};
+        for (const Map* map : named_maps(program, state.registers[1])) {
+            bytes = {std::min<std::int64_t>(bytes.low, map->value_bytes), std::max<std::int64_t>(bytes.high, map->value_bytes)};
+        }
+        return bytes;
     }
 
     void operator()(const Jump&) {}
@@ -234,8 +293,8 @@ struct Transformer {
 
 }  // namespace
 
-void apply(State& state, const Insn& insn, const Program& program, const Options& options) {
-    Transformer transformer{state, program, options};
+void apply(State& state, const Insn& insn, const Setting& setting) {
+    Transformer transformer{state, setting};
     std::visit(transformer, insn);
     state.compact_if_large();
 }

@@ -1,13 +1,17 @@
 // Instructions whose assertions the checker could not show, in passes that are not the last (fixpoint.hpp).
 #include "services/verifier/native/transformer.hpp"
 
+#include <algorithm>
+
+#include "services/verifier/native/platform.hpp"
+
 namespace unibpf::analyser {
 namespace {
 
 // Results become `mixed`, which every later use refuses; a store may have gone anywhere in any frame.
 struct Assumed {
     State& state;
-    const Options& options;
+    const Setting& setting;
 
     bool result(Register reg) {
         if (reg == frame_register) return false;
@@ -17,6 +21,9 @@ struct Assumed {
     bool store(Register base) {
         const Kind kind = state.registers[base].kind;
         if (kind != Kind::stack && kind != Kind::mixed) return true;
+        return forget_frames();
+    }
+    bool forget_frames() {
         for (Frame& frame : state.frames) {
             frame.cells().clear();
             frame.data().reset();
@@ -39,11 +46,22 @@ struct Assumed {
         return store(insn.base);
     }
     bool operator()(const CallHelper& insn) {
-        const abi::HelperRow* row = abi::find_helper(insn.number);
+        const abi::HelperRow* row = tables_of(setting.options.platform).find_helper(insn.number);
         if (row == nullptr) return false;
-        if (row->has(abi::moves_packet)) state.forget_packet(options.platform);
+        if (std::any_of(row->arguments.begin(), row->arguments.end(), writes)) forget_frames();
+        const bool acquires = row->returns == abi::Return::record_or_null || row->returns == abi::Return::socket_or_null;
+        const Value given = acquires ? acquired(state, *row, setting) : Value{Kind::mixed};
+        apply_effects(state, *row, setting);
         for (Register i = 1; i <= 5; ++i) state.registers[i] = {};
-        return result(0);
+        state.registers[0] = given;
+        return true;
+    }
+    static bool writes(abi::Argument argument) {
+        switch (argument) {
+            case abi::Argument::map_value_write: case abi::Argument::memory_write: case abi::Argument::memory_write_or_null:
+            case abi::Argument::memory_update: case abi::Argument::long_write: case abi::Argument::u32_update: return true;
+            default: return false;
+        }
     }
     bool operator()(const Branch&) { return true; }
     bool operator()(const Exit&) { return false; }
@@ -54,6 +72,6 @@ struct Assumed {
 
 }  // namespace
 
-bool apply_assumed(State& state, const Insn& insn, const Options& options) { return std::visit(Assumed{state, options}, insn); }
+bool apply_assumed(State& state, const Insn& insn, const Setting& setting) { return std::visit(Assumed{state, setting}, insn); }
 
 }  // namespace unibpf::analyser

@@ -60,7 +60,7 @@ void enter_call(State& state) {
         state.registers[6 + i] = {};
     }
     state.registers[0] = {};
-    state.registers[10] = {Kind::stack, state.frames.size(), zero_symbol, no_symbol, 0};
+    state.registers[10] = Value::pointer(Kind::stack, state.frames.size());
     state.frames.emplace_back();
 }
 
@@ -70,7 +70,7 @@ void leave_call(State& state) {
     for (unsigned i = 0; i < state.saved.back().size(); ++i) state.registers[6 + i] = state.saved.back()[i];
     state.saved.pop_back();
     for (unsigned i = 1; i <= 5; ++i) state.registers[i] = {};
-    state.registers[10] = {Kind::stack, state.frames.size() - 1, zero_symbol, no_symbol, 0};
+    state.registers[10] = Value::pointer(Kind::stack, state.frames.size() - 1);
 }
 
 }  // namespace unibpf::analyser

@@ -3,6 +3,7 @@
 // For a Number the term is its value. For a pointer it is the distance in bytes from the start of what it points into: from
 // `data` for packets, from the frame's top for the stack, from its first byte for a map value. `nullable` is a symbol that is 0
 // where the pointer is null and 1 where it is not; registers copied from each other share it, so one test serves them all.
+// A Site names the place of one call in the graph: what a call gives is known by it until the same call gives the next.
 #pragma once
 
 #include <cstdint>
@@ -18,31 +19,51 @@ inline constexpr Symbol meta_start = 2;   // data_meta - data: 0 or negative; on
 inline constexpr Symbol first_free_symbol = 3;
 inline constexpr Symbol no_symbol = UINT32_MAX;
 
+using Site = std::uint32_t;
+inline constexpr Site no_site = 0, most_sites = 1U << 31;  // above: places of another kind
+
 enum class Kind : std::uint8_t {
     uninitialised,  // never written on some path
     mixed,          // different kinds on different paths; may be an address
     number,
     context,
     packet,
+    packet_address,  // of a packet byte, good for distances only; object = set of AddressForm
     stack,       // object = frame, 0 is the entry program's
-    map_value,   // object = set of maps, bit by index: one of them
-    map_handle,  // object = map
+    map_value,   // object = set of maps, bit by index: a value of one of them, of a map inside one of them, or a device
+    map_key,     // object = set of maps, likewise; read-only, what bpf_for_each_map_elem hands to its callback
+    map_handle,  // object = set of maps: one of them
+    inner_map,   // object = set of maps of maps: a map inside one of them
+    record,      // object = site of the call that reserved it (State::references)
+    socket,      // object = site of the call that found it
+    function,    // object = instruction where it begins
 };
+
+// Of packet_address: the low half of an address (the term is right modulo 2^32); from before a helper moved the packet.
+inline constexpr std::uint64_t low_half = 1, from_before = 2;
 
 struct Value {
     Kind kind = Kind::uninitialised;
+    Site identity = no_site;  // of a map value with a lock: equal means the same value, no_site means that nobody knows
     std::uint64_t object = 0;
     Symbol symbol = zero_symbol;
     Symbol nullable = no_symbol;
     std::int64_t delta = 0;
 
-    static Value number(Symbol symbol, std::int64_t delta = 0) { return {Kind::number, 0, symbol, no_symbol, delta}; }
+    static Value number(Symbol symbol, std::int64_t delta = 0) { return {Kind::number, no_site, 0, symbol, no_symbol, delta}; }
     static Value constant(std::uint64_t value) { return number(zero_symbol, static_cast<std::int64_t>(value)); }
+    // Its first byte, or as far behind it.
+    static Value pointer(Kind kind, std::uint64_t object = 0, std::int64_t delta = 0) { return {kind, no_site, object, zero_symbol, no_symbol, delta}; }
 
     bool operator==(const Value&) const = default;
     bool is_number() const { return kind == Kind::number; }
     bool is_pointer() const { return kind >= Kind::context; }
     bool is_readable() const { return kind != Kind::uninitialised; }
+    bool is_null() const { return is_constant() && delta == 0; }
+    bool is_reference() const { return kind == Kind::record || kind == Kind::socket; }
+    bool is_packet_address() const { return kind == Kind::packet || kind == Kind::packet_address; }
+    // One of several objects, as a set.
+    bool is_set() const { return kind >= Kind::map_value && kind <= Kind::inner_map; }
     bool is_constant() const { return is_number() && symbol == zero_symbol; }
     bool may_be_null() const { return nullable != no_symbol; }
     std::uint64_t constant() const { return static_cast<std::uint64_t>(delta); }

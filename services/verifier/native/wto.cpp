@@ -12,7 +12,7 @@ class Decomposer {
     Wto run() {
         result_.loops_of.resize(cfg_.blocks.size());
         std::vector<BlockId> loops;
-        result_.components = decompose({0}, 0, no_block, loops);
+        result_.components = decompose(cfg_.entries, 0, no_block, loops);
         return std::move(result_);
     }
 

@@ -2,7 +2,11 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-SEC("xdp") int pass(struct xdp_md *ctx)
+#ifndef SECTION
+#define SECTION "xdp"
+#endif
+
+SEC(SECTION) int pass(struct xdp_md *ctx)
 {
 	return XDP_PASS;
 }

@@ -32,6 +32,13 @@ PROGRAMS = {
     "tests/conformance/xdp/nat.c:nat": 1,
     "tests/conformance/xdp/ports.c:ports": 2,
     "tests/conformance/xdp/resize.c:resize": 2,
+    "tests/data/operators/bpf_loop_packet.c:bpf_loop_packet": 1,
+    "tests/data/operators/for_each_gc.c:for_each_gc": 0,
+    "tests/data/operators/ring_events.c:ring_events": 2,
+    "tests/data/operators/ring_events_late.c:ring_events_late": 1,
+    "tests/data/operators/strncmp_http.c:strncmp_http": 1,
+    "tests/data/operators/tenants.c:tenants_main": 1,
+    "tests/data/operators/token_bucket.c:token_bucket": 1,
 }
 
 
@@ -40,7 +47,7 @@ PACKETS = boundary_packets()
 
 @pytest.fixture(scope="module")
 def bundles() -> dict[str, Bundle]:
-    chosen = [sample for sample in corpus.own() if sample.name in PROGRAMS]
+    chosen = [sample for sample in (*corpus.own(), *corpus.operators()) if sample.name in PROGRAMS]
     options = {sample.name: frontend.Options(section=sample.section, function=sample.function) for sample in chosen}
     return {one.name: decode(frontend.translate(one.data, options[one.name]).bundle) for one in chosen}
 

@@ -6,7 +6,7 @@
 namespace unibpf::analyser {
 namespace {
 
-constexpr Value pointer{Kind::packet, 0, zero_symbol, no_symbol, 14};
+constexpr Value pointer{.kind = Kind::packet, .delta = 14};
 
 }  // namespace
 

@@ -130,7 +130,7 @@ TEST_CASE("an offset that stays inside the packet on both sides does so in the j
 TEST_CASE("one null test serves every copy of a looked-up pointer") {
     State state = State::entry(Platform::guest);
     const Symbol witness = state.fresh(Scalar::unsigned_range(0, 1));
-    state.registers[0] = state.registers[6] = {Kind::map_value, 0, zero_symbol, witness, 0};
+    state.registers[0] = state.registers[6] = {.kind = Kind::map_value, .nullable = witness};
     state.assume_null(witness, false);
     CHECK_FALSE(state.registers[6].may_be_null());
 }

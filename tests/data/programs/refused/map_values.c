@@ -1,10 +1,10 @@
-/* A program array that is filled at load time. */
+/* A program array with a program of another kind. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-SEC("xdp") int target(struct xdp_md *ctx)
+SEC("unibpf/classifier") int port(struct xdp_md *ctx)
 {
-	return XDP_PASS;
+	return 3;
 }
 
 struct {
@@ -12,9 +12,9 @@ struct {
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
-} jumps SEC(".maps") = {.values = {[0] = (void *)&target}};
+} jumps SEC(".maps") = {.values = {[0] = (void *)&port}};
 
-SEC("unibpf/filter") int jumper(struct xdp_md *ctx)
+SEC("xdp") int jumper(struct xdp_md *ctx)
 {
 	bpf_tail_call(ctx, &jumps, 0);
 	return XDP_DROP;

@@ -11,7 +11,9 @@ from services.verifier.lines import locate
 from tests.support.bad_objects import DEFECTS, make
 from tests.support.programs import compiled, compiled_without_debug_information, refused_programs
 from unibpf import bundle
-from unibpf.bundle import Bundle
+from unibpf.bundle import Bundle, InnerMap
+from unibpf.messages import Kind
+from unibpf.upload import Tail
 
 LDDW, CALL = 0x18, 0x85
 DEFAULT = Options()
@@ -87,25 +89,54 @@ class TestMaps:
         loads = [(src, imm, off) for op, src, imm, off in instructions(translated("maps").code).values() if op == LDDW]
         assert loads == [(5, 0, 0), (5, 1, 0), (5, 2, 0)]
 
+    def test_what_libbpf_completes_is_completed(self) -> None:
+        found = {entry.name: entry for entry in translated("kinds_of_maps").maps}
+        assert (found["events"].type, found["events"].max_entries) == (4, 1)
+        ring = found["ring"]
+        assert (ring.type, ring.key_size, ring.value_size, ring.max_entries) == (27, 0, 0, 8192)
+
+    @pytest.mark.parametrize("data", [compiled("old_maps"), compiled_without_debug_information("old_maps")])
+    def test_definitions_of_the_old_form_are_five_numbers(self, data: bytes) -> None:
+        found = {entry.name: entry for entry in bundle.decode(frontend.translate(data, Options()).bundle).maps}
+        assert set(found) == {"counters", "flows"}
+        counters, flows = found["counters"], found["flows"]
+        assert (counters.type, counters.key_size, counters.value_size, counters.max_entries) == (2, 4, 8, 3)
+        assert (flows.type, flows.key_size, flows.value_size, flows.max_entries, flows.flags) == (9, 8, 16, 64, 2)
+        assert counters.layout is None
+
+    def test_the_lock_of_a_value_is_found_in_its_type(self) -> None:
+        found = {entry.name: entry.lock for entry in translated("kinds_of_maps").maps}
+        assert found == {"locked": 8, "events": None, "ring": None}
+
+    def test_a_map_of_maps_says_what_its_maps_are_and_names_those_it_holds(self) -> None:
+        found = translated("outer").maps
+        names = [entry.name for entry in found]
+        assert sorted(names) == ["first", "second", "tables"]
+        tables = found[names.index("tables")]
+        assert tables.inner == InnerMap(type=1, key_size=4, value_size=8, max_entries=16)
+        assert tables.entries == ((1, names.index("second")), (3, names.index("first")))
+
     def test_maps_need_debug_information(self) -> None:
         with pytest.raises(Rejection) as caught:
             frontend.translate(compiled_without_debug_information("maps"), Options())
         assert caught.value.rule == "btf-missing"
         assert caught.value.hint == "compile with `clang -g`"
 
-
     @pytest.mark.parametrize(
         ("name", "rule", "line", "text"),
         [
-            ("legacy_maps", "legacy-maps", 15, "&counters"),
+            ("legacy_maps", "legacy-maps", 15, "&tables"),
             ("map_unknown_member", "map-definition", 17, "&table"),
             ("map_values", "map-values", 19, "&jumps"),
+            ("map_values_unknown", "map-values", 16, "&tables"),
+            ("map_values_unlike", "map-values", 30, "&tables"),
         ],
     )
     def test_a_bad_definition_is_shown_where_the_map_is_first_used(
         self, name: str, rule: str, line: int, text: str
     ) -> None:
-        found = frontend.answer(compiled(f"refused/{name}"), Options(function="jumper" if "values" in name else None)).finding
+        chosen = Options(function="jumper" if name == "map_values" else None)
+        found = frontend.answer(compiled(f"refused/{name}"), chosen).finding
         assert found is not None
         assert (found.rule, found.line) == (rule, line)
         assert found.source is not None
@@ -185,6 +216,118 @@ class TestLinking:
         assert frontend.translate(data, Options()) == frontend.translate(bytes(bytearray(data)), Options())
 
 
+class TestTailCalls:
+    """One object's programs behind one entry: what its program arrays hold is linked with it."""
+
+    def entries(self, options: Options, name: str = "tails") -> dict[int, int]:
+        return dict(next(entry.entries for entry in translated(name, options=options).maps if entry.type == 3))
+
+    def text_at(self, insn: int, options: Options, name: str = "tails") -> str:
+        line = locate(frontend.translate(compiled(name), options).sources, insn)
+        assert line is not None
+        return line.text
+
+    def test_programs_of_other_sections_static_functions_and_the_entry_itself_are_targets(self) -> None:
+        chosen = Options(function="jumper")
+        entries = self.entries(chosen)
+        assert list(entries) == [0, 2, 5]
+        assert entries[5] == 0, "the entry comes first"
+        assert self.text_at(entries[0], chosen) == 'SEC("xdp") int target(struct xdp_md *ctx)'
+        assert self.text_at(entries[2], chosen) == "return XDP_PASS;"
+
+    def test_targets_share_the_maps_of_the_bundle(self) -> None:
+        assert [entry.name for entry in translated("tails", options=Options(function="jumper")).maps] == ["seen", "jumps"]
+
+    def test_outputs_and_helpers_of_targets_count(self) -> None:
+        found = translated("tails", options=Options(function="jumper"))
+        assert (found.helpers, found.outputs) == ((1, 12), 3), "the target looks up and transmits"
+
+    def test_a_program_array_without_values_is_empty(self) -> None:
+        found = translated("tails_by_loader", options=Options(function="entry"))
+        assert found.maps[0].entries == ()
+
+    def test_the_pusher_fills_what_a_loader_would_fill(self) -> None:
+        tails = (Tail("jmp_table", 3, "handler_a"), Tail("jmp_table", 0, "entry"))
+        chosen = Options(function="entry", tails=tails)
+        entries = self.entries(chosen, "tails_by_loader")
+        assert list(entries) == [0, 3]
+        assert entries[0] == 0
+        assert self.text_at(entries[3], chosen, "tails_by_loader") == "return XDP_TX;"
+
+    def test_the_pushers_choice_replaces_the_objects(self) -> None:
+        entries = self.entries(Options(function="jumper", tails=(Tail("jumps", 0, "jumper"),)))
+        assert entries[0] == 0
+
+    @pytest.mark.parametrize(
+        ("tail", "rule", "word"),
+        [
+            (Tail("jump_table", 0, "handler_a"), "tail-choice", "`jmp_table`"),
+            (Tail("jmp_table", 4, "handler_a"), "tail-choice", "expected below 4"),
+            (Tail("jmp_table", 0, "handler_b"), "tail-choice", "`handler_b`"),
+            (Tail("jmp_table", 0, "port"), "map-values", "another kind"),
+        ],
+    )
+    def test_a_choice_that_cannot_be_is_refused(self, tail: Tail, rule: str, word: str) -> None:
+        found = frontend.answer(compiled("tails_by_loader"), Options(function="entry", tails=(tail,))).finding
+        assert found is not None
+        assert found.rule == rule
+        assert word in found.message
+
+
+class TestCallbacks:
+    def test_functions_whose_address_is_taken_are_linked_and_named_relatively(self) -> None:
+        found = translated("callback")
+        code = instructions(found.code)
+        loads = [at + 1 + imm for at, (op, src, imm, second) in code.items() if op == LDDW and src == 4 and second == 0]
+        ends = [at + 1 for at, (opcode, *_) in code.items() if opcode == 0x95]
+        assert len(loads) == 2
+        assert set(loads) == set(ends[:-1]), "each begins where another function ends"
+
+    def test_a_callbacks_frame_lies_below_the_callers(self) -> None:
+        assert translated("callback").stack == 8 + 32  # `sum`, and `kept` of the deeper callback
+
+
+class TestKinds:
+    @pytest.mark.parametrize("kind", ["filter", "classifier", "rewriter"])
+    def test_the_pusher_says_what_an_xdp_program_is(self, kind: Kind) -> None:
+        assert translated("pass", options=Options(kind=kind)).kind == kind
+
+    def test_a_section_of_ours_says_its_kind_itself(self) -> None:
+        assert translated("rewriter", options=Options(kind="rewriter")).kind == "rewriter"
+        answer = frontend.answer(compiled("rewriter"), Options(kind="filter"))
+        assert answer.bad_input
+        assert answer.finding is not None
+        assert answer.finding.rule == "program-choice"
+
+    @pytest.mark.parametrize("section", ["xdp", "xdp.frags", "xdp_drop", "xdp/anything", "xdp.frags/anything", "xdp1"])
+    def test_sections_that_libbpf_takes_for_xdp_are_filters(self, section: str) -> None:
+        assert translated("pass", f'SECTION="{section}"').kind == "filter"
+
+    @pytest.mark.parametrize("section", ["xdp/devmap", "xdp/cpumap", "xdp_devmap/x", "xdp.frags/devmap", "xdp.frags/cpumap"])
+    def test_programs_of_devmaps_and_cpumaps_are_for_linux(self, section: str) -> None:
+        data = compiled("pass", f'SECTION="{section}"')
+        assert bundle.decode(frontend.translate(data, Options(platform="linux-xdp")).bundle).kind == "filter"
+        with pytest.raises(Rejection) as caught:
+            frontend.translate(data, Options())
+        assert caught.value.rule == "section-unknown"
+
+
+class TestCoreRelocations:
+    def test_types_that_every_kernel_lays_out_alike_need_no_kernel(self) -> None:
+        code = instructions(translated("wire_types").code)
+        assert (0x69, 12) in {(opcode, offset_of(translated("wire_types").code, at)) for at, (opcode, *_) in code.items()}
+
+    @pytest.mark.parametrize("name", ["core_relocation", "core_relocation_partial"])
+    def test_others_are_refused_by_the_name_of_their_type(self, name: str) -> None:
+        found = frontend.answer(compiled(f"refused/{name}"), Options()).finding
+        assert found is not None
+        assert ("`iphdr`" if "partial" in name else "`device`") in found.message
+
+
+def offset_of(code: bytes, at: int) -> int:
+    return int(struct.unpack_from("<h", code, at * 8 + 2)[0])
+
+
 class TestLines:
     def test_rows_name_the_source_line_of_each_instruction(self) -> None:
         found = frontend.translate(compiled("parse"), Options())
@@ -253,19 +396,23 @@ class TestChoice:
 # refused/<name>.c: its rule, and a word of the message; the file's name begins with the rule where it can
 REFUSALS = {
     "refused/core_relocation": ("core-relocation", "CO-RE"),
+    "refused/core_relocation_partial": ("core-relocation", "`iphdr`"),
     "refused/data_relocation": ("data-relocation", "`.data`"),
     "refused/extern_function": ("extern-symbol", "`elsewhere`"),
     "refused/extern_symbol": ("extern-symbol", "`elsewhere`"),
-    "refused/function_pointer": ("function-pointer", "`.text`"),
-    "refused/legacy_maps": ("legacy-maps", "`maps`"),
+    "refused/function_pointer": ("function-pointer", "through its address"),
+    "refused/legacy_maps": ("legacy-maps", "`tables`"),
     "refused/map_unknown_member": ("map-definition", "`colour`"),
     "refused/map_values": ("map-values", "`jumps`"),
+    "refused/map_values_unknown": ("map-values", "does not say"),
+    "refused/map_values_unlike": ("map-values", "`narrow`"),
     "refused/program_missing": ("program-missing", "no program"),
     "refused/recursion": ("recursion", "circle: `even`, `odd`"),
     "refused/section_devmap": ("section-unknown", "`xdp/devmap`"),
     "refused/section_struct_ops": ("section-unknown", "`struct_ops/init`"),
     "refused/section_unknown": ("section-unknown", "`freplace/xdp_pass`"),
     "refused/stack_depth": ("stack-depth", "9 frames"),
+    "refused/stack_depth_tails": ("stack-depth", "`again`"),
 }
 
 
@@ -276,7 +423,7 @@ def test_every_refused_program_has_its_rule() -> None:
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_is_not_supported_is_refused_by_name(name: str) -> None:
     rule, word = REFUSALS[name]
-    answer = frontend.answer(compiled(name), Options())
+    answer = frontend.answer(compiled(name), Options(function="jumper" if name == "refused/map_values" else None))
     assert answer.finding is not None
     assert (answer.finding.rule, answer.verdict) == (rule, "unsupported")
     assert word in answer.finding.message

@@ -17,6 +17,7 @@ def insn(opcode: int, dst: int = 0, src: int = 0, offset: int = 0, imm: int = 0)
 
 
 EXIT = insn(0x95)
+TAIL_CALL = insn(0x85, imm=12)
 
 
 def mov(dst: int, imm: int) -> bytes:
@@ -35,8 +36,13 @@ def store(offset: int) -> bytes:
     return insn(0x7B, R10, R1, offset)
 
 
-def program(*bodies: bytes, calls: dict[int, list[int]] | None = None, maps: tuple[BundleMap, ...] = ()) -> Linked:
-    """Functions one behind the other; `calls` says who calls whom."""
+def program(
+    *bodies: bytes,
+    calls: dict[int, list[int]] | None = None,
+    maps: tuple[BundleMap, ...] = (),
+    targets: tuple[int, ...] = (),
+) -> Linked:
+    """Functions one behind the other; `calls` says who calls whom, `targets` what tail calls go on in."""
     functions, at = [], 0
     for number, body in enumerate(bodies):
         functions.append(Function(f"f{number}", 1, at, len(body)))
@@ -45,7 +51,7 @@ def program(*bodies: bytes, calls: dict[int, list[int]] | None = None, maps: tup
         Placed(function, function.start // 8, tuple(functions[callee] for callee in (calls or {}).get(number, [])))
         for number, function in enumerate(functions)
     )
-    return Linked(b"".join(bodies), maps, placed)
+    return Linked(b"".join(bodies), maps, placed, tuple(functions[target] for target in targets))
 
 
 class TestStack:
@@ -69,6 +75,23 @@ class TestStack:
     def test_the_deepest_chain_counts_and_not_the_sum_of_all(self) -> None:
         frames = [store(-8) + EXIT, store(-100) + EXIT, store(-48) + EXIT, store(-64) + EXIT]
         assert needs.stack(program(*frames, calls={0: [1, 2], 2: [3]})) == 8 + 48 + 64
+
+    def test_the_target_of_a_tail_call_takes_the_callers_frame(self) -> None:
+        frames = [store(-8) + TAIL_CALL + EXIT, store(-100) + EXIT, store(-48) + EXIT]
+        assert needs.stack(program(*frames, calls={1: [2]}, targets=(1,))) == 104 + 48
+
+    def test_a_program_may_go_on_in_itself(self) -> None:
+        assert needs.stack(program(store(-8) + TAIL_CALL + EXIT, targets=(0,))) == 8
+
+    def test_a_tail_call_of_a_subprogram_keeps_its_callers_frames(self) -> None:
+        frames = [store(-8) + EXIT, store(-16) + TAIL_CALL + EXIT, store(-64) + EXIT]
+        assert needs.stack(program(*frames, calls={0: [1]}, targets=(2,))) == 8 + 64
+
+    def test_a_tail_call_that_could_nest_is_refused(self) -> None:
+        frames = [store(-8) + EXIT, TAIL_CALL + EXIT]
+        with pytest.raises(Unsupported, match="`f1` is called by programs") as caught:
+            needs.stack(program(*frames, calls={0: [1]}, targets=(0,)))
+        assert caught.value.rule == "stack-depth"
 
     def test_a_frame_above_the_limit_is_refused_by_its_function(self) -> None:
         with pytest.raises(Unsupported, match="`f0` needs too much stack: got 520 bytes") as caught:

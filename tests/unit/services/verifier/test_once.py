@@ -99,9 +99,12 @@ def test_limits_that_are_none_are_refused(tmp_path: Path, value: str) -> None:
 
 
 def test_choices_name_each_program_by_section_and_function() -> None:
-    assert [(one.section, one.function) for one in frontend.choices(compiled("several"))] == [
-        ("xdp", "first"),
-        ("xdp", "second"),
-        ("unibpf/filter", "third"),
+    found = frontend.choices(compiled("several"), frontend.Options(kind="rewriter"))
+    assert [(one.section, one.function, one.kind) for one in found] == [
+        ("xdp", "first", "rewriter"),
+        ("xdp", "second", "rewriter"),
+        ("unibpf/filter", "third", None),
     ]
-    assert frontend.choices(b"no object") == [frontend.Options()]
+    mixed = frontend.choices(compiled("refused/section_unknown"), frontend.Options())
+    assert [(one.section, one.function) for one in mixed] == [("xdp", "good"), ("freplace/xdp_pass", None)]
+    assert frontend.choices(b"no object", frontend.Options()) == [frontend.Options()]
