@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import boot, engines, report, update
+from benchmarks import boot, engines, loading, maps, report, update
 from benchmarks.figures import table
 from unibpf.settings import binary_directory
 
@@ -25,10 +25,11 @@ def main(arguments: Sequence[str]) -> int:
     rows = engines.measure()
     tables = [
         ("Engines", engines.figures(rows)),
+        ("Loading a program", loading.measure()),
         ("Boot", boot.measure(image)),
         *asyncio.run(update.measure()),
     ]
-    shown = [engines.matrix(rows), *(table(title, figures) for title, figures in tables)]
+    shown = [engines.matrix(rows), maps.measure(), *(table(title, figures) for title, figures in tables)]
     print(*shown, sep="\n")
     if target is not None:
         target.write_text(report.document(shown, machine=report.machine(), load=load, when=when))

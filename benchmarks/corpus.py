@@ -25,23 +25,30 @@ CASES: Final = "verifier case"
 _HEAD: Final = """# The verifier on XDP programs that exist
 
 Written by `python -m benchmarks.corpus > docs/corpus.md`, not by hand. Our own programs are judged for `guest`, others for
-`linux-xdp`; the kernel is that of the machine which wrote this. CPU time and memory are the whole analyser process's."""
+`linux-xdp` and, as rewriters, for `guest` too; the kernel is that of the machine which wrote this. CPU time and memory are the
+whole analyser process's, for the first of these platforms."""
 # Why we refuse what the kernel loads: this does not exist here, whatever the program does with it.
 NOT_OFFERED: Final = {
     "helper-unknown": "the program calls a helper of Linux that the platform does not have",
-    "malformed": "the program has a map whose type or flags guests do not have",
-    "map-values": "maps that hold maps or programs do not exist here",
-    "function-pointer": "callbacks do not exist here",
-    "core-relocation": "a guest has no kernel types to relocate against",
+    "malformed": "the program has a map whose type, flags or sizes the platform does not have",
+    "map-values": "a map says nothing of the maps in it",
+    "legacy-maps": "a map says nothing of the maps in it",
+    "core-relocation": "the layout of a kernel's own type cannot be known without that kernel",
+    "kfunc-call": "functions of the kernel are no part of any platform here",
+    "extern-symbol": "functions of the kernel are no part of any platform here",
+    "section-unknown": "the hooks of devmaps and cpumaps exist on Linux only",
 }
 # Why we refuse what the kernel loads, where it is a choice of ours.
 POLICY: Final = {
     "pointer-leak": "addresses must not leak; the kernel lets a privileged loader do it",
     "return-value": "addresses must not leak; the kernel lets a privileged loader do it",
+    "stack-depth": "tail calls out of subprograms that nest; the kernel keeps stack for 33 of them",
 }
 # Why the kernel refuses what we call safe, by a part of the program's name and the kernel's last word. What it says of memory
 # is explained program by program: a new one has to be looked at.
 KERNEL_ONLY: Final = {
+    "errno 9": "libbpf loads one program for this table, and cannot put the others of its chain into the program array",
+    "errno 22": "a loader makes all maps of an object, our front end those that the program names",
     "libbpf cannot open": "a question of form: libbpf wants more of an object than programs and maps",
     "combined stack size": "8 frames of 512 bytes are a guest's limit, Linux gives 512 bytes to all frames together",
     "calls: spill into caller stack frame": "the address of a frame is kept in that frame itself: it cannot outlive it",
@@ -59,6 +66,7 @@ class Row:
     name: str
     ours: OurVerdict
     kernel: KernelVerdict
+    guest: OurVerdict | None = None  # of a program that `ours` judges for another platform
 
     @property
     def why(self) -> str:
@@ -81,7 +89,8 @@ def compare() -> tuple[list[Row], list[str]]:
 
 def _object(sample: Sample, analyser: Path) -> Row:
     kernel = load(sample.data, sample.function)
-    return Row(source=sample.source, name=sample.name, ours=judge(sample, analyser), kernel=kernel)
+    guest = judge(sample, analyser, "guest") if sample.platform != "guest" else None
+    return Row(source=sample.source, name=sample.name, ours=judge(sample, analyser), kernel=kernel, guest=guest)
 
 
 def _case(case: KernelCase, analyser: Path) -> Row:
@@ -110,6 +119,7 @@ def document(rows: Sequence[Row], missing: Sequence[str], costs: Sequence[Figure
             "program": row.name,
             "ours": asdict(row.ours),
             "kernel": asdict(row.kernel),
+            "guest": asdict(row.guest) if row.guest else None,
         }
         | {"why": row.why}
         for row in rows
@@ -120,7 +130,8 @@ def document(rows: Sequence[Row], missing: Sequence[str], costs: Sequence[Figure
 def markdown(rows: Sequence[Row], missing: Sequence[str], costs: Sequence[Figure] = ()) -> str:
     """The table, the differences by reason, the summary, what a verification costs."""
     head = (
-        "| source | program | ours | rule | CPU ms | peak MiB | kernel | load ms |\n|---|---|---|---|---|---|---|---|"
+        "| source | program | ours | rule | in a guest | CPU ms | peak MiB | kernel | load ms |\n"
+        "|---|---|---|---|---|---|---|---|---|"
     )
     parts = [_HEAD, "", "### Programs", "", head, *(_line(row) for row in rows if row.source != CASES), ""]
     parts += [
@@ -143,7 +154,8 @@ def _line(row: Row) -> str:
     cost = f"{ours.cpu_ms:.2f} | {ours.peak_kib / 1024:.1f}" if ours.peak_kib else "- | -"
     loads = "loads" if kernel.loads else f"refuses: {kernel.reason[:90].replace('|', '/')}"
     name = row.name
-    return f"| {row.source} | `{name}` | {ours.verdict} | {ours.rule} | {cost} | {loads} | {kernel.load_ms:.1f} |"
+    inside = "" if row.guest is None else f"{row.guest.verdict} {row.guest.rule}".strip()
+    return f"| {row.source} | `{name}` | {ours.verdict} | {ours.rule} | {inside} | {cost} | {loads} | {kernel.load_ms:.1f} |"
 
 
 def _differences(rows: Sequence[Row]) -> list[str]:
@@ -163,12 +175,20 @@ def _summary(rows: Sequence[Row]) -> list[Figure]:
         "accepted by the kernel only": sum(not row.ours.safe and row.kernel.loads for row in rows),
         "accepted by us only": sum(row.ours.safe and not row.kernel.loads for row in rows),
     }
+    inside = [row for row in rows if row.guest is not None and row.kernel.loads]
+    could = [row for row in inside if row.guest and row.guest.rule not in NOT_OFFERED | POLICY]
+    there = [row for row in could if row.guest and row.guest.safe]
+    guest = [
+        Figure(name="accepted for guests of others' programs that the kernel accepts and that could run there", unit="%",
+               value=100 * len(there) / max(1, len(could)), how=f"{len(there)} of {len(could)}, of {len(inside)} in all"),
+    ] if inside else []  # fmt: skip
     cpu = [row.ours.cpu_ms for row in rows if row.ours.peak_kib]
     kernel = [row.kernel.load_ms for row in both]
     return [
         *(Figure(name=name, value=count, unit="programs") for name, count in counts.items()),
         Figure(name="accepted of those the kernel accepts and that could run here", unit="%",
                value=100 * len(both) / max(1, len(offered)), how=f"{len(both)} of {len(offered)}"),
+        *guest,
         Figure(name="analyser CPU, p50", value=percentile(cpu, 0.5), unit="ms", limit=2, how=f"{len(cpu)} programs"),
         Figure(name="analyser CPU, p95", value=percentile(cpu, 0.95), unit="ms", limit=20),
         Figure(name="analyser CPU, worst", value=max(cpu), unit="ms", limit=1000),

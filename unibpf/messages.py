@@ -327,7 +327,10 @@ class GuestQuery(Message, frozen=True, kw_only=True):
 
 
 class MapQuery(Message, frozen=True, kw_only=True):
-    """Request to `reconfigurer.<host>.dump`, answered by a MapDump: entries from `cursor` on, or that of `key` (hex)."""
+    """Request to `reconfigurer.<host>.dump`, answered by a MapDump: entries from `cursor` on, or that of `key` (hex).
+
+    Of a ring, `cursor` is the `position` up to which records have arrived: the guest forgets those.
+    """
 
     guest: GuestName
     element: ElementName
@@ -448,7 +451,9 @@ class GuestStatus(Message, frozen=True, kw_only=True):
 class MapDump(Message, frozen=True, kw_only=True):
     """A map's content, keys and values in hex, as much as a message takes; `next` is the cursor to go on from, 0 at the end.
 
-    A dump is no snapshot: packets go on changing the map meanwhile.
+    A dump is no snapshot: packets go on changing the map meanwhile. Entries of a ring (ring buffer, perf event array) are its
+    records, oldest first, without keys, and `position` is behind them: asked with it as `cursor`, the guest gives back their
+    room. `lost` records found the ring full.
     """
 
     name: str
@@ -457,3 +462,5 @@ class MapDump(Message, frozen=True, kw_only=True):
     value_size: int
     entries: list[tuple[str, str]] = []
     next: int = 0
+    position: int | None = None
+    lost: int = 0

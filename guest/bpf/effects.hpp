@@ -2,6 +2,7 @@
 // program before they run it. Loaded code carries the Operation in the opcode byte (program.hpp).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -28,43 +29,82 @@ inline RegisterSet helper_arguments(std::int32_t helper) {
     return read;
 }
 
-inline RegisterSet reads_of(const Opcode& row, const Instruction& in) {
-    const RegisterSet src = row.src_operand ? set_of(in.src) : RegisterSet{0};
+// Reads and writes of a row: of the registers that dst and src name (1 or 0), and of fixed ones.
+struct RowEffects {
+    RegisterSet reads_dst = 0, reads_src = 0, reads = 0;
+    RegisterSet writes_dst = 0, writes_src = 0, writes = 0;
+};
+constexpr RowEffects effects_of(const Opcode& row) {
+    RowEffects effects;
+    effects.reads_src = row.src_operand;
+    effects.writes_dst = row.writes_dst();
     switch (row.category) {
-        case Category::alu: return row.alu == Alu::mov ? src : static_cast<RegisterSet>(src | set_of(in.dst));
+        case Category::alu: effects.reads_dst = row.alu != Alu::mov; break;
         case Category::move_sx:
         case Category::load:
-        case Category::load_sx: return set_of(in.src);
-        case Category::endian: return set_of(in.dst);
-        case Category::atomic: return static_cast<RegisterSet>(set_of(in.dst) | src | (row.atomic == Atomic::cmpxchg ? set_of(0) : 0));
+        case Category::load_sx: break;
+        case Category::atomic:
+            effects.reads_dst = 1;
+            if (row.atomic == Atomic::cmpxchg) effects.reads = effects.writes = set_of(0);
+            else effects.writes_src = row.atomic >= Atomic::fetch_add;
+            break;
+        case Category::endian:
         case Category::store_imm:
         case Category::store:
-        case Category::branch: return static_cast<RegisterSet>(set_of(in.dst) | src);
-        case Category::call_helper: return helper_arguments(in.imm);
-        case Category::call_local: return caller_saved;  // r0 too: a callee that leaves it alone returns the caller's
-        case Category::exit: return set_of(0);
+        case Category::branch: effects.reads_dst = 1; break;
+        case Category::call_helper: effects.writes = caller_saved; break;
+        case Category::call_local:  // reads r0 too: a callee that leaves it alone returns the caller's
+            effects.reads = effects.writes = caller_saved;
+            break;
+        case Category::exit: effects.reads = set_of(0); break;
         case Category::load_imm64:
-        case Category::jump: return 0;
+        case Category::jump: break;
     }
+    return effects;
 }
+constexpr std::array<RowEffects, operation_count> all_effects() {
+    std::array<RowEffects, operation_count> all{};
+    for (std::size_t i = 0; i < operation_count; ++i) all[i] = effects_of(opcodes[i]);
+    return all;
+}
+inline constexpr std::array<RowEffects, operation_count> row_effects = all_effects();
 
-inline RegisterSet writes_of(const Opcode& row, const Instruction& in) {
-    if (row.writes_dst()) return set_of(in.dst);
-    switch (row.category) {
-        case Category::atomic:
-            if (row.atomic == Atomic::cmpxchg) return set_of(0);
-            return row.atomic >= Atomic::fetch_add ? set_of(in.src) : RegisterSet{0};
-        case Category::call_helper:
-        case Category::call_local: return caller_saved;
-        default: return 0;
-    }
+inline bool is(const Instruction& in, Operation operation) { return in.opcode == static_cast<std::uint8_t>(operation); }
+
+inline RegisterSet reads_of(const Instruction& in) {
+    const RowEffects& row = row_effects[in.opcode];
+    const RegisterSet arguments = is(in, Operation::op_call_helper) ? helper_arguments(in.imm) : RegisterSet{0};
+    return static_cast<RegisterSet>(row.reads_dst << in.dst | row.reads_src << in.src | row.reads | arguments);
+}
+inline RegisterSet writes_of(const Instruction& in) {
+    const RowEffects& row = row_effects[in.opcode];
+    return static_cast<RegisterSet>(row.writes_dst << in.dst | row.writes_src << in.src | row.writes);
 }
 
 // Does nothing but compute what it writes: needless where nobody reads that.
 inline bool only_computes(const Opcode& row) { return row.writes_dst(); }
 
-inline std::int64_t distance_of(const Opcode& row, const Instruction& in) { return row.offset.free ? in.offset : in.imm; }
+// The rows of a category stand together in the table.
+constexpr bool in_rows(const Instruction& in, Operation first, Operation last) {
+    return static_cast<std::uint8_t>(in.opcode - static_cast<std::uint8_t>(first)) <= static_cast<std::uint8_t>(last) - static_cast<std::uint8_t>(first);
+}
+constexpr bool has_two_slots(const Instruction& in) { return in_rows(in, Operation::op_lddw, Operation::op_lddw_function); }
+constexpr bool jumps(const Instruction& in) { return in_rows(in, Operation::op_ja, Operation::op_jsle32_reg); }
+constexpr bool rows_stand_together() {
+    for (std::size_t i = 0; i < operation_count; ++i) {
+        const Instruction in{.opcode = static_cast<std::uint8_t>(i), .dst = 0, .src = 0, .offset = 0, .imm = 0};
+        const Category category = opcodes[i].category;
+        if (has_two_slots(in) != (category == Category::load_imm64)) return false;
+        if (jumps(in) != (category == Category::jump || category == Category::branch)) return false;
+    }
+    return true;
+}
+static_assert(rows_stand_together());
 
-inline bool jumps(const Opcode& row) { return row.category == Category::jump || row.category == Category::branch; }
+// Where the jump at `index` goes.
+inline std::size_t target_of(const Instruction& in, std::size_t index) {
+    const std::int64_t distance = is(in, Operation::op_gotol) ? std::int64_t{in.imm} : std::int64_t{in.offset};
+    return static_cast<std::size_t>(static_cast<std::int64_t>(index) + 1 + distance);
+}
 
 }  // namespace unibpf

@@ -117,7 +117,7 @@ constexpr unsigned none = register_count;
 unsigned mirrored(const Opcode& row, const Instruction& in, unsigned before) {
     if (row.writes_dst()) return in.dst;
     if (row.category == Category::call_helper || row.category == Category::call_local || row.category == Category::jump) return none;
-    return (writes_of(row, in) & (1U << before)) != 0 ? none : before;
+    return (writes_of(in) & (1U << before)) != 0 ? none : before;
 }
 
 void chain(Instruction& in) {
@@ -334,20 +334,19 @@ Status prepare(Program& program) {
     const auto code = program.code_to_prepare();
     auto targets = make_array<std::uint8_t>(code.size());
     if (!targets) return Error{"memory", "the heap has no room to prepare a program", code.size()};
-    const auto slots = [](const Opcode& row) { return row.category == Category::load_imm64 ? 2U : 1U; };
-    for (std::size_t i = 0; i < code.size(); i += slots(row_of(code[i]))) {
-        if (jumps(row_of(code[i]))) targets[static_cast<std::size_t>(static_cast<std::int64_t>(i) + 1 + distance_of(row_of(code[i]), code[i]))] = 1;
+    const auto slots = [&](std::size_t i) { return has_two_slots(code[i]) ? 2U : 1U; };
+    for (std::size_t i = 0; i < code.size(); i += slots(i)) {
+        if (jumps(code[i])) targets[target_of(code[i], i)] = 1;
     }
     unsigned last = none;
-    for (std::size_t i = 0; i < code.size();) {
+    for (std::size_t i = 0; i < code.size(); i += slots(i)) {
         Instruction& in = code[i];
         const Opcode& row = row_of(in);
         if (targets[i] != 0) last = none;
         const bool chains = chained_register(row, in) == last;
         last = mirrored(row, in, last);
         if (row.category == Category::exit) last = none;  // a function begins
-        if (chains) chain(in);
-        i += slots(row);
+        if (chains) chain(in);  // no row of two slots
     }
     return done();
 }

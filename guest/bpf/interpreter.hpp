@@ -1,7 +1,7 @@
 // The interpreter: one source, two policies.
 //
 // trusting: what the guest runs. The program was verified; memory is not checked, the instruction budget is charged at
-//   back-edges, calls and returns by distance, so that straight-line code costs nothing extra.
+//   jumps backwards by distance and for functions that are entered by their length, so that straight-line code costs nothing.
 // checking: every load, store, atomic and helper argument is checked against packet, stack, context and map values, and every
 //   instruction is counted. A trap of a verified program is a soundness bug of the verifier: tests run it, and `unibpf-run`.
 // Call depth and budget stop a program under both. Both compute the same r0, packet and maps.

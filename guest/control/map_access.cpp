@@ -39,10 +39,9 @@ void write_dump(cbor::Writer& writer, const Map& map, const Entries& entries, st
     writer.uint(6), writer.uint(next);
 }
 
-// Programs, maps and records are no bytes that may come from outside: only the loader and helpers know what they stand for.
-bool holds_bytes(const Map& map) {
-    const abi::Holds holds = abi::find_map_type(map.type())->holds;
-    return holds == abi::Holds::values || holds == abi::Holds::devices;
+// Programs come from the loader only, records from programs only.
+bool has_entries_by_key(const Map& map) {
+    return map.holds() == abi::Holds::values || map.holds() == abi::Holds::devices || map.holds() == abi::Holds::maps;
 }
 
 // One change of a request: without a value, the entry is deleted.
@@ -171,7 +170,7 @@ Status write_map_dump(cbor::Writer& writer, Map& map, const MapQuery& query) {
 
     std::uint32_t cursor = query.cursor;
     if (query.key.has_value()) {
-        if (!holds_bytes(map)) return Error{"map-entry", "a map of this type has no values by key", map.type()};
+        if (!has_entries_by_key(map)) return Error{"map-entry", "a map of this type has no values by key", map.type()};
         TRY(check_change(map, {*query.key, {}, true}));
         if (copy_value(map, *query.key, value)) entries.add(*query.key, value);
         cursor = 0;
@@ -187,7 +186,7 @@ Status write_map_dump(cbor::Writer& writer, Map& map, const MapQuery& query) {
 
 Status change_map(cbor::Writer& writer, const ProgramSlot& slot, Map& map, Bytes body, Steps& steps) {
     if (map.read_only()) return Error{"map-readonly", "the map is read-only data of the program"};
-    if (!holds_bytes(map)) return Error{"map-readonly", "the entries of a map of this type are not set from outside", map.type()};
+    if (!has_entries_by_key(map)) return Error{"map-readonly", "the entries of a map of this type are not set from outside", map.type()};
     const Changes changes = TRY(read_changes(map, body));
     TRY(check_release(slot, changes.release));
 

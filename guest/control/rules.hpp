@@ -57,7 +57,7 @@ inline constexpr std::array<RuleRow, 42> rule_table{{
     {"nothing-staged", "nothing-staged", coap::conflict, "the staged release's envelope digest"},
     {"nothing-previous", "nothing-previous", coap::conflict, "a previous program that is still loaded"},
     {"map", "path", coap::not_found, "the name of a map of the active program"},
-    {"map-readonly", "map-readonly", coap::forbidden, "a map of values or devices that is not read-only data"},
+    {"map-readonly", "map-readonly", coap::forbidden, "a map of values, devices or maps that is not read-only data"},
     {"map-entry", "map-entry", coap::unprocessable, "keys and values of the sizes that `FETCH /status` tells"},
     {"release", "release", coap::conflict, "the release that the request names to be the active one"},
     {"graph", "load", coap::unprocessable, "a graph without errors"},

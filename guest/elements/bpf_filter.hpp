@@ -8,9 +8,9 @@ namespace unibpf {
 //
 //   BPFFilter(PROGRAM name [, ENGINE auto|interpreter|jit])
 //
-// XDP_PASS leaves by output 0, XDP_DROP by output 1 and XDP_TX by output 2 where those are connected. The program must not
-// change the packet. Only a release of the program PROGRAM can be staged here; without one every packet is dropped.
-// Ports: one push input, one to three push outputs; 1 and 2 may be left free.
+// XDP_PASS leaves by output 0, XDP_DROP by output 1 and XDP_TX by output 2 where those are connected, XDP_REDIRECT by the output
+// that bpf_redirect or a devmap named. The program must not change the packet. Only a release of the program PROGRAM can be staged here; without one every packet is dropped.
+// Ports: one push input, 1 to 256 push outputs; all but 0 may be left free.
 // Drops: no-program, aborted, unknown-code, budget, no-port, dropped-by-program.
 // Handlers: count, drops, program, engine (read), reset_counts (write).
 // Example: FromDevice(eth0) -> fw :: BPFFilter(PROGRAM firewall) -> Queue -> ToDevice(eth1);

@@ -8,8 +8,8 @@ namespace unibpf {
 //
 //   BPFRewriter(PROGRAM name [, ENGINE auto|interpreter|jit])
 //
-// Like BPFFilter, and the program may change bytes and move the packet's head and tail (256 bytes of headroom).
-// Ports: one push input, one to three push outputs; 1 and 2 may be left free.
+// Like BPFFilter, and the program may change bytes and move the packet's head and tail (256 bytes of headroom, metadata included).
+// Ports: one push input, 1 to 256 push outputs; all but 0 may be left free.
 // Drops: no-program, aborted, unknown-code, budget, no-port, dropped-by-program.
 // Handlers: count, drops, program, engine (read), reset_counts (write).
 // Example: FromDevice(eth0) -> nat :: BPFRewriter(PROGRAM nat) -> Queue -> ToDevice(eth1);

@@ -2,8 +2,7 @@
 //
 // The same decoder, validator, loader, maps and helpers as in a guest, without graph, element or signature.
 // Exit status: 0 every packet ran to its exit, 1 the bundle was refused or a run was stopped, 2 usage.
-#include <unistd.h>
-
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -11,7 +10,8 @@
 #include <iostream>
 #include <iterator>
 
-#include "guest/bpf/jit/compiler.hpp"
+#include "guest/run/load.hpp"
+#include "guest/run/loading.hpp"
 #include "guest/run/options.hpp"
 #include "guest/run/report.hpp"
 
@@ -26,18 +26,10 @@ std::optional<Bytes> read_bundle(const std::string& path) {
     return Bytes{std::istreambuf_iterator<char>{in}, {}};
 }
 
-Result<Owned<Program>> load(const Bytes& bytes, bool native) {
+Result<Owned<Program>> load_bytes(const Bytes& bytes, bool native) {
     static BundleView view;
-    static ProgramShape shape;
-    static MapReport report;
     TRY(decode_bundle(bytes, view));
-    TRY(validate_program(view, shape));
-    Loader loader{view};
-    TRY(loader.build_maps({}, nullptr, report));
-    Owned<Program> program = TRY(loader.link(shape));
-    if (!native) TRY(prepare(*program));
-    else program->set_native(TRY(jit::compile(program->code(), shape)));
-    return program;
+    return load(view, native);
 }
 
 // Empty, or what is wrong with an entry that was asked for.
@@ -50,13 +42,6 @@ std::string set_entries(const Program& program, const std::vector<Preset>& prese
         if (result != 0) return "map `" + preset.map + "` does not take the entry (error " + std::to_string(-result) + ")";
     }
     return {};
-}
-
-PacketPtr packet_of(const Bytes& bytes) {
-    PacketPtr packet = PacketPool::system().acquire();
-    packet->put(static_cast<std::uint16_t>(bytes.size()));
-    std::memcpy(packet->data(), bytes.data(), bytes.size());
-    return packet;
 }
 
 using Clock = std::chrono::steady_clock;
@@ -73,6 +58,9 @@ void record(RunReport& report, const Machine& machine, Packet& packet) {
     report.code = machine.r0;
     report.instructions = machine.executed();
     report.trap = machine.trap;
+    if (report.stop == Stop::exit && !abi::describe(machine.program.kind()).returns_port && report.code == abi::xdp_redirect) {
+        report.redirect_port = machine.redirect_port;
+    }
     report.packet = hex(packet.data(), packet.length());
 }
 
@@ -111,11 +99,16 @@ RunReport run_in_place(const Program& program, const Bytes& bytes, const Options
     return report;
 }
 
-// Reports go to standard output. The guest's console (bpf_trace_printk) writes to descriptor 1, which becomes standard error.
-std::FILE* separate_output_from_console() {
-    std::FILE* output = fdopen(dup(STDOUT_FILENO), "w");
-    dup2(STDERR_FILENO, STDOUT_FILENO);
-    return output;
+int refused(const Error& error) {
+    std::cerr << "error[" << error.rule << "]: " << error.text << " (got " << error.value << ")\n";
+    return 1;
+}
+
+int print_loading(const Bytes& bundle, std::uint64_t times) {
+    const auto costs = measure_loading(bundle, times);
+    if (!costs.ok()) return refused(costs.error());
+    std::cout << costs.value();
+    return 0;
 }
 
 int run(const Options& options) {
@@ -124,11 +117,9 @@ int run(const Options& options) {
         std::cerr << "error: cannot read `" << options.bundle << "`\n";
         return 2;
     }
-    const auto loaded = load(*bytes, options.jit);
-    if (!loaded.ok()) {
-        std::cerr << "error[" << loaded.error().rule << "]: " << loaded.error().text << " (got " << loaded.error().value << ")\n";
-        return 1;
-    }
+    if (options.loads > 0) return print_loading(*bytes, options.loads);
+    const auto loaded = load_bytes(*bytes, options.jit);
+    if (!loaded.ok()) return refused(loaded.error());
     const Program& program = *loaded.value();
     if (const std::string wrong = set_entries(program, options.presets); !wrong.empty()) {
         std::cerr << "error: " << wrong << "\n";

@@ -48,12 +48,21 @@ bool add_preset(Options& options, const std::string& text, std::string& error) {
     return false;
 }
 
+bool add_preset_file(Options& options, const std::string& path, std::string& error) {
+    std::ifstream file{path};
+    if (!file) error = "cannot read `" + path + "`";
+    for (std::string line; error.empty() && std::getline(file, line);) add_preset(options, line, error);
+    return error.empty();
+}
+
 // An option with a value.
 bool set_option(Options& options, const std::string& name, const std::string& value, std::string& error) {
     if (name == "--packet") return add_packet(options, value, error);
     if (name == "--set") return add_preset(options, value, error);
     if (name == "--packets") return add_packet_file(options, value, error);
+    if (name == "--entries") return add_preset_file(options, value, error);
     if (name == "--repeat" && parse_number(value, options.repeat)) return true;
+    if (name == "--loads" && parse_number(value, options.loads)) return true;
     if (name == "--budget" && parse_number(value, options.budget)) return true;
     if (name == "--policy" && (value == "checking" || value == "trusting")) {
         options.policy = value == "checking" ? Policy::checking : Policy::trusting;

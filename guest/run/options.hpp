@@ -27,16 +27,19 @@ struct Options {
     bool in_place = false;                    // a repetition gets the packet as the one before left it
     std::uint64_t budget = abi::default_budget;
     std::vector<Preset> presets;
+    std::uint64_t loads = 0;                  // load so many times, print what that costs, and end
     bool maps = false;                        // print map contents after the last packet
     bool json = false;
     bool opcodes = false;                     // print the opcode table and end
 };
 
 inline constexpr const char* usage =
-    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--engine interpreter|jit]\n"
+    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--entries FILE] [--engine interpreter|jit]\n"
     "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
     "                         [--set MAP=KEY:VALUE]... [--maps] [--json]\n"
-    "       unibpf-run --opcodes\n";
+    "       unibpf-run BUNDLE --loads N\n"
+    "       unibpf-run --opcodes\n"
+    "--packets: a packet a line, hex; --entries: an entry of a map a line, as for --set\n";
 
 // Nothing, with a sentence in `error`, when the arguments make no sense.
 std::optional<Options> parse_options(int argc, char** argv, std::string& error);

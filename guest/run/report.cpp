@@ -86,13 +86,15 @@ std::string report_json(const Program& program, const RunReport& report, bool wi
     char ns[32];
     std::snprintf(ns, sizeof ns, "%.1f", report.ns);
     return "{\"verdict\":" + quoted(verdict_name(program, report)) + ",\"verdict_code\":" + std::to_string(report.code) +
+           ",\"redirect_port\":" + (report.redirect_port == no_port ? "null" : std::to_string(report.redirect_port)) +
            ",\"packet\":" + quoted(report.packet) + ",\"instructions\":" + std::to_string(report.instructions) + ",\"ns\":" + ns +
            ",\"engine\":" + quoted(program.native() ? "jit" : "interpreter") +
            ",\"trap\":" + trap_json(report) + (with_maps ? ",\"maps\":" + maps_json(program) : "") + "}\n";
 }
 
 std::string report_text(const Program& program, const RunReport& report, bool with_maps) {
-    std::string text = verdict_name(program, report) + " (r0 = " + std::to_string(report.code) + "), " + std::to_string(report.instructions) +
+    const bool redirected = report.redirect_port != no_port;
+    std::string text = verdict_name(program, report) + (redirected ? " to port " + std::to_string(report.redirect_port) : "") + " (r0 = " + std::to_string(report.code) + "), " + std::to_string(report.instructions) +
                        " instructions, " + std::to_string(static_cast<std::uint64_t>(report.ns)) + " ns\n";
     if (report.stop != Stop::exit) {
         text += "stopped at instruction " + std::to_string(report.trap.instruction) + ": " + report.trap.text + "\n";

@@ -13,6 +13,7 @@ struct RunReport {
     std::uint64_t code = 0;          // r0, all 64 bits
     std::string packet;              // hex
     std::uint64_t instructions = 0;  // exact under the checking policy, else an upper bound
+    std::uint32_t redirect_port = no_port;  // where an XDP_REDIRECT goes
     double ns = 0;                   // mean of the repetitions
     Trap trap{};
 };

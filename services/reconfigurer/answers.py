@@ -35,7 +35,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class DumpPage(Struct, frozen=True, kw_only=True):
-    """One page of a map; `next` is the cursor of the page behind it, 0 at the end."""
+    """One page of a map; `next` is the cursor of the page behind it, 0 at the end and for a ring, which has a `position`."""
 
     name: str
     type: int
@@ -43,6 +43,8 @@ class DumpPage(Struct, frozen=True, kw_only=True):
     value_size: int
     entries: list[tuple[str, str]]
     next: int
+    position: int | None = None
+    lost: int = 0
 
 
 def outcome(item: Any) -> Outcome:
@@ -56,7 +58,7 @@ def status(item: Any) -> GuestStatus:
 
 
 def dump_page(item: Any) -> DumpPage:
-    """`map-dump`."""
+    """`map-dump` and `ring-dump`."""
     return _reading("map dump", lambda: _dump_page(item))
 
 
@@ -157,6 +159,8 @@ def _dump_page(item: Any) -> DumpPage:
         value_size=item[3],
         entries=[(key.hex(), value.hex()) for key, value in item[4]],
         next=item[6],
+        position=item.get(7),
+        lost=item.get(8, 0),
     )
 
 

@@ -49,4 +49,6 @@ def _dump(page: answers.DumpPage, entries: list[tuple[str, str]]) -> MapDump:
         value_size=page.value_size,
         entries=entries,
         next=page.next,
+        position=page.position,
+        lost=page.lost,
     )

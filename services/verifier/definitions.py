@@ -2,7 +2,7 @@
 
 `int (*type)[2]` says type 2, `__u32 *key` that keys have the type `__u32` (libbpf's __uint and __type); `struct inner
 *values[]` what the maps of a map of maps are, `int (*values[])(void *)` that a program array holds programs (__array). What
-libbpf completes before it creates a map is completed here too (`finish`).
+libbpf completes before it creates a map is completed here too.
 """
 
 from collections.abc import Callable
@@ -34,6 +34,15 @@ class Defined(Struct, frozen=True):
 def define(btf: Btf, name: str, number: int) -> Defined:
     """Read the definition of variable `name`, of BTF type `number`."""
     return _Definition(btf, name).read(number)
+
+
+def completed(entry: BundleMap) -> BundleMap:
+    """Return the map as libbpf creates it: a perf array has an entry a CPU, a ring whole pages, a power of two of them."""
+    if entry.type == MAP_PERF_EVENT_ARRAY and entry.max_entries == 0:
+        return replace(entry, max_entries=1)
+    if entry.type == MAP_RINGBUF and entry.max_entries > 0:
+        return replace(entry, max_entries=max(_PAGE, 1 << (entry.max_entries - 1).bit_length()))
+    return entry
 
 
 class _Definition:
@@ -68,12 +77,9 @@ class _Definition:
         return Defined(self.map, self.values_at)
 
     def finish(self) -> None:
-        """What depends on several members, and what libbpf completes: a perf array's length, a ring's pages."""
-        kind, entries = self.map.type, self.map.max_entries
-        if kind == MAP_PERF_EVENT_ARRAY and entries == 0:
-            self.set(max_entries=1)  # one a CPU
-        if kind == MAP_RINGBUF and entries > 0:
-            self.set(max_entries=max(_PAGE, 1 << (entries - 1).bit_length()))
+        """What depends on several members."""
+        self.map = completed(self.map)
+        kind = self.map.type
         if kind in (MAP_PROG_ARRAY, *MAPS_OF_MAPS) and self.held is not None:
             self.set(value_size=4)
         self.check_held(kind)

@@ -40,6 +40,7 @@ SHF_EXECINSTR: Final = 4
 SHF_COMPRESSED: Final = 0x800
 SHN_UNDEF: Final = 0
 SHN_LORESERVE: Final = 0xFF00
+STT_NOTYPE: Final = 0
 STT_FUNC: Final = 2
 STT_OBJECT: Final = 1
 STB_LOCAL: Final = 0

@@ -92,12 +92,16 @@ def translate(data: bytes, options: Options) -> Translation:
 
 
 def choices(data: bytes, options: Options) -> list[Options]:
-    """Return `options` with what chooses each program of the object; where it cannot be read, one that will say why."""
+    """Return `options` with what chooses each program of the object, and each section of which a report can say why not.
+
+    Where the object cannot be read: one choice that will say so.
+    """
     try:
-        found = programs(elf.read(data), options)
+        found, unknown = _candidates(elf.read(data), options)
     except Rejection:
         return [options]
-    return [_only(one, options) for one in found] or [options]
+    others = [replace(options, section=name) for name in dict.fromkeys(unknown)]
+    return [_only(one, options) for one in found] + others or [options]
 
 
 def _only(one: Candidate, options: Options) -> Options:
@@ -117,6 +121,19 @@ def translate_all(data: bytes) -> list[Translation]:
 
 def programs(obj: elf.ObjectFile, options: Options) -> list[Candidate]:
     """Return the global functions of program sections; a section nobody knows is refused unless a choice passes it by."""
+    found, unknown = _candidates(obj, options)
+    refused = unknown[:1] if options.section is None else [name for name in unknown if name == options.section]
+    if refused and (options.section is not None or options.function is None):
+        raise Unsupported(
+            "section-unknown",
+            f"section `{refused[0]:.80}` holds a program of an unknown kind",
+            hint="expected `xdp`, `unibpf/filter`, `unibpf/classifier` or `unibpf/rewriter`",
+        )
+    return found
+
+
+def _candidates(obj: elf.ObjectFile, options: Options) -> tuple[list[Candidate], list[str]]:
+    """Return the programs, and the sections whose programs are none of ours."""
     found: list[Candidate] = []
     unknown: list[str] = []
     entries = _global_functions(obj)
@@ -128,14 +145,7 @@ def programs(obj: elf.ObjectFile, options: Options) -> list[Candidate]:
             unknown.append(section.name)
             continue
         found += [Candidate(function, section.name, kind, outputs) for function in entries.get(section.index, [])]
-    chosen = options.section is not None or options.function is not None
-    if unknown and (not chosen or options.section in unknown):
-        raise Unsupported(
-            "section-unknown",
-            f"section `{unknown[0]:.80}` holds a program of an unknown kind",
-            hint="expected `xdp`, `unibpf/filter`, `unibpf/classifier` or `unibpf/rewriter`",
-        )
-    return found
+    return found, unknown
 
 
 def _global_functions(obj: elf.ObjectFile) -> dict[int, list[initial.Function]]:

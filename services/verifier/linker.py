@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from services.verifier import elf, initial
 from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.initial import Function, Functions, Initial, MapKey
-from services.verifier.maps import MAPS_SECTION, MapTable, is_global_data
+from services.verifier.maps import MapTable, is_global_data, is_maps
 from unibpf.bundle import INSN_BYTES, MAX_CODE_BYTES, MAX_MAPS, BundleMap
 
 LDDW: Final = 0x18
@@ -209,7 +209,7 @@ class _Scan:
         self.check(at, relocation, elf.R_BPF_64_64)
         symbol = relocation.symbol
         target = self.obj.sections[symbol.section]
-        if target.name == MAPS_SECTION:
+        if is_maps(target.name):
             return self.map_load(at, symbol.section, symbol.value + imm)
         if target.executable:
             return self.call_of(at, symbol.section, symbol.value + imm)
@@ -226,8 +226,11 @@ class _Scan:
         return self.data_load(at, target, symbol.value + imm)
 
     def map_load(self, at: int, section: int, offset: int) -> Patch:
+        refused = self.maps.refused.get((section, offset))
+        if refused is not None:
+            raise Unsupported(refused.rule, refused.message, hint=refused.hint, at=self.place(at))
         if (section, offset) not in self.maps.defined:
-            raise Malformed("map-reference", f"no map is defined at byte {offset} of `.maps`", at=self.place(at))
+            raise Malformed("map-reference", f"no map is defined at byte {offset} of its section", at=self.place(at))
         return Patch(at - self.function.start, map_key=(section, offset))
 
     def data_load(self, at: int, target: elf.Section, offset: int) -> Patch:

@@ -1,8 +1,8 @@
 """The maps of an object: those that its `.maps` section defines through BTF, and its global data.
 
 A BTF-defined map is a variable whose type says everything (definitions.py), but for the programs and maps that it holds at
-first: these are relocations of `.maps`. Global data sections are array maps of one entry that carry the section's name
-(schemas/bundle.cddl).
+first: these are relocations of `.maps`. Maps of the old form are legacy.py's. Global data sections are array maps of one
+entry that carry the section's name (schemas/bundle.cddl).
 """
 
 from bisect import bisect_right
@@ -11,9 +11,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.verifier import elf
+from services.verifier import elf, legacy
 from services.verifier.btf import Btf
-from services.verifier.definitions import Defined, define
+from services.verifier.definitions import Defined, completed, define
 from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.layout import Layout
 from unibpf.bundle import BPF_F_RDONLY_PROG, MAP_ARRAY, MAX_MAPS, BundleMap
@@ -35,26 +35,27 @@ class Slot(Struct, frozen=True):
 class MapTable(Struct, frozen=True):
     """Maps by where a relocation points: `defined` by (section, offset), `data` by section. Ids order them in a bundle.
 
-    `slots`: what program arrays and maps of maps hold at first, by the map's (section, offset).
+    `slots`: what program arrays and maps of maps hold at first, by the map's (section, offset). `refused`: definitions that
+    cannot be used, a fault only of a program that names them.
     """
 
     defined: dict[tuple[int, int], BundleMap]
     data: dict[int, BundleMap]
     slots: dict[tuple[int, int], tuple[Slot, ...]] = {}
+    refused: dict[tuple[int, int], Unsupported] = {}
 
 
 def read(obj: elf.ObjectFile, btf: Btf | None) -> MapTable:
     """Collect every map of the object; raises Malformed or Unsupported by the map's name."""
-    legacy = obj.section("maps")
-    if legacy is not None:
-        raise Unsupported(
-            "legacy-maps",
-            "section `maps` holds map definitions of the old form (struct bpf_map_def)",
-            hint='define maps through BTF: `struct { __uint(type, ...); ... } name SEC(".maps")`',
-            at=_first_use(obj, legacy.index),
-        )
     variables = _variables(obj)
-    return replace(_defined(obj, btf, variables), data=_data(obj, btf, variables))
+    found = _defined(obj, btf, variables)
+    old, refused = legacy.read(obj)
+    return replace(
+        found,
+        defined=found.defined | {key: completed(entry) for key, entry in old.items()},
+        data=_data(obj, btf, variables),
+        refused=found.refused | refused,
+    )
 
 
 def _variables(obj: elf.ObjectFile) -> dict[int, dict[str, int]]:
@@ -78,6 +79,7 @@ def _defined(obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str
         )
     offsets = variables.get(section.index, {})
     found: dict[tuple[int, int], Defined] = {}
+    refused: dict[tuple[int, int], Unsupported] = {}
     definitions = btf.variables(MAPS_SECTION)
     if len(definitions) > MAX_DEFINITIONS:
         raise Unsupported("limits", f"too many maps: got {len(definitions)}, expected at most {MAX_DEFINITIONS}")
@@ -87,11 +89,13 @@ def _defined(obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str
         offset = offsets[variable.name]
         try:
             found[section.index, offset] = define(btf, variable.name, variable.type)
+        except Unsupported as error:
+            refused[section.index, offset] = error
         except Rejection as error:
             error.at = _first_use(obj, section.index, offset)
             raise
     maps = {key: defined.map for key, defined in sorted(found.items())}
-    return MapTable(maps, {}, _slots(obj, section, found))
+    return MapTable(maps, {}, _slots(obj, section, found, refused), refused)
 
 
 def _first_use(obj: elf.ObjectFile, section: int, offset: int | None = None) -> tuple[str, int] | None:
@@ -106,14 +110,19 @@ def _first_use(obj: elf.ObjectFile, section: int, offset: int | None = None) -> 
 
 
 def _slots(
-    obj: elf.ObjectFile, section: elf.Section, found: dict[tuple[int, int], Defined]
+    obj: elf.ObjectFile,
+    section: elf.Section,
+    found: dict[tuple[int, int], Defined],
+    refused: dict[tuple[int, int], Unsupported],
 ) -> dict[tuple[int, int], tuple[Slot, ...]]:
     """Return what the relocations of `.maps` put where: programs into program arrays, maps into maps of maps."""
     slots: dict[tuple[int, int], list[Slot]] = {}
-    starts = sorted(offset for _, offset in found)
+    starts = sorted(offset for _, offset in (*found, *refused))
     for at, relocation in sorted(obj.relocations.get(section.index, {}).items()):
         before = bisect_right(starts, at)
         key = section.index, starts[before - 1] if before else -1
+        if key in refused:
+            continue
         index = _slot_index(found.get(key), at - key[1])
         if index is None or relocation.kind != elf.R_BPF_64_ABS64 or at + _POINTER > len(section.data):
             raise Malformed("map-definition", f"an address stands at byte {at} of `.maps`, outside every `values`")
@@ -132,6 +141,11 @@ def _slot_index(defined: Defined | None, at: int) -> int | None:
 
 
 # --- global data ----------------------------------------------------------------------------------------------------------
+
+
+def is_maps(name: str) -> bool:
+    """Whether a section of that name holds definitions of maps."""
+    return name == MAPS_SECTION or legacy.is_section(name)
 
 
 def is_global_data(name: str) -> bool:

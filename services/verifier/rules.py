@@ -23,7 +23,7 @@ RULES: Final[dict[str, str]] = {
     "btf-missing": "maps are described by type information",
     "btf-malformed": "type information and line information are well-formed",
     # its maps (maps.py)
-    "legacy-maps": "maps are defined through BTF in section `.maps`",
+    "legacy-maps": "maps of maps are defined through BTF in section `.maps`",
     "map-definition": "a map definition consists of known members with a type",
     "map-values": "what a map holds at first is of one kind and known from the object",
     # the choice (frontend.py)

@@ -61,12 +61,8 @@ def read(path: Path) -> Case:
 
 def _directive(case: Case, words: list[str]) -> None:
     match words:
-        case ["map", name, kind, *numbers]:
-            key, value, entries, flags = map(int, [*numbers, "0"][:4])
-            number = MAP_TYPES[kind]
-            case.maps.append(
-                BundleMap(name=name, type=number, key_size=key, value_size=value, max_entries=entries, flags=flags)
-            )
+        case ["map", *rest]:
+            case.maps.append(_map(rest))
         case ["program", name, index, label]:
             case.programs.append((name, int(index), label))
         case ["kind", ("filter" | "classifier" | "rewriter") as kind]:
@@ -81,12 +77,16 @@ def _directive(case: Case, words: list[str]) -> None:
             case.trap = kind
         case ["value", name, key, value]:
             case.values.append((name, key, value))
-        case ["checking-only", *_]:
-            case.checking_only = True
-        case ["no-kernel", *_]:
-            case.no_kernel = True
+        case [("checking-only" | "no-kernel") as flag, *_]:
+            setattr(case, flag.replace("-", "_"), True)
         case _:
             raise ValueError(f"{case.name}: unknown directive {words}")
+
+
+def _map(words: list[str]) -> BundleMap:
+    name, kind, *numbers = words
+    key, value, entries, flags = map(int, [*numbers, "0"][:4])
+    return BundleMap(name=name, type=MAP_TYPES[kind], key_size=key, value_size=value, max_entries=entries, flags=flags)
 
 
 def maps_of(case: Case, labels: dict[str, int]) -> list[BundleMap]:

@@ -15,7 +15,8 @@ def test_case_ends_as_its_file_says(case: Case, engine: str, assembler: Assemble
     if case.checking_only and engine != "checking":
         return  # the file says why: without checks the program would touch foreign memory
     code, _ = assembler.assemble(case.code)
-    [report] = runner.run(bundle_of(code, maps_of(case, assembler.labels(case.code)), kind=case.kind), [case.packet], engine=engine)
+    bundle = bundle_of(code, maps_of(case, assembler.labels(case.code)), kind=case.kind)
+    [report] = runner.run(bundle, [case.packet], engine=engine)
     if case.trap is not None:
         assert report["trap"] is not None
         assert report["trap"]["kind"] == case.trap

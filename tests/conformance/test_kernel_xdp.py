@@ -47,7 +47,7 @@ def compiled(source: Path, directory: Path) -> bytes:
         target,
     ]
     subprocess.run(command, check=True)
-    return frontend.translate(target.read_bytes(), frontend.Options()).bundle
+    return frontend.translate(target.read_bytes(), frontend.Options(function=source.stem)).bundle
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -69,6 +69,115 @@ def test_a_capture_follows_the_packets_and_each_is_repeated(cli: Cli, tmp_path: 
     assert hits(found[-1]) == [5, 10, 0]
 
 
+def test_a_capture_of_the_newer_format_is_read_too(cli: Cli, tmp_path: Path) -> None:
+    def block(kind: int, body: bytes) -> bytes:
+        body += bytes(-len(body) % 4)
+        length = struct.pack("<I", 12 + len(body))
+        return struct.pack("<I", kind) + length + body + length
+
+    head = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(1, struct.pack("<HHI", 1, 0, 0))
+    records = [block(6, struct.pack("<IIIII", 0, 0, 0, len(one), len(one)) + one) for one in (WEB, TELNET)]
+    (tmp_path / "c.pcapng").write_bytes(head + b"".join(records))
+    found = reports(run(cli, FIREWALL, "--pcap", tmp_path / "c.pcapng", "--json"))
+    assert [one["verdict_code"] for one in found] == [PASS, DROP]
+
+
+REDIRECT = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 8);
+	__type(key, __u32);
+	__type(value, __u32);
+} ports SEC(".maps");
+SEC("xdp") int redirect(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&ports, 1, XDP_DROP);
+}
+"""
+
+
+@pytest.fixture
+def redirect(tmp_path: Path) -> Path:
+    path = tmp_path / "redirect.c"
+    path.write_text(REDIRECT)
+    return path
+
+
+def test_maps_can_be_filled_and_a_redirect_says_its_port(cli: Cli, redirect: Path) -> None:
+    empty = reports(run(cli, redirect, "--json"))[0]
+    assert (empty["verdict"], empty["redirect_port"]) == ("XDP_DROP", None)
+    found = reports(run(cli, redirect, "--map", "ports:1=3", "--maps", "--json"))[0]
+    assert (found["verdict"], found["verdict_code"], found["redirect_port"]) == ("XDP_REDIRECT", 4, 3)
+    assert found["maps"]["ports"]["entries"] == [{"key": "01000000", "value": "03000000"}]
+    assert run(cli, redirect, "--map", "ports:1=3").out.startswith("XDP_REDIRECT to port 3 (r0 = 4), ")
+
+
+def test_what_a_run_printed_fills_the_maps_of_the_next(cli: Cli, redirect: Path, tmp_path: Path) -> None:
+    printed = run(cli, redirect, "--map", "ports:1=3", "--map", "ports:2=5", "--maps", "--json").out
+    (tmp_path / "maps.json").write_text(printed)
+    again = reports(run(cli, redirect, "--maps-from", tmp_path / "maps.json", "--map", "ports:1=4", "--maps", "--json"))[0]
+    assert again["redirect_port"] == 4, "words come after the file"
+    assert [entry["value"] for entry in again["maps"]["ports"]["entries"]] == ["04000000", "05000000"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--map", "port:1=3"), "error: the program has no map `port`\nhint: it has ports\n"),
+        (("--map", "ports:1"), "error: got `ports:1`, expected `NAME:KEY=VALUE`\n"),
+        (("--map", "ports:9=3"), "error: map `ports` does not take the entry (error 7)\n"),
+        (("--maps-from", "/nowhere"), "error: `/nowhere`: "),
+        (("--tail", "ports:1"), "error: option `--tail`: got `ports:1`, expected `MAP:INDEX=FUNCTION`\n"),
+    ],
+)
+def test_an_entry_that_cannot_be_is_refused(words: tuple[str, ...], complaint: str, cli: Cli, redirect: Path) -> None:
+    assert run(cli, redirect, *words, code=2).err.startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "verdict"),
+    [
+        ("tails.c", ("--program", "jumper"), "XDP_TX"),  # entry 0, linked in
+        ("tails_by_loader.c", ("--program", "entry"), "XDP_PASS"),  # no entry: the program goes on
+        ("tails_by_loader.c", ("--program", "entry", "--tail", "jmp_table:0=handler_a"), "XDP_TX"),
+        ("callback.c", (), "XDP_PASS"),
+        ("outer.c", (), "XDP_DROP"),  # nothing at index 0
+        ("old_maps.c", (), "XDP_PASS"),
+        ("wire_types.c", (), "XDP_DROP"),
+    ],
+)
+def test_what_an_object_links_runs(program: str, words: tuple[str, ...], verdict: str, cli: Cli) -> None:
+    assert reports(run(cli, FOLDER / program, *words, "--json"))[0]["verdict"] == verdict
+
+
+WRITER = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("xdp") int writer(struct xdp_md *ctx)
+{
+	unsigned char *data = (void *)(long)ctx->data;
+
+	if ((void *)(data + 1) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	data[0] = 0x2a;
+	return XDP_TX;
+}
+"""
+
+
+def test_an_xdp_program_that_writes_runs_natively_as_a_rewriter(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "writer.c").write_text(WRITER)
+    words = (tmp_path / "writer.c", "--engine", "jit", "--json")
+    assert "runs only what the verifier finds safe" in run(cli, *words, code=1).err
+    refused = cli.run("verify", str(words[0]), ok=False).err
+    assert "error[packet-readonly]" in refused
+    assert "`--kind rewriter`" in refused
+    found = reports(run(cli, *words, "--kind", "rewriter"))[0]
+    assert (found["verdict"], found["packet"][:4]) == ("XDP_TX", "2a00")
+
+
 def test_people_get_lines(cli: Cli) -> None:
     first, second = run(cli, FIREWALL, "--packet", TELNET.hex()).out.splitlines()
     assert first.startswith("XDP_DROP (r0 = 1), ")

@@ -41,8 +41,6 @@ def test_a_golden_defect_is_refused_with_its_rule(name: str) -> None:
 
 # Well-formed, with every field set, but it declares helpers that its code does not call: the guest would not load it.
 NOT_LOADABLE = {"everything": "malformed"}
-# Of map types that guests do not offer yet, and with a load that the analyser does not follow yet.
-NOT_LOADABLE |= {"program-array": "malformed", "map-of-maps": "malformed", "function": "unsupported"}
 
 
 @pytest.mark.parametrize("name", GOOD + BAD)

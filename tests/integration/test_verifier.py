@@ -19,7 +19,7 @@ from unibpf import bundle, identity, subjects
 from unibpf.bus import Bus, Received
 from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
 from unibpf.messages import DeadLetter, Report, SecondOpinion, Verdict
-from unibpf.upload import FUNCTION, Upload
+from unibpf.upload import FUNCTION, Tail, Upload
 
 
 class Pipeline:
@@ -81,6 +81,16 @@ async def test_a_safe_program_is_verified_with_everything_that_the_signer_needs(
     assert (len(stored), bundle.decode(stored).name) == (found.bundle_length, "parse")
     assert (await pipeline.report(found)).bundle == found.bundle
     assert await pipeline.bus.get_object(found.object, store=UPLOADED) == data
+
+
+async def test_the_pusher_says_the_kind_of_an_xdp_program_and_fills_its_program_arrays(pipeline: Pipeline) -> None:
+    data, tails = compiled("tails_by_loader"), (Tail("jmp_table", 2, "handler_a"),)
+    plain = await pipeline.verdict("plain", data, Upload(function="entry"))
+    chosen = await pipeline.verdict("chosen", data, Upload(function="entry", kind="rewriter", tails=tails))
+    assert (plain.verdict, plain.kind, chosen.verdict, chosen.kind) == ("safe", "filter", "safe", "rewriter")
+    assert chosen.bundle is not None
+    found = bundle.decode(await pipeline.bus.get_object(chosen.bundle))
+    assert (found.kind, [index for index, _ in found.maps[0].entries]) == ("rewriter", [2])
 
 
 async def test_the_verdict_is_signed_by_the_verifier(pipeline: Pipeline) -> None:

@@ -88,6 +88,8 @@ DEFECTS: dict[str, tuple[str, Callable[[], bytes]]] = {
         "map-reference",
         lambda: (good := _good()).set("<i", good.start("xdp") + _first_load(good) + 4, 8),
     ),
+    "old-maps-cut": ("map-definition", lambda: Object(compiled("old_maps")).set_header("maps", SIZE, 80)),
+    "old-maps-of-nothing": ("map-definition", lambda: Object(compiled("old_maps")).set_header("maps", SIZE, 0x4)),
     "btf-empty": ("btf-malformed", lambda: _good().set_header(".BTF", SIZE, 0)),
     "btf-magic-wrong": ("btf-malformed", lambda: (good := _good()).set("<H", good.start(".BTF"), 0x1234)),
     "btf-types-outside": ("btf-malformed", lambda: (good := _good()).set("<I", good.start(".BTF") + 12, 1 << 31)),

@@ -1,32 +1,32 @@
 """XDP programs that exist, and our verdict on each.
 
-Sources: the objects of Debian's `libxdp1`; the XDP programs of the kernel's selftests, compiled from Debian's
-`linux-source-6.1`; our own. Only the last is always there: `gather` names the sources that are missing.
-Nothing of others is committed: the selftests are extracted and compiled under `build/corpus`, once.
+Sources: the objects of Debian's `libxdp1` and `xdp-tests`; test objects of the Go library `cilium/ebpf`; the XDP programs
+of the kernel's selftests and samples (foreign_sources.py); our own. Only the last is always there: `gather` names the
+sources that are missing. Nothing of others is committed: their sources are extracted and compiled under `build/corpus`,
+once. To have all:
+
+    apt-get install libxdp1 xdp-tests golang-github-cilium-ebpf-dev bpftool linux-source-6.1
 """
 
 import json
-import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from services.verifier import frontend
 from services.verifier.errors import Rejection
-from tests.support import kernel_loader
+from tests.support import foreign_sources, kernel_loader
+from tests.support.foreign_sources import CACHE, LINUX, clang
 from tests.support.kernel_cases import KernelCase
 from tests.support.kernel_cases import read as read_kernel_cases
-from unibpf.compile import CompileError, compile_c, find_compiler
+from unibpf.compile import CompileError, compile_c
+from unibpf.messages import Kind
 
 ROOT: Final = Path(__file__).parents[2]
-CACHE: Final = ROOT / "build" / "corpus"
-LINUX: Final = Path("/usr/src/linux-source-6.1.tar.xz")
-_SELFTESTS: Final = "linux-source-6.1/tools/testing/selftests/bpf"
-_MACHINE: Final = "/usr/include/x86_64-linux-gnu"
-_XDP_SECTION: Final = re.compile(r'SEC\("xdp')
+_GO: Final = Path("/usr/share/gocode/src/github.com/cilium/ebpf")
 _OWN: Final = (
     "vnfs/*/*.c",
     "tests/data/programs/*.c",
@@ -34,6 +34,8 @@ _OWN: Final = (
     "tests/conformance/xdp/*.c",
     "benchmarks/programs/*.c",
 )
+
+OWN: Final = "own"
 
 Platform = Literal["guest", "linux-xdp"]
 
@@ -79,7 +81,7 @@ class Corpus:
 
 def gather() -> Corpus:
     """Everything that this machine has."""
-    found = [_own(), Corpus(samples=operators(), missing=[]), _libxdp(), _selftests()]
+    found = [_own(), Corpus(samples=operators(), missing=[]), *_objects(), _selftests(), _samples_of_the_kernel()]
     return Corpus(
         samples=[sample for one in found for sample in one.samples],
         missing=[why for one in found for why in one.missing],
@@ -88,7 +90,7 @@ def gather() -> Corpus:
 
 def kernel_cases() -> list[KernelCase]:
     """The selftests' instruction-level cases; none where the kernel's source is missing."""
-    return read_kernel_cases(_extracted(), CACHE) if LINUX.exists() else []
+    return read_kernel_cases(foreign_sources.selftests(), CACHE) if LINUX.exists() else []
 
 
 def own() -> list[Sample]:
@@ -106,14 +108,16 @@ def operators() -> list[Sample]:
     ]
 
 
-def judge(sample: Sample, analyser: Path) -> OurVerdict:
-    """What our front end and analyser say."""
+def judge(sample: Sample, analyser: Path, platform: Platform | None = None) -> OurVerdict:
+    """What our front end and analyser say, on the sample's platform or another; a program of others may be any kind."""
+    where = platform or sample.platform
+    kind: Kind | None = None if sample.source == OWN else "rewriter"
+    choice = frontend.Options(section=sample.section, function=sample.function, kind=kind, platform=where)
     try:
-        choice = frontend.Options(section=sample.section, function=sample.function)
         bundle = frontend.translate(sample.data, choice).bundle
     except Rejection as error:
         return OurVerdict(verdict="untranslated", rule=error.rule, message=str(error))
-    return judge_bundle(bundle, sample.platform, analyser)
+    return judge_bundle(bundle, where, analyser)
 
 
 def judge_bundle(bundle: bytes, platform: Platform, analyser: Path) -> OurVerdict:
@@ -136,73 +140,57 @@ def _own() -> Corpus:
         file = str(path.relative_to(ROOT))
         # the conformance programs show instructions of v4
         data = _v4(path) if file.startswith("tests/conformance") else compile_c(path)
-        samples += _samples("own", file, data, "guest")
+        samples += _samples(OWN, file, data, "guest")
     return Corpus(samples=samples, missing=[])
 
 
 def _v4(path: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        return _clang(path, Path(folder) / "object", "-mcpu=v4")
+        return clang(path, Path(folder) / "object", "-mcpu=v4")
 
 
-def _libxdp() -> Corpus:
-    objects = sorted(Path("/usr/lib").glob("*/bpf/*.o"))
-    return Corpus(
-        samples=[one for path in objects for one in _samples("libxdp1", path.name, path.read_bytes(), "linux-xdp")],
-        missing=[] if objects else ["libxdp1: not installed"],
-    )
+def _objects() -> Iterator[Corpus]:
+    """Packages that have objects."""
+    yield _package("libxdp1", Path("/usr/lib").glob("*/bpf/*.o"))
+    yield _package("xdp-tests", Path("/usr/libexec/xdp-tools").glob("*.o"))
+    yield _package("golang-github-cilium-ebpf-dev", (_GO / "testdata").glob("*-el.elf"))
+
+
+def _package(name: str, objects: Iterable[Path]) -> Corpus:
+    paths = sorted(objects)
+    found = [one for path in paths for one in _samples(name, path.name, path.read_bytes(), "linux-xdp")]
+    return Corpus(samples=found, missing=[] if paths else [f"{name}: not installed"])
 
 
 def _selftests() -> Corpus:
+    return _of_the_kernel(
+        "selftests", lambda: foreign_sources.xdp_files(foreign_sources.selftests() / "progs"), foreign_sources.selftest
+    )
+
+
+def _samples_of_the_kernel() -> Corpus:
+    return _of_the_kernel("samples", foreign_sources.samples, foreign_sources.sample)
+
+
+def _of_the_kernel(source: str, files: Callable[[], list[Path]], compiled: Callable[[Path], bytes]) -> Corpus:
     if not LINUX.exists():
-        return Corpus(samples=[], missing=["selftests: linux-source-6.1 is not installed"])
-    folder = _extracted() / "progs"
+        return Corpus(samples=[], missing=[f"{source}: linux-source-6.1 is not installed"])
     samples: list[Sample] = []
     missing: list[str] = []
-    for path in sorted(folder.glob("*.c")):
-        if not _XDP_SECTION.search(path.read_text(errors="replace")):
-            continue
+    for path in files():
         try:
-            samples += _samples("selftests", path.name, _compiled(path), "linux-xdp")
+            samples += _samples(source, path.name, compiled(path), "linux-xdp")
         except CompileError as error:
-            missing.append(f"selftests/{path.name}: does not compile: {_first_error(str(error))}")
+            missing.append(f"{source}/{path.name}: does not compile: {_first_error(str(error))}")
     return Corpus(samples=samples, missing=missing)
 
 
-def _extracted() -> Path:
-    """The selftests and the headers that they include."""
-    if not (CACHE / _SELFTESTS / "test_verifier.c").exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        wanted = [f"{_SELFTESTS}/{name}" for name in ("progs", "verifier", "test_verifier.c")]
-        wanted += ["linux-source-6.1/tools/include/uapi/linux"]
-        headers = [f"{_SELFTESTS}/*.h", "linux-source-6.1/tools/include/linux/*.h"]
-        command = ["tar", "-xJf", LINUX, "-C", CACHE, "--wildcards", *wanted, *headers]
-        subprocess.run(command, check=True)
-    return CACHE / _SELFTESTS
-
-
-def _compiled(path: Path) -> bytes:
-    target = CACHE / f"{path.stem}.o"
-    if target.exists():
-        return target.read_bytes()
-    folder = path.parent.parent
-    uapi = folder.parents[2] / "include/uapi"
-    return _clang(path, target, "-mcpu=v3", "-D__TARGET_ARCH_x86", "-Wno-everything", f"-I{folder}", f"-I{uapi}")
-
-
-def _clang(path: Path, target: Path, *flags: str) -> bytes:
-    command = [find_compiler(), "-O2", "-g", "-target", "bpf", *flags, f"-I{_MACHINE}", "-c", path, "-o", target]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise CompileError(done.stderr)
-    return target.read_bytes()
-
-
 def _samples(source: str, file: str, data: bytes, platform: Platform) -> Iterator[Sample]:
-    """Every program that libbpf sees; where it cannot open the object, every program that we see."""
+    """Every XDP program that libbpf sees; where it cannot open the object, every program that we see."""
     seen = kernel_loader.programs(data)
-    ours = [(one.section, one.function or "?") for one in frontend.choices(data, frontend.Options())] if seen is None else []
-    for section, function in seen or ours:
+    ours = frontend.choices(data, frontend.Options(platform=platform)) if seen is None else []
+    named = [(one.section, one.function or "?") for one in ours if one.function or source == OWN]
+    for section, function in seen or named:
         yield Sample(source=source, file=file, data=data, section=section, function=function, platform=platform)
 
 

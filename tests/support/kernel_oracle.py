@@ -17,7 +17,7 @@ from typing import Final, Self
 from unibpf.bundle import Bundle, BundleMap
 
 _SYSCALL_BPF: Final = 321  # x86-64
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _MAP_FREEZE = 0, 1, 2, 4, 5, 10, 22
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _BTF_LOAD, _MAP_FREEZE = 0, 1, 2, 4, 5, 10, 18, 22
 _PROG_TYPE_XDP: Final = 6
 _ARRAY, _PROG_ARRAY = 2, 3
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
@@ -209,10 +209,53 @@ def _load(linked: bytes) -> int:
     code = ctypes.create_string_buffer(linked, len(linked))
     license_text = ctypes.create_string_buffer(b"GPL")
     log = ctypes.create_string_buffer(_LOG_BYTES)
+    starts = _functions(linked)
+    info = ctypes.create_string_buffer(b"".join(struct.pack("<II", start, _FUNCTION) for start in starts))
+    btf = _load_btf()
     attributes = struct.pack(
-        "<IIQQIIQ", _PROG_TYPE_XDP, len(linked) // 8, _address(code), _address(license_text), 1, _LOG_BYTES, _address(log)
+        "<IIQQIIQ32xIIQI",
+        _PROG_TYPE_XDP,
+        len(linked) // 8,
+        _address(code),
+        _address(license_text),
+        1,
+        _LOG_BYTES,
+        _address(log),
+        btf,
+        8,
+        _address(info),
+        len(starts),
     )
     try:
         return _bpf(_PROG_LOAD, attributes)[0]
     except OSError as error:
         raise KernelRefusedError(f"{error}: {log.value.decode(errors='replace')[-2000:]}") from error
+    finally:
+        os.close(btf)
+
+
+# The type of all functions: Linux wants one of each function where there are callbacks.
+_NUMBER, _PROTOTYPE, _FUNCTION = 1, 2, 3
+
+
+def _load_btf() -> int:
+    """Documentation/bpf/btf.rst: `int`, a function that returns one, and a static function of that type."""
+    names = b"\0int\0f\0"
+    types = struct.pack("<IIII", 1, 1 << 24, 4, 1 << 24 | 32)
+    types += struct.pack("<III", 0, 13 << 24, _NUMBER)
+    types += struct.pack("<III", 5, 12 << 24, _PROTOTYPE)
+    header = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(names))
+    data = ctypes.create_string_buffer(header + types + names, len(header + types + names))
+    return _bpf(_BTF_LOAD, struct.pack("<QQII", _address(data), 0, len(data), 0))[0]
+
+
+def _functions(code: bytes) -> list[int]:
+    """Where functions begin: 0, and what local calls and loads of functions name."""
+    starts = {0}
+    at = 0
+    while at < len(code) // 8:
+        opcode, registers, _, number = struct.unpack_from("<BBhi", code, 8 * at)
+        if (opcode, registers >> 4) in ((0x85, 1), (0x18, 4)):
+            starts.add(at + 1 + number)
+        at += 2 if opcode == 0x18 else 1
+    return sorted(starts)

@@ -16,7 +16,7 @@ from unibpf.messages import Kind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 guest_app = typer.Typer(no_args_is_help=True, help="Guests: apply, list, show, delete.")
-map_app = typer.Typer(no_args_is_help=True, help="Maps of running guests: dump, get, set, delete.")
+map_app = typer.Typer(no_args_is_help=True, help="Maps of running guests: dump, drain, get, set, delete.")
 bus_app = typer.Typer(no_args_is_help=True, help="The bus: keys, server configuration, streams and buckets.")
 app.add_typer(guest_app, name="guest")
 app.add_typer(map_app, name="map")
@@ -27,7 +27,9 @@ Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]
 GuestName = Annotated[str, typer.Argument(metavar="GUEST")]
 ElementName = Annotated[str, typer.Argument(metavar="ELEMENT", help="A BPF element of its graph.")]
 MapName = Annotated[str, typer.Argument(metavar="MAP")]
-EntriesFile = Annotated[Path | None, typer.Option("--file", exists=True, dir_okay=False, help="JSON, as `dump` prints it.")]
+EntriesFile = Annotated[
+    Path | None, typer.Option("--file", exists=True, dir_okay=False, help="JSON, as `dump` prints it.")
+]
 Engine = Literal["interpreter", "jit"]
 ProgramKind = Annotated[Kind | None, typer.Option(help="What a program of an `xdp` section is (default: filter).")]
 Tails = Annotated[
@@ -127,6 +129,11 @@ def run_program(
     ] = "interpreter",
     packet: Annotated[list[str] | None, typer.Option(help="HEX; may be given again (default: 64 zero bytes).")] = None,
     pcap: Annotated[Path | None, typer.Option(help="A capture whose packets follow.")] = None,
+    map_entry: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME:KEY=VALUE", help="An entry of a map at first, as for `map set`."),
+    ] = None,
+    maps_from: Annotated[Path | None, typer.Option(help="Entries as JSON, as `--maps --json` prints them.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each packet; the last is shown, ns is the mean.")] = 1,
     maps: Annotated[bool, typer.Option("--maps", help="Also the maps after the last packet.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a packet on stdout.")] = False,
@@ -144,6 +151,8 @@ def run_program(
         engine=engine,
         packets=packet or [],
         capture=pcap,
+        map_words=map_entry or [],
+        maps_from=maps_from,
         repeat=repeat,
         maps=maps,
         json=json,
@@ -296,12 +305,15 @@ def map_dump(
     element: ElementName,
     name: MapName,
     nonzero: Annotated[bool, typer.Option("--nonzero", help="Without the values that are all zeroes.")] = False,
+    received: Annotated[
+        int, typer.Option("--received", min=0, help="Of a ring: the position up to which records may be forgotten.")
+    ] = 0,
     json: Json = False,
 ) -> None:
-    """All entries of a map, values by their fields where their layout is known."""
+    """All entries of a map, values by their fields where their layout is known; the records of a ring."""
     from unibpf.cli import map as maps
 
-    found = maps.run_on(guest, element, name, lambda view: view.dump(nonzero=nonzero))
+    found = maps.run_on(guest, element, name, lambda view: view.dump(nonzero=nonzero, received=received))
     maps.print_dump(found, json=json)
 
 
@@ -322,15 +334,29 @@ def map_get(
     raise SystemExit(int(Exit.OK if found.entries else Exit.REFUSED))
 
 
+@map_app.command("drain")
+def map_drain(guest: GuestName, element: ElementName, name: MapName, json: Json = False) -> None:
+    """The records of a ring buffer; what was printed is taken out of it."""
+    from unibpf.cli import map as maps
+
+    maps.run_on(guest, element, name, lambda view: maps.print_records(view, json=json))
+
+
 @map_app.command("set", context_settings={"ignore_unknown_options": True})
 def map_set(
     guest: GuestName,
     element: ElementName,
     name: MapName,
-    key: Annotated[str | None, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")] = None,
-    value: Annotated[str | None, typer.Argument(metavar="VALUE", help="The same, or JSON by the value's fields.")] = None,
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")
+    ] = None,
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="The same, or JSON by the value's fields.")
+    ] = None,
     file: EntriesFile = None,
-    mode: Annotated[Literal["any", "create", "replace"], typer.Option(help="Only new entries, or only existing ones.")] = "any",
+    mode: Annotated[
+        Literal["any", "create", "replace"], typer.Option(help="Only new entries, or only existing ones.")
+    ] = "any",
     json: Json = False,
 ) -> None:
     """Set entries while packets flow; in a file, a value of null deletes."""

@@ -1,6 +1,7 @@
-"""`unibpf map dump|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
+"""`unibpf map dump|drain|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
 
 import json as json_text
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -52,11 +53,27 @@ def print_dump(dump: Dump, *, json: bool) -> None:
     if json:
         emit_json(dump)
         return
+    if dump.position is not None:
+        emit_table(("record",), [(f"hex:{entry.value}",) for entry in dump.entries])
+        progress(f"{dump.lost} records lost; `--received {dump.position}` gives the next ones and forgets these")
+        return
     shape = layout.parse(dump.layout) if dump.layout is not None else None
     rows = [
         (map_words.shown_key(entry.key, dump.type), map_words.shown_value(entry.value, shape)) for entry in dump.entries
     ]
     emit_table(("key", "value"), rows)
+
+
+async def print_records(view: View, *, json: bool) -> None:
+    """A ring's records on stdout, one a line, each printed before the guest is told that it may forget it."""
+    lost = 0
+    async for page in view.drain():
+        for _, record in page.entries:
+            print(json_text.dumps({"record": record}) if json else f"hex:{record}")
+        sys.stdout.flush()
+        lost = page.lost
+    if lost:
+        progress(f"{lost} records were lost since the ring was made: it was full")
 
 
 def print_changed(changed: Changed, *, json: bool) -> NoReturn:

@@ -5,7 +5,7 @@ release: if another one becomes active meanwhile, the guest refuses it, and no v
 """
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +30,7 @@ from unibpf.messages import (
     MapStatus,
 )
 
+RING_TYPES: Final = frozenset({4, 27})  # BPF_MAP_TYPE_PERF_EVENT_ARRAY, _RINGBUF
 PATIENCE: Final = 20.0  # seconds: a large dump or change is many blocks
 
 Words = tuple[Any, Any]  # key and value as written; value None deletes
@@ -54,7 +55,7 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Dump(msgspec.Struct, kw_only=True):
-    """What `map dump --json` and `map get --json` print."""
+    """What `map dump --json` and `map get --json` print; `position` and `lost` are a ring's."""
 
     map: str
     type: int
@@ -62,6 +63,8 @@ class Dump(msgspec.Struct, kw_only=True):
     value_size: int
     layout: str | None
     entries: list[Entry]
+    position: int | None = None
+    lost: int = 0
 
 
 class Changed(msgspec.Struct, kw_only=True):
@@ -95,16 +98,28 @@ class View:
         self._found = found
         self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
 
-    async def dump(self, *, nonzero: bool = False) -> Dump:
-        """All entries, or those whose value is not all zeroes."""
+    async def dump(self, *, nonzero: bool = False, received: int = 0) -> Dump:
+        """All entries, or those whose value is not all zeroes; of a ring, the records behind `received`."""
         entries: list[Entry] = []
-        cursor = 0
+        cursor = received
         while True:
             page = await self._ask(cursor=cursor)
             entries += [entry for entry in self._entries(page) if entry.value.strip("0") or not nonzero]
             cursor = page.next
             if cursor == 0:
-                return self._dump(entries)
+                return self._dump(entries, position=page.position, lost=page.lost)
+
+    async def drain(self) -> AsyncIterator[MapDump]:
+        """A ring's records, until there are none; each page is acknowledged by asking for the next one."""
+        if self._found.row.type not in RING_TYPES:
+            raise MapError(f"`{self._found.row.name}` is no ring", "`unibpf map dump` shows other maps")
+        position = 0
+        while True:
+            page = await self._ask(cursor=position)
+            if not page.entries and page.position in (None, position):
+                return
+            yield page
+            position = page.position or 0  # a ring always says it
 
     async def get(self, key: Any) -> Dump:
         """The entry of one key, or none."""
@@ -161,7 +176,7 @@ class View:
             Entry(key=key, value=value, fields=layout.decode(shape, bytes.fromhex(value))) for key, value in page.entries
         ]
 
-    def _dump(self, entries: list[Entry]) -> Dump:
+    def _dump(self, entries: list[Entry], *, position: int | None = None, lost: int = 0) -> Dump:
         row = self._found.row
         return Dump(
             map=row.name,
@@ -170,6 +185,8 @@ class View:
             value_size=row.value_size,
             layout=self._found.layout,
             entries=entries,
+            position=position,
+            lost=lost,
         )
 
 

@@ -11,7 +11,7 @@ _MAGICS: Final = {
     b"\xa1\xb2\xc3\xd4": ">", b"\xd4\xc3\xb2\xa1": "<",  # timestamps in microseconds
     b"\xa1\xb2\x3c\x4d": ">", b"\x4d\x3c\xb2\xa1": "<",  # in nanoseconds
 }  # fmt: skip
-_ETHERNET: Final = 1
+ETHERNET: Final = 1
 _FILE_HEADER: Final = 24
 _RECORD_HEADER: Final = 16
 
@@ -30,8 +30,8 @@ def packets(data: bytes) -> list[bytes]:
     _, major, minor, _, _, _, link = struct.unpack_from(order + "IHHiIII", data)
     if (major, minor) != (2, 4):
         raise PcapError(f"got a capture of version {major}.{minor}, expected 2.4")
-    if link & 0x0FFF_FFFF != _ETHERNET:  # the highest four bits tell the length of the check sequence
-        raise PcapError(f"got link type {link & 0x0FFF_FFFF}, expected {_ETHERNET} (Ethernet)")
+    if link & 0x0FFF_FFFF != ETHERNET:  # the highest four bits tell the length of the check sequence
+        raise PcapError(f"got link type {link & 0x0FFF_FFFF}, expected {ETHERNET} (Ethernet)")
     return _records(data, order)
 
 

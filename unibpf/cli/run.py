@@ -5,6 +5,7 @@ maps and helpers. The interpreter checks every access, so it takes any program. 
 what the verifier found safe.
 """
 
+import json as json_text
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from unibpf.cli import pcap
+from unibpf.bundle import decode
+from unibpf.cli import entries, pcap, pcapng
+from unibpf.cli.map_words import WordError
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
 from unibpf.messages import Kind
@@ -38,6 +41,8 @@ class Run:
     engine: str = "interpreter"
     packets: Sequence[str] = ()  # hex
     capture: Path | None = None  # its packets follow
+    map_words: Sequence[str] = ()  # NAME:KEY=VALUE
+    maps_from: Path | None = None  # JSON; before the words
     repeat: int = 1
     maps: bool = False
     json: bool = False
@@ -54,9 +59,12 @@ def run(wanted: Run) -> int:
             target.write_bytes(load_object(wanted.file, []))
         if wanted.engine == "jit":
             _require_safe(target, wanted)
-        (folder / "bundle").write_bytes(_front_end("bundle", target, wanted))
+        bundle = _front_end("bundle", target, wanted)
+        (folder / "bundle").write_bytes(bundle)
+        (folder / "entries").write_text("".join(one + "\n" for one in _entries(bundle, wanted)))
         (folder / "packets").write_text("".join(one + "\n" for one in hexes))
         command = [str(_runner()), str(folder / "bundle"), "--engine", wanted.engine, "--repeat", str(wanted.repeat)]
+        command += ["--entries", str(folder / "entries")]
         command += ["--packets", str(folder / "packets")] if hexes else []
         command += [f"--{flag}" for flag in ("maps", "json") if getattr(wanted, flag)]
         return _pass_on(subprocess.run(command, capture_output=True, check=False))
@@ -75,6 +83,18 @@ def _pass_on(done: "subprocess.CompletedProcess[bytes]") -> int:
     return int(Exit.REFUSED if done.stdout else Exit.UNSUPPORTED)
 
 
+def _entries(data: bytes, wanted: Run) -> list[str]:
+    """What maps hold at first, as `unibpf-run` reads it."""
+    try:
+        found = list(entries.read_document(json_text.loads(wanted.maps_from.read_bytes()))) if wanted.maps_from else []
+        found += [entries.read_word(word) for word in wanted.map_words]
+        return list(entries.lines(found, decode(data).maps))
+    except WordError as error:
+        fail(Exit.USAGE, str(error), error.hint)
+    except (OSError, ValueError) as error:
+        fail(Exit.USAGE, f"`{wanted.maps_from}`: {error}")
+
+
 def _packet(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
@@ -87,7 +107,8 @@ def _captured(path: Path | None) -> list[bytes]:
         return []
     try:
         with path.open("rb") as file:
-            found = pcap.packets(file.read(pcap.MAX_BYTES + 1))
+            data = file.read(pcap.MAX_BYTES + 1)
+        found = pcapng.packets(data) if data.startswith(pcapng.MAGIC) else pcap.packets(data)
     except OSError as error:
         fail(Exit.USAGE, f"`{path}` cannot be read: {error.strerror}")
     except pcap.PcapError as error:

@@ -98,8 +98,8 @@ def _one(output: bytes) -> Verified:
 def _options(chosen: argparse.Namespace) -> list[str]:
     found = [(f"--{name.replace('_', '-')}", getattr(chosen, name)) for name in _PASSED_ON]
     found.append(("--function", chosen.program))
-    found += [("--tail", tail) for tail in chosen.tail]
     found.append(("--cfg", chosen.cfg))
+    found += [("--tail", tail) for tail in chosen.tail]
     flags = [f"--{name}" for name in ("all", "invariants") if getattr(chosen, name)]
     return [f"{option}={value}" for option, value in found if value is not None] + flags
 

@@ -152,7 +152,7 @@ Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape
     NativeCode native{pages, measure.size(), plan->exits.called_back};
     Emitter write{pages.first(measure.size())};
     Compiler{*plan, write, false}.run();
-    if (write.size() != measure.size()) return Error{"load", "native code changed its size", write.size()};
+    if (write.size() != measure.size() || !write.reached()) return Error{"load", "native code changed its size", write.size()};
     if (!platform::code_seal(pages)) return Error{"load", "the platform does not seal code pages"};
     return native;
 }

@@ -154,6 +154,7 @@ class Control : public Operations {
 
     void begin_function(std::size_t function) {
         function_ = function;
+        end_ = plan_.end_of(function);
         exit_written_ = false;
         plan_.exits.entry[function] = static_cast<std::uint32_t>(out_.size());
         if (!plan_.has_functions()) return;
@@ -283,7 +284,7 @@ class Control : public Operations {
         }
     }
 
-    std::size_t function_ = 0;
+    std::size_t function_ = 0, end_ = 0;
     bool exit_written_ = false;
 };
 

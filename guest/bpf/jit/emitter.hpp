@@ -47,6 +47,7 @@ class Emitter {
     explicit Emitter(std::span<std::byte> out) : out_{out} {}
     std::size_t size() const { return size_; }
     bool fits() const { return size_ <= out_.size(); }
+    bool reached() const { return reached_; }  // every near jump reached its target
 
     void byte(unsigned value) {
         if (size_ < out_.size()) out_[size_] = static_cast<std::byte>(value);
@@ -161,7 +162,9 @@ class Emitter {
     }
     void near_jump(unsigned code, std::size_t target) {
         byte(code);
-        byte(static_cast<std::uint8_t>(static_cast<std::int64_t>(target) - static_cast<std::int64_t>(size_) - 1));
+        const std::int64_t by = static_cast<std::int64_t>(target) - static_cast<std::int64_t>(size_) - 1;
+        reached_ = reached_ && by == static_cast<std::int8_t>(by);
+        byte(static_cast<std::uint8_t>(by));
     }
     std::size_t short_jump(unsigned code) {
         byte(code);
@@ -171,6 +174,7 @@ class Emitter {
 
     std::span<std::byte> out_;
     std::size_t size_ = 0;
+    bool reached_ = true;
 };
 
 }  // namespace unibpf::jit

@@ -29,8 +29,9 @@ class Patterns : public Control {
   private:
     // The instruction `ahead` slots behind `index`, if it is in the same straight line.
     const Instruction* straight(std::size_t index, std::size_t ahead) const {
+        if (index + ahead >= end_) return nullptr;
         for (std::size_t i = index + 1; i <= index + ahead; ++i) {
-            if (i >= plan_.end_of(function_) || plan_.place(i).target != 0) return nullptr;
+            if (plan_.place(i).target != 0) return nullptr;
         }
         return plan_.place(index + ahead).second_slot != 0 ? nullptr : &plan_.code()[index + ahead];
     }
@@ -127,22 +128,25 @@ class Patterns : public Control {
     std::size_t emit_loaded(std::size_t index, const Instruction& in, const Opcode& row) {
         Loaded loaded{1, row.bytes, in.dst, at(in.src, in.offset)};
         const bool joined = join_bytes(index, in, loaded);
-        if (const std::size_t done = emit_compared(index, loaded)) return done;
-        if (const std::size_t done = emit_swapped(index, loaded)) return done;
-        if (joined) {
-            load_plain(loaded);
-            return loaded.done;
-        }
-        if (const std::size_t done = emit_changed(index, in, loaded)) return done;
-        return emit_operand(index, loaded);
+        const Instruction* then = straight(index, loaded.done);
+        const Category next = then == nullptr ? Category::exit : row_of(*then).category;
+        std::size_t done = 0;
+        if (next == Category::branch) done = emit_compared(index, loaded, *then);
+        else if (next == Category::endian) done = emit_swapped(loaded, *then);
+        else if (next == Category::alu && !joined) done = emit_changed(index, in, loaded, *then);
+        if (done == 0 && next == Category::alu && !joined) done = emit_operand(index, loaded, *then);
+        if (done != 0 || !joined) return done;
+        load_plain(loaded);
+        return loaded.done;
     }
 
     // a = [p], b = [p + 1], b <<= 8, b |= a: one load of two bytes, if a is not needed by itself.
     bool join_bytes(std::size_t index, const Instruction& low, Loaded& loaded) const {
+        if (loaded.bytes != 1) return false;
         const Instruction* high = straight(index, 1);
+        if (!is_load(high, 1) || high->src != low.src || high->offset != low.offset + 1) return false;
         const Instruction* shift = straight(index, 2);
         const Instruction* join = straight(index, 3);
-        if (loaded.bytes != 1 || !is_load(high, 1) || high->src != low.src || high->offset != low.offset + 1) return false;
         if (high->dst == low.dst || low.dst == low.src) return false;
         if (!is_alu_imm(shift, Alu::lsh, high->dst) || shift->imm != 8) return false;
         if (!is_alu_reg(join, Alu::or_, high->dst) || join->src != low.dst || !plan_.dead(index + 3, low.dst)) return false;
@@ -153,24 +157,23 @@ class Patterns : public Control {
     }
 
     // A branch on the loaded value compares in memory. The value has no sign in its own size: signed conditions are unsigned ones.
-    std::size_t emit_compared(std::size_t index, Loaded loaded) {
-        const Instruction* then = straight(index, loaded.done);
+    std::size_t emit_compared(std::size_t index, Loaded loaded, const Instruction& then) {
         const std::size_t place = index + loaded.done;
-        if (then == nullptr || row_of(*then).category != Category::branch || then->dst != loaded.reg || !plan_.dead(place, loaded.reg)) return 0;
-        const Opcode& row = row_of(*then);
+        if (then.dst != loaded.reg || !plan_.dead(place, loaded.reg)) return 0;
+        const Opcode& row = row_of(then);
         if (loaded.bytes * 8U > row.width) loaded.bytes = row.width / 8;  // its low half comes first in memory
         const bool whole = loaded.bytes * 8U == row.width;
         const Op size{0, false, loaded.bytes == 2, false};
         const Width width = width_of(loaded.bytes * 8U);
         const bool bits = row.condition == Condition::set;
         if (row.src_operand) {
-            if (!whole || then->src == loaded.reg) return 0;
-            out_.memory(width, op(bits ? 0x85 : 0x39), home(then->src), loaded.from);
+            if (!whole || then.src == loaded.reg) return 0;
+            out_.memory(width, op(bits ? 0x85 : 0x39), home(then.src), loaded.from);
             return loaded.done + branch(flag_of(row.condition), place);
         }
-        const bool fits = whole || (then->imm >= 0 && (loaded.bytes >= 4 || then->imm < 1 << loaded.bytes * 8U));
+        const bool fits = whole || (then.imm >= 0 && (loaded.bytes >= 4 || then.imm < 1 << loaded.bytes * 8U));
         if (!fits) return 0;
-        compare_memory(loaded, width, size, bits, then->imm);
+        compare_memory(loaded, width, size, bits, then.imm);
         return loaded.done + branch(whole ? flag_of(row.condition) : unsigned_flag(row.condition), place);
     }
     void compare_memory(const Loaded& loaded, Width width, Op size, bool bits, std::int32_t imm) {
@@ -191,11 +194,9 @@ class Patterns : public Control {
     }
 
     // Two bytes in network order: the load has cleared the rest.
-    std::size_t emit_swapped(std::size_t index, const Loaded& loaded) {
-        const Instruction* then = straight(index, loaded.done);
-        if (loaded.bytes != 2 || then == nullptr || then->dst != loaded.reg) return 0;
-        const Opcode& row = row_of(*then);
-        if (row.category != Category::endian || row.bytes != 2 || row.order == ByteOrder::little) return 0;
+    std::size_t emit_swapped(const Loaded& loaded, const Instruction& then) {
+        const Opcode& row = row_of(then);
+        if (loaded.bytes != 2 || then.dst != loaded.reg || row.bytes != 2 || row.order == ByteOrder::little) return 0;
         load_plain(loaded);
         swap_low_bytes(home(loaded.reg));
         return loaded.done + 1;
@@ -205,25 +206,24 @@ class Patterns : public Control {
     }
 
     // x = [p], x op= y, [p] = x: done in memory, if x is not needed. Low bits of these operations depend on low bits only.
-    std::size_t emit_changed(std::size_t index, const Instruction& in, const Loaded& loaded) {
-        const Instruction* change = straight(index, 1);
+    std::size_t emit_changed(std::size_t index, const Instruction& in, const Loaded& loaded, const Instruction& change) {
         const Instruction* store = straight(index, 2);
         Group1 operation{};
-        if (store == nullptr || in.src == in.dst || !simple(*change, loaded.reg, operation)) return 0;
-        const Opcode& row = row_of(*change);
+        if (store == nullptr || in.src == in.dst || !simple(change, loaded.reg, operation)) return 0;
+        const Opcode& row = row_of(change);
         const Opcode& last = row_of(*store);
         const bool same_place = last.category == Category::store && last.bytes == loaded.bytes && store->dst == in.src && store->offset == in.offset;
         if (!same_place || store->src != loaded.reg || !plan_.dead(index + 2, loaded.reg)) return 0;
-        if (loaded.bytes == 1 || (loaded.bytes == 8 && row.width != 64) || (row.src_operand && change->src == loaded.reg)) return 0;
+        if (loaded.bytes == 1 || (loaded.bytes == 8 && row.width != 64) || (row.src_operand && change.src == loaded.reg)) return 0;
         const Width width = width_of(loaded.bytes * 8U);
         const auto code = static_cast<unsigned>(operation);
         if (row.src_operand) {
-            out_.memory(width, {static_cast<std::uint8_t>(code << 3 | 1), false, loaded.bytes == 2}, home(change->src), loaded.from);
+            out_.memory(width, {static_cast<std::uint8_t>(code << 3 | 1), false, loaded.bytes == 2}, home(change.src), loaded.from);
             return 3;
         }
-        const bool small = change->imm >= -128 && change->imm <= 127;
+        const bool small = change.imm >= -128 && change.imm <= 127;
         out_.memory(width, {static_cast<std::uint8_t>(small ? 0x83 : 0x81), false, loaded.bytes == 2}, code, loaded.from);
-        emit_immediate(small ? 1 : loaded.bytes, change->imm);
+        emit_immediate(small ? 1 : loaded.bytes, change.imm);
         return 3;
     }
     static bool simple(const Instruction& in, unsigned dst, Group1& operation) {
@@ -239,14 +239,13 @@ class Patterns : public Control {
     }
 
     // x = [p], y op= x: y op= [p], if x is not needed.
-    std::size_t emit_operand(std::size_t index, const Loaded& loaded) {
-        const Instruction* then = straight(index, 1);
+    std::size_t emit_operand(std::size_t index, const Loaded& loaded, const Instruction& then) {
         Group1 operation{};
-        if (then == nullptr || !simple(*then, then->dst, operation)) return 0;
-        const Opcode& row = row_of(*then);
-        const bool fits = row.src_operand && then->src == loaded.reg && then->dst != loaded.reg && row.width == loaded.bytes * 8U;
+        if (!simple(then, then.dst, operation)) return 0;
+        const Opcode& row = row_of(then);
+        const bool fits = row.src_operand && then.src == loaded.reg && then.dst != loaded.reg && row.width == loaded.bytes * 8U;
         if (!fits || !plan_.dead(index + 1, loaded.reg)) return 0;
-        out_.memory(width_of(row.width), op(static_cast<unsigned>(operation) << 3 | 3), home(then->dst), loaded.from);
+        out_.memory(width_of(row.width), op(static_cast<unsigned>(operation) << 3 | 3), home(then.dst), loaded.from);
         return 2;
     }
 };

@@ -20,11 +20,14 @@ bool loads_handle(const Opcode& row, const Instruction& in) {
 
 }  // namespace
 
-// SDM, CPUID: leaf 7, subleaf 0, EBX bit 8.
+// SDM, CPUID: leaf 7, subleaf 0, EBX bit 8. Asked once: a hypervisor answers it, which takes microseconds.
 Features Features::of_this_cpu() {
+    static bool asked = false;
+    static Features found;
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return {};
-    return {.bmi2 = (ebx >> 8 & 1) != 0};
+    if (!asked && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) found.bmi2 = (ebx >> 8 & 1) != 0;
+    asked = true;
+    return found;
 }
 
 Plan::Plan(std::span<const Instruction> code, const ProgramShape& shape, std::span<Place> places, Features features)
@@ -38,13 +41,14 @@ Plan::Plan(std::span<const Instruction> code, const ProgramShape& shape, std::sp
 // `if (c) goto over; exit; over:` becomes a jump to the function's pooled exit.
 void Plan::mark_jumps() {
     for (std::size_t i = 0; i < code_.size(); i = next(i)) {
-        const Opcode& row = row_of(code_[i]);
-        if (row.category == Category::load_imm64) places_[i + 1].second_slot = 1;
-        if (!jumps(row)) continue;
+        const Instruction& in = code_[i];
+        if (has_two_slots(in)) places_[i + 1].second_slot = 1;
+        if (!jumps(in)) continue;
         const std::size_t target = target_of(i);
         places_[target].target = 1;
         if (target <= i) places_[target].loop_head = 1;
-        if (row.category == Category::branch && target == i + 2 && row_of(code_[i + 1]).category == Category::exit) places_[i + 1].pooled = 1;
+        const bool branches = row_of(in).category == Category::branch;
+        if (branches && target == i + 2 && is(code_[i + 1], Operation::op_exit)) places_[i + 1].pooled = 1;
     }
 }
 
@@ -64,7 +68,7 @@ void Plan::learn_from(std::size_t index, std::size_t function) {
     const Opcode& row = row_of(in);
     Place& at = places_[index];
     if (at.target != 0) handle_in_r1_ = nullptr;  // another path may come with another handle
-    const RegisterSet writes = writes_of(row, in);
+    const RegisterSet writes = writes_of(in);
     if (row.category == Category::call_helper) {
         const abi::HelperRow& helper = abi::helpers[static_cast<std::size_t>(in.imm)];
         scratch_ = true;
@@ -75,12 +79,12 @@ void Plan::learn_from(std::size_t index, std::size_t function) {
         else calls_helpers_ = makes_calls_[function] = true;
     }
     if (row.category == Category::call_local) has_functions_ = makes_calls_[function] = true;
-    if (jumps(row) && target_of(index) <= index) has_loops_ = true;
+    if (jumps(in) && target_of(index) <= index) has_loops_ = true;
     const bool divides = row.category == Category::alu && (row.alu == Alu::div || row.alu == Alu::sdiv || row.alu == Alu::mod || row.alu == Alu::smod);
     if (divides || row.category == Category::atomic) scratch_three_ = true;
     const bool shifts = row.category == Category::alu && row.src_operand && (row.alu == Alu::lsh || row.alu == Alu::rsh || row.alu == Alu::arsh);
     if (shifts && !features_.bmi2) scratch_ = true;
-    if (row.category != Category::call_local) used_ |= static_cast<RegisterSet>(reads_of(row, in) | (row.category == Category::call_helper ? 0 : writes));
+    if (row.category != Category::call_local) used_ |= static_cast<RegisterSet>(reads_of(in) | (row.category == Category::call_helper ? 0 : writes));
     saved_[function] |= writes & callee_saved;
     if (loads_handle(row, in)) handle_in_r1_ = &in;
     else if ((writes & set_of(map_argument)) != 0) handle_in_r1_ = nullptr;
@@ -94,10 +98,9 @@ void Plan::follow_key(std::size_t index) {
         if (places_[i].target != 0) return;
     }
     const Instruction *store = &code_[index - 5], *move = &code_[index - 4], *add = &code_[index - 3], *load = &code_[index - 2];
-    const auto is = [](const Instruction* in, Operation operation) { return in->opcode == static_cast<std::uint8_t>(operation); };
-    const bool found = places_[index - 5].second_slot == 0 && is(store, Operation::op_stxw) && store->dst == frame_register &&
-                       is(move, Operation::op_mov64_reg) && move->dst == 2 && move->src == frame_register &&
-                       is(add, Operation::op_add64_imm) && add->dst == 2 && add->imm == store->offset && load == handle_in_r1_;
+    const bool found = places_[index - 5].second_slot == 0 && is(*store, Operation::op_stxw) && store->dst == frame_register &&
+                       is(*move, Operation::op_mov64_reg) && move->dst == 2 && move->src == frame_register &&
+                       is(*add, Operation::op_add64_imm) && add->dst == 2 && add->imm == store->offset && load == handle_in_r1_;
     if (!found) return;
     places_[index].key = store->src;
     for (std::size_t i = index - 4; i < index; ++i) places_[i].skipped = 1;
@@ -114,29 +117,30 @@ Map& Plan::map_of_lookup(std::size_t index) const {
 
 RegisterSet Plan::live_before(std::size_t index) const {
     const Instruction& in = code_[index];
-    const Opcode& row = row_of(in);
     const Place& at = places_[index];
     if (at.skipped != 0) return at.live;
-    const RegisterSet read = at.inlined == 0 ? reads_of(row, in) : set_of(at.key == frame_register ? 2U : at.key);
-    return static_cast<RegisterSet>((places_[index].live & ~writes_of(row, in)) | read);
+    const RegisterSet read = at.inlined == 0 ? reads_of(in) : set_of(at.key == frame_register ? 2U : at.key);
+    return static_cast<RegisterSet>((places_[index].live & ~writes_of(in)) | read);
 }
 
-RegisterSet Plan::live_after(std::size_t index) const {
-    const Category category = row_of(code_[index]).category;
-    if (category == Category::exit) return 0;
-    if (category == Category::jump) return live_before(target_of(index));
-    const std::size_t behind = next(index);
-    const RegisterSet falls = behind < code_.size() ? live_before(behind) : RegisterSet{0};
-    return category == Category::branch ? static_cast<RegisterSet>(falls | live_before(target_of(index))) : falls;
+// `falls`: what is live before the next instruction.
+RegisterSet Plan::live_after(std::size_t index, RegisterSet falls) const {
+    const Instruction& in = code_[index];
+    if (is(in, Operation::op_exit)) return 0;
+    if (!jumps(in)) return falls;
+    const bool always = row_of(in).category == Category::jump;
+    return static_cast<RegisterSet>((always ? 0 : falls) | live_before(target_of(index)));
 }
 
 bool Plan::sweep_liveness() {
     bool changed = false;
+    RegisterSet before = 0;
     for (std::size_t i = code_.size(); i-- > 0;) {
         if (places_[i].second_slot != 0) continue;
-        const RegisterSet live = live_after(i);
+        const RegisterSet live = live_after(i, before);
         changed |= live != places_[i].live;
         places_[i].live = live;
+        before = live_before(i);
     }
     return changed;
 }
@@ -178,7 +182,7 @@ void Plan::choose_reach() {
     for (std::size_t i = 0; i < code_.size(); i = next(i)) {
         if (end_of(function) <= i) ++function;
         const bool pooled = places_[i].pooled != 0;
-        if (!pooled && !jumps(row_of(code_[i]))) continue;
+        if (!pooled && !jumps(code_[i])) continue;
         const auto lands = static_cast<std::int64_t>(pooled ? exits.last[function] : landing(target_of(i), function));
         // Its own jump ends somewhere between its first byte (and two more) and the next instruction's first.
         const std::int64_t from = lands > places_[i].offset ? std::int64_t{places_[i].offset} + 2 : std::int64_t{places_[next(i)].offset};

@@ -56,13 +56,8 @@ class Plan {
     const Homes& homes() const { return homes_; }
 
     bool dead(std::size_t index, unsigned reg) const { return (places_[index].live & set_of(reg)) == 0; }
-    std::size_t next(std::size_t index) const {
-        return index + (row_of(code_[index]).category == Category::load_imm64 ? 2 : 1);
-    }
-    std::size_t target_of(std::size_t index) const {
-        const auto at = static_cast<std::int64_t>(index) + 1 + distance_of(row_of(code_[index]), code_[index]);
-        return static_cast<std::size_t>(at);
-    }
+    std::size_t next(std::size_t index) const { return index + (has_two_slots(code_[index]) ? 2 : 1); }
+    std::size_t target_of(std::size_t index) const { return unibpf::target_of(code_[index], index); }
     std::size_t end_of(std::size_t function) const {
         return function + 1 < shape_.count ? shape_.starts[function + 1] : code_.size();
     }
@@ -107,7 +102,7 @@ class Plan {
     void follow_liveness();
     bool sweep_liveness();
     RegisterSet live_before(std::size_t index) const;
-    RegisterSet live_after(std::size_t index) const;
+    RegisterSet live_after(std::size_t index, RegisterSet falls) const;
     void assign_homes();
 
     std::span<const Instruction> code_;

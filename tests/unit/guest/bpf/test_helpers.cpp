@@ -42,6 +42,7 @@ BundleSpec with_maps() {
 
 struct Bench {
     BundleView view;
+    ProgramShape shape;
     Owned<Program> program;
     PacketPtr packet = PacketPool::system().acquire();
     Owned<Machine> machine;
@@ -49,10 +50,11 @@ struct Bench {
     explicit Bench(const BundleSpec& spec = with_maps(), std::uint16_t length = 64) {
         const auto bytes = test::encode(spec);
         REQUIRE(decode_bundle(bytes, view).ok());
+        REQUIRE(validate_program(view, shape).ok());
         Loader loader{view};
         MapReport report;
         REQUIRE(loader.build_maps({}, nullptr, report).ok());
-        program = loader.link().value();
+        program = loader.link(shape).value();
         REQUIRE(packet->put(length));
         machine = make<Machine>(*program, *packet, 1000U);
         std::memset(machine->stack, 0, sizeof machine->stack);

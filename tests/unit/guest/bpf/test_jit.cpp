@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "guest/bpf/interpreter.hpp"
@@ -88,6 +89,32 @@ TEST_CASE("encodings are those of an assembler") {
     CHECK(emitted([](Emitter& e) { e.push(Reg::r14); e.pop(Reg::rbp); }) == "41565d");                   // push r14; pop rbp
 }
 
+TEST_CASE("encodings with an index, with byte registers and of BMI2 are those of an assembler") {
+    using jit::Bmi2;
+    constexpr jit::Op lea{0x8d}, zero_byte{0xb6, true};
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x8b}, Reg::rax, {Reg::rdi, 0, Reg::rdx}); }) == "8b0417");  // mov eax, [rdi+rdx]
+    CHECK(emitted([&](Emitter& e) { e.memory(Width::w64, lea, Reg::r9, {Reg::r13, 8, Reg::r12}); }) == "4f8d4c2508");  // lea r9, [r13+r12+8]
+    CHECK(emitted([&](Emitter& e) { e.memory(Width::w64, lea, Reg::rax, {Reg::rbp, 256, Reg::rsi, 2}); }) == "488d84b500010000");  // lea rax, [rbp+rsi*4+256]
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w64, {0x89}, Reg::r10, {Reg::r12, -1, Reg::r8, 3}); }) == "4f8954c4ff");  // mov [r12+r8*8-1], r10
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x83, false, true}, 7, {Reg::rdi, 12}); e.byte(8); }) == "66837f0c08");  // cmp word [rdi+12], 8
+    CHECK(emitted([&](Emitter& e) { e.reg_low(Width::w32, zero_byte, 6, Reg::rdi); }) == "400fb6f7");  // movzx esi, dil
+    CHECK(emitted([&](Emitter& e) { e.reg_low(Width::w32, zero_byte, 0, Reg::rax); }) == "0fb6c0");    // movzx eax, al
+    CHECK(emitted([](Emitter& e) { e.reg_low(Width::w32, {0xf6}, 0, Reg::r8); e.byte(1); }) == "41f6c001");  // test r8b, 1
+    CHECK(emitted([](Emitter& e) { e.memory(Width::w32, {0x88, false, false, true}, Reg::rdx, {Reg::rcx, 0}); }) == "8811");  // mov [rcx], dl
+    CHECK(emitted([](Emitter& e) { e.shift_by(Width::w64, Bmi2::shlx, Reg::rax, Reg::rcx, Reg::rdx); }) == "c4e2e9f7c1");   // shlx rax, rcx, rdx
+    CHECK(emitted([](Emitter& e) { e.shift_by(Width::w32, Bmi2::shrx, Reg::r9, Reg::r10, Reg::r11); }) == "c44223f7ca");   // shrx r9d, r10d, r11d
+    CHECK(emitted([](Emitter& e) { e.shift_by(Width::w64, Bmi2::sarx, Reg::rsi, Reg::r15, Reg::rbx); }) == "c4c2e2f7f7");  // sarx rsi, r15, rbx
+}
+
+TEST_CASE("a near jump that cannot reach says so") {
+    std::array<std::byte, 8> room{};
+    Emitter near{room}, far{room};
+    near.jump(jit::Reach::near, 129);
+    CHECK(near.reached());
+    far.jump(jit::Reach::near, 130);
+    CHECK_FALSE(far.reached());
+}
+
 TEST_CASE("short and long jumps land where they were aimed") {
     CHECK(emitted([](Emitter& e) { const auto over = e.skip(); e.ret(); e.bind(over); }) == "eb01c3");
     CHECK(emitted([](Emitter& e) { e.ret(); e.jump(jit::Reach::far, 0); }) == "c3e9faffffff");
@@ -129,4 +156,48 @@ TEST_CASE("the budget ends a loop at the same count as in the interpreter") {
         CHECK(compiled.executed() == interpreted.executed());
         if (expected == Stop::exit) CHECK(compiled.r0 == 10);
     }
+}
+
+// `three` instructions of 3 bytes (inc rax) and `two` of 2 (mov eax, eax).
+static std::vector<Instruction> straight(unsigned three, unsigned two) {
+    std::vector<Instruction> code(three, {0x07, 0, 0, 0, 1});
+    code.insert(code.end(), two, {0xbc, 0, 0, 0, 0});
+    return code;
+}
+
+TEST_CASE("jumps land at every distance around the limit of a byte, forwards and backwards") {
+    for (unsigned three = 34; three < 46; ++three) {
+        for (unsigned two = 0; two < 3; ++two) {
+            CAPTURE(three);
+            CAPTURE(two);
+            const auto body = straight(three, two);
+            const auto length = static_cast<std::int16_t>(body.size());
+            // r0 = 7; goto over; body; over: r1 = 2; again: body (r0 rises by `three`); if (--r1 != 0) goto again; exit
+            std::vector<Instruction> code = {{0xb7, 0, 0, 0, 7}, {0x05, 0, 0, length, 0}};
+            code.insert(code.end(), body.begin(), body.end());
+            code.push_back({0xb7, 1, 0, 0, 2});
+            code.insert(code.end(), body.begin(), body.end());
+            code.push_back({0x07, 1, 0, 0, -1});
+            code.push_back({0x55, 1, 0, static_cast<std::int16_t>(-length - 2), 0});
+            code.push_back({0x95, 0, 0, 0, 0});
+            Loaded loaded = load(code);
+            auto native = jit::compile(loaded.program->code(), loaded.shape);
+            REQUIRE(native.ok());
+            loaded.program->set_native(std::move(native).value());
+            PacketPtr packet = PacketPool::system().acquire();
+            Machine machine{*loaded.program, *packet, 100};
+            CHECK(jit::run(machine) == Stop::exit);
+            CHECK(machine.r0 == 7 + 2 * three);
+            CHECK(machine.executed() == static_cast<std::uint64_t>(length) + 2);
+        }
+    }
+}
+
+TEST_CASE("a program without loops and calls has no code for the budget") {
+    Loaded loaded = load({{0xb7, 0, 0, 0, 2}, {0x15, 1, 0, 1, 0}, {0xb7, 0, 0, 0, 1}, {0x95, 0, 0, 0, 0}});
+    const auto native = jit::compile(loaded.program->code(), loaded.shape).value();
+    std::string hex;
+    for (const std::byte one : native.code()) hex += "0123456789abcdef"[static_cast<unsigned>(one) >> 4], hex += "0123456789abcdef"[static_cast<unsigned>(one) & 15];
+    // mov eax, 2; test rdi, rdi; je; mov eax, 1; xor edx, edx; ret
+    CHECK(hex == "b802000000" "4885ff" "7405" "b801000000" "31d2" "c3");
 }

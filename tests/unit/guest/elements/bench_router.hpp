@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "guest/bpf/slot.hpp"
@@ -48,6 +49,14 @@ class BenchRouter {
             if (!router->run_once(now_ns_ += 1000)) return;
     }
 
+    // Numbers of the helpers called (opcode 0x85, src 0), all below 256.
+    static std::set<std::uint8_t> helpers_of(const std::vector<std::uint8_t>& instructions) {
+        std::set<std::uint8_t> helpers;
+        for (std::size_t at = 0; at + 8 <= instructions.size(); at += 8)
+            if (instructions[at] == 0x85 && instructions[at + 1] >> 4 == 0) helpers.insert(instructions[at + 4]);
+        return helpers;
+    }
+
     // Makes a bundle of bare instructions, without maps, and lets it run in that element. Empty, or the rule that failed.
     std::string load(std::string_view element, const std::vector<std::uint8_t>& instructions, std::uint64_t outputs) {
         ProgramSlot* slot = slots_.find(element);
@@ -60,7 +69,9 @@ class BenchRouter {
         bundle.uint(2), bundle.uint(static_cast<std::uint64_t>(slot->kind()));
         bundle.uint(3), bundle.bytes(instructions);
         bundle.uint(4), bundle.array(0);
-        bundle.uint(5), bundle.array(0);
+        const std::set<std::uint8_t> helpers = helpers_of(instructions);
+        bundle.uint(5), bundle.array(helpers.size());
+        for (const std::uint8_t helper : helpers) bundle.uint(helper);
         bundle.uint(6), bundle.uint(outputs);
         bundle.uint(7), bundle.uint(0);
         bundle.uint(8), bundle.array(2), bundle.array(0), bundle.array(0);

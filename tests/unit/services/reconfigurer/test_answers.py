@@ -54,6 +54,13 @@ def test_a_staged_answer_has_no_swap():
     assert [(row.name, row.decision) for row in outcome.maps] == [("hits", "kept"), ("new", "new")]
 
 
+def test_a_dump_of_a_ring_has_a_position_and_tells_what_was_lost():
+    page = {0: "events", 1: 27, 2: 0, 3: 0, 4: [[b"", b"\x01"]], 5: 1, 6: 0}
+    assert (answers.dump_page(page).position, answers.dump_page(page).lost) == (None, 0)
+    ring = answers.dump_page(page | {7: 1 << 60, 8: 3})
+    assert (ring.entries, ring.next, ring.position, ring.lost) == ([("", "01")], 0, 1 << 60, 3)
+
+
 def test_a_map_change_tells_how_far_it_came():
     changed, steps = answers.map_changed({0: "hits", 1: 3, 2: 9, 3: [["apply", 1, 2]], 4: 7})
     assert (changed.name, changed.applied, changed.entries, changed.errno) == ("hits", 3, 9, 7)
@@ -86,7 +93,13 @@ def test_a_status_names_everything_the_schema_has():
 
 def test_a_page_of_a_map_is_hex():
     page = answers.dump_page({0: "hits", 1: 2, 2: 4, 3: 8, 4: [[b"\1", b"\2"]], 5: 9, 6: 1})
-    assert (page.entries, page.next) == ([("01", "02")], 1)
+    assert (page.entries, page.next, page.position) == ([("01", "02")], 1, None)
+
+
+def test_records_of_a_ring_have_a_position() -> None:
+    item = {0: "log", 1: 27, 2: 0, 3: 0, 4: [[b"", b"\1\2"]], 5: 1, 6: 0, 7: 1 << 60, 8: 3}
+    page = answers.dump_page(item)
+    assert (page.entries, page.next, page.position, page.lost) == ([("", "0102")], 0, 1 << 60, 3)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,15 @@ class TestMaps:
         ring = found["ring"]
         assert (ring.type, ring.key_size, ring.value_size, ring.max_entries) == (27, 0, 0, 8192)
 
+    @pytest.mark.parametrize("data", [compiled("old_maps"), compiled_without_debug_information("old_maps")])
+    def test_definitions_of_the_old_form_are_five_numbers(self, data: bytes) -> None:
+        found = {entry.name: entry for entry in bundle.decode(frontend.translate(data, Options()).bundle).maps}
+        assert set(found) == {"counters", "flows"}
+        counters, flows = found["counters"], found["flows"]
+        assert (counters.type, counters.key_size, counters.value_size, counters.max_entries) == (2, 4, 8, 3)
+        assert (flows.type, flows.key_size, flows.value_size, flows.max_entries, flows.flags) == (9, 8, 16, 64, 2)
+        assert counters.layout is None
+
     def test_the_lock_of_a_value_is_found_in_its_type(self) -> None:
         found = {entry.name: entry.lock for entry in translated("kinds_of_maps").maps}
         assert found == {"locked": 8, "events": None, "ring": None}
@@ -116,7 +125,7 @@ class TestMaps:
     @pytest.mark.parametrize(
         ("name", "rule", "line", "text"),
         [
-            ("legacy_maps", "legacy-maps", 15, "&counters"),
+            ("legacy_maps", "legacy-maps", 15, "&tables"),
             ("map_unknown_member", "map-definition", 17, "&table"),
             ("map_values", "map-values", 19, "&jumps"),
             ("map_values_unknown", "map-values", 16, "&tables"),
@@ -392,7 +401,7 @@ REFUSALS = {
     "refused/extern_function": ("extern-symbol", "`elsewhere`"),
     "refused/extern_symbol": ("extern-symbol", "`elsewhere`"),
     "refused/function_pointer": ("function-pointer", "through its address"),
-    "refused/legacy_maps": ("legacy-maps", "`maps`"),
+    "refused/legacy_maps": ("legacy-maps", "`tables`"),
     "refused/map_unknown_member": ("map-definition", "`colour`"),
     "refused/map_values": ("map-values", "`jumps`"),
     "refused/map_values_unknown": ("map-values", "does not say"),

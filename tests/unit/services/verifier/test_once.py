@@ -105,4 +105,6 @@ def test_choices_name_each_program_by_section_and_function() -> None:
         ("xdp", "second", "rewriter"),
         ("unibpf/filter", "third", None),
     ]
+    mixed = frontend.choices(compiled("refused/section_unknown"), frontend.Options())
+    assert [(one.section, one.function) for one in mixed] == [("xdp", "good"), ("freplace/xdp_pass", None)]
     assert frontend.choices(b"no object", frontend.Options()) == [frontend.Options()]
