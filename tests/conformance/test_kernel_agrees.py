@@ -71,7 +71,8 @@ def verdicts(bundle: bytes, bin_directory: Path, platform: str = "guest") -> Ver
 
 def needs_an_object(case: Case) -> bool:
     """The kernel wants a description of callbacks and locks, and the targets of tail calls as programs of their own."""
-    return bool(case.programs) or any(one.lock is not None for one in case.maps) or any("lddw_function" in line for line in case.code)
+    has_lock = any(one.lock is not None for one in case.maps)
+    return bool(case.programs) or has_lock or any("lddw_function" in line for line in case.code)
 
 
 @pytest.fixture(scope="module")
