@@ -36,6 +36,10 @@ DIFFERENCES = {
         "the kernel bounds a packet offset by constants, we by the packet's end",
     ),
     "map_constant_data": ("subtraction from stack pointer prohibited", "a form that the kernel does not try to follow"),
+    "packet_length_after_move": (
+        "math between map_value pointer and register",
+        "the kernel makes old packet pointers unknown numbers, we keep the distance between two of them",
+    ),
     "packet_length_by_subtraction": (
         "R2 offset is outside of the packet",
         "the kernel forgets the packet when `end - data` becomes a number, we keep the difference",
