@@ -54,6 +54,11 @@ KERNEL_ONLY: Final = {
     "calls: spill into caller stack frame": "the address of a frame is kept in that frame itself: it cannot outlive it",
     "XDP pkt read, pkt_end mangling, bad access 2": "the kernel follows no arithmetic on `data_end`, distances prove it",
     "meta access, test": "metadata begins at most 256 bytes before `data`; the distances to it and to `data_end` prove it",
+    "loops.c:from_the_end": "the kernel follows no arithmetic on `data_end`, distances prove it",
+    "shapes.c:minimum": "the bounds of `n` give those of `31 - n`",
+    "shapes.c:arithmetic": "a remainder is less than its divisor",
+    "tables.c:heavy_hitters_by_modulo": "a remainder is less than its divisor",
+    "tcp.c:timestamp_option": "the difference of two ends relates the pointer to both",
     "GPL-restricted": "a question of licence, not of safety: guests have none",
 }
 

@@ -69,7 +69,7 @@ template <typename... Parts>
 
 void divide_memory() {
     const std::size_t slots = std::clamp(platform::region_available() / 6 / Packet::kSlotBytes, kLeastSlots, kMostSlots);
-    if (platform::region_available() < slots * Packet::kSlotBytes + kLeftForRegions + (1u << 20)) platform::panic("boot: too little memory");
+    if (platform::region_available() < PacketPool::region_bytes(slots) + kLeftForRegions + (1u << 20)) platform::panic("boot: too little memory");
     PacketPool::system(slots);
     Heap::system(platform::region_available() - kLeftForRegions);
 }

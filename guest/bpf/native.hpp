@@ -37,6 +37,7 @@ class NativeCode {
     ~NativeCode() { platform::code_release(pages_); }
 
     explicit operator bool() const { return !pages_.empty(); }
+    std::span<std::byte> pages() const { return pages_; }
     std::span<const std::byte> code() const { return pages_.first(size_); }
     // Sound: the pages hold functions of these types there, and are executable since they were sealed.
     Entry entry() const { return reinterpret_cast<Entry>(reinterpret_cast<std::uintptr_t>(pages_.data())); }

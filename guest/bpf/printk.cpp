@@ -27,7 +27,7 @@ struct RateLimit {
         return false;
     }
 };
-RateLimit limit;
+UNIBPF_PROGRAM_STATE RateLimit limit;
 
 }  // namespace
 

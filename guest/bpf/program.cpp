@@ -46,6 +46,12 @@ Status Loader::build_maps(const MapPlan& plan, const Program* running, MapReport
     return fill_maps();
 }
 
+Result<MapRef> Loader::create_map(const BundleMap& spec) const {
+    const bool constant = (spec.flags & abi::map_flag_rdonly_prog) != 0 || abi::find_map_type(spec.type)->holds == abi::Holds::programs;
+    const Heap::OnPages pages{constant ? platform::PageKey::guest : key_};
+    return Map::create(spec);
+}
+
 // Read-only data, functions and maps in maps belong to the program's text, not to its state: they always come from the new bundle.
 // The maps inside a map of maps are maps of the bundle, kept or made like all others.
 Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome) {
@@ -64,7 +70,7 @@ Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* 
     }
     const bool keep = old != nullptr && policy == MapPolicy::keep;
     if (keep && !(*old)->same_layout(spec)) return Error{"map-policy", "a map to keep has another layout in the new program", index};
-    MapRef map = keep ? *old : TRY(Map::create(spec));
+    MapRef map = keep ? *old : TRY(create_map(spec));
     outcome.name = map->name();
     outcome.decision = keep ? MapDecision::kept : old != nullptr ? MapDecision::reset : MapDecision::fresh;
     outcome.entries = keep ? map->entries() : 0;

@@ -61,7 +61,8 @@ struct MapReport {
 // are shared, never changed. Nothing that runs is touched; what is built so far is released on error.
 class Loader {
   public:
-    explicit Loader(const BundleView& bundle) : bundle_{bundle} {}
+    // Maps that programs write get pages with `key` if it is not the guest's.
+    explicit Loader(const BundleView& bundle, platform::PageKey key = platform::PageKey::guest) : bundle_{bundle}, key_{key} {}
     Status build_maps(const MapPlan& plan, const Program* running, MapReport& report);  // rules map-policy, memory, load
     Result<Owned<Program>> link(const ProgramShape& shape);                             // rules memory, load
 
@@ -72,7 +73,10 @@ class Loader {
     static Status fill_map_of_maps(Map& map, const InitialEntry& entry);
     Status build_map(std::size_t index, const MapPlan& plan, const Program* running, MapOutcome& outcome);
 
+    Result<MapRef> create_map(const BundleMap& spec) const;
+
     const BundleView& bundle_;
+    platform::PageKey key_;
     Owned<Program> program_;
 };
 

@@ -11,10 +11,10 @@ namespace {
 
 struct State {
     std::uint64_t key[2] = {};
-    std::uint64_t counter = 0;
     bool seeded = false;
 };
 State state;
+UNIBPF_PROGRAM_STATE std::uint64_t counter;
 
 struct SipHash {
     std::uint64_t v0, v1, v2, v3;
@@ -43,7 +43,7 @@ struct SipHash {
 
 std::uint64_t next_u64() {
     SipHash hash{state.key};
-    hash.word(++state.counter);
+    hash.word(++counter);
     return hash.finish();
 }
 

@@ -33,11 +33,22 @@ Result<EngineOption> parse_engine(std::string_view text) {
     return Error{"option", "ENGINE must be `auto`, `interpreter` or `jit`"};
 }
 
+Result<IsolationOption> parse_isolation(std::string_view text) {
+    if (text == "none") return IsolationOption::none;
+    if (text == "pku") return IsolationOption::pku;
+    return Error{"option", "ISOLATION must be `none` or `pku`"};
+}
+
 std::string_view ProgramSlot::engine() const { return active_ && active_->native() ? "jit" : "interpreter"; }
 
 void ProgramSlot::set_limits(std::uint64_t budget, std::uint64_t probation_ns) {
     options_.budget = budget;
     options_.probation_ns = probation_ns;
+}
+
+Status ProgramSlot::isolate() {
+    isolated_ = TRY(IsolatedRuns::create());
+    return done();
 }
 
 Status ProgramSlot::stage(std::span<const std::uint8_t> bundle, const MapPlan& plan, const ReleaseMeta& meta, StageReport& report) {
@@ -52,7 +63,7 @@ Status ProgramSlot::stage(std::span<const std::uint8_t> bundle, const MapPlan& p
         TRY(check_identity(*view));
         TRY(validate_program(*view, *shape));
     }
-    Loader loader{*view};
+    Loader loader{*view, isolated_ ? isolated_->key() : platform::PageKey::guest};
     {
         Stopwatch watch{report.maps_start_ns, report.maps_ns};
         TRY(loader.build_maps(plan, active_.get(), *maps));
@@ -81,10 +92,12 @@ Status ProgramSlot::check_identity(const BundleView& bundle) const {
     return done();
 }
 
-// `auto` takes the interpreter when there is no room for native code; `jit` never falls back.
+// `auto` takes the interpreter when there is no room for native code; `jit` never falls back. Where any program is isolated, the
+// code of all is guarded: one may jump into another's.
 Status ProgramSlot::choose_engine(Program& program, const ProgramShape& shape) const {
     if (options_.engine != EngineOption::interpreter) {
-        auto native = jit::compile(program.code(), shape);
+        const auto guard = IsolatedRuns::any() ? jit::Guard::if_found : jit::Guard::off;
+        auto native = jit::compile(program.code(), shape, jit::Features::of_this_cpu(), guard);
         if (native.ok()) return program.set_native(std::move(native).value()), done();
         if (options_.engine == EngineOption::jit) return native.error();
     }
@@ -140,6 +153,13 @@ void ProgramSlot::retire(Owned<Program>&& program) {
     platform::panic("bpf slot: a third program retired without collect");
 }
 
+RunResult ProgramSlot::conclude(const Ended& ended) {
+    if (probation_until_ns_ != 0) watch_probation(ended.stop != Stop::exit);
+    if (ended.stop == Stop::exit) return {RunOutcome::ok, ended.code, ended.redirect_port};
+    ++(ended.stop == Stop::budget ? counters_.budget : counters_.fault);
+    return {ended.stop == Stop::budget ? RunOutcome::budget : RunOutcome::fault, 0};
+}
+
 RunResult ProgramSlot::Runner::run(Packet& packet) {
     SlotCounters& counters = slot_.counters_;
     ++counters.packets;
@@ -149,10 +169,22 @@ RunResult ProgramSlot::Runner::run(Packet& packet) {
         return {RunOutcome::no_program, 0};
     }
     const Stop stop = execute(*active, packet);
-    if (slot_.probation_until_ns_ != 0) slot_.watch_probation(stop != Stop::exit);
-    if (stop == Stop::exit) return {RunOutcome::ok, static_cast<std::uint32_t>(machine_->r0), machine_->redirect_port};
-    ++(stop == Stop::budget ? counters.budget : counters.fault);
-    return {stop == Stop::budget ? RunOutcome::budget : RunOutcome::fault, 0};
+    return slot_.conclude({stop, static_cast<std::uint32_t>(machine_->r0), machine_->redirect_port});
+}
+
+// After a fault the rest of the batch runs: the program that ran, or the one that it was rolled back to.
+void ProgramSlot::run_isolated(Batch& batch, std::span<RunResult, Batch::kCapacity> results) {
+    std::array<Ended, Batch::kCapacity> ended;
+    counters_.packets += batch.size();
+    if (!active_) {
+        counters_.no_program += batch.size();
+        std::fill_n(results.begin(), batch.size(), RunResult{});
+        return;
+    }
+    for (std::size_t next = 0; next < batch.size();) {
+        const std::size_t first = std::exchange(next, isolated_->run(*active_, options_.budget, batch, next, ended));
+        for (std::size_t i = first; i < next; ++i) results[i] = conclude(ended[i]);
+    }
 }
 
 // Another program than before only after an activation or a rollback.

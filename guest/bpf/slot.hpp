@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "guest/bpf/abi.hpp"
+#include "guest/bpf/isolated.hpp"
 #include "guest/bpf/machine.hpp"
 #include "guest/bpf/map.hpp"
 #include "guest/bpf/program.hpp"
@@ -31,6 +32,9 @@ namespace unibpf {
 
 enum class EngineOption : std::uint8_t { automatic, interpreter, jit };
 Result<EngineOption> parse_engine(std::string_view text);  // "auto", "interpreter", "jit"
+
+enum class IsolationOption : std::uint8_t { none, pku };
+Result<IsolationOption> parse_isolation(std::string_view text);  // "none", "pku"
 
 using Digest = std::array<std::uint8_t, 32>;
 
@@ -91,6 +95,10 @@ class ProgramSlot {
     std::string_view engine() const;  // of the active program: "interpreter" or "jit"
     void set_limits(std::uint64_t budget, std::uint64_t probation_ns);
 
+    // From now on every program of this slot runs isolated (isolated.hpp). Before the first stage; errors are IsolatedRuns::create's.
+    Status isolate();
+    bool isolated() const { return static_cast<bool>(isolated_); }
+
     // Control stack. Decodes, validates, builds maps by `plan` and loads, all beside the running program; on error nothing
     // has changed. Rules: abi limits kind program instruction helper map-policy memory load.
     Status stage(std::span<const std::uint8_t> bundle, const MapPlan& plan, const ReleaseMeta& meta, StageReport& report);
@@ -116,6 +124,10 @@ class ProgramSlot {
         std::optional<Machine> machine_;  // of the program that was active at the last packet
     };
 
+    // What a slot does instead that is isolated(): all packets of a batch, results in their order. A run that a fault ends does not
+    // keep the others from running.
+    void run_isolated(Batch& batch, std::span<RunResult, Batch::kCapacity> results);
+
     // Null when there is none.
     const ReleaseMeta* staged() const { return staged_ ? &staged_meta_ : nullptr; }
     const ReleaseMeta* active() const { return active_ ? &active_meta_ : nullptr; }
@@ -134,10 +146,12 @@ class ProgramSlot {
     void retire(Owned<Program>&& program);
     void swap_active_and_previous();
     void watch_probation(bool trapped);
+    RunResult conclude(const Ended& ended);
 
     Options options_;
     Owned<Program> staged_, active_, previous_;
     std::array<Owned<Program>, 2> retired_;
+    Owned<IsolatedRuns> isolated_;
     ReleaseMeta staged_meta_, active_meta_, previous_meta_;
     std::uint64_t floor_ = 0;
     SlotCounters counters_;

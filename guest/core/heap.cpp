@@ -1,16 +1,16 @@
 #include "guest/core/heap.hpp"
 
-#include "guest/core/needs.hpp"
-
 namespace unibpf {
 
 namespace {
 constexpr std::size_t kGrain = 16;
+constexpr std::size_t kPage = 4096;
+constexpr platform::PageKey kNoKey{};
 
 constexpr std::uintptr_t round_up(std::uintptr_t value, std::size_t to) { return (value + to - 1) & ~(std::uintptr_t{to} - 1); }
 }  // namespace
 
-// Sits before every block. `size` counts the header; `next` is the next free block, or kInUse.
+// Sits before every block. `size` counts the header; `next` is the next free block, or kInUse, or kOnPages.
 struct Heap::Block {
     std::size_t size;
     Block* next;
@@ -21,6 +21,7 @@ struct Heap::Block {
 namespace {
 // What `next` says in a block that is in use: no block can have this address, so a double release is noticed.
 constexpr std::uintptr_t kInUse = 0x1;
+constexpr std::uintptr_t kOnPages = 0x3;  // the same, and the pages of its payload have a key
 }  // namespace
 
 Heap& Heap::system(std::size_t bytes) {
@@ -40,6 +41,24 @@ void Heap::adopt(std::span<std::byte> region) {
 }
 
 void* Heap::allocate(std::size_t bytes, std::size_t align) {
+    return key_ == kNoKey ? take(bytes, align) : allocate_pages(bytes);
+}
+
+// The header lies on the page before, and what follows begins on the page behind.
+void* Heap::allocate_pages(std::size_t bytes) {
+    if (bytes > total_) return nullptr;
+    bytes = round_up(bytes == 0 ? 1 : bytes, kPage);
+    auto* payload = static_cast<std::byte*>(take(bytes, kPage));
+    if (payload == nullptr) return nullptr;
+    if (!platform::set_page_key({payload, bytes}, key_)) {
+        release(payload);
+        return nullptr;
+    }
+    reinterpret_cast<Block*>(payload - sizeof(Block))->next = reinterpret_cast<Block*>(kOnPages);
+    return payload;
+}
+
+void* Heap::take(std::size_t bytes, std::size_t align) {
     if (bytes > total_ || align > total_) return nullptr;
     const std::size_t want = round_up(bytes == 0 ? 1 : bytes, kGrain) + sizeof(Block);
     for (Block** link = &free_; *link != nullptr; link = &(*link)->next) {
@@ -78,6 +97,11 @@ void Heap::release(void* pointer) {
     const auto address = reinterpret_cast<std::uintptr_t>(pointer);
     if (address < begin_ + sizeof(Block) || address >= end_) platform::panic("heap: release of a foreign pointer");
     auto* block = reinterpret_cast<Block*>(address - sizeof(Block));
+    if (block->next == reinterpret_cast<Block*>(kOnPages)) {
+        const std::size_t pages = (block->size - sizeof(Block)) / kPage * kPage;
+        platform::set_page_key({static_cast<std::byte*>(pointer), pages}, kNoKey);  // the tables exist: it cannot fail
+        block->next = reinterpret_cast<Block*>(kInUse);
+    }
     if (block->next != reinterpret_cast<Block*>(kInUse)) platform::panic("heap: released twice or overwritten");
     used_ -= block->size;
     insert_free(block);

@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "guest/core/needs.hpp"
+
 namespace unibpf {
 
 class Heap {
@@ -32,12 +34,27 @@ class Heap {
     void* allocate(std::size_t bytes, std::size_t align = 16);  // nullptr when nothing fits
     void release(void* pointer);                                // nullptr is allowed; a double release panics
 
+    // While one lives, every block of the system heap lies on pages of its own with this key (platform.hpp, isolation), until its
+    // release. Control stack or boot; does nothing for the key `guest`.
+    class OnPages {
+      public:
+        explicit OnPages(platform::PageKey key) : before_{std::exchange(system().key_, key)} {}
+        ~OnPages() { system().key_ = before_; }
+        OnPages(const OnPages&) = delete;
+        OnPages& operator=(const OnPages&) = delete;
+
+      private:
+        platform::PageKey before_;
+    };
+
     std::size_t total() const { return total_; }
     std::size_t used() const { return used_; }
     std::size_t peak() const { return peak_; }
 
   private:
     struct Block;
+    void* take(std::size_t bytes, std::size_t align);
+    void* allocate_pages(std::size_t bytes);
     void insert_free(Block* block);
 
     Block* free_ = nullptr;
@@ -46,6 +63,7 @@ class Heap {
     std::size_t total_ = 0;
     std::size_t used_ = 0;
     std::size_t peak_ = 0;
+    platform::PageKey key_{};
 };
 
 // A move-only owner of one object on the system heap. Converts to an owner of a base class that has a virtual destructor.

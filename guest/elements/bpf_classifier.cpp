@@ -5,7 +5,7 @@
 namespace unibpf {
 
 constinit const ElementClass BPFClassifier::kClass{
-    "BPFClassifier", "1/-", "h/h", "PROGRAM [, OUTPUTS] [, ENGINE]", "runs an eBPF program that chooses an output", kBpfHandlers,
+    "BPFClassifier", "1/-", "h/h", "PROGRAM [, OUTPUTS] [, ENGINE, ISOLATION]", "runs an eBPF program that chooses an output", kBpfHandlers,
     create_element<BPFClassifier>, true};
 
 void BPFClassifier::configure(Args& args) {

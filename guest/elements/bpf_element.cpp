@@ -1,6 +1,7 @@
 #include "guest/elements/bpf_element.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace unibpf {
@@ -10,6 +11,10 @@ void BpfElement::read_program(const Element& element, Text& out) { out.put(stati
 void BpfElement::read_engine(const Element& element, Text& out) {
     const ProgramSlot& slot = *static_cast<const BpfElement&>(element).slot_;
     out.put(slot.active() ? slot.engine() : "none");
+}
+
+void BpfElement::read_isolation(const Element& element, Text& out) {
+    out.put(static_cast<const BpfElement&>(element).slot_->isolated() ? "pku" : "none");
 }
 
 BpfElement::~BpfElement() {
@@ -23,6 +28,11 @@ void BpfElement::configure(Args& args) {
     const Result<EngineOption> parsed = parse_engine(engine);
     if (parsed.ok()) engine_ = parsed.value();
     else args.error("got engine `", engine, "`, expected `auto`, `interpreter` or `jit`");
+    std::string_view isolation = "none";
+    args.keyword("ISOLATION", isolation);
+    const Result<IsolationOption> wanted = parse_isolation(isolation);
+    if (wanted.ok()) isolation_ = wanted.value();
+    else args.error("got isolation `", isolation, "`, expected `none` or `pku`");
 }
 
 void BpfElement::initialize(Environment& environment, Errors& errors) {
@@ -34,6 +44,10 @@ void BpfElement::initialize(Environment& environment, Errors& errors) {
     options.outputs = program_outputs_ ? program_outputs_ : std::max(outputs(), kActionPorts);
     slot_ = make<ProgramSlot>(options);
     if (!slot_) return errors.add(place(), "`", name(), "`: no memory for a program slot");
+    if (isolation_ == IsolationOption::pku) {
+        const Status isolated = slot_->isolate();
+        if (!isolated.ok()) return errors.add(place(), "`", name(), "`: ISOLATION pku needs ", isolated.error().text);
+    }
     if (!environment.slots) return errors.add(place(), "`", name(), "`: this guest runs no programs");
     const Status added = environment.slots->add(*slot_);
     if (added.ok()) slots_ = environment.slots;
@@ -68,20 +82,33 @@ BpfElement::Fate BpfElement::fate(const RunResult& result) const {
     return {true, DropReason::aborted, 0};
 }
 
+// Puts the packet among those that go on, or drops it.
+inline void BpfElement::settle(PacketPtr packet, const RunResult& result, Batch& kept, std::uint16_t* ports) {
+    const Fate fate = this->fate(result);
+    if (fate.dropped) return drop(std::move(packet), fate.reason);
+    ports[kept.size()] = fate.port;
+    kept.push_back(std::move(packet));
+}
+
 void BpfElement::push(unsigned, Batch&& batch) {
+    if (slot_->isolated()) return push_isolated(batch);
     Batch kept;
     ProgramSlot::Runner runner{*slot_};
     std::uint16_t ports[Batch::kCapacity];
     while (!batch.empty()) {
         PacketPtr packet = batch.pop_front();
-        const Fate fate = this->fate(runner.run(*packet));
-        if (fate.dropped) {
-            drop(std::move(packet), fate.reason);
-        } else {
-            ports[kept.size()] = fate.port;
-            kept.push_back(std::move(packet));
-        }
+        const RunResult result = runner.run(*packet);
+        settle(std::move(packet), result, kept, ports);
     }
+    distribute(std::move(kept), ports, DropReason::no_port);
+}
+
+void BpfElement::push_isolated(Batch& batch) {
+    Batch kept;
+    std::array<RunResult, Batch::kCapacity> results;
+    std::uint16_t ports[Batch::kCapacity];
+    slot_->run_isolated(batch, results);
+    for (std::size_t i = 0; !batch.empty(); ++i) settle(batch.pop_front(), results[i], kept, ports);
     distribute(std::move(kept), ports, DropReason::no_port);
 }
 

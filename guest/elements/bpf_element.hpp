@@ -20,6 +20,7 @@ class BpfElement : public Element {
 
     static void read_program(const Element& element, Text& out);
     static void read_engine(const Element& element, Text& out);
+    static void read_isolation(const Element& element, Text& out);
 
   protected:
     explicit BpfElement(abi::Kind kind) : kind_{kind} {}
@@ -36,11 +37,14 @@ class BpfElement : public Element {
     Fate fate(const RunResult& result) const;
     Fate fate_of_action(const RunResult& result) const;
     Fate leave_by(std::uint32_t port, DropReason otherwise) const;
+    void push_isolated(Batch& batch);
+    void settle(PacketPtr packet, const RunResult& result, Batch& kept, std::uint16_t* ports);
 
     static constexpr unsigned kActionPorts = 3;  // PASS 0, DROP 1, TX 2: a program may name these though nothing is connected
 
     abi::Kind kind_;
     EngineOption engine_ = EngineOption::automatic;
+    IsolationOption isolation_ = IsolationOption::none;
     std::string_view program_;
     std::uint32_t program_outputs_ = 0;
     Owned<ProgramSlot> slot_;
@@ -52,6 +56,7 @@ inline constexpr Handler kBpfHandlers[] = {
     kDropsHandler,
     {"program", BpfElement::read_program, nullptr},
     {"engine", BpfElement::read_engine, nullptr},
+    {"isolation", BpfElement::read_isolation, nullptr},
     kResetHandler<BpfElement>,
 };
 

@@ -3,7 +3,7 @@
 namespace unibpf {
 
 constinit const ElementClass BPFFilter::kClass{
-    "BPFFilter", "1/1-256", "h/h", "PROGRAM [, ENGINE]", "runs an eBPF program that passes or drops packets", kBpfHandlers,
+    "BPFFilter", "1/1-256", "h/h", "PROGRAM [, ENGINE, ISOLATION]", "runs an eBPF program that passes or drops packets", kBpfHandlers,
     create_element<BPFFilter>, true};
 
 }  // namespace unibpf

@@ -3,7 +3,7 @@
 namespace unibpf {
 
 constinit const ElementClass BPFRewriter::kClass{
-    "BPFRewriter", "1/1-256", "h/h", "PROGRAM [, ENGINE]", "runs an eBPF program that changes packets", kBpfHandlers,
+    "BPFRewriter", "1/1-256", "h/h", "PROGRAM [, ENGINE, ISOLATION]", "runs an eBPF program that changes packets", kBpfHandlers,
     create_element<BPFRewriter>, true};
 
 }  // namespace unibpf

@@ -33,10 +33,20 @@ bool Packet::trim(std::uint16_t n) {
     return true;
 }
 
+bool Packet::take_frame(const Packet& copy) {
+    const std::uint16_t head = copy.head_, tail = copy.tail_;
+    const std::uint8_t metadata = copy.metadata_;
+    if (head - metadata < kFirst || head > tail || tail > kSlotBytes) return false;
+    head_ = head;
+    tail_ = tail;
+    metadata_ = metadata;
+    return true;
+}
+
 bool Packet::move_head(std::int32_t by) {
     const std::int32_t head = head_ + by;
     if (head - metadata_ < kFirst || head > tail_) return false;
-    if (metadata_ != 0) std::memmove(slot() + head - metadata_, data() - metadata_, metadata_);
+    if (metadata_ != 0) std::memmove(slot_ + head - metadata_, data() - metadata_, metadata_);
     head_ = static_cast<std::uint16_t>(head);
     return true;
 }
@@ -54,7 +64,7 @@ void Packet::reset() {
 
 std::span<std::uint8_t> Packet::network() {
     if (network_offset < head_ || network_offset >= tail_) return {};
-    return {slot() + network_offset, static_cast<std::size_t>(tail_ - network_offset)};
+    return {slot_ + network_offset, static_cast<std::size_t>(tail_ - network_offset)};
 }
 
 void PacketPtr::reset() {
@@ -104,14 +114,15 @@ void Batch::take(Batch& other) {
 
 PacketPool& PacketPool::system(std::size_t slots) {
     static PacketPool pool;
-    if (pool.capacity_ == 0) pool.adopt(platform::alloc_region(slots * Packet::kSlotBytes));
+    if (pool.capacity_ == 0) pool.adopt(platform::alloc_region(region_bytes(slots)));
     return pool;
 }
 
 void PacketPool::adopt(std::span<std::byte> region) {
     if (capacity_ != 0) platform::panic("packet pool: adopted twice");
-    if (reinterpret_cast<std::uintptr_t>(region.data()) % Packet::kSlotBytes != 0) platform::panic("packet pool: region not aligned");
-    capacity_ = region.size() / Packet::kSlotBytes;
+    if (reinterpret_cast<std::uintptr_t>(region.data()) % 4096 != 0) platform::panic("packet pool: region not aligned");
+    capacity_ = region.size() / (Packet::kSlotBytes + sizeof(Packet));
+    if (region_bytes(capacity_) > region.size() && capacity_ > 0) --capacity_;  // the slots' last page is not full
     slots_ = region.data();
     if (capacity_ == 0) platform::panic("packet pool: region too small");
 }
@@ -129,9 +140,9 @@ PacketPtr PacketPool::acquire() {
 
 Packet* PacketPool::make_fresh() {
     if (touched_ == capacity_) return nullptr;
-    auto* packet = new (slots_ + touched_++ * Packet::kSlotBytes) Packet;
-    packet->pool_ = this;
-    return packet;
+    auto* slot = reinterpret_cast<std::uint8_t*>(slots_) + touched_ * Packet::kSlotBytes;
+    std::byte* packets = slots_ + slots_bytes(capacity_);
+    return new (packets + touched_++ * sizeof(Packet)) Packet{this, slot};
 }
 
 void PacketPool::give_back(Packet* packet) {

@@ -1,9 +1,9 @@
 // Packets: a fixed slot each, owned by exactly one PacketPtr, moved in Batches, never copied, never zeroed.
 //
 // A slot is 2048 bytes below 4 GiB:
-//     | Packet (64) | device room (64) | headroom 256 | frame ... tailroom |
+//     | device room (128) | headroom 256 | frame ... tailroom |
 // Devices DMA straight into the slot; the device room lets a driver put its header before a frame whose headroom is all
-// used. `head_` and `tail_` are offsets in the slot: kFirst <= head_ <= tail_ <= kSlotBytes always holds, and every move that
+// used. The Packet itself lies elsewhere: slots are all that devices and isolated programs write (platform.hpp). `head_` and `tail_` are offsets in the slot: kFirst <= head_ <= tail_ <= kSlotBytes always holds, and every move that
 // would break it is refused by returning false (the packet is then unchanged). So no caller can reach outside the slot.
 // A PacketPtr that goes out of scope gives its slot back: a leak or a double use does not compile.
 #pragma once
@@ -24,17 +24,16 @@ class PacketPtr;
 class alignas(64) Packet {
   public:
     static constexpr std::uint16_t kSlotBytes = 2048;
-    static constexpr std::uint16_t kMetadata = 64;
-    static constexpr std::uint16_t kDeviceRoom = 64;
+    static constexpr std::uint16_t kDeviceRoom = 128;
     static constexpr std::uint16_t kHeadroom = 256;
-    static constexpr std::uint16_t kFirst = kMetadata + kDeviceRoom;    // lowest offset a frame may start at
+    static constexpr std::uint16_t kFirst = kDeviceRoom;                // lowest offset a frame may start at
     static constexpr std::uint16_t kStart = kFirst + kHeadroom;         // where a fresh frame starts
     static constexpr std::uint16_t kLargest = kSlotBytes - kStart;      // longest fresh frame
     static constexpr std::uint16_t kNoOffset = 0xffff;
 
-    std::uint8_t* data() { return slot() + head_; }
-    const std::uint8_t* data() const { return const_cast<Packet*>(this)->slot() + head_; }
-    std::uint8_t* end() { return slot() + tail_; }
+    std::uint8_t* data() { return slot_ + head_; }
+    const std::uint8_t* data() const { return slot_ + head_; }
+    std::uint8_t* end() { return slot_ + tail_; }
     std::uint16_t length() const { return static_cast<std::uint16_t>(tail_ - head_); }
     std::span<std::uint8_t> bytes() { return {data(), length()}; }
     std::span<const std::uint8_t> bytes() const { return {data(), length()}; }
@@ -55,6 +54,10 @@ class alignas(64) Packet {
     // The head moves by `by` bytes and the metadata's bytes with it. False: no room for both, nothing changed.
     bool move_head(std::int32_t by);
 
+    // Head, tail and metadata become those of `copy`, which is a copy of this packet that others may have written to. False: they
+    // lie outside the slot, nothing changed.
+    bool take_frame(const Packet& copy);
+
     // An empty frame at the usual place, all annotations at their defaults.
     void reset();
 
@@ -72,17 +75,16 @@ class alignas(64) Packet {
   private:
     friend class PacketPool;
     friend class PacketPtr;
-    Packet() = default;
-    // Sound: a Packet only ever lives at the start of its 2048-byte slot (PacketPool::create).
-    std::uint8_t* slot() { return reinterpret_cast<std::uint8_t*>(this); }
+    Packet(PacketPool* pool, std::uint8_t* slot) : slot_{slot}, pool_{pool} {}
 
+    std::uint8_t* slot_;
     PacketPool* pool_ = nullptr;
     Packet* next_free_ = nullptr;
     std::uint16_t head_ = kStart;
     std::uint16_t tail_ = kStart;
     std::uint8_t metadata_ = 0;  // bytes before head_
 };
-static_assert(sizeof(Packet) == Packet::kMetadata);
+static_assert(sizeof(Packet) == 64);
 
 class PacketPtr {
   public:
@@ -165,7 +167,7 @@ class Batch {
     std::uint8_t size_ = 0;
 };
 
-// All slots of the guest, in one region below 4 GiB. A free list (last in, first out: the warmest slot first), then slots that
+// All slots of the guest, in one region below 4 GiB, their Packets behind them on other pages. A free list (last in, first out: the warmest slot first), then slots that
 // were never used: so memory is touched only when it is needed.
 class PacketPool {
   public:
@@ -177,14 +179,20 @@ class PacketPool {
     // The pool of the running guest. The first call takes `slots` from the platform: main's, at boot; in tests, anybody's.
     static PacketPool& system(std::size_t slots = 512);
 
-    void adopt(std::span<std::byte> region);  // 2048-aligned; once. Touches none of it
+    // What a region for so many slots takes.
+    static constexpr std::size_t region_bytes(std::size_t slots) { return slots_bytes(slots) + slots * sizeof(Packet); }
+
+    void adopt(std::span<std::byte> region);  // 4096-aligned; once. Touches none of it
     PacketPtr acquire();                      // reset, empty frame; null when no slot is left
+    // The pages of the slots and nothing else.
+    std::span<std::byte> slots() const { return {slots_, slots_bytes(capacity_)}; }
     std::size_t capacity() const { return capacity_; }
     std::size_t available() const { return capacity_ - in_use_; }
     std::uint64_t exhausted() const { return exhausted_; }  // how often acquire had nothing to give
 
   private:
     friend class PacketPtr;
+    static constexpr std::size_t slots_bytes(std::size_t slots) { return (slots * Packet::kSlotBytes + 4095) & ~std::size_t{4095}; }
     void give_back(Packet* packet);
 
     Packet* make_fresh();
@@ -192,7 +200,7 @@ class PacketPool {
     Packet* free_ = nullptr;
     std::byte* slots_ = nullptr;
     std::size_t capacity_ = 0;
-    std::size_t touched_ = 0;  // slots [0, touched_) hold a Packet
+    std::size_t touched_ = 0;  // slots [0, touched_) have a Packet
     std::size_t in_use_ = 0;
     std::uint64_t exhausted_ = 0;
 };

@@ -52,6 +52,26 @@ std::span<std::byte> code_allocate(std::size_t bytes);
 bool code_seal(std::span<std::byte> pages);
 void code_release(std::span<std::byte> pages);
 
+// --- isolation ---------------------------------------------------------------------------------------------------------
+// Every page has a key. While a program runs isolated, only pages of its own key and of `common` can be written, whatever the
+// code does that runs meanwhile: the program, helpers, the engine. A write elsewhere (or any other fault) ends the run, and
+// nothing but those pages has changed. Everything may be read. The data path is one thread: one isolated run at a time.
+enum class PageKey : std::uint8_t {
+    guest = 0,          // every page that was not given another
+    common = 1,         // what any program may write: packet slots, the program stack, UNIBPF_PROGRAM_STATE
+    first_program = 2,  // from here on one an element
+};
+inline constexpr std::size_t program_keys = 14;
+// Variables that helpers write, all zero at the start. What stands there is worth no trust.
+#define UNIBPF_PROGRAM_STATE [[gnu::section(".bss.programs")]]
+
+// Before the first isolated run. Returns what the machine lacks for it, in words that follow "needs"; empty: isolation is on.
+std::string_view isolation_enable();
+bool set_page_key(std::span<std::byte> pages, PageKey key);  // 4096-aligned; false: no memory for page tables, nothing changed
+// Main stack. Runs `entry(argument)` on the program stack; false when a fault ended it. Costs two changes of all rights: use it for
+// a batch.
+bool run_isolated(PageKey key, void (*entry)(void*), void* argument);
+
 bool entropy(std::span<std::byte> out);  // false: this machine has no source; derive from the boot seed instead
 
 // --- where NICs are (drivers/ turns them into Nics) ---------------------------------------------------------------------

@@ -10,7 +10,6 @@
 
 #include "guest/platform/platform.hpp"
 
-extern "C" void unibpf_switch_stack(void** save_here, void* go_there);
 extern "C" void unibpf_slice_trampoline();
 
 namespace unibpf::platform {
@@ -54,19 +53,23 @@ void leave(SliceEnd end) {
 
 }  // namespace
 
-void control_start(void (*entry)(void*), void* argument, std::span<std::byte> stack) {
-    if (on_control || stack.size() < 16384) panic("control slice: bad start");
-    task.entry = entry;
-    task.argument = argument;
+void* fresh_stack(std::span<std::byte> stack, void (*entry)()) {
     // What unibpf_switch_stack pops: mxcsr and x87 control word at their power-up values, six registers, a return address.
     // At the trampoline's call the stack is 16-byte aligned, as the ABI asks.
     const auto top = (reinterpret_cast<std::uintptr_t>(stack.data()) + stack.size()) & ~std::uintptr_t{15};
     auto* frame = reinterpret_cast<std::uint64_t*>(top) - 8;
     for (int i = 0; i < 8; ++i) frame[i] = 0;
     frame[0] = 0x0000'037f'0000'1f80;
-    frame[5] = reinterpret_cast<std::uint64_t>(&run_task);  // rbx
+    frame[5] = reinterpret_cast<std::uint64_t>(entry);  // rbx
     frame[7] = reinterpret_cast<std::uint64_t>(&unibpf_slice_trampoline);
-    task.sp = frame;
+    return frame;
+}
+
+void control_start(void (*entry)(void*), void* argument, std::span<std::byte> stack) {
+    if (on_control || stack.size() < 16384) panic("control slice: bad start");
+    task.entry = entry;
+    task.argument = argument;
+    task.sp = fresh_stack(stack, run_task);
     task.ready = true;
 }
 

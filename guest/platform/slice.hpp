@@ -4,7 +4,11 @@
 // task resumes; it has saved every register the interrupted code may use, vector registers included.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+
+extern "C" void unibpf_switch_stack(void** save_here, void* go_there);  // switch.S
 
 namespace unibpf::platform {
 
@@ -12,6 +16,9 @@ namespace unibpf::platform {
 void slice_timer_arm(std::uint64_t ns);  // main stack, just before the switch; fires once or more until disarmed
 void slice_timer_disarm();               // main stack, just after the switch back
 void slice_interrupts(bool on);          // control stack: may the timer interrupt from here on?
+
+// Supplied by slice.cpp: the stack pointer with which unibpf_switch_stack enters `entry` on a fresh stack. `entry` never returns.
+void* fresh_stack(std::span<std::byte> stack, void (*entry)());
 
 // Supplied by slice.cpp: the timer fired. Returns at once on the main stack or inside NoPreempt, else when control resumes.
 void slice_expired();

@@ -6,7 +6,7 @@
 
 namespace unibpf::run {
 
-Result<Owned<Program>> load(const BundleView& view, bool native) {
+Result<Owned<Program>> load(const BundleView& view, bool native, jit::Guard guard) {
     static ProgramShape shape;
     static MapReport report;
     TRY(validate_program(view, shape));
@@ -14,7 +14,7 @@ Result<Owned<Program>> load(const BundleView& view, bool native) {
     TRY(loader.build_maps({}, nullptr, report));
     Owned<Program> program = TRY(loader.link(shape));
     if (!native) TRY(prepare(*program));
-    else program->set_native(TRY(jit::compile(program->code(), shape)));
+    else program->set_native(TRY(jit::compile(program->code(), shape, jit::Features::of_this_cpu(), guard)));
     return program;
 }
 

@@ -10,7 +10,7 @@
 namespace unibpf::run {
 
 // Validates, makes the maps, links; with native code where asked.
-Result<Owned<Program>> load(const BundleView& view, bool native);
+Result<Owned<Program>> load(const BundleView& view, bool native, jit::Guard guard = jit::Guard::off);
 
 PacketPtr packet_of(const Bytes& bytes);
 

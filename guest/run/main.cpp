@@ -26,10 +26,10 @@ std::optional<Bytes> read_bundle(const std::string& path) {
     return Bytes{std::istreambuf_iterator<char>{in}, {}};
 }
 
-Result<Owned<Program>> load_bytes(const Bytes& bytes, bool native) {
+Result<Owned<Program>> load_bytes(const Bytes& bytes, const Options& options) {
     static BundleView view;
     TRY(decode_bundle(bytes, view));
-    return load(view, native);
+    return load(view, options.jit, options.guarded ? jit::Guard::always : jit::Guard::off);
 }
 
 // Empty, or what is wrong with an entry that was asked for.
@@ -118,7 +118,7 @@ int run(const Options& options) {
         return 2;
     }
     if (options.loads > 0) return print_loading(*bytes, options.loads);
-    const auto loaded = load_bytes(*bytes, options.jit);
+    const auto loaded = load_bytes(*bytes, options);
     if (!loaded.ok()) return refused(loaded.error());
     const Program& program = *loaded.value();
     if (const std::string wrong = set_entries(program, options.presets); !wrong.empty()) {

@@ -80,6 +80,7 @@ bool set_flag(Options& options, const std::string& name) {
     if (name == "--maps") return options.maps = true;
     if (name == "--json") return options.json = true;
     if (name == "--in-place") return options.in_place = true;
+    if (name == "--guarded") return options.guarded = true;
     if (name == "--opcodes") return options.opcodes = true;
     return false;
 }

@@ -23,6 +23,7 @@ struct Options {
     std::vector<Bytes> packets;               // run one after the other on the same maps
     Policy policy = Policy::checking;         // of the interpreter
     bool jit = false;                         // native code instead
+    bool guarded = false;                     // as an isolated program's may have to be (bpf/jit/guard.hpp)
     std::uint64_t repeat = 1;                 // runs of each packet; the last one is reported, ns is the mean
     bool in_place = false;                    // a repetition gets the packet as the one before left it
     std::uint64_t budget = abi::default_budget;
@@ -34,7 +35,8 @@ struct Options {
 };
 
 inline constexpr const char* usage =
-    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--entries FILE] [--engine interpreter|jit]\n"
+    "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--entries FILE]\n"
+    "                         [--engine interpreter|jit [--guarded]]\n"
     "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
     "                         [--set MAP=KEY:VALUE]... [--maps] [--json]\n"
     "       unibpf-run BUNDLE --loads N\n"

@@ -44,6 +44,26 @@ DIFFERENCES = {
         "R2 offset is outside of the packet",
         "the kernel forgets the packet when `end - data` becomes a number, we keep the difference",
     ),
+    "tests/data/programs/xdp/loops.c:from_the_end": (
+        "pointer arithmetic on pkt_end prohibited",
+        "the kernel follows no arithmetic on `data_end`, distances prove it",
+    ),
+    "tests/data/programs/xdp/shapes.c:minimum": (
+        "R1 offset is outside of the packet",
+        "the kernel does not relate `31 - n` to `n`, whose bounds are known",
+    ),
+    "tests/data/programs/xdp/shapes.c:arithmetic": (
+        "unbounded min value",
+        "the kernel knows no bounds of a remainder",
+    ),
+    "tests/data/programs/xdp/tables.c:heavy_hitters_by_modulo": (
+        "unbounded min value",
+        "the kernel knows no bounds of a remainder",
+    ),
+    "tests/data/programs/xdp/tcp.c:timestamp_option": (
+        "offset is outside of the packet",
+        "the kernel keeps no difference between the end of the options and the end of the packet",
+    ),
     "tests/data/programs/tails.c:jumper": (
         "Argument list too long",
         "the kernel loads the programs of a chain of tail calls one by one, a bundle has them all",

@@ -12,10 +12,11 @@ from unibpf.bundle import Bundle, BundleMap, encode
 from unibpf.messages import Kind
 
 # What runs a program: the interpreter under one of its policies, or native code.
-ENGINES: Final = {
+ENGINES: Final[dict[str, tuple[str, ...]]] = {
     "checking": ("--policy", "checking"),
     "trusting": ("--policy", "trusting"),
     "jit": ("--engine", "jit"),
+    "guarded": ("--engine", "jit", "--guarded"),
 }
 
 
@@ -53,7 +54,7 @@ class Runner:
         arguments = ["bundle", "--packets", "packets", *ENGINES[engine], "--budget", str(budget), "--maps", "--json"]
         for name, key, value in presets:
             arguments += ["--set", f"{name}={key.hex()}:{value.hex()}"]
-        command = [self.executable, *arguments]
+        command: list[str | Path] = [self.executable, *arguments]
         done = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
         if not done.stdout:
             raise ValueError(done.stderr.strip())

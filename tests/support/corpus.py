@@ -31,6 +31,7 @@ _OWN: Final = (
     "vnfs/*/*.c",
     "tests/data/programs/*.c",
     "tests/data/programs/refused/*.c",
+    "tests/data/programs/xdp/*.c",
     "tests/conformance/xdp/*.c",
     "benchmarks/programs/*.c",
 )

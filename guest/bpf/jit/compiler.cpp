@@ -1,5 +1,7 @@
 #include "guest/bpf/jit/compiler.hpp"
 
+#include <cstring>
+
 #include "guest/bpf/helpers.hpp"
 #include "guest/bpf/jit/patterns.hpp"
 
@@ -41,10 +43,11 @@ class Compiler : public Patterns {
         begin_function(function);
         const std::size_t end = plan_.end_of(function);
         for (std::size_t i = plan_.shape().starts[function]; i < end;) {
-            if (plan_.place(i).loop_head != 0) align();
+            if (plan_.place(i).loop_head != 0 && plan_.guard() == 0) align();
             place(i);
             std::size_t done = emit_pattern(i);
-            if (done == 0) done = emit(i);
+            if (done == 0) done = plan_.guard() != 0 ? emit_guarded(i) : emit(i, plan_.code()[i], row_of(plan_.code()[i]));
+            out_.no_operation(plan_.guard());
             for (std::size_t inner = i + 1; inner < i + done; ++inner) plan_.place(inner).offset = plan_.place(i).offset;
             i += done;
         }
@@ -58,9 +61,7 @@ class Compiler : public Patterns {
     }
 
     // Every category has its code here: a missing one does not compile (-Wswitch). Returns how many slots it has done with.
-    std::size_t emit(std::size_t index) {
-        const Instruction& in = plan_.code()[index];
-        const Opcode& row = row_of(in);
+    std::size_t emit(std::size_t index, const Instruction& in, const Opcode& row) {
         switch (row.category) {
             case Category::alu: return emit_alu(row, in), 1;
             case Category::move_sx: return emit_move_sx(row, in), 1;
@@ -77,6 +78,41 @@ class Compiler : public Patterns {
             case Category::call_local: return emit_call_local(in), 1;
             case Category::exit: return plan_.place(index).pooled != 0 ? 1 : (emit_exit(), 1);
         }
+    }
+
+    // guard.hpp. Constants are in r11; the base of an offending displacement moves for the time of the access.
+    std::size_t emit_guarded(std::size_t index) {
+        Instruction in = plan_.code()[index];
+        Opcode row = row_of(in);
+        if (takes_constant(row)) {
+            out_.load_constant(Reg::r11, operand(Width::w64, in.imm));
+            row.src_operand = true;
+            in.src = scratch_register;
+        }
+        const bool loads = row.category == Category::load || row.category == Category::load_sx;
+        const bool stores = row.category == Category::store || row.category == Category::store_imm || row.category == Category::atomic;
+        const unsigned base = loads ? in.src : in.dst;
+        if (!(loads || stores) || !offends(in.offset)) return emit(index, in, row);
+        if (row.category == Category::store && in.src == base) {
+            out_.move(Width::w64, Reg::r11, home(base));
+            in.src = scratch_register;
+        }
+        out_.memory(Width::w64, lea, home(base), at(base, detour));
+        in.offset = static_cast<std::int16_t>(in.offset - detour);
+        emit(index, in, row);
+        if (!loads || in.dst != base) out_.memory(Width::w64, lea, home(base), at(base, -detour));
+        return 1;
+    }
+    static bool takes_constant(const Opcode& row) {
+        if (row.src_operand) return false;
+        if (row.category == Category::branch || row.category == Category::store_imm) return true;
+        if (row.category != Category::alu) return false;
+        return row.alu != Alu::mov && row.alu != Alu::neg && row.alu != Alu::lsh && row.alu != Alu::rsh && row.alu != Alu::arsh;
+    }
+    static constexpr std::int32_t detour = 0x100;
+    static bool offends(std::int16_t offset) {
+        const std::byte bytes[] = {static_cast<std::byte>(offset), static_cast<std::byte>(offset >> 8), static_cast<std::byte>(offset >> 15)};
+        return gives_rights(bytes);
     }
 
     // Both slots; the loader has put the real value into the immediates.
@@ -135,25 +171,38 @@ class Compiler : public Patterns {
     bool first_;
 };
 
-}  // namespace
-
-Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape& shape, Features features) {
+// Written, not sealed.
+Result<NativeCode> write(std::span<const Instruction> code, const ProgramShape& shape, Features features, unsigned guard) {
     auto places = make_array<Place>(code.size() + 1);
     if (!places) return Error{"memory", "the heap has no room to compile", code.size()};
-    auto plan = make<Plan>(code, shape, places.span(), features);
+    auto plan = make<Plan>(code, shape, places.span(), features, guard);
     if (!plan) return Error{"memory", "the heap has no room to compile", code.size()};
-    Emitter longest{{}};
+    Emitter longest{{}, guard != 0};
     Compiler{*plan, longest, true}.run();
     plan->choose_reach();
-    Emitter measure{{}};
+    Emitter measure{{}, guard != 0};
     Compiler{*plan, measure, false}.run();
     const auto pages = platform::code_allocate(measure.size());
     if (pages.empty()) return Error{"memory", "there are no code pages for the program", measure.size()};
     NativeCode native{pages, measure.size(), plan->exits.called_back};
-    Emitter write{pages.first(measure.size())};
+    Emitter write{pages.first(measure.size()), guard != 0};
     Compiler{*plan, write, false}.run();
     if (write.size() != measure.size() || !write.reached()) return Error{"load", "native code changed its size", write.size()};
-    if (!platform::code_seal(pages)) return Error{"load", "the platform does not seal code pages"};
+    std::memset(pages.data() + measure.size(), 0xcc, pages.size() - measure.size());  // int3, not another program's code
+    return native;
+}
+
+}  // namespace
+
+Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape& shape, Features features, Guard guard) {
+    unsigned round = guard == Guard::always ? 1 : 0;
+    NativeCode native = TRY(write(code, shape, features, round));
+    while (guard != Guard::off && any_gives_rights(native.pages())) {
+        if (++round > guarded_tries) return Error{"load", "native code would hold an instruction that changes rights"};
+        native = NativeCode{};
+        native = TRY(write(code, shape, features, round));
+    }
+    if (!platform::code_seal(native.pages())) return Error{"load", "the platform does not seal code pages"};
     return native;
 }
 

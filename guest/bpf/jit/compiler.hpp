@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "guest/bpf/decode.hpp"
+#include "guest/bpf/jit/guard.hpp"
 #include "guest/bpf/jit/plan.hpp"
 #include "guest/bpf/machine.hpp"
 #include "guest/bpf/native.hpp"
@@ -22,7 +23,9 @@ namespace unibpf::jit {
 
 // Rules: `memory` when there are no code pages (or no heap) for it, `load` when sealing fails. `features`: what the code may use of
 // the CPU; tests say less than there is.
-Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape& shape, Features features = Features::of_this_cpu());
+// Unless the guard is off, no byte sequence of the pages gives rights back (guard.hpp); rule `load` when that cannot be had.
+Result<NativeCode> compile(std::span<const Instruction> code, const ProgramShape& shape, Features features = Features::of_this_cpu(),
+                           Guard guard = Guard::off);
 
 void after_stop(Machine& machine, Stop stop);
 

@@ -139,10 +139,10 @@ class Control : public Operations {
     void emit_dispatch() {
         plan_.exits.dispatch = out_.size();
         for (std::size_t function = 0; function < plan_.shape().count; ++function) {
-            out_.reg(Width::w32, op(0x81), static_cast<unsigned>(Group1::cmp), Reg::r11);
-            out_.imm32(static_cast<std::int32_t>(plan_.shape().starts[function]));
+            out_.load_constant(Reg::rax, plan_.shape().starts[function]);  // nobody reads r0 here
+            out_.reg(Width::w32, op(0x39), Reg::rax, Reg::r11);            // cmp
             const std::size_t other = out_.skip_if(Flag::not_equal);
-            charge(plan_.length_of(function));
+            charge(plan_.length_of(function), Reg::rax);
             out_.jump_if(Flag::above_equal, Reach::far, plan_.exits.entry[function]);
             out_.jump(Reach::far, plan_.exits.budget);
             out_.bind(other);
@@ -216,12 +216,18 @@ class Control : public Operations {
     // --- jumps -----------------------------------------------------------------------------------------------------------------
 
     // Takes so many instructions off what is left; the carry flag says that there were fewer.
-    void charge(std::size_t instructions) {
+    void charge(std::size_t instructions, Reg scratch = Reg::r11) {
         const auto value = static_cast<std::int32_t>(instructions);
+        if (plan_.guard() != 0) return charge_guarded(instructions, scratch);
         if (left_in_register()) return group1(Width::w64, Group1::sub, plan_.homes().left, value);
         const bool small = value <= 127;
         out_.memory(Width::w64, op(small ? 0x83 : 0x81), static_cast<unsigned>(Group1::sub), core(at_left));
         small ? out_.byte(static_cast<std::uint8_t>(value)) : out_.imm32(value);
+    }
+    void charge_guarded(std::size_t instructions, Reg scratch) {
+        out_.load_constant(scratch, instructions);
+        if (left_in_register()) return out_.reg(Width::w64, op(0x29), scratch, plan_.homes().left);
+        out_.memory(Width::w64, op(0x29), scratch, core(at_left));
     }
 
     Reach reach(std::size_t index) const { return plan_.place(index).near != 0 ? Reach::near : Reach::far; }

@@ -4,6 +4,7 @@
 // jump is short is an operand), never on where they lie, so a second run over the same input has the same size.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -44,7 +45,8 @@ enum class Reach : std::uint8_t { near, far };
 
 class Emitter {
   public:
-    explicit Emitter(std::span<std::byte> out) : out_{out} {}
+    // `turned`: constants that hold a byte 0F are loaded turned and turned back (guard.hpp).
+    explicit Emitter(std::span<std::byte> out, bool turned = false) : out_{out}, turned_{turned} {}
     std::size_t size() const { return size_; }
     bool fits() const { return size_ <= out_.size(); }
     bool reached() const { return reached_; }  // every near jump reached its target
@@ -94,6 +96,7 @@ class Emitter {
     // The shortest encoding that leaves `value` in all 64 bits.
     void load_constant(Reg to, std::uint64_t value) {
         if (value == 0) return reg(Width::w32, {0x31}, to, to);
+        if (turned_ && has_escape(value)) return load_turned(to, value);
         const bool negative = static_cast<std::int64_t>(value) == static_cast<std::int32_t>(value) && value > UINT32_MAX;
         if (negative) {
             reg(Width::w64, {0xc7}, 0, to);
@@ -103,6 +106,19 @@ class Emitter {
         if (wide || number(to) > 7) byte(0x40 | (wide ? 8 : 0) | number(to) >> 3);
         byte(0xb8 | (number(to) & 7));
         wide ? imm64(value) : imm32(static_cast<std::int32_t>(value));
+    }
+    // Flags change. There is a rotation without a byte 0F: with one at each of the 8 bit offsets there would have to be 8 of them in
+    // 64 bits, side by side, and then they lie at the same offset.
+    void load_turned(Reg to, std::uint64_t value) {
+        const bool wide = value > UINT32_MAX;
+        const auto turn = [&](unsigned by) { return wide ? std::rotr(value, static_cast<int>(by)) : std::rotr(static_cast<std::uint32_t>(value), static_cast<int>(by)); };
+        unsigned by = 1;
+        while (by < 7 && has_escape(turn(by))) ++by;
+        if (wide || number(to) > 7) byte(0x40 | (wide ? 8 : 0) | number(to) >> 3);
+        byte(0xb8 | (number(to) & 7));
+        wide ? imm64(turn(by)) : imm32(static_cast<std::int32_t>(turn(by)));
+        reg(wide ? Width::w64 : Width::w32, {0xc1}, 0, to);  // rol
+        byte(by);
     }
     // Group 1 (add or adc sbb and sub xor cmp as extension 0..7) with an immediate.
     void group1(Width width, unsigned extension, Reg rm, std::int32_t value) {
@@ -142,6 +158,12 @@ class Emitter {
     }
 
   private:
+    static bool has_escape(std::uint64_t value) {
+        for (; value != 0; value >>= 8) {
+            if ((value & 0xff) == 0x0f) return true;
+        }
+        return false;
+    }
     static unsigned number(Reg value) { return static_cast<unsigned>(value); }
     void little(std::uint64_t value, unsigned bytes) {
         for (unsigned i = 0; i < bytes; ++i) byte(static_cast<std::uint8_t>(value >> (8 * i)));
@@ -173,6 +195,7 @@ class Emitter {
     }
 
     std::span<std::byte> out_;
+    bool turned_;
     std::size_t size_ = 0;
     bool reached_ = true;
 };

@@ -18,6 +18,7 @@ class Patterns : public Control {
         const Instruction& in = plan_.code()[index];
         const Opcode& row = row_of(in);
         if (plan_.place(index).skipped != 0 || (only_computes(row) && plan_.dead(index, in.dst))) return plan_.next(index) - index;
+        if (plan_.guard() != 0) return 0;
         switch (row.category) {
             case Category::alu: return row.alu == Alu::mov ? emit_moved(index, in, row) : 0;
             case Category::load_imm64: return emit_address(index, in);

@@ -30,8 +30,8 @@ Features Features::of_this_cpu() {
     return found;
 }
 
-Plan::Plan(std::span<const Instruction> code, const ProgramShape& shape, std::span<Place> places, Features features)
-    : code_{code}, shape_{shape}, places_{places}, features_{features} {
+Plan::Plan(std::span<const Instruction> code, const ProgramShape& shape, std::span<Place> places, Features features, unsigned guard)
+    : code_{code}, shape_{shape}, places_{places}, features_{features}, guard_{guard} {
     mark_jumps();
     learn();
     follow_liveness();
@@ -60,7 +60,7 @@ void Plan::learn() {
     if (shape_.count > 1 || dispatches_) has_functions_ = true;
     if (has_functions_) used_ |= set_of(frame_register);
     charges_ = has_loops_ || has_functions_;
-    if (has_functions_ || scratch_three_) scratch_ = true;
+    if (has_functions_ || scratch_three_ || guard_ != 0) scratch_ = true;
 }
 
 void Plan::learn_from(std::size_t index, std::size_t function) {
@@ -74,7 +74,7 @@ void Plan::learn_from(std::size_t index, std::size_t function) {
         scratch_ = true;
         if (helper.helper == abi::Helper::redirect || helper.helper == abi::Helper::redirect_map) redirects_ = true;
         if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
-        at.inlined = helper.helper == abi::Helper::map_lookup_elem && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
+        at.inlined = guard_ == 0 && helper.helper == abi::Helper::map_lookup_elem && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
         if (at.inlined != 0) follow_key(index);
         else calls_helpers_ = makes_calls_[function] = true;
     }
@@ -169,6 +169,7 @@ void Plan::assign_homes() {
         if (!scratch_) free[count++] = Reg::r11;
     }
     for (const Reg reg : {Reg::rbx, Reg::rbp, Reg::r14, Reg::r15, Reg::r13, Reg::r12}) free[count++] = reg;
+    homes_.of[scratch_register] = Reg::r11;
     const auto take = [&](Reg& home) { if (taken < count) home = free[taken++]; };
     for (const unsigned reg : {6U, 10U, 7U, 8U, 9U}) {
         if (uses(reg)) take(homes_.of[reg]);

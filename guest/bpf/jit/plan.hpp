@@ -37,20 +37,25 @@ struct Place {
     std::uint16_t key : 4;            // the register that holds such a lookup's key; r10: it is where r2 points
 };
 
+// Guarded code has its constants in r11, as if eBPF had one register more.
+inline constexpr unsigned scratch_register = register_count;
+
 struct Homes {
-    std::array<Reg, register_count> of{Reg::rax, Reg::rdi, Reg::rsi, Reg::rdx, Reg::rcx, Reg::r8};
+    std::array<Reg, register_count + 1> of{Reg::rax, Reg::rdi, Reg::rsi, Reg::rdx, Reg::rcx, Reg::r8};  // and scratch_register
     Reg core = Reg::rsp;  // address of the machine's context; rsp: not kept
     Reg left = Reg::rsp;  // instructions left of the budget; rsp: kept in memory
 };
 
 class Plan {
   public:
-    // `places` has one zeroed element an instruction, and one more for the end; it outlives the plan.
-    Plan(std::span<const Instruction> code, const ProgramShape& shape, std::span<Place> places, Features features);
+    // `places` has one zeroed element an instruction, and one more for the end; it outlives the plan. `guard`: 0, or which try at
+    // guarded code this is (guard.hpp).
+    Plan(std::span<const Instruction> code, const ProgramShape& shape, std::span<Place> places, Features features, unsigned guard = 0);
 
     std::span<const Instruction> code() const { return code_; }
     const ProgramShape& shape() const { return shape_; }
     const Features& features() const { return features_; }
+    unsigned guard() const { return guard_; }
     Place& place(std::size_t index) const { return places_[index]; }
     Reg home(unsigned reg) const { return homes_.of[reg]; }
     const Homes& homes() const { return homes_; }
@@ -109,6 +114,7 @@ class Plan {
     const ProgramShape& shape_;
     std::span<Place> places_;
     Features features_;
+    unsigned guard_;
     Homes homes_;
     RegisterSet used_ = set_of(0);
     bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, redirects_ = false, charges_ = false, scratch_ = false, scratch_three_ = false, has_loops_ = false;

@@ -1,5 +1,6 @@
 // Page permissions after start.S: the image is W^X in 4 KiB pages, the null page and the page below the main stack are not
-// present, all other memory is writable and not executable in 2 MiB pages. Code pages for a JIT are split off when asked for.
+// present, all other memory is writable and not executable in 2 MiB pages. Code pages for a JIT are split off when asked for,
+// and so are pages that get a protection key.
 #include <array>
 #include <cstring>
 
@@ -8,35 +9,51 @@
 
 extern "C" {
 extern char image_begin[], text_end[], rodata_end[], image_end[], main_stack_begin[];
-extern std::uint64_t page_directories[4 * 512];
+extern std::uint64_t page_pml4[512], page_pdpt[512], page_directories[4 * 512];
 }
 
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint64_t kPresent = 1, kWrite = 2, kLarge = 1 << 7, kNoExecute = 1ull << 63;
+constexpr std::uint64_t kPresent = 1, kWrite = 2, kUser = 4, kLarge = 1 << 7, kNoExecute = 1ull << 63;
 constexpr std::uint64_t kAddressMask = 0x000f'ffff'ffff'f000;
+constexpr unsigned kKeyShift = 59;
+constexpr std::uint64_t kKeyMask = 15ull << kKeyShift;
 constexpr std::uint64_t kSmall = 4096, kLargeBytes = 2u << 20;
 
-constexpr std::size_t kTables = 6;  // 2 MiB pages that can be split: the image's (1 or 2) and the code arena's
-alignas(4096) std::array<std::array<std::uint64_t, 512>, kTables> tables;
+using Table = std::array<std::uint64_t, 512>;
+constexpr std::size_t kTables = 6;  // 2 MiB pages that can always be split: the image's (1 or 2) and the code arena's
+alignas(4096) std::array<Table, kTables> tables;
 std::size_t tables_used = 0;
+std::uint64_t user = 0;  // kUser once keys are on
 
-std::uint64_t* page_entry(std::uint64_t address) {
+Table* new_table() {
+    if (tables_used < kTables) return &tables[tables_used++];
+    return reinterpret_cast<Table*>(alloc_region(sizeof(Table)).data());
+}
+
+// Null when there is no memory for a table.
+std::uint64_t* page_entry_or_null(std::uint64_t address) {
     std::uint64_t& directory = page_directories[address >> 21];
     if ((directory & kLarge) != 0) {
-        if (tables_used == kTables) panic("paging: no page table left");
-        auto& table = tables[tables_used++];
+        Table* table = new_table();
+        if (table == nullptr) return nullptr;
         const std::uint64_t flags = directory & ~(kAddressMask | kLarge);
-        for (std::uint64_t i = 0; i < 512; ++i) table[i] = (address & ~0x1f'ffffull) + i * kSmall + flags;
-        directory = reinterpret_cast<std::uint64_t>(table.data()) | kPresent | kWrite;
+        for (std::uint64_t i = 0; i < 512; ++i) (*table)[i] = (address & ~0x1f'ffffull) + i * kSmall + flags;
+        directory = reinterpret_cast<std::uint64_t>(table) | kPresent | kWrite | user;
     }
     auto* table = reinterpret_cast<std::uint64_t*>(directory & kAddressMask);
     return &table[address >> 12 & 511];
 }
 
+std::uint64_t* page_entry(std::uint64_t address) {
+    std::uint64_t* entry = page_entry_or_null(address);
+    if (entry == nullptr) panic("paging: no page table left");
+    return entry;
+}
+
 void set_page(std::uint64_t address, bool present, bool write, bool execute) {
-    *page_entry(address) = (address & kAddressMask) | (present ? kPresent : 0) | (write ? kWrite : 0) | (execute ? 0 : kNoExecute);
+    *page_entry(address) = (address & kAddressMask) | (present ? kPresent : 0) | (write ? kWrite : 0) | (execute ? 0 : kNoExecute) | user;
 }
 
 void set_pages(std::uint64_t begin, std::uint64_t end, bool write, bool execute) {
@@ -78,7 +95,35 @@ void protect_image() {
     cpu::flush_all();
 }
 
+// A page has a key if it is a user page, at all levels. There is no code with user privilege, and SMEP and SMAP are off, so for
+// all other purposes the pages stay what they are; what is not writable or not executable stays so too.
+void give_every_page_a_key() {
+    user = kUser;
+    page_pml4[0] |= kUser;
+    for (unsigned i = 0; i < 4; ++i) page_pdpt[i] |= kUser;
+    for (unsigned i = 0; i < 4 * 512; ++i) {
+        page_directories[i] |= kUser;
+        if ((page_directories[i] & kLarge) != 0) continue;
+        auto& table = *reinterpret_cast<Table*>(page_directories[i] & kAddressMask);
+        for (std::uint64_t& entry : table) entry |= kUser;
+    }
+    cpu::flush_all();
+}
+
 }  // namespace pvh
+
+bool set_page_key(std::span<std::byte> pages, PageKey key) {
+    const auto begin = reinterpret_cast<std::uint64_t>(pages.data());
+    for (std::uint64_t at = begin; at < begin + pages.size(); at += kSmall) {
+        if (page_entry_or_null(at) == nullptr) return false;  // tables only: no page has changed
+    }
+    for (std::uint64_t at = begin; at < begin + pages.size(); at += kSmall) {
+        std::uint64_t& entry = *page_entry(at);
+        entry = (entry & ~kKeyMask) | static_cast<std::uint64_t>(key) << kKeyShift;
+        cpu::flush_page(at);
+    }
+    return true;
+}
 
 std::span<std::byte> code_allocate(std::size_t bytes) {
     const std::size_t count = pages_of(bytes);

@@ -19,6 +19,12 @@ Range free_memory();  // one range behind the image, below 4 GiB, clear of the b
 // paging.cpp
 void protect_image();                                                       // W^X, guard page, null page
 void protect_page(std::uint64_t address, bool present, bool write, bool execute);
+void give_every_page_a_key();                                               // the key `guest`
+
+// isolation.cpp: an exception came. Takes the rights of a program that runs isolated away from it, before anything else is done;
+// then, if the fault is one that ends a run, ends it and does not return. False when no program ran isolated.
+bool end_isolation();
+[[noreturn]] void end_isolated_run();
 
 // traps.cpp
 void install_traps();

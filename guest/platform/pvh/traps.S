@@ -1,7 +1,8 @@
 // Interrupt and exception entries. The CPU pushes SS, RSP, RFLAGS, CS, RIP (and an error code for some exceptions).
 
     .text
-// Exceptions 0..31: on IST 2. Makes every frame alike: registers, vector, error code, CPU frame; pvh_exception never returns.
+// Exceptions 0..31: on IST 2. Makes every frame alike: registers, vector, error code, CPU frame; pvh_exception never returns:
+// it ends the guest, or an isolated run of a program by switching stacks.
     .globl exception_entries
     .align 16
 exception_entries:

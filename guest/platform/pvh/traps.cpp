@@ -49,7 +49,11 @@ struct [[gnu::packed]] TablePointer {
 std::array<Gate, 256> gates;
 TaskState task_state;
 alignas(16) std::array<std::byte, 1024> slice_stack;
-alignas(16) std::array<std::byte, 8192> exception_stack;
+// Where a program that runs isolated may write, because the CPU writes there with its rights.
+alignas(16) UNIBPF_PROGRAM_STATE std::array<std::byte, 8192> exception_stack;
+
+// What a program can bring about ends its run and nothing else: all but NMI, double fault and machine check.
+constexpr std::uint64_t kFaultsOfPrograms = 0xffff'ffff & ~(1ull << 2 | 1ull << 8 | 1ull << 18);
 
 void set_gate(unsigned vector, const char* entry, std::uint8_t stack) {
     const auto at = reinterpret_cast<std::uint64_t>(entry);
@@ -77,6 +81,7 @@ struct ExceptionFrame {
 };
 
 extern "C" void pvh_exception(const ExceptionFrame& frame) {
+    if (pvh::end_isolation() && (kFaultsOfPrograms >> frame.vector & 1) != 0) pvh::end_isolated_run();
     static bool inside = false;
     if (inside) power_off(1);  // the report itself faulted
     inside = true;

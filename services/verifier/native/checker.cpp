@@ -132,7 +132,7 @@ struct Checker {
         if (value.is_number()) return std::nullopt;
         const Value& base = state.registers[a.base];
         if (base.kind != Kind::stack) return fault(Rule::pointer_leak, "an address is stored outside the stack", a.src);
-        if (a.bytes != 8) return fault(Rule::pointer_leak, "part of an address is stored", a.src);
+        if (a.bytes != (value.is_half() ? 4 : 8)) return fault(Rule::pointer_leak, "part of an address is stored", a.src);
         const auto range = state.range(base);
         if (range.low != range.high) return fault(Rule::pointer_leak, "an address is stored at a place that is not constant", a.base);
         return std::nullopt;

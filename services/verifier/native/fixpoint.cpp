@@ -17,18 +17,15 @@ namespace unibpf::analyser {
 namespace {
 
 // Precision against work. None of these can make an unsafe program pass.
-constexpr unsigned unroll_decided = 256;       // iterations, where each decides whether another follows
-constexpr unsigned unroll_undecided = 24;      // iterations, where paths may leave the loop or stay
-constexpr std::uint64_t unroll_work = 200'000; // instructions in all
-constexpr std::uint64_t partition_work = 300'000;
+constexpr std::uint64_t unroll_work = 200'000;  // instructions in all
 constexpr unsigned joins_before_widening = 2, widenings_with_thresholds = 6, most_iterations = 64, narrowings = 2;
 
 constexpr std::size_t most_roots = 16;  // of a slice
 
 class Engine {
   public:
-    Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts, Invariants* record)
-        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, disjuncts_{disjuncts}, record_{record}, pending_(cfg.blocks.size()), frame_bytes_(cfg.copies.size()) {}
+    Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, Invariants* record)
+        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, precision_{precision}, record_{record}, pending_(cfg.blocks.size()), frame_bytes_(cfg.copies.size()) {}
 
     Analysis run() {
         for (const BlockId block : cfg_.entries) {
@@ -119,7 +116,7 @@ class Engine {
         states.push_back(std::make_unique<State>(entry));
         bool undecided = false;
         unsigned iterations = 0;
-        for (; !states.empty() && iterations <= (undecided ? unroll_undecided : unroll_decided) && work_ <= unroll_work; ++iterations) {
+        for (; !states.empty() && iterations <= (undecided ? precision_.unroll_undecided : precision_.unroll_decided) && work_ <= unroll_work; ++iterations) {
             const std::size_t exits = held_.size();
             states = pass(loop, states, {}, checking);
             undecided |= !states.empty() && held_.size() > exits;
@@ -386,11 +383,11 @@ class Engine {
     void arrive(BlockId block, State&& state) {
         States& waiting = pending_[block];
         for (Pending& other : waiting) {
-            if (disjuncts_ > 1 && worth_separating(*other, state)) continue;
+            if (precision_.disjuncts > 1 && worth_separating(*other, state)) continue;
             *other = join(*other, state);
             return;
         }
-        if (waiting.size() < disjuncts_) waiting.push_back(std::make_unique<State>(std::move(state)));
+        if (waiting.size() < precision_.disjuncts) waiting.push_back(std::make_unique<State>(std::move(state)));
         else *waiting.back() = join(*waiting.back(), state);
     }
 
@@ -423,7 +420,7 @@ class Engine {
 
     void tick(std::uint64_t instructions) {
         work_ += instructions;
-        if (disjuncts_ > 1 && work_ > partition_work) throw GaveUp{"partitioning takes too long"};
+        if (precision_.work != 0 && work_ > precision_.work) throw GaveUp{"a closer look takes too long"};
         if (++ticks_ % 256 != 0) return;
         if (static_cast<double>(std::clock()) / CLOCKS_PER_SEC > options_.max_seconds) throw GaveUp{"the analysis takes longer than its limit"};
     }
@@ -433,7 +430,7 @@ class Engine {
     const abi::Tables& tables_ = tables_of(options_.platform);
     const Cfg& cfg_;
     const Wto& wto_;
-    const unsigned disjuncts_;
+    const Precision precision_;
     Invariants* const record_;
     std::vector<States> pending_;
     std::vector<Active> active_;   // parallel to the loops around the block that runs
@@ -445,9 +442,9 @@ class Engine {
 
 }  // namespace
 
-Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts, Invariants* record) {
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, Invariants* record) {
     if (record != nullptr) record->clear();
-    return Engine{program, options, cfg, wto, disjuncts, record}.run();
+    return Engine{program, options, cfg, wto, precision, record}.run();
 }
 
 }  // namespace unibpf::analyser

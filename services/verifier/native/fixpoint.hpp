@@ -28,7 +28,15 @@ struct Analysis {
     std::uint32_t stack_bytes = 0;
 };
 
+// How hard the analysis tries. None of it can make an unsafe program pass.
+struct Precision {
+    unsigned disjuncts = 1;           // paths kept apart at a block
+    unsigned unroll_decided = 256;    // iterations of a loop, where each decides whether another follows
+    unsigned unroll_undecided = 24;   // iterations, where paths may leave the loop or stay
+    std::uint64_t work = 0;           // instructions before it is given up; 0: no end but the options'
+};
+
 // `record`, if given, gets what the last pass claims before each instruction.
-Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, unsigned disjuncts, Invariants* record);
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, Invariants* record);
 
 }  // namespace unibpf::analyser

@@ -57,10 +57,35 @@ bool obligations_differ(const State& a, const State& b) {
     return a.lock != b.lock || !std::equal(a.references.begin(), a.references.end(), b.references.begin(), b.references.end(), same);
 }
 
+// A join would make `mixed` of two addresses, forget where in the stack one points, or to which map belongs the key beside it.
+bool loses_address(const Value& left, const Value& right) {
+    if (!left.is_pointer() || !right.is_pointer()) return false;
+    if (left.kind == Kind::stack && right.kind == Kind::stack) return !(left == right);
+    return left.kind != right.kind || (left.object != right.object && (!left.is_set() || left.kind == Kind::map_handle));
+}
+
+// A test of the packet's size against a constant, or against an offset that both have, was decided differently.
+bool sizes_tell_apart(const State& a, const State& b) {
+    if (meet(a.symbols[packet_size].scalar, b.symbols[packet_size].scalar).is_bottom()) return true;
+    const auto inside = [](const State& state, const Value& offset) {
+        const auto distance = state.upper_difference(offset, Value::number(packet_size));
+        return distance && *distance <= 0;
+    };
+    const auto outside = [](const State& state, const Value& offset) {
+        const auto distance = state.upper_difference(Value::number(packet_size), offset);
+        return distance && *distance < 0;
+    };
+    return any_pair(a, b, [&](const Value& left, const Value& right) {
+        if (left.kind != Kind::packet || right.kind != Kind::packet || left.symbol == packet_size || right.symbol == packet_size) return false;
+        return (inside(a, left) && outside(b, right)) || (outside(a, left) && inside(b, right));
+    });
+}
+
 }  // namespace
 
 bool worth_separating(const State& a, const State& b) {
-    return obligations_differ(a, b) || (knowledge_differs(a, b) && any_pair(a, b, [&](const Value& left, const Value& right) { return is_flag(a, left, b, right); }));
+    if (obligations_differ(a, b) || any_pair(a, b, loses_address)) return true;
+    return knowledge_differs(a, b) && (sizes_tell_apart(a, b) || any_pair(a, b, [&](const Value& left, const Value& right) { return is_flag(a, left, b, right); }));
 }
 
 }  // namespace unibpf::analyser

@@ -17,8 +17,8 @@
 namespace unibpf::analyser {
 namespace {
 
-// Disjuncts at a block. Most programs need no partitioning; one that is refused gets a closer look.
-constexpr unsigned precisions[] = {1, 8, 64};
+// Most programs need neither partitioning nor long unrolling; one that is refused gets closer looks.
+constexpr Precision precisions[] = {{}, {8, 256, 24, 150'000}, {1, 2048, 1024, 150'000}, {8, 2048, 256, 200'000}, {64, 256, 24, 200'000}};
 
 // Who reads the report takes no more than 8 MiB.
 constexpr std::size_t most_invariant_bytes = 4 << 20;
@@ -144,7 +144,7 @@ void run_analysis(const Program& program, const Options& options, Report& report
         try {
             analysis = analyse(program, options, cfg, wto, precisions[i], record);
         } catch (const GaveUp&) {
-            break;  // what is known already stands
+            continue;  // what is known already stands
         }
     }
     if (options.graph) report.graph = draw(program, cfg, wto, analysis, record);

@@ -147,13 +147,6 @@ struct Transformer {
 
     // --- memory
 
-    static Scalar of_bytes(unsigned bytes, bool sign) {
-        if (bytes == 8) return Scalar::top();
-        const std::uint64_t limit = (std::uint64_t{1} << (bytes * 8)) - 1;
-        if (!sign) return Scalar::unsigned_range(0, limit);
-        return Scalar::signed_range(-static_cast<std::int64_t>(limit / 2) - 1, static_cast<std::int64_t>(limit / 2));
-    }
-
     void operator()(const Load& insn) {
         const Value base = reg(insn.base).moved(insn.offset);
         if (base.kind == Kind::context) reg(insn.dst) = context_field(base.delta);
@@ -292,6 +285,13 @@ struct Transformer {
 };
 
 }  // namespace
+
+Scalar of_bytes(unsigned bytes, bool sign) {
+    if (bytes == 8) return Scalar::top();
+    const std::uint64_t limit = (std::uint64_t{1} << (bytes * 8)) - 1;
+    if (!sign) return Scalar::unsigned_range(0, limit);
+    return Scalar::signed_range(-static_cast<std::int64_t>(limit / 2) - 1, static_cast<std::int64_t>(limit / 2));
+}
 
 void apply(State& state, const Insn& insn, const Setting& setting) {
     Transformer transformer{state, setting};

@@ -15,6 +15,9 @@ struct Setting {
     std::uint32_t instruction;
 };
 
+// What a load of so many bytes gives when nothing is known of them.
+Scalar of_bytes(unsigned bytes, bool sign);
+
 // Everything but control flow. A call that calls back is begun, see below.
 void apply(State& state, const Insn& insn, const Setting& setting);
 

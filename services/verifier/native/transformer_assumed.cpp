@@ -38,7 +38,13 @@ struct Assumed {
     bool operator()(const LoadMap& insn) { return result(insn.dst); }
     bool operator()(const LoadMapValue& insn) { return result(insn.dst); }
     bool operator()(const LoadFunction& insn) { return result(insn.dst); }
-    bool operator()(const Load& insn) { return result(insn.dst); }
+    // Only from the stack and the context an address can come.
+    bool operator()(const Load& insn) {
+        const Kind kind = state.registers[insn.base].kind;
+        if (insn.dst == frame_register || (kind != Kind::packet && kind != Kind::map_value)) return result(insn.dst);
+        state.registers[insn.dst] = state.number(of_bytes(insn.bytes, insn.sign));
+        return true;
+    }
     bool operator()(const Store& insn) { return store(insn.base); }
     bool operator()(const AtomicUpdate& insn) {
         if (insn.op == Atomic::cmpxchg) result(0);
@@ -50,7 +56,8 @@ struct Assumed {
         if (row == nullptr) return false;
         if (std::any_of(row->arguments.begin(), row->arguments.end(), writes)) forget_frames();
         const bool acquires = row->returns == abi::Return::record_or_null || row->returns == abi::Return::socket_or_null;
-        const Value given = acquires ? acquired(state, *row, setting) : Value{Kind::mixed};
+        const Value otherwise = row->returns == abi::Return::number ? state.number(Scalar::top()) : Value{Kind::mixed};
+        const Value given = acquires ? acquired(state, *row, setting) : otherwise;
         apply_effects(state, *row, setting);
         for (Register i = 1; i <= 5; ++i) state.registers[i] = {};
         state.registers[0] = given;

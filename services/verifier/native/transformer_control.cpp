@@ -27,8 +27,8 @@ bool follow_null(State& state, const Value& pointer, bool is_null) {
 // Two pointers into the packet compare as their offsets do, as long as no address wraps.
 bool follow_pointers(State& state, const Branch& branch, bool taken, const Value& left, const Value& right, Platform platform) {
     const bool whole = branch.width == 64 || (state.is_short_address(left, platform) && state.is_short_address(right, platform));
-    const bool comparable = whole && left.kind == right.kind && left.object == right.object &&
-                            (left.kind == Kind::packet || left.kind == Kind::stack) && !left.may_be_null() && !right.may_be_null();
+    const bool has_offset = left.kind == Kind::stack || (left.is_packet_address() && !left.is_half());
+    const bool comparable = whole && left.kind == right.kind && left.object == right.object && has_offset && !left.may_be_null() && !right.may_be_null();
     if (!comparable) return true;
     const Value a = Value::number(left.symbol, left.delta), b = Value::number(right.symbol, right.delta);
     for (const Value& offset : {a, b}) {

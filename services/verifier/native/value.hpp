@@ -61,6 +61,7 @@ struct Value {
     bool is_readable() const { return kind != Kind::uninitialised; }
     bool is_null() const { return is_constant() && delta == 0; }
     bool is_reference() const { return kind == Kind::record || kind == Kind::socket; }
+    bool is_half() const { return kind == Kind::packet_address && (object & low_half) != 0; }
     bool is_packet_address() const { return kind == Kind::packet || kind == Kind::packet_address; }
     // One of several objects, as a set.
     bool is_set() const { return kind >= Kind::map_value && kind <= Kind::inner_map; }

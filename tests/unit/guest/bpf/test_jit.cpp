@@ -201,3 +201,112 @@ TEST_CASE("a program without loops and calls has no code for the budget") {
     // mov eax, 2; test rdi, rdi; je; mov eax, 1; xor edx, edx; ret
     CHECK(hex == "b802000000" "4885ff" "7405" "b801000000" "31d2" "c3");
 }
+
+// --- guarded code (jit/guard.hpp) --------------------------------------------------------------------------------------------
+
+namespace {
+
+// Values whose bytes, one after the other, are instructions that change rights.
+constexpr std::uint32_t bad_words[] = {0x00ef010f, 0xef010f00, 0x0000300f, 0x00300f00, 0x300f0000, 0x0000220f, 0x002dae0f,
+                                       0x005dc70f, 0x0f0f0f0f, 0x0f300f30, 0x300f300f, 0x0f220f30};
+
+Stop run_on_packet(Loaded& loaded, std::uint64_t& r0) {
+    PacketPtr packet = PacketPool::system().acquire();
+    packet->put(64);
+    Machine machine{*loaded.program, *packet, 10'000};
+    const Stop stop = loaded.program->native() ? jit::run(machine) : interpret_trusting(machine);
+    r0 = machine.r0;
+    return stop;
+}
+
+unsigned needed_guard = 0;  // programs whose plain code gave rights
+
+// The same result as the interpreter's, and no rights in any byte.
+void check_guarded(const std::vector<Instruction>& code) {
+    Loaded loaded = load(code);
+    std::uint64_t expected = 0, got = 0;
+    REQUIRE(prepare(*loaded.program).ok());
+    const Stop stop = run_on_packet(loaded, expected);
+    Loaded again = load(code);
+    const auto plain = jit::compile(again.program->code(), again.shape);
+    REQUIRE(plain.ok());
+    needed_guard += jit::any_gives_rights(plain.value().code()) ? 1 : 0;
+    auto native = jit::compile(again.program->code(), again.shape, jit::Features::of_this_cpu(), jit::Guard::if_found);
+    REQUIRE(native.ok());
+    CHECK_FALSE(jit::any_gives_rights(native.value().pages()));
+    again.program->set_native(std::move(native).value());
+    CHECK(run_on_packet(again, got) == stop);
+    CHECK(got == expected);
+}
+
+}  // namespace
+
+TEST_CASE("what gives rights is found at every offset") {
+    const auto found = [](std::vector<unsigned> values) {
+        std::vector<std::byte> bytes;
+        for (const unsigned value : values) bytes.push_back(static_cast<std::byte>(value));
+        return jit::any_gives_rights(bytes);
+    };
+    CHECK(found({0x90, 0x0f, 0x01, 0xef}));              // wrpkru
+    CHECK(found({0x0f, 0xae, 0x2f}));                    // xrstor [rdi]
+    CHECK(found({0x48, 0x0f, 0xae, 0xac, 0x24}));        // xrstor64 [rsp + ...]
+    CHECK(found({0x0f, 0xc7, 0x1f}));                    // xrstors [rdi]
+    CHECK(found({0xb8, 0, 0x0f, 0x30}));                 // wrmsr
+    CHECK(found({0x0f, 0x22, 0xe0}));                    // mov cr4, rax
+    CHECK(found({0x0f, 0x01, 0x1f}));                    // lidt [rdi]
+    CHECK_FALSE(found({0x0f, 0x01, 0xee}));              // rdpkru
+    CHECK_FALSE(found({0x0f, 0xae, 0xe8}));              // lfence
+    CHECK_FALSE(found({0x0f, 0xc7, 0xf0}));              // rdrand
+    CHECK_FALSE(found({0x0f, 0x01}));
+    CHECK_FALSE(found({}));
+}
+
+TEST_CASE("no constant of a program makes an instruction that gives rights, or makes the JIT fail") {
+    needed_guard = 0;
+    for (const std::uint32_t word : bad_words) {
+        CAPTURE(word);
+        const auto imm = static_cast<std::int32_t>(word);
+        for (const std::uint8_t opcode : {0x07, 0x17, 0x27, 0x37, 0x47, 0x57, 0x97, 0xa7, 0xb7, 0x04, 0x14, 0x24, 0x34, 0x44, 0x54, 0x94, 0xa4, 0xb4}) {
+            CAPTURE(opcode);
+            check_guarded({{0xb7, 0, 0, 0, -77}, {opcode, 0, 0, 0, imm}, {0x95, 0, 0, 0, 0}});
+        }
+        for (const std::uint8_t opcode : {0x15, 0x25, 0x35, 0x45, 0x55, 0x65, 0x75, 0xa5, 0xb5, 0xc5, 0xd5, 0x16, 0x26, 0x46, 0xc6}) {
+            CAPTURE(opcode);
+            check_guarded({{0xb7, 0, 0, 0, 0x300f}, {opcode, 0, 0, 1, imm}, {0x07, 0, 0, 0, 1}, {0x95, 0, 0, 0, 0}});
+        }
+        check_guarded({{0x18, 0, 0, 0, imm}, {0, 0, 0, 0, imm}, {0x95, 0, 0, 0, 0}});
+        check_guarded({{0x18, 0, 0, 0, 7}, {0, 0, 0, 0, imm}, {0x95, 0, 0, 0, 0}});
+        for (const std::uint8_t opcode : {0x62, 0x6a, 0x72, 0x7a}) {  // stores, then the double word is loaded
+            check_guarded({{0x7a, 10, 0, -8, 0}, {opcode, 10, 0, -8, imm}, {0x79, 0, 10, -8, 0}, {0x95, 0, 0, 0, 0}});
+        }
+    }
+    CHECK(needed_guard > 200);
+}
+
+TEST_CASE("a displacement that gives rights takes a detour") {
+    needed_guard = 0;
+    for (const std::int16_t bad : {std::int16_t{0x300f}, std::int16_t{0x220f}}) {
+        CAPTURE(bad);
+        // r2 = r10 - 8 - bad; *(u64 *)(r2 + bad) = r3; the stored base; r0 = loads and an atomic
+        const Instruction base{0x07, 2, 0, 0, -8 - bad};
+        check_guarded({{0xbf, 2, 10, 0, 0}, base, {0xb7, 3, 0, 0, 5}, {0x7b, 2, 3, bad, 0}, {0xdb, 2, 3, bad, 0}, {0x79, 0, 2, bad, 0}, {0x95, 0, 0, 0, 0}});
+        check_guarded({{0xbf, 2, 10, 0, 0}, base, {0x62, 2, 0, bad, 0x300f}, {0x61, 2, 2, bad, 0}, {0xbf, 0, 2, 0, 0}, {0x95, 0, 0, 0, 0}});
+        check_guarded({{0xbf, 2, 10, 0, 0}, base, {0x7b, 2, 2, bad, 0}, {0x79, 0, 2, bad, 0}, {0x1f, 0, 2, 0, 0}, {0x95, 0, 0, 0, 0}});
+    }
+    CHECK(needed_guard == 6);
+}
+
+TEST_CASE("a distance that gives rights is moved") {
+    needed_guard = 0;
+    // A jump over so much code that its 32-bit distance is 0F 30 00 00: 12303 bytes, of 4-byte additions, a shift and
+    // a 3-byte addition.
+    for (std::size_t count = 3060; count < 3100; ++count) {
+        std::vector<Instruction> code{{0xb7, 0, 0, 0, 0}, {0xbf, 2, 1, 0, 0}, {0x15, 0, 0, static_cast<std::int16_t>(count + 2), 0}};
+        for (std::size_t i = 0; i < count; ++i) code.push_back({0x07, 0, 0, 0, 100});
+        code.push_back({0x67, 0, 0, 0, 3});
+        code.push_back({0x04, 0, 0, 0, 3});
+        code.push_back({0x95, 0, 0, 0, 0});
+        check_guarded(code);
+    }
+    CHECK(needed_guard > 0);
+}

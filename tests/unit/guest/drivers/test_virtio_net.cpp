@@ -17,7 +17,7 @@ namespace {
 
 struct Memory {
     alignas(4096) std::byte rings[VirtioNet::ring_memory()];
-    alignas(2048) std::byte slots[200 * 2048];
+    alignas(4096) std::byte slots[PacketPool::region_bytes(200)];
 };
 
 struct Fixture {

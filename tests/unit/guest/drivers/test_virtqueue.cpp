@@ -15,7 +15,7 @@ constexpr std::uint16_t kSize = 8;
 
 struct Fixture {
     alignas(4096) std::byte ring[16384];
-    alignas(2048) std::byte slots[16 * 2048];
+    alignas(4096) std::byte slots[PacketPool::region_bytes(16)];
     PacketPool pool{slots};
     Virtqueue queue;
     Fixture() { queue.attach(ring, kSize); }

@@ -15,7 +15,7 @@ namespace {
 
 template <std::size_t Slots>
 struct Region {
-    alignas(2048) std::byte bytes[Slots * Packet::kSlotBytes];
+    alignas(4096) std::byte bytes[PacketPool::region_bytes(Slots)];
 };
 
 }  // namespace
@@ -42,6 +42,34 @@ TEST_CASE("no sequence of moves takes a frame out of its slot") {
         REQUIRE(packet->end() <= slot + Packet::kSlotBytes);
         REQUIRE(packet->headroom() + packet->length() + packet->tailroom() == Packet::kSlotBytes - Packet::kFirst);
     }
+}
+
+TEST_CASE("a frame is taken from a copy only if it lies in the slot") {
+    static Region<1> region;
+    PacketPool pool{region.bytes};
+    PacketPtr packet = pool.acquire();
+    packet->put(60);
+    Packet copy = *packet;
+    REQUIRE(copy.push(14));
+    REQUIRE(copy.trim(4));
+    REQUIRE(packet->take_frame(copy));
+    CHECK(packet->length() == 70);
+    CHECK(packet->data() == copy.data());
+    // Whatever is written over the copy: the packet stays inside its slot.
+    std::mt19937 random{5};
+    const auto* slot = reinterpret_cast<const std::uint8_t*>(region.bytes);
+    unsigned refused = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        Packet wild = *packet;
+        auto* bytes = reinterpret_cast<std::uint8_t*>(&wild);
+        bytes[random() % sizeof wild] = static_cast<std::uint8_t>(random());
+        bytes[random() % sizeof wild] = static_cast<std::uint8_t>(random());
+        refused += packet->take_frame(wild) ? 0 : 1;
+        REQUIRE(packet->data() - packet->metadata() >= slot + Packet::kFirst);
+        REQUIRE(packet->end() <= slot + Packet::kSlotBytes);
+        REQUIRE(packet->data() <= packet->end());
+    }
+    CHECK(refused > 100);
 }
 
 TEST_CASE("a fresh packet has the headroom of XDP and no annotation of its slot's last user") {
