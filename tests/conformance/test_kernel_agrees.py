@@ -40,6 +40,10 @@ DIFFERENCES = {
         "math between map_value pointer and register",
         "the kernel makes old packet pointers unknown numbers, we keep the distance between two of them",
     ),
+    "packet_length_in_32_bits": (
+        "R4 unbounded memory access",
+        "the kernel makes halves of packet addresses unknown numbers, we keep the distance between two of them",
+    ),
     "packet_length_by_subtraction": (
         "R2 offset is outside of the packet",
         "the kernel forgets the packet when `end - data` becomes a number, we keep the difference",
