@@ -5,6 +5,12 @@
 
 #include <bpf/bpf_helpers.h>
 
+#ifndef OPERATION /* as the corpus compiles it */
+#define OPERATION 0
+#define TYPE BPF_MAP_TYPE_HASH
+#define FLAGS 0
+#endif
+
 #define TIMES 64
 #define ENTRIES 1024
 

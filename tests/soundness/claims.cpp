@@ -23,7 +23,7 @@ std::vector<Instruction> cut_open(std::vector<Instruction> code, std::size_t at,
 bool is_suited(const std::vector<Instruction>& code) {
     for (const Instruction& in : code) {
         const Operation operation = find_operation(in);
-        if (operation == Operation::op_call_local) return false;
+        if (operation == Operation::op_call_local || operation == Operation::op_lddw_function) return false;
         if (operation == Operation::op_call_helper && (in.imm == 5 || in.imm == 7)) return false;
     }
     return true;

@@ -1,10 +1,7 @@
 #include "tests/soundness/generator.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <set>
 
-#include "guest/core/cbor.hpp"
 
 namespace unibpf::soundness {
 namespace {
@@ -343,13 +340,79 @@ void ProgramGenerator::finish_function(bool returns_number) {
     emit(Operation::op_exit);
 }
 
-void ProgramGenerator::function(unsigned index) {
+// Reserved, written, given back: each of them with a mistake now and then.
+void ProgramGenerator::record() {
+    emit_wide(Operation::op_lddw_map, 1, 2);
+    emit(Operation::op_mov64_imm, 2, 0, 0, 8 + 8 * static_cast<std::int32_t>(below(2)));
+    emit(Operation::op_mov64_imm, 3);
+    emit(Operation::op_call_helper, 0, 0, 0, 131);
+    forget_calls();
+    std::size_t test = code_.size();
+    const bool tests = chance(95);
+    if (tests) emit(Operation::op_jeq64_imm, 0);
+    emit(pick_store(static_cast<unsigned>(below(4))), 0, any(Holds::number, 10), static_cast<int>(below(chance(90) ? 8 : 20)));
+    if (chance(3)) to_exit(Operation::op_jeq64_reg, 6, 6, 0);
+    emit(Operation::op_mov64_reg, 1, 0);
+    emit(Operation::op_mov64_imm, 2);
+    if (chance(97)) emit(Operation::op_call_helper, 0, 0, 0, chance(50) ? 132 : 133);
+    forget_calls();
+    holds_[0] = Holds::nothing;
+    if (tests) code_[test].offset = static_cast<std::int16_t>(code_.size() - test - 1);
+}
+
+// bpf_loop with 16 bytes of this frame as its context; what the rounds leave there is used as an index.
+void ProgramGenerator::loop_by_helper() {
+    if (in_function_) return;
+    emit(Operation::op_stdw, frame_register, 0, -136, static_cast<std::int32_t>(below(3)));
+    emit(Operation::op_stdw, frame_register, 0, -128, immediate());
+    const auto number = any(Holds::number, 0);
+    if (holds_[number] == Holds::number && chance(30)) emit(Operation::op_mov64_reg, 1, number), emit(Operation::op_and64_imm, 1, 0, 0, 255);
+    else emit(Operation::op_mov64_imm, 1, 0, 0, static_cast<std::int32_t>(below(60)));
+    calls_.emplace_back(code_.size(), 2);
+    emit_wide(Operation::op_lddw_function, 2, 0);
+    emit(Operation::op_mov64_reg, 3, frame_register);
+    emit(Operation::op_add64_imm, 3, 0, 0, -136);
+    emit(Operation::op_mov64_imm, 4);
+    emit(Operation::op_call_helper, 0, 0, 0, 181);
+    forget_calls();
+    holds_[0] = Holds::number;
+    const auto kept = static_cast<std::uint8_t>(1 + below(5));
+    emit(Operation::op_ldxdw, kept, frame_register, -136);
+    holds_[kept] = Holds::number;
+}
+
+// r1: index, r2: the caller's 16 bytes.
+void ProgramGenerator::callback() {
+    begin_function(2);
+    emit(Operation::op_ldxdw, 3, 2, 0);
+    if (chance(30)) to_exit(Operation::op_jgt64_imm, 3, 0, static_cast<std::int32_t>(below(70)));
+    if (chance(50)) emit(Operation::op_add64_imm, 3, 0, 0, 1);
+    else emit(Operation::op_mov64_reg, 3, 1);
+    emit(Operation::op_stxdw, 2, 3, chance(95) ? 0 : 12);
+    emit(Operation::op_mov64_reg, 6, 1);
+    emit(Operation::op_mov64_imm, 0);
+    holds_[6] = holds_[3] = holds_[0] = Holds::number;
+    const unsigned count = static_cast<unsigned>(below(5));
+    for (unsigned i = 0; i < count; ++i) statement(1);
+    emit(Operation::op_mov64_imm, 0, 0, 0, chance(80) ? 0 : 1);
+    emit(Operation::op_ja, 0, 0, 1);
+    for (const std::size_t at : exits_) code_[at].offset = static_cast<std::int16_t>(code_.size() - at - 1);
+    emit(Operation::op_mov64_imm, 0, 0, 0, 1);
+    emit(Operation::op_exit);
+    in_function_ = false;
+}
+
+void ProgramGenerator::begin_function(unsigned index) {
     for (const auto& [at, callee] : calls_) {
         if (callee == index) code_[at].imm = static_cast<std::int32_t>(code_.size() - at - 1);
     }
     exits_.clear();
     holds_ = {};
     in_function_ = true;
+}
+
+void ProgramGenerator::function(unsigned index) {
+    begin_function(index);
     emit(Operation::op_mov64_reg, 6, 1);
     emit(Operation::op_mov64_reg, 7, 2);
     emit(Operation::op_mov64_imm, 0, 0, 0, 2);
@@ -364,7 +427,7 @@ void ProgramGenerator::function(unsigned index) {
 }
 
 void ProgramGenerator::statement(unsigned depth) {
-    switch (below(depth < 3 ? 17 : 11)) {
+    switch (below(depth < 3 ? 19 : 11)) {
         case 0: case 1: compute(); break;
         case 2: move(); break;
         case 3: case 4: packet_access(); break;
@@ -378,6 +441,8 @@ void ProgramGenerator::statement(unsigned depth) {
         case 13: optional_pointer(depth); break;
         case 14: call_function(); break;
         case 15: stack_index(); break;
+        case 16: record(); break;
+        case 17: loop_by_helper(); break;
         default: loop(depth); break;
     }
 }
@@ -399,52 +464,12 @@ std::vector<Instruction> ProgramGenerator::program() {
     const unsigned count = 3 + static_cast<unsigned>(below(14));
     for (unsigned i = 0; i < count; ++i) statement(0);
     finish_function(chance(95));
-    for (unsigned index = 0; index < 2; ++index) {
-        if (std::any_of(calls_.begin(), calls_.end(), [&](const auto& call) { return call.second == index; })) function(index);
+    for (unsigned index = 0; index < 3; ++index) {
+        if (std::none_of(calls_.begin(), calls_.end(), [&](const auto& call) { return call.second == index; })) continue;
+        if (index < 2) function(index);
+        else callback();
     }
     return code_;
-}
-
-Bytes ProgramGenerator::bundle(const std::vector<Instruction>& code) {
-    Bytes out(code.size() * 8 + 4096);
-    cbor::Writer writer{out};
-    std::set<std::uint32_t> helpers;
-    for (const Instruction& in : code) {
-        if (find_operation(in) == Operation::op_call_helper) helpers.insert(static_cast<std::uint32_t>(in.imm));
-    }
-    writer.map(10);
-    writer.uint(0), writer.uint(1);
-    writer.uint(1), writer.text("random");
-    writer.uint(2), writer.uint(static_cast<unsigned>(abi::Kind::rewriter));
-    // byte view of trivially copyable slots
-    writer.uint(3), writer.bytes({reinterpret_cast<const std::uint8_t*>(code.data()), code.size() * sizeof(Instruction)});
-    writer.uint(4), writer.array(2);
-    const auto map = [&](const char* name, unsigned type, unsigned value, unsigned entries) {
-        writer.map(6);
-        writer.uint(0), writer.text(name);
-        writer.uint(1), writer.uint(type);
-        writer.uint(2), writer.uint(4);
-        writer.uint(3), writer.uint(value);
-        writer.uint(4), writer.uint(entries);
-        writer.uint(5), writer.uint(0);
-    };
-    map("hash", 1, 16, 4);
-    map("array", 2, 64, 4);
-    writer.uint(5), writer.array(helpers.size());
-    for (const std::uint32_t number : helpers) writer.uint(number);
-    writer.uint(6), writer.uint(1);
-    writer.uint(7), writer.uint(512);
-    writer.uint(8), writer.array(2), writer.array(0), writer.array(0);
-    writer.uint(9), writer.uint(1);
-    out.resize(writer.size());
-    return out;
-}
-
-Bytes ProgramGenerator::packet() {
-    static constexpr std::uint64_t sizes[] = {14, 15, 20, 34, 42, 54, 60, 64, 128, 1500};
-    Bytes bytes(chance(70) ? 14 + below(90) : sizes[below(std::size(sizes))]);
-    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(chance(30) ? below(3) * 127 : random_());
-    return bytes;
 }
 
 }  // namespace unibpf::soundness

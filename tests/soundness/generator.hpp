@@ -21,7 +21,7 @@ class ProgramGenerator {
     explicit ProgramGenerator(std::uint64_t seed) : random_{seed} {}
 
     std::vector<Instruction> program();
-    // As a rewriter with a hash map (4 -> 16 bytes) and an array map (4 -> 64 bytes, 4 entries).
+    // As a rewriter with a hash map (4 -> 16 bytes), an array map (4 -> 64 bytes, 4 entries) and a ring buffer.
     static Bytes bundle(const std::vector<Instruction>& code);
     Bytes packet();
 
@@ -54,6 +54,10 @@ class ProgramGenerator {
     void optional_pointer(unsigned depth);
     void stack_index();
     void call_function();
+    void record();
+    void loop_by_helper();
+    void begin_function(unsigned index);
+    void callback();
     void function(unsigned index);
     void finish_function(bool returns_number);
 
@@ -63,7 +67,7 @@ class ProgramGenerator {
     std::array<Holds, 10> holds_{};
     unsigned loops_ = 0;
     bool in_function_ = false;
-    std::vector<std::pair<std::size_t, unsigned>> calls_;  // call instruction, function
+    std::vector<std::pair<std::size_t, unsigned>> calls_;  // call or load of the address, function
 };
 
 }  // namespace unibpf::soundness

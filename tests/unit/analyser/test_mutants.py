@@ -34,7 +34,7 @@ PROGRAMS = {
     "tests/conformance/xdp/resize.c:resize": 2,
     "tests/data/operators/bpf_loop_packet.c:bpf_loop_packet": 1,
     "tests/data/operators/for_each_gc.c:for_each_gc": 0,
-    "tests/data/operators/ring_events.c:ring_events": 2,
+    "tests/data/operators/ring_events.c:ring_events": 1,
     "tests/data/operators/ring_events_late.c:ring_events_late": 1,
     "tests/data/operators/strncmp_http.c:strncmp_http": 1,
     "tests/data/operators/tenants.c:tenants_main": 1,
