@@ -135,14 +135,17 @@ TEST_CASE("one null test serves every copy of a looked-up pointer") {
     CHECK_FALSE(state.registers[6].may_be_null());
 }
 
-TEST_CASE("moving the packet makes its pointers worthless") {
+TEST_CASE("moving the packet leaves of its pointers what is good for distances, moving it again nothing") {
     State state = State::entry(Platform::guest);
     state.registers[2] = packet_at(Value::constant(0));
     state.registers[3] = Value::number(packet_size, -14);
     state.forget_packet(Platform::guest);
-    CHECK_FALSE(state.registers[2].is_readable());
+    CHECK(state.registers[2].kind == Kind::packet_address);
+    CHECK(state.registers[2].object == from_before);
     CHECK(state.registers[3].is_number());
     CHECK(state.registers[3].symbol != packet_size);
+    state.forget_packet(Platform::guest);
+    CHECK_FALSE(state.registers[2].is_readable());
 }
 
 }  // namespace unibpf::analyser

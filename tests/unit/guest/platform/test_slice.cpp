@@ -35,12 +35,13 @@ void sum_floats(void* argument) {
 
 TEST_CASE("a task that never yields is preempted at the end of its slice and goes on at the next") {
     control_start(count_forever, nullptr, stack);
-    std::uint64_t before = steps;
+    int slices_with_steps = 0;  // on a busy host a slice can be over before the task gets the CPU
     for (int i = 0; i < 50; ++i) {
+        const std::uint64_t before = steps;
         REQUIRE(control_resume(200'000) == SliceEnd::preempted);
-        REQUIRE(steps > before);
-        before = steps;
+        slices_with_steps += steps > before;
     }
+    CHECK(slices_with_steps > 10);
     CHECK_FALSE(on_control_stack());
 }
 
