@@ -456,6 +456,7 @@ class Validator {
             if (map.has_inner) continue;
             TRY(each_entry(map, [&](const InitialEntry& entry) -> Status {
                 if (entry.index >= map.max_entries) return Error{"abi", "initial entry lies outside its map", entry.index};
+                if (entry.target >= bundle_.size()) return Error{"abi", "initial entry names no instruction", entry.target};
                 return add_function(entry.target, entry.target);
             }));
         }

@@ -57,7 +57,7 @@ def test_each_engine_runs_the_packets_on_the_same_maps(engine: str, cli: Cli) ->
     assert "maps" not in first
     assert hits(last) == [1, 1, 0]
     assert last["ns"] > 0
-    assert last["instructions"] > 0
+    assert (last["instructions"] > 0) == (engine == "interpreter")  # native code counts jumps backwards and calls: it has none
 
 
 def test_a_capture_follows_the_packets_and_each_is_repeated(cli: Cli, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from unibpf.bundle import decode
 
 _XDP: Final = 6  # BPF_PROG_TYPE_XDP
 _OF_FRAMES: Final = (0, 37)  # expected attach type: none, BPF_XDP; the others are the devmap and cpumap hooks
-_LOG_BYTES: Final = 1 << 22
+_LOG_BYTES: Final = 1 << 24
 _PROCESSED: Final = re.compile(r"processed \d+ insns")
 _POINTERS: Final = ("bpf_object__open_mem", "bpf_object__next_program", "bpf_object__next_map")
 _TEXTS: Final = ("bpf_program__name", "bpf_program__section_name")

@@ -21,7 +21,7 @@ _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _BT
 _PROG_TYPE_XDP: Final = 6
 _ARRAY, _PROG_ARRAY = 2, 3
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
-_LOG_BYTES: Final = 1 << 20
+_LOG_BYTES: Final = 1 << 24
 _OUT_BYTES: Final = 4096
 _ATTR_BYTES: Final = 144
 _libc: Final = ctypes.CDLL(None, use_errno=True)

@@ -91,10 +91,7 @@ struct Checker {
         if (left.is_pointer() && right.is_pointer()) return std::nullopt;
         const Value& number = left.is_number() ? left : right;
         const bool equality = insn.condition == Condition::eq || insn.condition == Condition::ne;
-        const Value& pointer = left.is_number() ? right : left;
-        const bool whole = insn.width == 64 || state.is_short_address(pointer, options.platform);
-        // Half of a packet's address may be 0, which tells nothing (transformer_control.cpp).
-        if (number.is_null() && equality && (whole || pointer.is_packet_address())) return std::nullopt;
+        if (number.is_null() && equality) return std::nullopt;  // half an address may be 0: nothing is learnt from that
         const Register culprit = left.is_number() ? insn.right.reg : insn.left;
         return fault(Rule::pointer_leak, "comparison of an address with a number", culprit, "compare pointers only with null or with pointers into the same object");
     }

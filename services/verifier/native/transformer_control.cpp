@@ -4,22 +4,25 @@
 namespace unibpf::analyser {
 namespace {
 
-// Offsets for which `address of the packet + offset` cannot wrap below 0 or above 2^64 on any platform: packet memory begins
-// above 64 KiB and ends below 2^64 - 2^40.
+// Offsets for which `address + offset` can neither wrap below 0 or above 2^64 nor be 0 on any platform: the memory of packets,
+// stacks and maps begins above 64 KiB and ends below 2^64 - 2^40.
 constexpr std::int64_t least_offset = -0xffff, largest_offset = std::int64_t{1} << 40;
 
 bool is_zero(const Value& value) { return value.is_constant() && value.delta == 0; }
 
-// Only the low half of an address is compared, on platforms where that may be 0.
-bool is_half(const State& state, const Branch& branch, const Value& pointer, Platform platform) {
-    if (!pointer.is_packet_address()) return false;
-    const bool cut = pointer.kind == Kind::packet_address && (pointer.object & low_half) != 0;
-    return cut || (branch.width == 32 && !state.is_short_address(pointer, platform));
+// Is all of the address compared, not only its low half, which may be 0 where the address is not?
+bool is_whole(const State& state, const Branch& branch, const Value& pointer, Platform platform) {
+    return !pointer.is_half() && (branch.width == 64 || state.is_short_address(pointer, platform));
 }
 
-// A pointer against null: only equality gets here.
+bool stays_in_memory(const State& state, const Value& pointer) {
+    const auto range = state.range(Value::number(pointer.symbol, pointer.delta));
+    return range.low >= least_offset && range.high <= largest_offset;
+}
+
+// A pointer against null: only equality gets here. One that may have been moved anywhere may have been moved to 0.
 bool follow_null(State& state, const Value& pointer, bool is_null) {
-    if (!pointer.may_be_null()) return !is_null;
+    if (!pointer.may_be_null()) return !is_null || !stays_in_memory(state, pointer);
     state.assume_null(pointer.nullable, is_null);
     return true;
 }
@@ -31,10 +34,7 @@ bool follow_pointers(State& state, const Branch& branch, bool taken, const Value
     const bool comparable = whole && left.kind == right.kind && left.object == right.object && has_offset && !left.may_be_null() && !right.may_be_null();
     if (!comparable) return true;
     const Value a = Value::number(left.symbol, left.delta), b = Value::number(right.symbol, right.delta);
-    for (const Value& offset : {a, b}) {
-        const auto range = state.range(offset);
-        if (range.low < least_offset || range.high > largest_offset) return true;
-    }
+    if (!stays_in_memory(state, left) || !stays_in_memory(state, right)) return true;
     // Offsets may be negative where addresses are not: compare them as signed numbers.
     Condition condition = branch.condition;
     switch (condition) {
@@ -55,8 +55,9 @@ bool follow(State& state, const Branch& branch, bool taken, const Options& optio
     const Value right = branch.right.is_register ? state.registers[branch.right.reg] : Value::constant(static_cast<std::uint64_t>(branch.right.imm));
     if (left.is_number() && right.is_number()) return state.assume(branch.condition, branch.width, taken, left, right);
     if (is_zero(left) || is_zero(right)) {
-        if (is_half(state, branch, is_zero(left) ? right : left, options.platform)) return true;
-        return follow_null(state, is_zero(left) ? right : left, (branch.condition == Condition::eq) == taken);
+        const Value& pointer = is_zero(left) ? right : left;
+        if (!is_whole(state, branch, pointer, options.platform)) return true;
+        return follow_null(state, pointer, (branch.condition == Condition::eq) == taken);
     }
     return follow_pointers(state, branch, taken, left, right, options.platform);
 }
