@@ -58,6 +58,9 @@ KERNEL_ONLY: Final = {
     "shapes.c:minimum": "the bounds of `n` give those of `31 - n`",
     "shapes.c:arithmetic": "a remainder is less than its divisor",
     "tables.c:heavy_hitters_by_modulo": "a remainder is less than its divisor",
+    "operators/csum_variable.c": "the kernel compares no pointer of variable offset plus a number with `data_end`, distances prove it",
+    "operators/tcp_options.c": "the kernel compares no pointer of variable offset plus a number with `data_end`, distances prove it",
+    "operators/bpf_loop_options.c": "the offset has an upper bound, which the kernel forgets where the callback wrote it",
     "tcp.c:timestamp_option": "the difference of two ends relates the pointer to both",
     "GPL-restricted": "a question of licence, not of safety: guests have none",
 }
