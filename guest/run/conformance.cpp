@@ -12,6 +12,8 @@
 #include <iterator>
 
 #include "guest/run/load.hpp"
+#include "guest/run/options.hpp"
+#include "guest/run/output.hpp"
 
 namespace unibpf::run {
 namespace {

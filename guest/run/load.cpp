@@ -1,8 +1,8 @@
 #include "guest/run/load.hpp"
 
-#include <unistd.h>
-
 #include <cstring>
+
+#include "guest/bpf/interpreter.hpp"
 
 namespace unibpf::run {
 
@@ -18,17 +18,12 @@ Result<Owned<Program>> load(const BundleView& view, bool native, jit::Guard guar
     return program;
 }
 
-PacketPtr packet_of(const Bytes& bytes) {
+PacketPtr packet_of(std::span<const std::uint8_t> bytes) {
     PacketPtr packet = PacketPool::system().acquire();
+    if (!packet) return packet;
     packet->put(static_cast<std::uint16_t>(bytes.size()));
     std::memcpy(packet->data(), bytes.data(), bytes.size());
     return packet;
-}
-
-std::FILE* separate_output_from_console() {
-    std::FILE* output = fdopen(dup(STDOUT_FILENO), "w");
-    dup2(STDERR_FILENO, STDOUT_FILENO);
-    return output;
 }
 
 }  // namespace unibpf::run

@@ -13,6 +13,7 @@
 #include "guest/run/load.hpp"
 #include "guest/run/loading.hpp"
 #include "guest/run/options.hpp"
+#include "guest/run/output.hpp"
 #include "guest/run/report.hpp"
 
 namespace unibpf::run {

@@ -3,8 +3,9 @@
 // is shipped has no such way in.
 //
 // The boot module is CBOR: [graph, element, [bundle ...], packets]. The first bundle is active at once, each further one after
-// `packets` more packets; the first has then survived its probation, that of the others does not end. At 0x70000, in memory that nobody uses, stands
-// a word for programs to write over. The console says what has happened whenever packets have come.
+// `packets` more packets; the first has then survived its probation, that of the others does not end. At 0x70000, in memory that
+// nobody uses, stands a word for programs to write over. The console says what has happened whenever packets have come.
+// Or it is [cases], which are run one by one (cases.hpp).
 #include <array>
 
 #include "guest/bpf/random.hpp"
@@ -17,6 +18,7 @@
 #include "guest/graph/router.hpp"
 #include "guest/platform/platform.hpp"
 #include "guest/platform/pvh/cpu.hpp"
+#include "tests/image/cases.hpp"
 
 extern "C" std::uint64_t page_directories[4 * 512];
 
@@ -35,12 +37,18 @@ struct Order {
     std::array<cbor::Bytes, 4> bundles;
     std::size_t bundle_count = 0;
     std::uint64_t packets = 0;
+    bool cases_only = false;
 };
 
 Status read_order(Order& order) {
     const auto module = platform::boot_module();
     cbor::Reader reader{{reinterpret_cast<const std::uint8_t*>(module.data()), module.size()}};
-    if (TRY(reader.array()) != 4) return reader.error("an order has four items");
+    const std::uint64_t items = TRY(reader.array());
+    if (items == 1) {
+        order.cases_only = true;
+        return run_cases(reader);
+    }
+    if (items != 4) return reader.error("an order has four items, or one");
     order.graph = TRY(reader.text());
     order.element = TRY(reader.text());
     order.bundle_count = TRY(reader.array());
@@ -132,10 +140,11 @@ void say_state(const ProgramSlot& slot) {
 void guest_main() {
     PacketPool::system(kSlots);
     Heap::system(platform::region_available() - kLeftForRegions);
+    random::seed(std::array<std::uint8_t, 16>{});
     static Order order;
     const Status read = read_order(order);
     if (!read.ok()) refuse("order: ", read.error());
-    random::seed(std::array<std::uint8_t, 16>{});
+    while (order.cases_only) platform::idle_until(platform::monotonic_ns() + 1'000'000'000);
     name_nics();
     static SlotRegistry slots;
     static Environment environment{.nics = discover_nics(), .pool = &PacketPool::system(), .slots = &slots, .print = platform::console_write};

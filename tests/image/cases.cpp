@@ -1,0 +1,93 @@
+#include "tests/image/cases.hpp"
+
+#include <array>
+
+#include "guest/bpf/interpreter.hpp"
+#include "guest/core/format.hpp"
+#include "guest/platform/platform.hpp"
+#include "guest/run/load.hpp"
+
+namespace unibpf {
+namespace {
+
+using Line = TextBuffer<8192>;
+
+struct Wanted {
+    std::string_view map;
+    cbor::Bytes key;
+};
+
+struct Case {
+    cbor::Bytes bundle, packet;
+    std::array<Wanted, 8> wanted;
+    std::size_t wanted_count = 0;
+};
+
+Status read_case(cbor::Reader& reader, Case& one) {
+    if (TRY(reader.array()) != 3) return reader.error("a case has three items");
+    one.bundle = TRY(reader.bytes());
+    one.packet = TRY(reader.bytes());
+    one.wanted_count = TRY(reader.array());
+    if (one.wanted_count > one.wanted.size()) return reader.error("too many entries are asked for", one.wanted_count);
+    for (std::size_t i = 0; i < one.wanted_count; ++i) {
+        if (TRY(reader.array()) != 2) return reader.error("an entry is asked for by map and key");
+        one.wanted[i].map = TRY(reader.text());
+        one.wanted[i].key = TRY(reader.bytes());
+    }
+    return done();
+}
+
+void put_hex(TextWriter& line, const std::uint8_t* bytes, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) line.hex(bytes[i], 2);
+}
+
+void put_value(TextWriter& line, const Program& program, const Wanted& wanted) {
+    Map* map = program.find_map(wanted.map);
+    const bool fits = map != nullptr && map->key_size() == wanted.key.size();
+    const std::uint8_t* value = fits ? map->lookup(wanted.key.data()) : nullptr;
+    line.text(" ");
+    if (value == nullptr) line.text("none");
+    else put_hex(line, value, map->value_size());
+}
+
+std::string_view name_of(Stop stop) { return stop == Stop::exit ? "exit" : stop == Stop::budget ? "budget" : "fault"; }
+
+Status run_case(const Case& one, bool native, TextWriter& line) {
+    static BundleView view;
+    TRY(decode_bundle(one.bundle, view));
+    const Owned<Program> program = TRY(run::load(view, native));
+    const PacketPtr packet = run::packet_of(one.packet);
+    const auto machine = packet ? make<Machine>(*program, *packet, abi::default_budget) : Owned<Machine>{};
+    if (!machine) return Error{"memory", "no room for a run"};
+    const Stop stop = native ? jit::run(*machine) : interpret_trusting(*machine);
+    line.text(name_of(stop)).text(" ").hex(machine->r0).text(" ");
+    put_hex(line, packet->data(), packet->length());
+    for (std::size_t i = 0; i < one.wanted_count; ++i) put_value(line, *program, one.wanted[i]);
+    return done();
+}
+
+void say_case(const Case& one, std::uint64_t number, bool native) {
+    static Line line;
+    line.clear();
+    line.text("case ").number(number).text(native ? " jit " : " interpreter ");
+    const Status status = run_case(one, native, line);
+    if (!status.ok()) line.text("refused ").text(status.error().text);
+    line.text("\n");
+    platform::console_write(line.view());
+}
+
+}  // namespace
+
+Status run_cases(cbor::Reader& reader) {
+    const std::uint64_t count = TRY(reader.array());
+    for (std::uint64_t number = 0; number < count; ++number) {
+        Case one;
+        TRY(read_case(reader, one));
+        say_case(one, number, false);
+        say_case(one, number, true);
+    }
+    platform::console_write("cases done\n");
+    return done();
+}
+
+}  // namespace unibpf

@@ -1,0 +1,63 @@
+"""The conformance cases inside a virtual machine: both engines end there as the files say (tests/image/cases.cpp)."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cbor2
+import pytest
+
+from tests.conformance.cases import Case, all_cases, maps_of
+from tests.support.assembler import Assembler
+from tests.support.bundles import bundle_of
+from tests.support.qemu import MACHINES, running_vm
+
+CASES = [case for case in all_cases() if not case.checking_only]
+LINE = re.compile(r"^case (\d+) (interpreter|jit) (.*)$", re.MULTILINE)
+ENGINES = ("interpreter", "jit")
+
+Answers = dict[str, dict[str, list[str]]]  # words by engine and case
+
+
+@pytest.fixture(scope="module")
+def answers(bin_directory: Path) -> Iterator[Answers]:
+    assembler = Assembler(bin_directory / "unibpf-run")
+    kernel = bin_directory / "unibpf-test-image.elf"
+    order = cbor2.dumps([[row(case, assembler) for case in CASES]], canonical=True)
+    with tempfile.TemporaryDirectory(prefix="vm-") as folder:
+        with running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=order, folder=Path(folder)) as vm:
+            said = vm.wait_for("cases done", seconds=120)
+        found: Answers = {engine: {} for engine in ENGINES}
+        for number, engine, words in LINE.findall(said):
+            found[engine][CASES[int(number)].name] = words.split()
+        yield found
+
+
+def row(case: Case, assembler: Assembler) -> list[object]:
+    """What the image reads of a case."""
+    code, _ = assembler.assemble(case.code)
+    bundle = bundle_of(code, maps_of(case, assembler.labels(case.code)), kind=case.kind)
+    return [bundle, case.packet, [[name, bytes.fromhex(key)] for name, key, _ in case.values]]
+
+
+def expected(case: Case, got: list[str]) -> list[str]:
+    """The words that the file demands; what it says nothing of is as it came."""
+    if case.trap is not None:
+        return [case.trap, *got[1:]]
+    packet = got[2] if case.packet_out is None else case.packet_out.hex()
+    return ["exit", f"{case.result or 0:x}", packet, *(value for _, _, value in case.values)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_case_ends_as_its_file_says(engine: str, answers: Answers) -> None:
+    assert answers[engine].keys() == {case.name for case in CASES}
+    wrong = {case.name: got for case in CASES if (got := answers[engine][case.name]) != expected(case, got)}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_cases_are_many_and_some_end_in_traps(engine: str, answers: Answers) -> None:
+    ends = [words[0] for words in answers[engine].values()]
+    assert ends.count("exit") > 250
+    assert ends.count("budget") > 2
