@@ -231,7 +231,7 @@ TEST_CASE("a map that says wrongly what it holds is refused by its rule") {
         {"entries unsorted", [&](auto& s) { tails(s, {{1, 0}, {0, 0}}); }, "abi", "initial entries are not ascending"},
         {"entry twice", [&](auto& s) { tails(s, {{1, 0}, {1, 0}}); }, "abi", "initial entries are not ascending"},
         {"entry outside its array", [&](auto& s) { tails(s, {{4, 0}}); }, "abi", "initial entry lies outside its map"},
-        {"program behind the end", [&](auto& s) { tails(s, {{0, 2}}); }, "instruction", "function begins at no instruction"},
+        {"program behind the end", [&](auto& s) { tails(s, {{0, 2}}); }, "abi", "initial entry names no instruction"},
         {"program that the one before runs into", [&](auto& s) { tails(s, {{0, 1}}); }, "instruction", "function can run past its end"},
         {"entries of a hash", [](auto& s) { one_map(s, {.initial = Entries{{0, 0}}}); }, "abi", "only maps of programs and maps have initial entries"},
         {"array with inner maps", [](auto& s) { one_map(s, {.type = 2, .inner = {{1, 4, 8, 4, 0}}}); }, "abi", "maps of maps, and no others, say what their maps are"},
