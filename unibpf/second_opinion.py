@@ -14,6 +14,7 @@ from unibpf.messages import SecondOpinion, VerdictKind
 
 KNOWN: Final = ("prevail",)
 NAMES: Final = {"prevail": ("prevail", "check")}
+DIED_IN_SHELL: Final = 128  # plus the signal's number
 MAX_SAID: Final = 200
 
 
@@ -35,11 +36,11 @@ def command(executable: Path, target: Path, section: str, function: str) -> list
 
 
 def of_exit(verifier: str, verdict: VerdictKind, status: int, stdout: str, stderr: str) -> SecondOpinion:
-    """Return the opinion of a verifier that ended; a signal ended one that has none.
+    """Return the opinion of a verifier that ended; a signal ended one that has none (above 128: as a shell around it says so).
 
     Of one that accepts nothing else is kept: PREVAIL says its time then, and a report is the same for the same program.
     """
-    accepts = None if status < 0 else status == 0
+    accepts = None if status < 0 or status > DIED_IN_SHELL else status == 0
     return SecondOpinion(
         verifier=verifier,
         accepts=accepts,
