@@ -82,22 +82,29 @@ RunReport run_packet(const Program& program, const Bytes& bytes, const Options& 
     return report;
 }
 
-// As BPF_PROG_TEST_RUN repeats: each run gets the packet as the one before left it, and all of them are timed as one.
-RunReport run_in_place(const Program& program, const Bytes& bytes, const Options& options) {
+// As BPF_PROG_TEST_RUN repeats: each run gets the packet as the one before left it, and all of them are timed as one. The engine
+// is chosen before the clock starts, as an element's is before a packet comes.
+template <typename Engine>
+RunReport run_in_place_with(Engine engine, const Program& program, const Bytes& bytes, const Options& options) {
     RunReport report;
     PacketPtr packet = packet_of(bytes);
     Machine machine{program, *packet, options.budget};
     std::uint64_t runs = 0;
-    Stop stop = Stop::exit;
     const auto start = Clock::now();
-    for (const std::uint64_t repeat = options.repeat; runs < repeat && stop == Stop::exit; ++runs) {
+    while (runs < options.repeat) {
         machine.begin(*packet);
-        stop = execute(machine, options);
+        report.stop = engine(machine);
+        ++runs;
+        if (report.stop != Stop::exit) [[unlikely]] break;
     }
     report.ns = mean_ns(Clock::now() - start, runs);
-    report.stop = stop;
     record(report, machine, *packet);
     return report;
+}
+
+RunReport run_in_place(const Program& program, const Bytes& bytes, const Options& options) {
+    if (options.jit) return run_in_place_with([](Machine& machine) { return jit::run(machine); }, program, bytes, options);
+    return run_in_place_with([&](Machine& machine) { return interpret(machine, options.policy); }, program, bytes, options);
 }
 
 int refused(const Error& error) {
