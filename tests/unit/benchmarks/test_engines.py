@@ -1,6 +1,7 @@
 """Engines' figures: what is compared with what, and what a miss means."""
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 import pytest
 
@@ -44,7 +45,8 @@ def test_a_pending_figure_says_no_and_fails_nobody() -> None:
 
 
 def timer(*timings: Timing) -> engines.Timer:
-    rest: Iterator[Timing] = iter(timings)
+    """One timing after the other, the last one for ever."""
+    rest: Iterator[Timing] = chain(timings, repeat(timings[-1]))
     return lambda _repeat: next(rest)
 
 
@@ -57,4 +59,4 @@ def test_the_fastest_round_counts() -> None:
 def test_engines_that_end_differently_have_no_times(other: Timing) -> None:
     good = Timing(ns=1, code=2, packet="00")
     with pytest.raises(DisagreementError, match="engines do not agree"):
-        engines.best_times({"JIT": timer(*[good] * 6), "native": timer(*[other] * 6)})
+        engines.best_times({"JIT": timer(good), "native": timer(other)})
