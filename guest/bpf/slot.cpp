@@ -114,6 +114,10 @@ void ProgramSlot::collect() {
     }
 }
 
+bool ProgramSlot::has_retired() const {
+    return std::ranges::any_of(retired_, [](const Owned<Program>& program) { return static_cast<bool>(program); });
+}
+
 Status ProgramSlot::activate() {
     if (!staged_) return Error{"nothing-staged", "no program is staged"};
     if (previous_) retire(std::move(previous_));

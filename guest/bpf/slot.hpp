@@ -103,6 +103,7 @@ class ProgramSlot {
     // has changed. Rules: abi limits kind program instruction helper map-policy memory load.
     Status stage(std::span<const std::uint8_t> bundle, const MapPlan& plan, const ReleaseMeta& meta, StageReport& report);
     void collect();  // control stack: releases programs that activate or rollback retired
+    bool has_retired() const;
 
     // Main stack, between two batches (or before the main loop). Rules: nothing-staged nothing-previous.
     Status activate();

@@ -148,8 +148,11 @@ void Control::entry(void* self) {
         }
         state.working.store(true, std::memory_order_release);
         state.handle(*frame);
-        const platform::NoPreempt whole;  // the pool is the data path's
-        frame.reset();
+        {
+            const platform::NoPreempt whole;  // the pool is the data path's
+            frame.reset();
+        }
+        state.updater.collect();
     }
 }
 

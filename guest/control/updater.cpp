@@ -107,7 +107,6 @@ Status Updater::swap(ProgramSlot& slot, Swap what, Steps& steps, UpdateReport& r
     Swapper::Times times;
     steps.end();
     TRY(swapper_.swap(slot, what, times));
-    slot.collect();
     steps.add({"swap", times.start_ns - steps.origin_ns(), times.duration_ns});
     const Baseline& before = baseline(slot);
     const platform::NoPreempt whole;
@@ -129,6 +128,14 @@ Status Updater::boot(const BootProgram& program, std::uint64_t now_s) {
     UpdateReport report;
     TRY(load(slot, *judgement_, untimed, report));
     return swap(slot, Swap::activate, untimed, report);
+}
+
+void Updater::collect() {
+    for (ProgramSlot* slot : parts_.slots->slots()) {
+        if (!slot->has_retired()) continue;
+        platform::control_yield();  // the answer first
+        slot->collect();
+    }
 }
 
 void Updater::begin_measuring(const ProgramSlot& slot) {

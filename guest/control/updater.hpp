@@ -56,6 +56,8 @@ class Updater {
     // Swaps to the staged program, whose envelope digest must be `digest`.
     Status activate(ProgramSlot& slot, Bytes digest, Steps& steps, UpdateReport& report);
     Status roll_back(ProgramSlot& slot, Steps& steps, UpdateReport& report);
+    // Releases the programs that swaps retired. Nobody waits for that: call it when the answer is on its way.
+    void collect();
     // A first program: judged by the boot floor, staged and activated.
     Status boot(const BootProgram& program, std::uint64_t now_s);
 

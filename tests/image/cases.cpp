@@ -1,5 +1,6 @@
 #include "tests/image/cases.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "guest/bpf/interpreter.hpp"
@@ -76,6 +77,16 @@ void say_case(const Case& one, std::uint64_t number, bool native) {
     platform::console_write(line.view());
 }
 
+// Of the page that the last native program was in and gave back: bytes that are not int3.
+void say_left_code() {
+    const auto page = platform::code_allocate(1);
+    const auto left = std::ranges::count_if(page, [](std::byte byte) { return byte != std::byte{0xcc}; });
+    TextBuffer<80> line;
+    line.text("code left in ").number(page.size()).text(" bytes: ").number(static_cast<std::uint64_t>(left)).text("\n");
+    platform::console_write(line.view());
+    platform::code_release(page);
+}
+
 }  // namespace
 
 Status run_cases(cbor::Reader& reader) {
@@ -86,6 +97,7 @@ Status run_cases(cbor::Reader& reader) {
         say_case(one, number, false);
         say_case(one, number, true);
     }
+    say_left_code();
     platform::console_write("cases done\n");
     return done();
 }
