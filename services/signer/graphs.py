@@ -3,15 +3,19 @@
 Asking again for the newest text gives the same envelope; another text, or an earlier one again, gets a new sequence.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from services.signer import policy as policies
 from services.signer.policy import Allowed, GraphRequest, Policy
 from services.signer.releases import graph_release
-from services.signer.sequence import Counter, Reservation
-from services.signer.signing import Signing
+from services.signer.sequence import Counter, Reservation, Reserved
+from services.signer.signing import Request, Signing
+from unibpf.bus import Entry
 from unibpf.messages import SignedGraph, SignGraph
 
 REQUESTER = "deployer"
@@ -32,10 +36,15 @@ class Graphs:
         allowed = policies.decide_graph(self.policy, asked, now=now)
         counter = f"graph.{request.audience}.{request.name}"
         digest = hashlib.sha256(request.graph.encode()).hexdigest()
-        key, reservation = await self._reservation(counter, request, digest, allowed, now)
+        entry, audited = await asyncio.gather(
+            self.signing.sequences.counters.get(counter), self.signing.last_audited(request.name)
+        )
+        asking = Request(identity=REQUESTER, now=now, audited=audited)
+        key, reserved = await self._reserve(counter, entry, _wanted(digest, allowed), asking)
+        reservation = reserved.reservation
         if not reservation.envelope:
             release = graph_release(request, reservation)
-            reservation = await self.signing.sign(key, release, reservation, identity=REQUESTER, now=now)
+            reservation = await self.signing.sign(key, release, reserved, asking)
         return SignedGraph(
             name=request.name,
             audience=request.audience,
@@ -46,23 +55,21 @@ class Graphs:
             not_after=reservation.not_after,
         )
 
-    async def _reservation(
-        self, counter: str, request: SignGraph, digest: str, allowed: Allowed, now: int
-    ) -> tuple[str, Reservation]:
-        """The newest reservation when it is for this text and still holds, else a new one."""
+    async def _reserve(
+        self, counter: str, entry: Entry | None, wanted: Reservation, asking: Request
+    ) -> tuple[str, Reserved]:
+        """The newest reservation when it is for this text and still holds, else a new one. `entry`: the counter as it is."""
         sequences = self.signing.sequences
-        entry = await sequences.counters.get(counter)
         newest = None if entry is None else entry.decode(Counter)
-        if newest is not None and newest.push_id == _push_id(digest):
+        if newest is not None and newest.push_id == wanted.push_id:
             key = f"{counter}.{newest.sequence}"
-            reservation = await sequences.reserve(key, _wanted(newest.sequence, digest, allowed))
-            if reservation.not_after is None or reservation.not_after > now:
-                return key, reservation
-        audited = await self.signing.last_audited(request.name)
-        floor = 0 if audited is None else audited.sequence
-        sequence = await sequences.take(counter, _push_id(digest), audited=floor, now=now)
+            found = await sequences.reserve(key, replace(wanted, sequence=newest.sequence))
+            if found.reservation.not_after is None or found.reservation.not_after > asking.now:
+                return key, found
+        audited = 0 if asking.audited is None else asking.audited.sequence
+        sequence = await sequences.take(counter, wanted.push_id, seen=entry, audited=audited, now=asking.now)
         key = f"{counter}.{sequence}"
-        return key, await sequences.reserve(key, _wanted(sequence, digest, allowed))
+        return key, await sequences.reserve(key, replace(wanted, sequence=sequence))
 
 
 def _push_id(digest: str) -> str:
@@ -70,10 +77,11 @@ def _push_id(digest: str) -> str:
     return f"graph:{digest}"
 
 
-def _wanted(sequence: int, digest: str, allowed: Allowed) -> Reservation:
+def _wanted(digest: str, allowed: Allowed) -> Reservation:
+    """A reservation that has no number yet."""
     return Reservation(
         push_id=_push_id(digest),
-        sequence=sequence,
+        sequence=0,
         policy=allowed.rule,
         bundle=digest,
         not_after=allowed.not_after,

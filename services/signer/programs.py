@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from services.signer import policy as policies
 from services.signer import verdicts
+from services.signer.errors import EvidenceError, SignerError
 from services.signer.policy import Policy, ProgramRequest
 from services.signer.releases import is_same_release, program_release, signed_event
-from services.signer.sequence import Reservation, push_key
-from services.signer.signing import Signing
+from services.signer.sequence import Reservation, Reserved, push_key
+from services.signer.signing import Request, Signing
 from unibpf import tracing
-from unibpf.bus import Bucket, Entry
+from unibpf.bus import Bucket, BusError, Entry, ObjectCorrupt, ObjectMissing
 from unibpf.envelope import MAX_BUNDLE_BYTES
-from unibpf.messages import Signed, Verdict
+from unibpf.messages import AuditRecord, Signed, Verdict
 
 MAX_REPORT_BYTES = 4 * 1024 * 1024
 
@@ -43,31 +44,54 @@ class Programs:
         )
         allowed = policies.decide(self.policy, request, now=now)
         key = push_key(verdict.push_id)
-        reservation = await self.signing.sequences.find(key)
-        if reservation is None or not reservation.envelope:
-            await self._check_evidence(verdict)
-            reservation = reservation or await self._reserve(key, verdict, allowed, now)
+        state = await self._look(key, verdict)
+        reserved = state.reserved
+        if reserved is None or not reserved.reservation.envelope:
+            if state.fault is not None:
+                raise state.fault
+            reserved = reserved or await self._reserve(key, verdict, allowed, state, now)
+        reservation = reserved.reservation
         if not reservation.envelope:
             release = program_release(verdict, reservation)
-            reservation = await self.signing.sign(key, release, reservation, identity=verdict.identity, now=now)
+            asking = Request(identity=verdict.identity, now=now, audited=state.audited)
+            reservation = await self.signing.sign(key, release, reserved, asking)
         signed = signed_event(verdict, reservation)
-        await self._note(signed)
+        await self._note(signed, state.newest)
         return signed
 
-    async def _check_evidence(self, verdict: Verdict) -> None:
-        with tracing.span("check evidence"):
-            bus = self.signing.bus
-            report, bundle = await asyncio.gather(
-                bus.get_object(verdict.report, max_bytes=MAX_REPORT_BYTES),
-                bus.get_object(str(verdict.bundle), max_bytes=MAX_BUNDLE_BYTES),
-            )
-            verdicts.check_report(verdict, report)
-            verdicts.check_bundle(verdict, bundle)
-
-    async def _reserve(self, key: str, verdict: Verdict, allowed: policies.Allowed, now: int) -> Reservation:
-        """Decide the sequence: the newest release's when it is this very bundle, else a new one."""
-        newest, audited = await asyncio.gather(self._newest(verdict), self.signing.last_audited(verdict.program))
+    async def _look(self, key: str, verdict: Verdict) -> "_State":
+        """Read at once all that the rest depends on: every write of it names what was read here, and fails if that changed."""
         sequences = self.signing.sequences
+        reserved, counter, newest, audited, fault = await asyncio.gather(
+            sequences.find(key),
+            sequences.counters.get(_counter(verdict)),
+            self.releases.get(f"{verdict.audience}.{verdict.program}"),
+            self.signing.last_audited(verdict.program),
+            self._fault_of_evidence(verdict),
+        )
+        return _State(reserved=reserved, counter=counter, newest=newest, audited=audited, fault=fault)
+
+    async def _fault_of_evidence(self, verdict: Verdict) -> SignerError | BusError | None:
+        """What the evidence lacks: for the caller to raise, where it matters."""
+        try:
+            with tracing.span("check evidence"):
+                bus = self.signing.bus
+                report, bundle = await asyncio.gather(
+                    bus.get_object(verdict.report, max_bytes=MAX_REPORT_BYTES),
+                    bus.get_object(str(verdict.bundle), max_bytes=MAX_BUNDLE_BYTES),
+                )
+                verdicts.check_report(verdict, report)
+                verdicts.check_bundle(verdict, bundle)
+        except (EvidenceError, ObjectMissing, ObjectCorrupt) as error:
+            return error
+        return None
+
+    async def _reserve(
+        self, key: str, verdict: Verdict, allowed: policies.Allowed, state: "_State", now: int
+    ) -> Reserved:
+        """Decide the sequence: the newest release's when it is this very bundle, else a new one."""
+        sequences = self.signing.sequences
+        newest = None if state.newest is None else state.newest.decode(Signed)
         if newest is not None and is_same_release(newest, verdict, now=now):
             wanted = Reservation(
                 push_id=verdict.push_id,
@@ -79,9 +103,10 @@ class Programs:
             )
             return await sequences.reserve(key, wanted)
         sequence = await sequences.take(
-            f"program.{verdict.audience}.{verdict.program}",
+            _counter(verdict),
             verdict.push_id,
-            audited=0 if audited is None else audited.sequence,
+            seen=state.counter,
+            audited=0 if state.audited is None else state.audited.sequence,
             now=now,
         )
         wanted = Reservation(
@@ -93,15 +118,29 @@ class Programs:
         )
         return await sequences.reserve(key, wanted)
 
-    async def _newest(self, verdict: Verdict) -> Signed | None:
-        entry = await self.releases.get(f"{verdict.audience}.{verdict.program}")
-        return None if entry is None else entry.decode(Signed)
-
-    async def _note(self, signed: Signed) -> None:
+    async def _note(self, signed: Signed, seen: Entry | None) -> None:
         """Make it the newest release unless a newer one is there."""
 
         def step(entry: Entry | None) -> Signed | None:
             newer = entry is not None and entry.decode(Signed).sequence >= signed.sequence
             return None if newer else signed
 
-        await self.releases.change(f"{signed.audience}.{signed.program}", step)
+        await self.releases.change(f"{signed.audience}.{signed.program}", step, seen=seen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """What is on the bus about a push: its reservation, the counter, the newest release, the newest audit record.
+
+    `fault` is what the evidence lacks.
+    """
+
+    reserved: Reserved | None
+    counter: Entry | None
+    newest: Entry | None
+    audited: AuditRecord | None
+    fault: SignerError | BusError | None
+
+
+def _counter(verdict: Verdict) -> str:
+    return f"program.{verdict.audience}.{verdict.program}"

@@ -31,6 +31,14 @@ class Reservation(Struct, frozen=True, kw_only=True):
     envelope: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reserved:
+    """A reservation as it is stored: `revision` is what a change of it has to name."""
+
+    reservation: Reservation
+    revision: int
+
+
 def next_sequence(*, stored: int, audited: int, now: int) -> int:
     """max(KV + 1, last audited + 1, Unix seconds). Losing the KV loses nothing: audit log and clock both hold the floor."""
     return max(stored + 1, audited + 1, now)
@@ -48,13 +56,13 @@ class Sequences:
     counters: Bucket
     reservations: Bucket
 
-    async def find(self, key: str) -> Reservation | None:
+    async def find(self, key: str) -> Reserved | None:
         """What was decided under `key` before, if anything."""
         entry = await self.reservations.get(key)
-        return None if entry is None else entry.decode(Reservation)
+        return None if entry is None else Reserved(reservation=entry.decode(Reservation), revision=entry.revision)
 
-    async def take(self, counter: str, push_id: str, *, audited: int, now: int) -> int:
-        """A number above every earlier one of `counter`."""
+    async def take(self, counter: str, push_id: str, *, seen: Entry | None, audited: int, now: int) -> int:
+        """A number above every earlier one of `counter`; `seen` is the counter as it was read a moment ago."""
         taken = 0
 
         def step(entry: Entry | None) -> Counter:
@@ -63,31 +71,27 @@ class Sequences:
             taken = next_sequence(stored=stored, audited=audited, now=now)
             return Counter(sequence=taken, push_id=push_id)
 
-        await self.counters.change(counter, step)
+        await self.counters.change(counter, step, seen=seen)
         return taken
 
-    async def reserve(self, key: str, wanted: Reservation) -> Reservation:
+    async def reserve(self, key: str, wanted: Reservation) -> Reserved:
         """Write down `wanted`, unless another copy was faster: then its decision holds."""
         try:
-            await self.reservations.create(key, wanted)
+            return Reserved(reservation=wanted, revision=await self.reservations.create(key, wanted))
         except Conflict:
             found = await self.find(key)
             if found is None:
                 raise
             return found
-        return wanted
 
-    async def fulfil(self, key: str, envelope: str) -> Reservation:
+    async def fulfil(self, key: str, reserved: Reserved, envelope: str) -> Reservation:
         """Note the envelope; the first one noted stays (an ES256 signature differs each time)."""
-
-        def step(entry: Entry | None) -> Reservation | None:
-            if entry is None:
-                raise AssertionError("a reservation exists before it is fulfilled")
-            found = entry.decode(Reservation)
-            return None if found.envelope else msgspec.structs.replace(found, envelope=envelope)
-
-        await self.reservations.change(key, step)
-        found = await self.find(key)
-        if found is None:
-            raise AssertionError("a reservation is never deleted")
-        return found
+        wanted = msgspec.structs.replace(reserved.reservation, envelope=envelope)
+        try:
+            await self.reservations.update(key, wanted, reserved.revision)
+        except Conflict:  # a reservation changes once: another copy has noted its envelope
+            found = await self.find(key)
+            if found is None or not found.reservation.envelope:
+                raise
+            return found.reservation
+        return wanted

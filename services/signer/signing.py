@@ -11,12 +11,21 @@ from dataclasses import dataclass
 from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
 from services.signer.releases import audit_record
-from services.signer.sequence import Reservation, Sequences
+from services.signer.sequence import Reservation, Reserved, Sequences
 from unibpf import envelope as envelopes
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, topology
 from unibpf.envelope import Release
 from unibpf.messages import AuditRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Who asks and when (Unix seconds); `audited` is the newest audit record of that name, read since the request came."""
+
+    identity: str
+    now: int
+    audited: AuditRecord | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +41,9 @@ class Signing:
         found = await self.bus.last(topology.AUDIT, subjects.audit(program))
         return None if found is None else found.decode(AuditRecord)
 
-    async def sign(
-        self, key: str, release: Release, reservation: Reservation, *, identity: str, now: int
-    ) -> Reservation:
+    async def sign(self, key: str, release: Release, reserved: Reserved, request: Request) -> Reservation:
         """The reservation with its envelope; signs unless another copy did meanwhile."""
-        await self._audit(release, reservation, identity=identity, now=now)
+        await self._audit(release, reserved.reservation, request)
         protected = envelopes.protected_header(self.hsm.key.alg, self.hsm.key.kid)
         payload = envelopes.encode_release(release)
         data = envelopes.to_be_signed(protected, payload)
@@ -46,12 +53,12 @@ class Signing:
             signature = await self.hsm.sign(data)
         if not envelopes.signature_holds(self.hsm.key, data, signature):
             raise HsmError("the token gave a signature that its own public key refuses")
-        digest = await self.bus.put_object(envelopes.assemble(protected, payload, signature))
-        return await self.sequences.fulfil(key, digest)
+        digest = await self.bus.put_object(envelopes.assemble(protected, payload, signature), is_new=True)
+        return await self.sequences.fulfil(key, reserved, digest)
 
-    async def _audit(self, release: Release, reservation: Reservation, *, identity: str, now: int) -> None:
-        last = await self.last_audited(release.program)
+    async def _audit(self, release: Release, reservation: Reservation, request: Request) -> None:
+        last = request.audited
         if last is not None and (last.push_id, last.sequence) == (reservation.push_id, reservation.sequence):
             return
-        record = audit_record(release, reservation, identity=identity, kid=self.hsm.key.kid, now=now)
+        record = audit_record(release, reservation, identity=request.identity, kid=self.hsm.key.kid, now=request.now)
         await self.bus.publish(subjects.audit(release.program), record)

@@ -167,6 +167,45 @@ async def test_the_same_push_delivered_again_gives_the_same_envelope(nats: NatsF
         assert token.signatures == 1
 
 
+def kind_of(subject: str) -> str:
+    """What a request or a write is about, without keys, digests and names."""
+    if subject.startswith("$JS.API.DIRECT.GET."):
+        return "read " + subject.split(".")[4]
+    if subject.startswith("$O."):
+        return "write object's " + {"C": "chunk", "M": "metadata"}[subject.split(".")[2]]
+    return "write " + (subject.split(".")[1] if subject.startswith("$KV.") else ".".join(subject.split(".")[2:-1]))
+
+
+async def test_a_push_is_one_round_of_reads_then_its_writes_in_the_order_that_any_crash_may_interrupt(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    """Counted, not timed: every write is a round trip and an fsync that an update waits for."""
+    wire = ["$JS.API.DIRECT.GET.*.>", "$KV.>", f"$O.{topology.OBJECTS}.>", subjects.audit("*"), subjects.signed("*")]
+    async with running_signer(nats, hsm_token), nats.buses("verifier", OPERATOR) as (verifier, operator):
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        async with await operator.follow(wire) as heard:
+            await announce(verifier, verdict)
+            seen: list[str] = []
+            while not seen or seen[-1] != "write program.signed":
+                seen.append(kind_of((await heard.next(PATIENCE)).subject))
+    reads, writes = seen[:8], seen[8:]
+    assert sorted(reads) == [
+        *("read KV_unibpf-releases", "read KV_unibpf-reservations", "read KV_unibpf-sequences"),
+        *4 * ("read OBJ_unibpf-objects",),
+        "read UNIBPF_AUDIT",
+    ]
+    assert writes == [
+        "write unibpf-sequences",
+        "write unibpf-reservations",
+        "write audit",
+        "write object's chunk",
+        "write object's metadata",
+        "write unibpf-reservations",
+        "write unibpf-releases",
+        "write program.signed",
+    ]
+
+
 async def test_v1_v2_v1_is_three_rising_releases_but_v1_v1_is_one(nats: NatsFixture, hsm_token: HsmFixture) -> None:
     async with running_signer(nats, hsm_token), nats.buses("verifier", "cli") as (verifier, cli):
         found: list[Signed] = []

@@ -147,10 +147,13 @@ class Bus:
                 raise BusNotReady(f"no stream takes `{subject}`; run `unibpf bus init`") from error
         return f"{ack.stream}:{ack.seq}"
 
-    async def put_object(self, data: bytes, *, store: str = topology.OBJECTS) -> str:
-        """Store bytes under their SHA-256, which is returned as hex; uploaders use the store `topology.UPLOADED`."""
+    async def put_object(self, data: bytes, *, store: str = topology.OBJECTS, is_new: bool = False) -> str:
+        """Store bytes under their SHA-256, which is returned as hex; uploaders use the store `topology.UPLOADED`.
+
+        Bytes that are there already are not stored again; `is_new` says that they cannot be, and saves the look.
+        """
         with tracing.span("put object", attributes={"unibpf.bytes": len(data)}):
-            return await _ready(self._stores[store].put(data))
+            return await _ready(self._stores[store].put(data, is_new=is_new))
 
     async def get_object(
         self, digest: str, *, store: str = topology.OBJECTS, max_bytes: int = MAX_OBJECT_BYTES
@@ -199,7 +202,9 @@ class Bus:
         payload = message if isinstance(message, bytes) else msgspec.json.encode(message)
         with tracing.span(f"request {subject}", kind=SpanKind.CLIENT, attributes={"messaging.system": "nats"}):
             try:
-                asked = self._client.request(subject, payload, timeout=timeout, headers=tracing.inject(dict(headers or {})))
+                asked = self._client.request(
+                    subject, payload, timeout=timeout, headers=tracing.inject(dict(headers or {}))
+                )
                 reply = await self.guarded(subject, asked)
             except NoRespondersError as error:
                 raise BusNotReady(f"no service listens on `{subject}`; is it running?") from error

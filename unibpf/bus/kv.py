@@ -38,6 +38,9 @@ class Entry:
         return msgspec.json.decode(self.value or b"null", type=kind)
 
 
+UNREAD: Final = Entry(key="", value=None, revision=-1)
+
+
 class Bucket:
     """One bucket. Values are bytes, or messages, which are stored as JSON."""
 
@@ -63,10 +66,19 @@ class Bucket:
         """Replace exactly `revision` (0: the key must not exist); raises Conflict otherwise."""
         return await self._write(key, self._store.update(key, _bytes(value), last=revision))
 
-    async def change(self, key: str, step: Callable[[Entry | None], bytes | msgspec.Struct | None]) -> int | None:
-        """Read, let `step` decide, compare-and-set, again on conflict. `step` must be pure; None leaves the key alone."""
+    async def change(
+        self,
+        key: str,
+        step: Callable[[Entry | None], bytes | msgspec.Struct | None],
+        *,
+        seen: Entry | None = UNREAD,
+    ) -> int | None:
+        """Read, let `step` decide, compare-and-set, again on conflict. `step` must be pure; None leaves the key alone.
+
+        `seen` is what `get` gave a moment ago and saves the first read; where it is out of date, it costs a conflict.
+        """
         while True:
-            entry = await self.get(key)
+            entry, seen = await self.get(key) if seen is UNREAD else seen, UNREAD
             value = step(entry)
             if value is None:
                 return None

@@ -35,12 +35,15 @@ class ObjectStore:
         self._js = js
         self._guard = guard
 
-    async def put(self, data: bytes) -> str:
-        """Store `data` (at most MAX_OBJECT_BYTES) and return its digest; storing it again costs one read."""
+    async def put(self, data: bytes, *, is_new: bool = False) -> str:
+        """Store `data` (at most MAX_OBJECT_BYTES) and return its digest; storing it again costs one read.
+
+        `is_new` saves that read for bytes that nobody can have stored yet; being wrong costs their room a second time.
+        """
         if len(data) > MAX_OBJECT_BYTES:
             raise ObjectCorrupt(f"the object is too large: got {len(data)} bytes, expected at most {MAX_OBJECT_BYTES}")
         digest = hashlib.sha256(data).hexdigest()
-        if await self._is_stored(digest):
+        if not is_new and await self._is_stored(digest):
             return digest
         chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
         nuid = secrets.token_hex(11)
