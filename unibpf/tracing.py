@@ -42,9 +42,10 @@ Publish = Callable[[str, bytes], Awaitable[None]]
 
 QUEUE_SPANS: Final = 4096
 MESSAGE_SPANS: Final = 256
-FLUSH_SECONDS: Final = 0.02
+FLUSH_SECONDS: Final = 0.1  # a service's part of an update takes less: its spans go in one message, when it is done
 OTLP_DELAY_MS: Final = 200
 CLOSE_SECONDS: Final = 1.0
+CLOSE_POLL_SECONDS: Final = 0.02
 _CONTEXT_BYTES: Final = 25
 _OTLP_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
@@ -138,7 +139,7 @@ class Tracing:
         self.service = service
         self._collector = _Collector()
         self._otlp = [BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=OTLP_DELAY_MS)] if otlp else []
-        self._providers: dict[str, TracerProvider] = {}
+        self._tracers: dict[str, trace.Tracer] = {}
         self._publish: Publish | None = None
         self._flusher: asyncio.Task[None] | None = None
 
@@ -150,13 +151,13 @@ class Tracing:
     def tracer(self, service: str | None = None) -> trace.Tracer:
         """A tracer whose spans belong to `service` (default: this process's)."""
         name = service or self.service
-        if name not in self._providers:
+        if name not in self._tracers:
             resource = Resource.create({SERVICE_NAME: name, PROCESS_PID: os.getpid()})
             provider = TracerProvider(resource=resource, shutdown_on_exit=False)
             for processor in (self._collector, *self._otlp):
                 provider.add_span_processor(processor)
-            self._providers[name] = provider
-        return self._providers[name].get_tracer("unibpf")
+            self._tracers[name] = provider.get_tracer("unibpf")
+        return self._tracers[name]
 
     def attach(self, publish: Publish) -> bool:
         """Send finished spans by `publish(subject, payload)`, which must neither wait for an answer nor trace.
@@ -204,9 +205,10 @@ class Tracing:
         flushing.start()
         deadline = time.monotonic() + CLOSE_SECONDS
         while flushing.is_alive() and time.monotonic() < deadline:
-            await asyncio.sleep(FLUSH_SECONDS)
+            await asyncio.sleep(CLOSE_POLL_SECONDS)
 
     async def _run(self) -> None:
+        """Looks now and then; a wake-up from `on_end`, which may run on any thread, would cost more."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()

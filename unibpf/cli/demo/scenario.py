@@ -19,6 +19,7 @@ from unibpf.cli.push import Outcome, Push, push_and_wait
 from unibpf.compile import compile_c
 from unibpf.messages import GuestObserved, HostStatus, MapDump, MapQuery, SpanRecord
 from unibpf.settings import REPOSITORY
+from unibpf.tracing import FLUSH_SECONDS
 from unibpf.tracing_store import load_trace
 
 FIREWALL: Final = REPOSITORY / "vnfs" / "firewall"
@@ -163,7 +164,7 @@ async def read_trace(demo: Demo, trace_id: str) -> list[SpanRecord]:
         while True:
             spans = await load_trace(demo.bus, trace_id)
             if any(span.service == f"guest/{GUEST}" for span in spans):
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(2 * FLUSH_SECONDS)  # those of the update's end
                 return await load_trace(demo.bus, trace_id)
             await asyncio.sleep(0.05)
 
