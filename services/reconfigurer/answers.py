@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.reconfigurer.errors import GuestUnreachable
 from unibpf.messages import ElementStatus, GuestStatus, Kind, MapChanged, MapDecision, MapStatus, NicStatus, Placed
@@ -14,6 +15,7 @@ from unibpf.messages import ElementStatus, GuestStatus, Kind, MapChanged, MapDec
 T = TypeVar("T")
 
 KINDS: Final[tuple[Kind, ...]] = ("filter", "classifier", "rewriter")
+SWAP: Final = "swap"
 _DECISIONS: Final = ("kept", "new", "reset", "migrated")
 
 
@@ -50,6 +52,12 @@ class DumpPage(Struct, frozen=True, kw_only=True):
 def outcome(item: Any) -> Outcome:
     """`staged` and `activated`."""
     return _reading("outcome", lambda: _outcome(item))
+
+
+def before_swap(activated: Outcome) -> Outcome:
+    """What the guest had done when the program lay beside the running one, from its answer to a request that did both."""
+    steps = [step for step in activated.steps if step[0] != SWAP]
+    return replace(activated, steps=steps, swap_ns=0, longest_gap_ns=0, packets_during=0, packets_lost=0)
 
 
 def status(item: Any) -> GuestStatus:

@@ -112,13 +112,12 @@ class Reconfigurer:
         started = time.monotonic()
         is_reached = True
         try:
-            events = await self._updater.update(target, package)
+            event = await self._updater.update(target, package, self._publish)
         except (GuestUnreachable, GuestUnknown) as error:
             is_reached = not await self._is_running(target.guest)
-            events = [failure(target, package.release, error)]
-        for event in events:
-            await self._publish(event)
-        logger.info("update", extra=_line(events[-1], started))
+            event = failure(target, package.release, error)
+        await self._publish(event)
+        logger.info("update", extra=_line(event, started))
         return is_reached
 
     async def _publish(self, event: ElementEvent) -> None:

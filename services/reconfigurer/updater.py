@@ -1,4 +1,7 @@
-"""One update of one element: stage, activate, and what is to be written in which order.
+"""One update of one element: one request to the guest, and what is to be written in which order.
+
+The request is `PUT program`: the guest stages and activates, so that an update pays for one exchange and not for two. Its
+answer is both of our events.
 
 Invariants:
 - `active` is reported only after the guest said so, authenticated, and after the floor is on the host's disk (design 5);
@@ -30,6 +33,8 @@ logger = logging.getLogger(__name__)
 UNAVAILABLE = 5 << 5 | 3
 EMPTY = cbor.encode({})
 RETRY_SECONDS = 0.2
+
+Publish = Callable[[ElementEvent], Awaitable[None]]
 
 
 class Package:
@@ -75,24 +80,26 @@ class Sessions:
 
 
 class Updater:
-    """Stages, activates and rolls back."""
+    """Installs releases and rolls back."""
 
     def __init__(self, *, sessions: Sessions, patience: float) -> None:
         self._sessions = sessions
         self._patience = patience
         self._locks: dict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def update(self, target: Target, package: Package) -> list[ElementEvent]:
-        """The events to publish, in order: `staged` and `active`, or `failed`. GuestUnreachable when patience is over."""
+    async def update(self, target: Target, package: Package, publish: Publish) -> ElementEvent:
+        """Publish `staged` while the floor is written; returns what comes last: `active`, or `failed`.
+
+        Raises GuestUnreachable when patience is over.
+        """
         async with self._locks[target]:
             try:
-                staged = await self._patiently(target, lambda: self._stage(target, package))
-                events = [event(target, "staged", package.release, staged)]
-                activated = await self._patiently(target, lambda: self._activate(target, package.release))
+                installed = await self._patiently(target, lambda: self._install(target, package))
             except GuestRefused as refused:
-                return [failure(target, package.release, refused)]
-            await self._note_floor(target, activated)
-            return [*events, event(target, "active", package.release, activated)]
+                return failure(target, package.release, refused)
+            staged = event(target, "staged", package.release, answers.before_swap(installed))
+            await asyncio.gather(self._note_floor(target, installed), publish(staged))
+            return event(target, "active", package.release, installed)
 
     async def roll_back(self, target: Target) -> ElementEvent:
         """Ask for the previous program; raises GuestRefused or GuestUnreachable."""
@@ -119,17 +126,13 @@ class Updater:
             logger.info("trying again", extra={"guest": target.guest, "element": target.element, "why": str(fault)})
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _stage(self, target: Target, package: Package) -> Outcome:
+    async def _install(self, target: Target, package: Package) -> Outcome:
         body = envelope.signed_bundle(package.envelope, package.bundle)
-        with tracing.span("stage", kind=SpanKind.CLIENT, attributes=_attributes(target)):
-            fact = await self._request(target, "PUT", "staged", body)
-            return _timed(target, fact)
-
-    async def _activate(self, target: Target, release: Signed) -> Outcome:
-        body = cbor.encode({0: bytes.fromhex(release.envelope)})
-        with tracing.span("activate", kind=SpanKind.CLIENT, attributes=_attributes(target)):
-            fact = await self._request(target, "POST", "activate", body)
-            return _timed(target, fact)
+        with tracing.span("install", kind=SpanKind.CLIENT, attributes=_attributes(target)):
+            fact = await self._request(target, "PUT", "program", body)
+            outcome = answers.outcome(fact.body)
+            timings.record_steps(target.guest, outcome.steps, sent_ns=fact.sent_ns, received_ns=fact.received_ns)
+            return outcome
 
     async def _request(self, target: Target, method: str, what: str, body: bytes) -> Fact:
         session = self._sessions.of(target.guest)
@@ -176,12 +179,6 @@ def failure(target: Target, release: Signed, error: GuestRefused | GuestUnreacha
         rule=error.rule,
         reason=str(error),
     )
-
-
-def _timed(target: Target, fact: Fact) -> Outcome:
-    outcome = answers.outcome(fact.body)
-    timings.record_steps(target.guest, outcome.steps, sent_ns=fact.sent_ns, received_ns=fact.received_ns)
-    return outcome
 
 
 def _attributes(target: Target) -> dict[str, str]:

@@ -102,7 +102,10 @@ async def test_a_release_is_staged_activated_and_reported_with_the_guests_own_nu
         77,
         90_000,
     )
-    assert active.steps[1] == ("signature", 3000, 300_000)
+    assert active.steps[1:] == [("signature", 3000, 300_000), ("swap", 400_000, 1200)]
+    assert (staged.steps, staged.swap_ns, staged.packets_during) == (active.steps[:2], 0, 0)
+    changes = [request for request in guest.requests if request[0] != "FETCH"]
+    assert changes == [("PUT", "/elements/fw/program")]  # one exchange an update
     assert [(row.name, row.decision, row.entries) for row in active.maps] == [("hits", "kept", 5)]
     assert bench.floors("g1") == {"fw": signed.sequence}
     assert {len(trace) for trace in guest.traces} == {25}

@@ -37,8 +37,6 @@ class FakeGuest(resource.Resource):
         self.guest, self.port = guest, port
         self.keys = control_mac.derive(guest, seed)
         self.counter = self.floor = 0
-        self.staged: envelopes.Release | None = None
-        self.staged_digest = b""
         self.history: list[tuple[int, bytes, str]] = []
         self.requests: list[tuple[str, str]] = []
         self.traces: list[bytes] = []
@@ -82,10 +80,8 @@ class FakeGuest(resource.Resource):
         match method, path.split("/")[1:]:
             case "FETCH", ["status"]:
                 return 69, cbor.encode(self._status())
-            case "PUT", ["elements", "fw", "staged"]:
-                return 68, cbor.encode(self._stage(opened.body))
-            case "POST", ["elements", "fw", "activate"]:
-                return 68, cbor.encode(self._activate(cbor.decode(opened.body, max_bytes=MAX)[0]))
+            case "PUT", ["elements", "fw", "program"]:
+                return 68, cbor.encode(self._install(opened.body))
             case "POST", ["elements", "fw", "rollback"]:
                 return 68, cbor.encode(self._roll_back())
             case "FETCH", ["elements", "fw", "maps", "hits"]:
@@ -94,27 +90,19 @@ class FakeGuest(resource.Resource):
                 return 68, cbor.encode(self._change(cbor.decode(opened.body, max_bytes=MAX)))
         raise Refusal(0x84, "path")
 
-    def _stage(self, body):
+    def _install(self, body):
         envelope, _bundle = cbor.decode(body, max_bytes=MAX)
         release = envelopes.parse(envelope).release
         digest = hashlib.sha256(envelope).digest()
         if self.refuse_with:
             raise Refusal(0x83, self.refuse_with)
         if self.history and self.active[1] == digest:
-            return self._result(1, self.active)
+            return self._result(1, self.active) | {9: 0, 10: 0, 11: 0, 12: 0}
         if self.history and release.sequence <= self.active[0]:
             raise Refusal(0x89, "sequence", self.active[0])
-        self.staged, self.staged_digest = release, digest
-        return self._result(0, (release.sequence, digest, release.program))
-
-    def _activate(self, digest):
-        if self.history and self.active[1] == digest:
-            return self._result(1, self.active) | {9: 0, 10: 0, 11: 0, 12: 0}
-        if self.staged is None or self.staged_digest != digest:
-            raise Refusal(0x89, "nothing-staged")
-        self.history.append((self.staged.sequence, digest, self.staged.program))
-        self.floor = self.staged.sequence
-        return self._result(0, self.active) | {9: 1200, 10: 90_000, 11: 77, 12: 0}
+        self.history.append((release.sequence, digest, release.program))
+        self.floor = release.sequence
+        return self._result(0, self.active, ["swap", 400_000, 1200]) | {9: 1200, 10: 90_000, 11: 77, 12: 0}
 
     def _roll_back(self):
         if len(self.history) < 2:
@@ -122,8 +110,8 @@ class FakeGuest(resource.Resource):
         self.history.pop()
         return self._result(0, self.active) | {9: 1, 10: 2, 11: 3, 12: 0}
 
-    def _result(self, already, placed):
-        steps = [["parse", 1000, 2000], ["signature", 3000, 300_000]]
+    def _result(self, already, placed, *more_steps):
+        steps = [["parse", 1000, 2000], ["signature", 3000, 300_000], *more_steps]
         return {0: already, 1: "fw", 2: placed[2], 3: placed[0], 4: placed[1], 5: steps, 6: [["hits", 0, 5]], 7: "jit"}
 
     def _status(self):

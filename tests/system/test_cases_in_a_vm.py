@@ -25,9 +25,11 @@ def console(bin_directory: Path) -> Iterator[str]:
     assembler = Assembler(bin_directory / "unibpf-run")
     kernel = bin_directory / "unibpf-test-image.elf"
     order = cbor2.dumps([[row(case, assembler) for case in CASES]], canonical=True)
-    with tempfile.TemporaryDirectory(prefix="vm-") as folder:
-        with running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=order, folder=Path(folder)) as vm:
-            yield vm.wait_for("cases done", seconds=120)
+    with (
+        tempfile.TemporaryDirectory(prefix="vm-") as folder,
+        running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=order, folder=Path(folder)) as vm,
+    ):
+        yield vm.wait_for("cases done", seconds=120)
 
 
 @pytest.fixture(scope="module")
