@@ -1,14 +1,15 @@
 """Runs one piece of work in a forked child with limits on CPU, memory, files and wall time.
 
-The child inherits warm imports, gets no file but its end of a pipe, and ends by `os._exit`: no state survives it, and
-whatever it does to itself (recursion, memory, endless loops) ends as a GaveUp in the parent. Fork safety: only processes
-with a single thread call `run`.
+The child inherits warm imports, gets no file but its end of a socket, and ends by `os._exit`: no state survives it, and
+whatever it does to itself (recursion, memory, endless loops) ends as a GaveUp in the parent. It may be forked before there is
+anything to do: it prepares itself and waits for its question. Fork safety: only processes with a single thread fork one.
 """
 
 import os
 import resource
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Final, NoReturn
 from services.verifier.errors import GaveUp
 
 _READ: Final = 1 << 16
-_ANSWER: Final = 0  # the child's file for its answer
+_PARENT: Final = 0  # the child's file: its question comes there, its answer goes there
 _EXIT_MEMORY: Final = 3
 _EXIT_CRASH: Final = 4
 
@@ -31,32 +32,74 @@ class Limits:
     memory_bytes: int = 1 << 30
 
 
+class Child:
+    """One child for one question; whoever makes it calls `answer` or `close`, once.
+
+    `prepare` runs in the child at once, inside the limits; it must not see what strangers sent.
+    """
+
+    def __init__(
+        self, work: Callable[[bytes], bytes], limits: Limits, *, prepare: Callable[[], object] = lambda: None
+    ) -> None:
+        self._limits = limits
+        self._socket, theirs = socket.socketpair()
+        self._socket.settimeout(limits.wall_seconds)
+        self._pid = os.fork()
+        if self._pid == 0:
+            _live(work, prepare, limits, theirs.fileno())
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it waits for its question still: whoever needs memory may have killed it meanwhile."""
+        return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def answer(self, question: bytes) -> bytes:
+        """What `work` returns; raises GaveUp when it did not get that far."""
+        try:
+            answer = self._ask(question)
+        finally:
+            status = self.close(kill=False)
+        if answer is None:
+            raise GaveUp("frontend-time", f"reading the object took longer than {self._limits.wall_seconds:g} s")
+        if status != 0:
+            raise _ended(status, self._limits)
+        return answer
+
+    def close(self, *, kill: bool = True) -> int:
+        """Wait for its end; returns how it ended, as `os.waitstatus_to_exitcode` says it."""
+        self._socket.close()
+        if kill:
+            os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the number is still its own
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+    def _ask(self, question: bytes) -> bytes | None:
+        """None when the wall clock's limit comes first; a child that died has an end of answer, and its status says why."""
+        deadline = time.monotonic() + self._limits.wall_seconds
+        try:
+            self._socket.sendall(question)
+            self._socket.shutdown(socket.SHUT_WR)
+            answer = _collect(self._socket.fileno(), deadline)
+        except (BrokenPipeError, ConnectionResetError):
+            return b""
+        except TimeoutError:
+            answer = None
+        if answer is None:
+            os.kill(self._pid, signal.SIGKILL)
+        return answer
+
+
 def run(work: Callable[[], bytes], limits: Limits) -> bytes:
     """Return what `work` returns; raises GaveUp when it did not get that far."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _child(work, limits, writer)
-    os.close(writer)
-    try:
-        answer = _collect(reader, time.monotonic() + limits.wall_seconds)
-        if answer is None:
-            os.kill(pid, signal.SIGKILL)
-    finally:
-        os.close(reader)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if answer is None:
-        raise GaveUp("frontend-time", f"reading the object took longer than {limits.wall_seconds:g} s")
-    if status != 0:
-        raise _ended(status, limits)
-    return answer
+    return Child(lambda _: work(), limits).answer(b"")
 
 
-def _child(work: Callable[[], bytes], limits: Limits, writer: int) -> NoReturn:
+def _live(work: Callable[[bytes], bytes], prepare: Callable[[], object], limits: Limits, parent: int) -> NoReturn:
     code = _EXIT_CRASH
     try:
-        _confine(limits, writer)
-        _write_all(_ANSWER, work())
+        _confine(limits, parent)
+        prepare()
+        _write_all(_PARENT, work(_read_all(_PARENT)))
         code = 0
     except MemoryError:
         code = _EXIT_MEMORY
@@ -64,13 +107,13 @@ def _child(work: Callable[[], bytes], limits: Limits, writer: int) -> NoReturn:
         os._exit(code)
 
 
-def _confine(limits: Limits, writer: int) -> None:
-    """Leave three files (the answer's pipe, nothing, stderr) and no number for a fourth.
+def _confine(limits: Limits, parent: int) -> None:
+    """Leave three files (the parent's socket, nothing, stderr) and no number for a fourth.
 
     The parent's own pipes must not stay open here: whoever waits for their end would wait for this child. Hard limits only
     ever go down: a parent that is limited itself stays the stricter one.
     """
-    os.dup2(writer, _ANSWER)
+    os.dup2(parent, _PARENT)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     _lower(resource.RLIMIT_CPU, limits.cpu_seconds, grace=1)  # SIGXCPU first, SIGKILL a second later
@@ -86,6 +129,13 @@ def _lower(what: int, value: int, *, grace: int = 0) -> None:
     resource.setrlimit(what, (min(value, bound), bound))
 
 
+def _read_all(source: int) -> bytes:
+    data = bytearray()
+    while chunk := os.read(source, _READ):
+        data += chunk
+    return bytes(data)
+
+
 def _write_all(writer: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
@@ -93,7 +143,7 @@ def _write_all(writer: int, data: bytes) -> None:
 
 
 def _collect(reader: int, deadline: float) -> bytes | None:
-    """Read to the end of the pipe; None when the deadline comes first."""
+    """Read to the end; None when the deadline comes first."""
     answer = bytearray()
     while True:
         ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))

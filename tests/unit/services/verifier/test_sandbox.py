@@ -1,18 +1,21 @@
 """services/verifier/sandbox.py and worker.py: whatever the work does to itself, the caller gets an answer or a GaveUp."""
 
+import asyncio
 import ctypes
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from services.verifier import worker
+from services.verifier import frontend, worker
 from services.verifier.errors import GaveUp
 from services.verifier.frontend import Options
-from services.verifier.sandbox import Limits, run
+from services.verifier.sandbox import Child, Limits, run
 from tests.support.bad_objects import make
 from tests.support.programs import compiled
+from unibpf import bundle as bundles
 
 TIGHT = Limits(cpu_seconds=1, wall_seconds=3.0, memory_bytes=1 << 30)
 
@@ -38,6 +41,11 @@ def swallow_memory() -> bytes:
 
 def recurse() -> bytes:
     return recurse()
+
+
+def child_of(pid: int) -> int | None:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else None
 
 
 def rule_of(work: object, limits: Limits) -> str:
@@ -82,7 +90,56 @@ def test_files_cannot_be_opened_or_written(tmp_path: Path) -> None:
     assert target.read_bytes() == b""
 
 
+def test_a_child_prepares_itself_before_its_question_comes() -> None:
+    prepared: list[bytes] = []
+    child = Child(lambda question: question + b" " + prepared[0], TIGHT, prepare=lambda: prepared.append(b"answered"))
+    assert child.is_alive
+    assert child.answer(b"asked" * 100_000) == b"asked" * 100_000 + b" answered"
+    assert prepared == []  # in the child, not here
+
+
+def test_what_a_child_spends_on_its_preparation_counts_too() -> None:
+    with pytest.raises(GaveUp) as caught:
+        Child(lambda _: b"", TIGHT, prepare=burn).answer(b"x" * 10_000_000)
+    assert caught.value.rule == "frontend-cpu"
+
+
+def test_a_child_that_was_killed_before_its_question_is_known_to_be_dead() -> None:
+    child = Child(lambda question: question, TIGHT)
+    os.kill(child._pid, signal.SIGKILL)
+    while child.is_alive:
+        time.sleep(0.01)
+    assert child.close() == -signal.SIGKILL
+
+
 class TestWorker:
+    def test_the_sample_is_a_whole_program_with_a_map(self) -> None:
+        translation = frontend.answer(worker.SAMPLE.read_bytes(), Options()).translation
+        assert translation is not None
+        bundle = bundles.decode(translation.bundle)
+        assert (bundle.name, [one.name for one in bundle.maps]) == ("firewall", ["rule_hits"])
+
+    async def test_the_child_for_the_next_object_is_there_before_it_and_not_missed_when_it_dies(self) -> None:
+        pool = worker.Pool(size=1, wall_seconds=20)
+        await pool.warm()
+        process = pool._free.get_nowait()
+        assert process is not None
+        pool._free.put_nowait(process)
+        waiting: list[int] = []
+        for _ in range(3):
+            async with asyncio.timeout(10):
+                while (child := child_of(process.pid)) is None:
+                    await asyncio.sleep(0.01)
+            waiting.append(child)
+            if len(waiting) == 2:
+                os.kill(child, signal.SIGKILL)
+                while Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+                    await asyncio.sleep(0.01)
+            answer = await pool.translate(compiled("maps"), Options())
+            assert answer.translation is not None
+        await pool.close()
+        assert len(set(waiting)) == 3  # a child answers once
+
     async def test_a_worker_translates_one_object_after_the_other(self) -> None:
         pool = worker.Pool(size=1, wall_seconds=20)
         good = await pool.translate(compiled("maps"), Options())
