@@ -61,9 +61,8 @@ class VerifierService:
         found = await self._find(push, received)
         message = verdict(push, found.outcome, object_digest=found.object)
         subject = (subjects.verified if message.verdict == "safe" else subjects.rejected)(message.program)
-        await asyncio.gather(
-            self.bus.publish(subject, message, signed=True, message_id=f"verdict-{push.push_id}"), self._remember(found)
-        )
+        await self.bus.publish(subject, message, signed=True, message_id=f"verdict-{push.push_id}")
+        await self._remember(found)  # nobody waits for the cache: the signer has begun
         logger.info(
             "verified",
             extra={
@@ -110,7 +109,7 @@ class VerifierService:
             raise Retry(str(error)) from error
         finally:
             await storing
-        await self._store(outcome)
+        await self._store(outcome, is_new=True)  # its report tells the time that it took
         return _Found(outcome, digest, key if outcome.report.verdict != "gave_up" else None)
 
     async def _bytes(self, upload: Upload, received: Received) -> bytes:
@@ -130,9 +129,12 @@ class VerifierService:
         await self._store(outcome)
         return _Found(outcome, await self.bus.put_object(received.data, store=UPLOADED))
 
-    async def _store(self, outcome: Outcome) -> None:
-        data = [report.encode(outcome.report), *([outcome.bundle] if outcome.bundle else [])]
-        await asyncio.gather(*(self.bus.put_object(item) for item in data))
+    async def _store(self, outcome: Outcome, *, is_new: bool = False) -> None:
+        """The report, which may be known to be a new one, and the bundle, which another object may have had already."""
+        storing = [self.bus.put_object(report.encode(outcome.report), is_new=is_new)]
+        if outcome.bundle:
+            storing.append(self.bus.put_object(outcome.bundle))
+        await asyncio.gather(*storing)
 
     def _cache_key(self, options: Options) -> str:
         return report.digest(f"{self.verification.options_digest(options)} {self.revision}".encode())
