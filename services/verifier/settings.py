@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from unibpf.settings import StatePaths, binary_directory, nats_url
+from unibpf.settings import StatePaths, binary_directory, count, nats_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +30,15 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Raises ValueError when a number is none."""
+        """Raises SettingError, with its name, for a value of the wrong form."""
         paths = StatePaths.from_environment(environ)
         return cls(
             url=nats_url(environ, paths),
             keys=paths.keys,
             identity=environ.get("UNIBPF_VERIFIER_IDENTITY", "verifier"),
             binaries=binary_directory(environ),
-            workers=int(environ.get("UNIBPF_VERIFIER_WORKERS", "2")),
-            seconds=int(environ.get("UNIBPF_VERIFIER_SECONDS", "5")),
-            memory_mib=int(environ.get("UNIBPF_VERIFIER_MEMORY_MIB", "1024")),
+            workers=count(environ, "UNIBPF_VERIFIER_WORKERS", 2),
+            seconds=count(environ, "UNIBPF_VERIFIER_SECONDS", 5),
+            memory_mib=count(environ, "UNIBPF_VERIFIER_MEMORY_MIB", 1024),
             also=tuple(filter(None, map(str.strip, environ.get("UNIBPF_VERIFIER_ALSO", "").split(",")))),
         )
