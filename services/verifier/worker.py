@@ -30,7 +30,6 @@ MAX_FRAME: Final = MAX_OBJECT + (1 << 16)
 MAX_REPLY: Final = 256 << 20
 SAMPLE: Final = Path(__file__).with_name("sample.o")
 QUIET_SECONDS: Final = 0.1  # the object before is being analysed meanwhile, which is not to be disturbed
-REHEARSALS: Final = 2
 _HEAD: Final = 4
 
 
@@ -80,7 +79,7 @@ def _prepared(source: BinaryIO, limits: sandbox.Limits, sample: bytes) -> sandbo
     """A child for the next object, or None where that has come already. Between two requests nothing is buffered."""
     if select.select([source], [], [], QUIET_SECONDS)[0]:
         return None
-    return sandbox.Child(_answer, limits, prepare=lambda: _rehearse(sample))
+    return sandbox.Child(_answer, limits, prepare=lambda: frontend.answer(sample, frontend.Options()))
 
 
 def _living(child: sandbox.Child | None) -> sandbox.Child | None:
@@ -101,11 +100,6 @@ def _reply(child: sandbox.Child, frame: bytes) -> Reply:
 def _answer(frame: bytes) -> bytes:
     request = msgspec.msgpack.decode(frame, type=Request)
     return msgspec.msgpack.encode(frontend.answer(request.data, request.options))
-
-
-def _rehearse(sample: bytes) -> None:
-    for _ in range(REHEARSALS):
-        frontend.answer(sample, frontend.Options())
 
 
 def limited(data: bytes, options: frontend.Options, limits: sandbox.Limits) -> frontend.Answer:
