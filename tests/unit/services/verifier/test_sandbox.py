@@ -48,6 +48,10 @@ def child_of(pid: int) -> int | None:
     return int(children[0]) if children else None
 
 
+def has_ended(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
 def rule_of(work: object, limits: Limits) -> str:
     with pytest.raises(GaveUp) as caught:
         run(work, limits)  # type: ignore[arg-type]
@@ -133,7 +137,7 @@ class TestWorker:
             waiting.append(child)
             if len(waiting) == 2:
                 os.kill(child, signal.SIGKILL)
-                while Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+                while not has_ended(child):
                     await asyncio.sleep(0.01)
             answer = await pool.translate(compiled("maps"), Options())
             assert answer.translation is not None
