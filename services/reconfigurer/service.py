@@ -48,6 +48,7 @@ class Reconfigurer:
         self._sessions = sessions
         self._updater = Updater(sessions=sessions, patience=settings.patience)
         self._compared: set[tuple[str, str]] = set()
+        self._last_observed: list[GuestObserved] = []
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -66,10 +67,10 @@ class Reconfigurer:
     async def on_signed(self, message: Received) -> None:
         """`program.signed.<program>`: take the release to every guest of this host that runs it."""
         release = message.decode(Signed)
-        targets = plan.targets(release, await self._observed(), host=self._settings.host)
+        targets, package = await self._targets(release)
         if not targets:
             return
-        package = await self._package(release)
+        package = package or await self._package(release)
         results = await asyncio.gather(*(self._update(target, package) for target in targets))
         unreached = [target for target, is_reached in zip(targets, results, strict=True) if not is_reached]
         if unreached:
@@ -107,6 +108,17 @@ class Reconfigurer:
         await self._publish(event)
         return event
 
+    async def _targets(self, release: Signed) -> tuple[list[Target], Package | None]:
+        """Who gets it; with its bytes, where somebody here ran that program a moment ago: they are fetched meanwhile then.
+
+        A host without such guests reads no bundle: there may be many hosts, and every one hears every release.
+        """
+        host = self._settings.host
+        if not plan.targets(release, self._last_observed, host=host):
+            return plan.targets(release, await self._observed(), host=host), None
+        observed, package = await asyncio.gather(self._observed(), self._package(release))
+        return plan.targets(release, observed, host=host), package
+
     async def _update(self, target: Target, package: Package) -> bool:
         """Update one element and publish how it went; False: it could not be reached and still should run."""
         started = time.monotonic()
@@ -131,7 +143,8 @@ class Reconfigurer:
 
     async def _observed(self) -> list[GuestObserved]:
         entries = await (await self._bus.kv(GUESTS_OBSERVED)).entries()
-        return [entry.decode(GuestObserved) for entry in entries]
+        self._last_observed = [entry.decode(GuestObserved) for entry in entries]
+        return self._last_observed
 
     async def _is_running(self, guest: str) -> bool:
         entry = await (await self._bus.kv(GUESTS_OBSERVED)).get(guest)

@@ -1,5 +1,7 @@
 """The reconfigurer on a real nats-server: releases reach guests, and only what a guest vouches for is reported."""
 
+import base64
+import contextlib
 import signal
 
 import pytest
@@ -9,6 +11,7 @@ from tests.support.release import TestSigner
 from tests.support.services import eventually, running
 from unibpf import subjects
 from unibpf.bus import BusNotReady, PermissionDenied, RequestFailed
+from unibpf.bus.permissions import OPERATOR
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.guest_folder import GuestFolder
 from unibpf.messages import (
@@ -179,6 +182,39 @@ async def test_other_audiences_and_other_elements_are_left_alone(bench, service,
     signed = await bench.release()
     await bench.event("g1", "active")
     assert [entry[0] for entry in guest.history] == [signed.sequence]
+
+
+async def test_a_host_reads_the_bytes_of_releases_for_its_guests_only(nats, bench, service, guest):
+    async with nats.buses(OPERATOR) as [operator]:
+        for _ in range(2):  # the second time the guest is known already, and its bytes are fetched at once
+            signed = await bench.release()
+            async with await operator.follow(["$JS.API.DIRECT.GET.OBJ_unibpf-objects.>"]) as heard:
+                await bench.signer.release(b"x", program="firewall", audience="core")
+                await bench.signer.release(b"x", program="nat", audience="edge")
+                last = await bench.release()
+                await eventually(lambda last=last: is_active(guest, last), what="the last release")
+                asked = [one for one in await silence(heard) if one.reply.startswith("_INBOX_reconfigurer.")]
+            wanted = {signed.envelope, signed.bundle, last.envelope, last.bundle}
+            assert asked and {digest for digest in map(named, asked) if digest} <= wanted
+
+
+async def is_active(guest, release):
+    return bool(guest.history) and guest.active[0] == release.sequence
+
+
+async def silence(heard):
+    """Everything that was heard until nothing more comes."""
+    found = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            found.append(await heard.next(0.3))
+    return found
+
+
+def named(message):
+    """The digest whose metadata a direct get asks for; None for a chunk."""
+    tokens = message.subject.split(".")
+    return base64.urlsafe_b64decode(tokens[-1]).decode() if tokens[-2] == "M" else None
 
 
 async def test_status_dump_and_rollback_are_answered_by_the_guest(bench, service, guest):
