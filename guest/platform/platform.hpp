@@ -1,6 +1,6 @@
 // Everything the guest needs from outside, on one page. A platform is a folder beside this file that defines these functions
 // and nothing else: linux/ (a process), pvh/ (a bare VM), unikraft/ (a library). The control slice and NoPreempt are shared
-// code (slice.cpp, switch.S); a platform lends them its one-shot timer.
+// code (slice.cpp, switch.S); a platform lends them its one-shot timer. So is the gate of isolated runs (gate.cpp).
 //
 // Execution model: one CPU, one data path. The data path ("main stack") is never interrupted. Control work has its own
 // stack, which a timer takes the CPU from when its slice ends; it goes on at the next `control_resume`. So data-path code
