@@ -101,3 +101,10 @@ TEST_CASE("regions lie below 4 GiB and code pages are writable, then executable"
     reinterpret_cast<void (*)()>(code.data())();
     code_release(code);
 }
+
+TEST_CASE("a task gets on with slices that are over before it has begun") {
+    control_start(count_forever, nullptr, stack);
+    const std::uint64_t before = steps;
+    for (int i = 0; i < 1000 && steps == before; ++i) CHECK(control_resume(1) == SliceEnd::preempted);
+    CHECK(steps > before);
+}
