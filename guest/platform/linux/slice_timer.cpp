@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "guest/platform/platform.hpp"
+#include "guest/platform/linux/linux.hpp"
 #include "guest/platform/slice.hpp"
 
 namespace unibpf::platform {
@@ -35,6 +35,7 @@ void allow() {
 }
 
 void on_signal(int) {
+    linux_process::take_all_rights();
     const int saved = errno;
     if (allowed.exchange(false, std::memory_order_relaxed)) {
         slice_expired();
