@@ -1,4 +1,4 @@
-// The test image: a guest that runs whatever program it is given. No verifier has seen it, no signature is asked for, there is no
+// The test image: a guest that runs whatever program it is given, a bare image or a process. No verifier has seen it, no signature is asked for, there is no
 // control channel. It exists to show what becomes of a program that beats the verifier; it is never shipped, and the image that
 // is shipped has no such way in.
 //
@@ -17,10 +17,8 @@
 #include "guest/elements/standard.hpp"
 #include "guest/graph/router.hpp"
 #include "guest/platform/platform.hpp"
-#include "guest/platform/pvh/cpu.hpp"
 #include "tests/image/cases.hpp"
-
-extern "C" std::uint64_t page_directories[4 * 512];
+#include "tests/image/machine.hpp"
 
 namespace unibpf {
 namespace {
@@ -29,7 +27,6 @@ constexpr std::size_t kSlots = 1280;
 constexpr std::size_t kLeftForRegions = 768 * 1024;
 constexpr std::uint64_t kShortProbationNs = 1'000'000, kLongProbationNs = 60'000'000'000;
 constexpr std::uint64_t kCanary = 0x1122'3344'5566'7788;
-volatile std::uint64_t& canary = *reinterpret_cast<volatile std::uint64_t*>(0x70000);
 
 struct Order {
     std::string_view graph;
@@ -56,22 +53,6 @@ Status read_order(Order& order) {
     for (std::size_t i = 0; i < order.bundle_count; ++i) order.bundles[i] = TRY(reader.bytes());
     order.packets = TRY(reader.uint());
     return done();
-}
-
-// Pages that can be written and executed; there must be none, ever.
-std::uint64_t writable_code_pages() {
-    constexpr std::uint64_t present = 1, write = 2, large = 1 << 7, no_execute = 1ull << 63, address = 0x000f'ffff'ffff'f000;
-    const auto bad = [](std::uint64_t entry) { return (entry & present) != 0 && (entry & write) != 0 && (entry & no_execute) == 0; };
-    std::uint64_t found = 0;
-    for (const std::uint64_t directory : page_directories) {
-        if ((directory & large) != 0) {
-            found += bad(directory);
-            continue;
-        }
-        const auto* table = reinterpret_cast<const std::uint64_t*>(directory & address);
-        for (unsigned i = 0; i < 512; ++i) found += bad(table[i]);
-    }
-    return found;
 }
 
 void say(const char* what, std::string_view text) {
@@ -113,8 +94,8 @@ void say_state(const ProgramSlot& slot) {
     TextBuffer<300> line;
     line.text("state packets=").number(counters.packets).text(" fault=").number(counters.fault);
     line.text(" rollbacks=").number(counters.rollbacks).text(" sequence=").number(slot.active()->sequence);
-    line.text(" engine=").text(slot.engine()).text(" canary=").text(canary == kCanary ? "whole" : "gone");
-    line.text(" writable_code=").number(writable_code_pages()).text("\n");
+    line.text(" engine=").text(slot.engine()).text(" canary=").text(test_image::canary() == kCanary ? "whole" : "gone");
+    line.text(" writable_code=").number(test_image::writable_code_pages()).text("\n");
     platform::console_write(line.view());
 }
 
@@ -152,9 +133,10 @@ void guest_main() {
     ProgramSlot* slot = slots.find(order.element);
     if (slot == nullptr) platform::panic("test image: no such element");
     slot->set_limits(abi::default_budget, kShortProbationNs);
-    canary = kCanary;
+    test_image::canary() = kCanary;
     force_load(*slot, order.bundles[0], 1);
     slot->set_limits(abi::default_budget, kLongProbationNs);
+    test_image::say_addresses();
     platform::console_write("test image ready\n");
     run(*router, *slot, order);
 }

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.assembler import Assembler
 from tests.support.cli import Cli, StackProcess
+from tests.support.linux_vm import LinuxVm, running_linux
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,23 @@ def stack(short_folder: Path) -> Iterator[StackProcess]:
 @pytest.fixture(scope="session")
 def cli(stack: StackProcess) -> Cli:
     return stack.cli
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short, because of unix sockets."""
+    made = Path(tempfile.mkdtemp(prefix="vm-"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def assembler(bin_directory: Path) -> Assembler:
+    return Assembler(bin_directory / "unibpf-run")
+
+
+@pytest.fixture(scope="session")
+def linux_vm(bin_directory: Path) -> Iterator[LinuxVm]:
+    """One for all tests that need a Linux with protection keys: it runs one guest process at a time."""
+    with tempfile.TemporaryDirectory(prefix="vm-") as name, running_linux(bin_directory, Path(name)) as vm:
+        yield vm
