@@ -1,4 +1,4 @@
-"""The XDP programs that are held against the Linux kernel (tests/conformance/xdp), compiled, and the entries that they begin with."""
+"""XDP programs that are held against the Linux kernel (tests/conformance/xdp), compiled, and the entries that they begin with."""
 
 import functools
 import subprocess

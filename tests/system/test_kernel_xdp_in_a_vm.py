@@ -95,9 +95,11 @@ def answers(order: list[object], last: str, bin_directory: Path) -> dict[tuple[i
     """What the image says, in words, by number and engine."""
     image = cbor2.dumps(order, canonical=True)
     kernel = bin_directory / "unibpf-test-image.elf"
-    with tempfile.TemporaryDirectory(prefix="vm-") as folder:
-        with running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=image, folder=Path(folder)) as vm:
-            said = vm.wait_for(last, seconds=180)
+    with (
+        tempfile.TemporaryDirectory(prefix="vm-") as folder,
+        running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=image, folder=Path(folder)) as vm,
+    ):
+        said = vm.wait_for(last, seconds=180)
     return {(int(number), engine): words.split() for number, engine, words in LINE.findall(said)}
 
 
