@@ -27,7 +27,7 @@ namespace unibpf {
 namespace {
 
 constexpr std::size_t kSlots = 1280;
-constexpr std::size_t kLeftForRegions = 768 * 1024;
+constexpr std::size_t kLeftForRegions = 512 * 1024;
 constexpr std::uint64_t kShortProbationNs = 1'000'000, kLongProbationNs = 60'000'000'000;
 constexpr std::uint64_t kCanary = 0x1122'3344'5566'7788;
 volatile std::uint64_t& canary = *reinterpret_cast<volatile std::uint64_t*>(0x70000);
@@ -139,7 +139,7 @@ void say_state(const ProgramSlot& slot) {
 
 void guest_main() {
     PacketPool::system(kSlots);
-    Heap::system(platform::region_available() - kLeftForRegions);
+    Heap::system(platform::region_available() - kLeftForRegions - platform::code_room());
     random::seed(std::array<std::uint8_t, 16>{});
     static Order order;
     const Status read = read_order(order);
