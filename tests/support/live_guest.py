@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.support.folders import short_folder
 from unibpf import boot_image, bundle, cbor, control_mac, envelope
 from unibpf.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
 from unibpf.envelope import EDDSA, ES256, Release, TrustedKey, VerifierNote
@@ -72,6 +73,10 @@ class Signer:
         }
         return self.sign(Release(**(base | fields)))
 
+    def update(self, data: bytes, **fields: Any) -> bytes:
+        """What is sent to replace a program: a release of `data` with `data`."""
+        return signed_bundle(self.release(data, **fields), data)
+
     def graph(self, text: str) -> bytes:
         return self.release(text.encode(), kind="graph", program="test-graph")
 
@@ -119,6 +124,10 @@ def counting_filter(verdict: int, *, filler: int = 0, name: str = "firewall", va
     return bundle.encode(
         bundle.Bundle(name=name, kind="filter", code=code, maps=(hits,), helpers=(1,), outputs=1, stack=8)
     )
+
+
+DROP, PASS = 1, 2
+V1, V2 = counting_filter(PASS), counting_filter(DROP, filler=350)  # V2 goes in several blocks
 
 
 def boot(signer: Signer, **fields: Any) -> BootImage:
@@ -369,9 +378,9 @@ class LiveGuest:
     inside: Wire
     outside: Wire
 
-    def passes(self) -> bool:
-        """Does a packet pass the firewall now?"""
-        frame = bytes(12) + b"\x88\xb5" + secrets.token_bytes(46)
+    def passes(self, payload: bytes = b"") -> bool:
+        """Does a packet pass the firewall now? `payload` is what follows the Ethernet header; the rest is random."""
+        frame = bytes(12) + b"\x88\xb5" + payload + secrets.token_bytes(46 - len(payload))
         self.inside.send(frame)
         return self.outside.receive(0.4 if self.machine == "process" else 1.0) == frame
 
@@ -413,8 +422,14 @@ def command(machine: Machine, binaries: Path, folder: Path, port: int) -> list[s
 
 
 @contextmanager
-def running(machine: Machine, binaries: Path, folder: Path, image: BootImage) -> Iterator[LiveGuest]:
+def running(machine: Machine, binaries: Path, image: BootImage) -> Iterator[LiveGuest]:
     """Boot `image` and wait for the ready line."""
+    with short_folder() as folder, _running_in(folder, machine, binaries, image) as live:
+        yield live
+
+
+@contextmanager
+def _running_in(folder: Path, machine: Machine, binaries: Path, image: BootImage) -> Iterator[LiveGuest]:
     (folder / "boot").write_bytes(boot_image.encode(image))
     inside, outside = Wire(folder / "in0"), Wire(folder / "out0")
     port = free_port()

@@ -1,15 +1,12 @@
 """The control channel of a real guest, by raw CoAP: what it does, and what it refuses while it goes on running.
 
-Each test runs against the process guest and against the image in a VM. Refusals are sent past all services, as an attacker
+Refusals are sent past all services, as an attacker
 on the management network would send them.
 """
 
 import random
 import secrets
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,51 +14,21 @@ import aiocoap
 import pytest
 
 from tests.support import live_guest
-from tests.support.live_guest import LiveGuest, Machine, Signer, counting_filter, first_program, signed_bundle
+from tests.support.live_guest import (
+    DROP,
+    PASS,
+    V1,
+    V2,
+    LiveGuest,
+    Machine,
+    Signer,
+    counting_filter,
+    first_program,
+    signed_bundle,
+)
 from unibpf import boot_image, control_mac, envelope
 from unibpf.boot_image import BootImage
 from unibpf.envelope import MapPolicy, Release
-
-DROP, PASS = 1, 2
-V1, V2 = counting_filter(PASS), counting_filter(DROP, filler=350)
-
-
-@contextmanager
-def running(machine: Machine, binaries: Path, image: BootImage) -> Iterator[LiveGuest]:
-    with tempfile.TemporaryDirectory(prefix="unibpf-") as folder, ExitStack() as stack:
-        yield stack.enter_context(live_guest.running(machine, binaries, Path(folder), image))
-
-
-@pytest.fixture(scope="module", params=["process", "microvm"])
-def machine(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def signer() -> Signer:
-    return Signer()
-
-
-@pytest.fixture
-def guest(machine: Machine, bin_directory: Path, signer: Signer) -> Iterator[LiveGuest]:
-    """A fresh guest that passes packets by version 1, sequence 10."""
-    with running(
-        machine, bin_directory, live_guest.boot(signer, programs=[first_program(signer, V1, sequence=10)])
-    ) as live:
-        yield live
-
-
-@pytest.fixture(scope="module")
-def lasting(machine: Machine, bin_directory: Path, signer: Signer) -> Iterator[LiveGuest]:
-    """One guest for all refusals: none of them may change it."""
-    with running(
-        machine, bin_directory, live_guest.boot(signer, programs=[first_program(signer, V1, sequence=10)])
-    ) as live:
-        yield live
-
-
-def update(signer: Signer, data: bytes, **fields: Any) -> bytes:
-    return signed_bundle(signer.release(data, **fields), data)
 
 
 def hits(guest: LiveGuest) -> int:
@@ -100,7 +67,7 @@ def test_a_signed_program_is_staged_beside_the_running_one_and_then_activated(gu
 
 
 def test_staging_and_activating_in_one_request_tells_every_step(guest: LiveGuest, signer: Signer) -> None:
-    answer = guest.channel.request("PUT", "/elements/fw/program", update(signer, V2, sequence=11))
+    answer = guest.channel.request("PUT", "/elements/fw/program", signer.update(V2, sequence=11))
     assert answer.name == "2.04"
     names = [step[0] for step in answer.body[5]]
     assert names == ["parse", "signature", "payload", "digest", "decode", "maps", "load", "swap"]
@@ -110,18 +77,18 @@ def test_staging_and_activating_in_one_request_tells_every_step(guest: LiveGuest
 
 
 def test_rolling_back_brings_the_previous_program_and_leaves_the_floor(guest: LiveGuest, signer: Signer) -> None:
-    guest.channel.request("PUT", "/elements/fw/program", update(signer, V2, sequence=11))
+    guest.channel.request("PUT", "/elements/fw/program", signer.update(V2, sequence=11))
     answer = guest.channel.request("POST", "/elements/fw/rollback")
     assert answer.name == "2.04"
     assert answer.body[3] == 10
     assert guest.passes()
     assert guest.channel.element("fw")[12] == 11
-    again = guest.channel.request("PUT", "/elements/fw/program", update(signer, V2, sequence=11, element="fw"))
+    again = guest.channel.request("PUT", "/elements/fw/program", signer.update(V2, sequence=11, element="fw"))
     assert again.rule == "sequence"
 
 
 def test_a_retry_is_no_replay(guest: LiveGuest, signer: Signer) -> None:
-    message = update(signer, V2, sequence=11)
+    message = signer.update(V2, sequence=11)
     assert guest.channel.request("PUT", "/elements/fw/staged", message, mac=False).body[0] == 0
     assert guest.channel.request("PUT", "/elements/fw/staged", message, mac=False).body[0] == 1
     assert guest.channel.request("PUT", "/elements/fw/program", message).body[0] == 0
@@ -131,7 +98,7 @@ def test_a_retry_is_no_replay(guest: LiveGuest, signer: Signer) -> None:
 
 def test_a_reset_map_starts_anew(guest: LiveGuest, signer: Signer) -> None:
     assert guest.passes()
-    message = update(signer, V1, sequence=11, maps=(MapPolicy(map="hits", policy="reset"),))
+    message = signer.update(V1, sequence=11, maps=(MapPolicy(map="hits", policy="reset"),))
     answer = guest.channel.request("PUT", "/elements/fw/program", message)
     assert answer.body[6][0][:2] == ["hits", 2]
     assert hits(guest) == 0
@@ -139,7 +106,7 @@ def test_a_reset_map_starts_anew(guest: LiveGuest, signer: Signer) -> None:
 
 def test_a_trace_context_is_echoed(guest: LiveGuest, signer: Signer) -> None:
     trace = secrets.token_bytes(25)
-    body = update(signer, V1, sequence=11)
+    body = signer.update(V1, sequence=11)
     code, _, payload = guest.channel.exchange(live_guest.PUT, "/elements/fw/staged", {65000: trace}, body)
     assert code == live_guest.CHANGED
     assert live_guest.decoded(code, payload).body[8] == trace
@@ -162,7 +129,7 @@ def test_no_packet_is_lost_while_programs_are_swapped(guest: LiveGuest, signer: 
             guest.inside.send(bytes(12) + b"\x88\xb5" + sent.to_bytes(46))
             sent += 1
         program = counting_filter(PASS, filler=sequence)
-        answer = guest.channel.request("PUT", "/elements/fw/program", update(signer, program, sequence=sequence))
+        answer = guest.channel.request("PUT", "/elements/fw/program", signer.update(program, sequence=sequence))
         assert answer.name == "2.04", answer
         while received < sent:
             frame = guest.outside.receive()
@@ -179,7 +146,7 @@ async def test_an_independent_client_gets_through_block_by_block(guest: LiveGues
         message = aiocoap.Message(
             code=aiocoap.PUT,
             uri=f"{base}/elements/fw/staged",
-            payload=update(signer, V2, sequence=11),
+            payload=signer.update(V2, sequence=11),
             content_format=60,
         )
         staged = await client.request(message).response
@@ -222,20 +189,20 @@ def bad_messages(signer: Signer) -> dict[str, tuple[str, bytes]]:
         "not CBOR": ("shape", b"\xff" * 100),
         "nested too deep": ("shape", b"\x81" * 1000),
         "bytes behind the end": ("shape", signed_bundle(good, V2) + b"\x00"),
-        "replayed": ("sequence", update(signer, V2, sequence=9)),
-        "another release of the active number": ("sequence", update(signer, V2, sequence=10)),
-        "another audience": ("audience", update(signer, V2, sequence=11, audience="core")),
-        "another element": ("element", update(signer, V2, sequence=11, element="nat")),
-        "another kind": ("kind", update(signer, V2, sequence=11, kind="rewriter")),
-        "a graph": ("kind", update(signer, V2, sequence=11, kind="graph")),
-        "another program": ("program", update(signer, V2, sequence=11, program="nat")),
-        "expired": ("not-after", update(signer, V2, sequence=11, not_after=1)),
-        "without its precursor": ("precursor", update(signer, V2, sequence=11, precursor=bytes(32))),
+        "replayed": ("sequence", signer.update(V2, sequence=9)),
+        "another release of the active number": ("sequence", signer.update(V2, sequence=10)),
+        "another audience": ("audience", signer.update(V2, sequence=11, audience="core")),
+        "another element": ("element", signer.update(V2, sequence=11, element="nat")),
+        "another kind": ("kind", signer.update(V2, sequence=11, kind="rewriter")),
+        "a graph": ("kind", signer.update(V2, sequence=11, kind="graph")),
+        "another program": ("program", signer.update(V2, sequence=11, program="nat")),
+        "expired": ("not-after", signer.update(V2, sequence=11, not_after=1)),
+        "without its precursor": ("precursor", signer.update(V2, sequence=11, precursor=bytes(32))),
         "another bundle": ("bundle-digest", signed_bundle(good, spoiled(V2, 100))),
         "a shorter bundle": ("bundle-length", signed_bundle(good, V2[:-1])),
-        "an unknown instruction": ("instruction", update(signer, undecodable, sequence=11)),
-        "an unknown helper": ("helper", update(signer, other_helper, sequence=11)),
-        "a map whose layout changed": ("map-policy", update(signer, wide, sequence=11)),
+        "an unknown instruction": ("instruction", signer.update(undecodable, sequence=11)),
+        "an unknown helper": ("helper", signer.update(other_helper, sequence=11)),
+        "a map whose layout changed": ("map-policy", signer.update(wide, sequence=11)),
     }
 
 
@@ -272,7 +239,7 @@ def test_an_envelope_changed_in_any_single_byte_is_refused(lasting: LiveGuest, s
 
 
 def test_elements_that_do_not_exist_or_run_no_program_are_refused(lasting: LiveGuest, signer: Signer) -> None:
-    message = update(signer, V2, sequence=11)
+    message = signer.update(V2, sequence=11)
     for name in ("fw2", "control"):
         answer = lasting.channel.request("PUT", f"/elements/{name}/staged", message, mac=False)
         assert (answer.name, answer.rule) == ("4.04", "element")
@@ -293,7 +260,7 @@ def test_elements_that_do_not_exist_or_run_no_program_are_refused(lasting: LiveG
 def test_whatever_changes_or_reads_what_runs_needs_a_mac(
     lasting: LiveGuest, signer: Signer, method: str, path: str
 ) -> None:
-    body = update(signer, V2, sequence=11) if path.endswith("program") else b"\xa0"
+    body = signer.update(V2, sequence=11) if path.endswith("program") else b"\xa0"
     bare = lasting.channel.request(method, path, body, mac=False)
     assert (bare.name, bare.rule) == ("4.01", "mac")
     keys = control_mac.derive("fw1", bytes(32))
@@ -338,7 +305,7 @@ def test_a_retransmitted_message_gets_the_same_answer_and_acts_once(guest: LiveG
         method="PUT",
         path="/elements/fw/program",
         counter=channel.counter,
-        body=update(signer, V1, sequence=11),
+        body=signer.update(V1, sequence=11),
     )
     datagram = live_guest.message(live_guest.PUT, "/elements/fw/program", {}, sealed.message, message_id=4242)
     first = channel.raw(datagram, seconds=5)
@@ -370,7 +337,7 @@ def test_unknown_paths_methods_options_and_formats_are_refused_by_rule(lasting: 
 
 def test_garbage_is_survived(lasting: LiveGuest, signer: Signer) -> None:
     rng = random.Random(7)  # the same garbage each time
-    good = live_guest.message(live_guest.PUT, "/elements/fw/staged", {}, update(signer, V1, sequence=12), message_id=1)
+    good = live_guest.message(live_guest.PUT, "/elements/fw/staged", {}, signer.update(V1, sequence=12), message_id=1)
     for number in range(400):
         datagram = rng.randbytes(rng.randrange(1, 1200))
         if number % 2:
@@ -404,7 +371,7 @@ def test_strangers_who_hold_every_slot_do_not_keep_out_who_has_the_key(lasting: 
                 tag = {292: secrets.token_bytes(4)}
                 stranger.exchange(live_guest.PUT, "/elements/fw/staged", blocks | tag, bytes(1024))
             program = counting_filter(DROP, filler=3000)
-            answer = lasting.channel.request("PUT", "/elements/fw/staged", update(signer, program, sequence=100 + number))
+            answer = lasting.channel.request("PUT", "/elements/fw/staged", signer.update(program, sequence=100 + number))
             assert answer.name == "2.04", answer
             assert lasting.channel.status()[0] == "fw1"
         last = stranger.exchange(live_guest.PUT, "/elements/fw/staged", blocks | {292: b"z"}, bytes(1024))
@@ -420,7 +387,7 @@ def test_strangers_who_hold_every_slot_do_not_keep_out_who_has_the_key(lasting: 
 def test_an_element_without_a_program_fails_closed_until_it_gets_one(
     machine: Machine, bin_directory: Path, signer: Signer
 ) -> None:
-    with running(machine, bin_directory, live_guest.boot(signer)) as guest:
+    with live_guest.running(machine, bin_directory, live_guest.boot(signer)) as guest:
         assert not guest.passes()
         assert ["no-program", 1] in guest.channel.element("fw")[8]
         assert guest.channel.request("POST", "/elements/fw/rollback").rule == "nothing-previous"
@@ -428,7 +395,7 @@ def test_an_element_without_a_program_fails_closed_until_it_gets_one(
             guest.channel.request("POST", "/elements/fw/activate", b"\xa1\x00\x58\x20" + bytes(32)).rule
             == "nothing-staged"
         )
-        answer = guest.channel.request("PUT", "/elements/fw/program", update(signer, V1, sequence=1))
+        answer = guest.channel.request("PUT", "/elements/fw/program", signer.update(V1, sequence=1))
         assert answer.name == "2.04"
         assert answer.body[6][0][:2] == ["hits", 1]
         assert guest.passes()
@@ -438,7 +405,7 @@ def test_a_bad_first_program_is_named_on_the_console_and_its_element_fails_close
     machine: Machine, bin_directory: Path, signer: Signer
 ) -> None:
     programs = [first_program(Signer(), V1, sequence=10)]
-    with running(machine, bin_directory, live_guest.boot(signer, programs=programs)) as guest:
+    with live_guest.running(machine, bin_directory, live_guest.boot(signer, programs=programs)) as guest:
         assert "element `fw` starts without a program" in guest.console_text()
         assert "rule key" in guest.console_text()
         assert not guest.passes()
@@ -449,11 +416,11 @@ def test_a_rebooted_guest_takes_what_ran_before_and_nothing_older(
 ) -> None:
     for sequence, accepted in ((20, True), (19, False)):
         image = live_guest.boot(signer, programs=[first_program(signer, V1, sequence=sequence)], floors={"fw": 20})
-        with running(machine, bin_directory, image) as guest:
+        with live_guest.running(machine, bin_directory, image) as guest:
             assert guest.passes() == accepted
             assert guest.channel.element("fw")[12] == 20
             assert (
-                guest.channel.request("PUT", "/elements/fw/program", update(signer, V2, sequence=20)).rule == "sequence"
+                guest.channel.request("PUT", "/elements/fw/program", signer.update(V2, sequence=20)).rule == "sequence"
             )
 
 
@@ -461,11 +428,12 @@ def test_a_guest_that_pins_an_es256_key_takes_its_releases_and_nobody_elses(
     machine: Machine, bin_directory: Path, signer: Signer
 ) -> None:
     hsm = live_guest.EcSigner()
-    with running(machine, bin_directory, live_guest.boot(hsm, programs=[first_program(hsm, V1, sequence=10)])) as guest:
+    image = live_guest.boot(hsm, programs=[first_program(hsm, V1, sequence=10)])
+    with live_guest.running(machine, bin_directory, image) as guest:
         assert guest.passes()
-        assert guest.channel.request("PUT", "/elements/fw/program", update(signer, V2, sequence=11)).rule == "key"
+        assert guest.channel.request("PUT", "/elements/fw/program", signer.update(V2, sequence=11)).rule == "key"
         assert guest.passes()
-        assert guest.channel.request("PUT", "/elements/fw/program", update(hsm, V2, sequence=11)).name == "2.04"
+        assert guest.channel.request("PUT", "/elements/fw/program", hsm.update(V2, sequence=11)).name == "2.04"
         assert not guest.passes()
 
 
@@ -494,7 +462,7 @@ def older(signer: Signer) -> BootImage:
 def test_a_bad_graph_ends_the_boot_with_a_panic_that_names_the_rule(
     machine: Machine, bin_directory: Path, signer: Signer, make: Any, word: str
 ) -> None:
-    with pytest.raises(AssertionError) as refused, running(machine, bin_directory, make(signer)):
+    with pytest.raises(AssertionError) as refused, live_guest.running(machine, bin_directory, make(signer)):
         pass
     assert "unibpf panic" in str(refused.value)
     assert word in str(refused.value)
@@ -507,7 +475,7 @@ def test_a_truncated_boot_image_ends_the_boot_with_a_panic(
     monkeypatch.setattr(boot_image, "encode", lambda image: encode(image)[:-20])
     with (
         pytest.raises(AssertionError, match=r"unibpf panic.*`boot`"),
-        running(machine, bin_directory, live_guest.boot(signer)),
+        live_guest.running(machine, bin_directory, live_guest.boot(signer)),
     ):
         pass
 
