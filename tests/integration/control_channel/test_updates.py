@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from pathlib import Path
 
 import aiocoap
 
@@ -97,6 +98,14 @@ def test_status_tells_guest_graph_elements_and_nics(guest: LiveGuest) -> None:
     assert [nic[0] for nic in status[5]] == ["in0", "out0"]
     assert status[6][0] >= status[6][2] >= status[6][1] > 0
     assert {row[0]: row[1] for row in status[4]}["fw"] == "BPFFilter"
+    assert {row[0]: row[14] for row in status[4] if 14 in row} == {"fw": "none", "nat": "none"}
+
+
+def test_status_tells_which_elements_run_isolated(bin_directory: Path, signer: Signer) -> None:
+    graph = live_guest.GRAPH.replace("PROGRAM firewall", "PROGRAM firewall, ISOLATION pku")
+    image = live_guest.boot(signer, graph=graph.encode(), graph_envelope=signer.graph(graph))
+    with live_guest.running("microvm", bin_directory, image) as guest:  # a CPU with protection keys, whatever the host's is
+        assert [guest.channel.element(name)[14] for name in ("fw", "nat")] == ["pku", "none"]
 
 
 def test_no_packet_is_lost_while_programs_are_swapped(guest: LiveGuest, signer: Signer) -> None:
