@@ -14,11 +14,13 @@ class Patterns : public Control {
     using Control::Control;
 
   protected:
-    std::size_t emit_pattern(std::size_t index) {
-        const Instruction& in = plan_.code()[index];
-        const Opcode& row = row_of(in);
-        if (plan_.place(index).skipped != 0 || (only_computes(row) && plan_.dead(index, in.dst))) return plan_.next(index) - index;
-        if (plan_.guard() != 0) return 0;
+    // What nobody reads is not computed.
+    bool needless(std::size_t index, const Instruction& in, const Opcode& row) const {
+        return plan_.place(index).skipped != 0 || (only_computes(row) && plan_.dead(index, in.dst));
+    }
+
+    // Patterns by the instruction that they begin with.
+    std::size_t emit_pattern(std::size_t index, const Instruction& in, const Opcode& row) {
         switch (row.category) {
             case Category::alu: return row.alu == Alu::mov ? emit_moved(index, in, row) : 0;
             case Category::load_imm64: return emit_address(index, in);

@@ -6,6 +6,7 @@ namespace unibpf::jit {
 namespace {
 
 constexpr unsigned map_argument = 1;  // r1 of the map helpers
+constexpr unsigned longest_ending = 4;     // instructions
 constexpr unsigned liveness_sweeps = 16;  // more than loops nest in any program that was compiled from C
 
 // Sound: the loader has put the address of a Map there, which lives as long as the program.
@@ -14,9 +15,30 @@ Map* map_in(const Instruction* load) {
     return reinterpret_cast<Map*>(static_cast<std::uintptr_t>(address));
 }
 
-bool loads_handle(const Opcode& row, const Instruction& in) {
-    return row.category == Category::load_imm64 && row.immediate == Immediate64::map && in.dst == map_argument;
+bool loads_handle(const Instruction& in) { return is(in, Operation::op_lddw_map) && in.dst == map_argument; }
+
+constexpr bool divides(const Opcode& row) {
+    return row.category == Category::alu && (row.alu == Alu::div || row.alu == Alu::sdiv || row.alu == Alu::mod || row.alu == Alu::smod);
 }
+constexpr bool shifts_by_register(const Opcode& row) {
+    return row.category == Category::alu && row.src_operand && (row.alu == Alu::lsh || row.alu == Alu::rsh || row.alu == Alu::arsh);
+}
+
+// Rows of which more is to be learned than the registers that they read and write.
+constexpr bool asks_for_more(const Opcode& row) {
+    switch (row.category) {
+        case Category::call_helper:
+        case Category::call_local:
+        case Category::atomic: return true;
+        default: return divides(row) || shifts_by_register(row);
+    }
+}
+constexpr std::array<bool, operation_count> all_that_ask() {
+    std::array<bool, operation_count> all{};
+    for (std::size_t i = 0; i < operation_count; ++i) all[i] = asks_for_more(opcodes[i]);
+    return all;
+}
+constexpr std::array<bool, operation_count> asks = all_that_ask();
 
 }  // namespace
 
@@ -46,7 +68,11 @@ void Plan::mark_jumps() {
         if (!jumps(in)) continue;
         const std::size_t target = target_of(i);
         places_[target].target = 1;
-        if (target <= i) places_[target].loop_head = 1;
+        if (target <= i) {
+            places_[target].loop_head = places_[i].backwards = 1;
+            places_[target].before = live_at_ending(target);
+            has_loops_ = true;
+        }
         const bool branches = row_of(in).category == Category::branch;
         if (branches && target == i + 2 && is(code_[i + 1], Operation::op_exit)) places_[i + 1].pooled = 1;
     }
@@ -55,7 +81,16 @@ void Plan::mark_jumps() {
 void Plan::learn() {
     for (std::size_t function = 0; function < shape_.count; ++function) {
         handle_in_r1_ = nullptr;
-        for (std::size_t i = shape_.starts[function]; i < end_of(function); i = next(i)) learn_from(i, function);
+        RegisterSet written = 0;
+        for (std::size_t i = shape_.starts[function], end = end_of(function); i < end; i = next(i)) {
+            const Effects effects = effects_of(code_[i]);
+            if (places_[i].target != 0) handle_in_r1_ = nullptr;  // another path may come with another handle
+            if (asks[code_[i].opcode]) learn_from(i, function);
+            else used_ |= effects.reads | effects.writes;
+            if ((effects.writes & set_of(map_argument)) != 0) handle_in_r1_ = loads_handle(code_[i]) ? &code_[i] : nullptr;
+            written |= effects.writes;
+        }
+        saved_[function] = written & callee_saved;
     }
     if (shape_.count > 1 || dispatches_) has_functions_ = true;
     if (has_functions_) used_ |= set_of(frame_register);
@@ -66,28 +101,27 @@ void Plan::learn() {
 void Plan::learn_from(std::size_t index, std::size_t function) {
     const Instruction& in = code_[index];
     const Opcode& row = row_of(in);
-    Place& at = places_[index];
-    if (at.target != 0) handle_in_r1_ = nullptr;  // another path may come with another handle
-    const RegisterSet writes = writes_of(in);
-    if (row.category == Category::call_helper) {
-        const abi::HelperRow& helper = abi::helpers[static_cast<std::size_t>(in.imm)];
-        scratch_ = true;
-        if (helper.helper == abi::Helper::redirect || helper.helper == abi::Helper::redirect_map) redirects_ = true;
-        if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
-        at.inlined = guard_ == 0 && helper.helper == abi::Helper::map_lookup_elem && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
-        if (at.inlined != 0) follow_key(index);
-        else calls_helpers_ = makes_calls_[function] = true;
+    if (row.category == Category::call_local) {
+        has_functions_ = makes_calls_[function] = true;
+        return;
     }
-    if (row.category == Category::call_local) has_functions_ = makes_calls_[function] = true;
-    if (jumps(in) && target_of(index) <= index) has_loops_ = true;
-    const bool divides = row.category == Category::alu && (row.alu == Alu::div || row.alu == Alu::sdiv || row.alu == Alu::mod || row.alu == Alu::smod);
-    if (divides || row.category == Category::atomic) scratch_three_ = true;
-    const bool shifts = row.category == Category::alu && row.src_operand && (row.alu == Alu::lsh || row.alu == Alu::rsh || row.alu == Alu::arsh);
-    if (shifts && !features_.bmi2) scratch_ = true;
-    if (row.category != Category::call_local) used_ |= static_cast<RegisterSet>(reads_of(in) | (row.category == Category::call_helper ? 0 : writes));
-    saved_[function] |= writes & callee_saved;
-    if (loads_handle(row, in)) handle_in_r1_ = &in;
-    else if ((writes & set_of(map_argument)) != 0) handle_in_r1_ = nullptr;
+    const Effects effects = effects_of(in);
+    used_ |= effects.reads;
+    if (row.category == Category::call_helper) return learn_from_call(index, function);
+    used_ |= effects.writes;
+    if (divides(row) || row.category == Category::atomic) scratch_three_ = true;
+    if (shifts_by_register(row) && !features_.bmi2) scratch_ = true;
+}
+
+void Plan::learn_from_call(std::size_t index, std::size_t function) {
+    const abi::HelperRow& helper = abi::helpers[static_cast<std::size_t>(code_[index].imm)];
+    scratch_ = true;
+    if (helper.helper == abi::Helper::redirect || helper.helper == abi::Helper::redirect_map) redirects_ = true;
+    if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
+    const bool inlined = guard_ == 0 && helper.helper == abi::Helper::map_lookup_elem && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
+    places_[index].inlined = inlined;
+    if (inlined) follow_key(index);
+    else calls_helpers_ = makes_calls_[function] = true;
 }
 
 // *(u32 *)(r10 + k) = x; r2 = r10; r2 += k; r1 = map; call: what clang makes of a lookup by a number. The key is in x.
@@ -109,46 +143,71 @@ void Plan::follow_key(std::size_t index) {
 Map& Plan::map_of_lookup(std::size_t index) const {
     const Instruction* in = &code_[index];
     do --in;
-    while (!(places_[static_cast<std::size_t>(in - code_.data())].second_slot == 0 && loads_handle(row_of(*in), *in)));
+    while (!(places_[static_cast<std::size_t>(in - code_.data())].second_slot == 0 && loads_handle(*in)));
     return *map_in(in);
 }
 
 // --- liveness: backwards to a fixpoint, from nothing -----------------------------------------------------------------------
 
-RegisterSet Plan::live_before(std::size_t index) const {
-    const Instruction& in = code_[index];
-    const Place& at = places_[index];
-    if (at.skipped != 0) return at.live;
-    const RegisterSet read = at.inlined == 0 ? reads_of(in) : set_of(at.key == frame_register ? 2U : at.key);
-    return static_cast<RegisterSet>((places_[index].live & ~writes_of(in)) | read);
-}
-
 // `falls`: what is live before the next instruction.
 RegisterSet Plan::live_after(std::size_t index, RegisterSet falls) const {
     const Instruction& in = code_[index];
     if (is(in, Operation::op_exit)) return 0;
-    if (!jumps(in)) return falls;
     const bool always = row_of(in).category == Category::jump;
-    return static_cast<RegisterSet>((always ? 0 : falls) | live_before(target_of(index)));
+    return static_cast<RegisterSet>((always ? 0 : falls) | places_[target_of(index)].before);
 }
 
-bool Plan::sweep_liveness() {
-    bool changed = false;
-    RegisterSet before = 0;
-    for (std::size_t i = code_.size(); i-- > 0;) {
-        if (places_[i].second_slot != 0) continue;
-        const RegisterSet live = live_after(i, before);
-        changed |= live != places_[i].live;
-        places_[i].live = live;
-        before = live_before(i);
+// Of an instruction that is not what it says: an inlined lookup, or what only prepares one.
+RegisterSet Plan::live_before(std::size_t index, const Effects& effects) const {
+    const Place& at = places_[index];
+    if (at.skipped != 0) return at.live;
+    return static_cast<RegisterSet>((at.live & ~effects.writes) | set_of(at.key == frame_register ? 2U : at.key));
+}
+
+// Of what is before `end`.
+void Plan::sweep_liveness(std::size_t end) {
+    RegisterSet before = places_[end].before;
+    for (std::size_t i = end; i-- > 0;) {
+        Place& at = places_[i];
+        if (at.second_slot != 0) continue;
+        const Effects effects = effects_of(code_[i]);
+        const RegisterSet live = row_effects[code_[i].opcode].leaves != 0 ? live_after(i, before) : before;
+        at.live = live;
+        before = (live & ~effects.writes) | effects.reads;
+        if (at.inlined != 0 || at.skipped != 0) before = live_before(i, effects);
+        at.before = before;
     }
-    return changed;
+}
+
+// A guess of what is live before the target of a jump backwards, which the first sweep sees after the jump. It is right for what
+// compilers jump back to most: an exit that functions share.
+RegisterSet Plan::live_at_ending(std::size_t index) const {
+    RegisterSet read = 0, written = 0;
+    for (unsigned step = 0; step < longest_ending; ++step, index = next(index)) {
+        const Effects effects = effects_of(code_[index]);
+        read |= effects.reads & ~written;
+        written |= effects.writes;
+        if (row_effects[code_[index].opcode].leaves != 0) return is(code_[index], Operation::op_exit) ? read : RegisterSet{0};
+    }
+    return 0;
+}
+
+// A sweep has seen what its jumps forward go to, but of jumps backwards what the sweep before left there. The end of what must be
+// swept again, 0 when nothing must.
+std::size_t Plan::unsettled() const {
+    for (std::size_t i = code_.size(); i-- > 0;) {
+        if (places_[i].backwards != 0 && (places_[target_of(i)].before & ~places_[i].live) != 0) return i + 1;
+    }
+    return 0;
 }
 
 // Without loops one sweep is all; where many do not suffice, every register counts as read.
 void Plan::follow_liveness() {
+    std::size_t end = code_.size();
     for (unsigned sweep = 0; sweep < liveness_sweeps; ++sweep) {
-        if (!sweep_liveness() || !has_loops_) return;
+        sweep_liveness(end);
+        end = has_loops_ ? unsettled() : 0;
+        if (end == 0) return;
     }
     for (Place& place : places_) place.live = every_register;
 }
@@ -176,19 +235,6 @@ void Plan::assign_homes() {
     }
     if (calls_helpers_ || charges_) take(homes_.core);
     if (has_loops_) take(homes_.left);
-}
-
-void Plan::choose_reach() {
-    std::size_t function = 0;
-    for (std::size_t i = 0; i < code_.size(); i = next(i)) {
-        if (end_of(function) <= i) ++function;
-        const bool pooled = places_[i].pooled != 0;
-        if (!pooled && !jumps(code_[i])) continue;
-        const auto lands = static_cast<std::int64_t>(pooled ? exits.last[function] : landing(target_of(i), function));
-        // Its own jump ends somewhere between its first byte (and two more) and the next instruction's first.
-        const std::int64_t from = lands > places_[i].offset ? std::int64_t{places_[i].offset} + 2 : std::int64_t{places_[next(i)].offset};
-        places_[i].near = lands - from <= 127 && lands - from >= -128;
-    }
 }
 
 }  // namespace unibpf::jit
