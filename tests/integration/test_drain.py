@@ -11,7 +11,6 @@ import pytest
 
 from tests.support.guests import Bench, spec
 from tests.support.programs import bundle_of_source
-from tests.support.services import running
 from unibpf import subjects
 from unibpf.messages import GuestObserved, MapDump, MapQuery
 
@@ -41,12 +40,7 @@ SEC("xdp") int firewall(struct xdp_md *ctx)
 @pytest.fixture
 async def guest(nats, bin_directory, tmp_path):
     """A running guest with that program, its services, and the state directory of a user."""
-    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory), "UNIBPF_ACCEL": "tcg", "UNIBPF_TICK": "0.5"}
-    async with (
-        Bench.on(nats) as bench,
-        running("deployer", environment=environment, log=tmp_path / "deployer.log"),
-        running("reconfigurer", environment=environment, log=tmp_path / "reconfigurer.log"),
-    ):
+    async with Bench.with_services(nats, bin_directory, tmp_path) as bench:
         await bench.release(bundle_of_source(SOURCE, name="firewall"))
         await bench.apply(spec(machine="process"))
         yield await bench.running("g1")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support import live_guest
-from tests.support.live_guest import LiveGuest, Machine, Signer, first_program
+from tests.support.live_guest import LiveGuest, Machine, first_program
+from tests.support.signing import Signer
 
 
 @pytest.fixture(scope="module", params=["process", "microvm"])

@@ -5,7 +5,8 @@ They are sent past all services, as an attacker on the management network would 
 
 import pytest
 
-from tests.support.live_guest import DROP, V1, V2, LiveGuest, Signer, counting_filter, signed_bundle
+from tests.support.live_guest import DROP, V1, V2, LiveGuest, counting_filter
+from tests.support.signing import Signer, signed_bundle
 from unibpf import envelope
 from unibpf.envelope import Release
 

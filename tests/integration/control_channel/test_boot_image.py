@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.support import live_guest
-from tests.support.live_guest import V1, V2, Machine, Signer, first_program
+from tests.support.live_guest import V1, V2, Machine, first_program
+from tests.support.signing import EcSigner, Signer
 from unibpf import boot_image
 from unibpf.boot_image import BootImage
 
@@ -54,7 +55,7 @@ def test_a_rebooted_guest_takes_what_ran_before_and_nothing_older(
 def test_a_guest_that_pins_an_es256_key_takes_its_releases_and_nobody_elses(
     machine: Machine, bin_directory: Path, signer: Signer
 ) -> None:
-    hsm = live_guest.EcSigner()
+    hsm = EcSigner()
     image = live_guest.boot(hsm, programs=[first_program(hsm, V1, sequence=10)])
     with live_guest.running(machine, bin_directory, image) as guest:
         assert guest.passes()

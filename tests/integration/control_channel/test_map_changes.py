@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support import live_guest
-from tests.support.live_guest import LiveGuest, Machine, Signer
+from tests.support.live_guest import LiveGuest, Machine
 from tests.support.programs import bundle_of_source
+from tests.support.signing import Signer
 from unibpf import cbor, control_mac
 
 SOURCE = """

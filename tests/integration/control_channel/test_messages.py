@@ -10,7 +10,8 @@ import time
 import pytest
 
 from tests.support import live_guest
-from tests.support.live_guest import DROP, V1, V2, LiveGuest, Signer, counting_filter
+from tests.support.live_guest import DROP, V1, V2, LiveGuest, counting_filter
+from tests.support.signing import Signer
 from unibpf import control_mac
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.live_guest import LiveGuest, Signer
+from tests.support.live_guest import LiveGuest
 from tests.support.programs import bundle_of_source
+from tests.support.signing import Signer
 from unibpf import cbor
 from unibpf.envelope import MapPolicy
 

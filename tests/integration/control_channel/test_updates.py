@@ -7,7 +7,8 @@ from pathlib import Path
 import aiocoap
 
 from tests.support import live_guest
-from tests.support.live_guest import PASS, V1, V2, LiveGuest, Signer, counting_filter, signed_bundle
+from tests.support.live_guest import PASS, V1, V2, LiveGuest, counting_filter
+from tests.support.signing import Signer, signed_bundle
 from unibpf import control_mac, envelope
 from unibpf.envelope import MapPolicy
 
