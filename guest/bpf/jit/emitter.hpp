@@ -195,9 +195,10 @@ class Emitter {
         return size_;
     }
 
+    // The counts stand apart: read as one, right after one of them was written, they would come late (mark).
+    std::size_t size_ = 0;
     const Draft draft_;
     bool turned_;
-    std::size_t size_ = 0;
     std::size_t joints_ = 0;
 };
 

@@ -56,7 +56,7 @@ Plan::Plan(std::span<const Instruction> code, const ProgramShape& shape, std::sp
     : code_{code}, shape_{shape}, places_{places}, features_{features}, guard_{guard} {
     mark_jumps();
     learn();
-    follow_liveness();
+    settle_liveness();
     assign_homes();
 }
 
@@ -78,17 +78,18 @@ void Plan::mark_jumps() {
     }
 }
 
+// Everything else, and a first sweep of liveness with it: backwards, so that a lookup is known before what prepares it.
 void Plan::learn() {
-    for (std::size_t function = 0; function < shape_.count; ++function) {
-        handle_in_r1_ = nullptr;
+    RegisterSet before = 0;
+    for (std::size_t function = shape_.count; function-- > 0;) {
         RegisterSet written = 0;
-        for (std::size_t i = shape_.starts[function], end = end_of(function); i < end; i = next(i)) {
+        for (std::size_t end = end_of(function), i = end; i-- > shape_.starts[function];) {
+            if (places_[i].second_slot != 0) continue;
             const Effects effects = effects_of(code_[i]);
-            if (places_[i].target != 0) handle_in_r1_ = nullptr;  // another path may come with another handle
-            if (asks[code_[i].opcode]) learn_from(i, function);
+            if (asks[code_[i].opcode]) learn_from(i, function, effects);
             else used_ |= effects.reads | effects.writes;
-            if ((effects.writes & set_of(map_argument)) != 0) handle_in_r1_ = loads_handle(code_[i]) ? &code_[i] : nullptr;
             written |= effects.writes;
+            before = follow_liveness(i, before, effects);
         }
         saved_[function] = written & callee_saved;
     }
@@ -98,14 +99,13 @@ void Plan::learn() {
     if (has_functions_ || scratch_three_ || guard_ != 0) scratch_ = true;
 }
 
-void Plan::learn_from(std::size_t index, std::size_t function) {
+void Plan::learn_from(std::size_t index, std::size_t function, const Effects& effects) {
     const Instruction& in = code_[index];
     const Opcode& row = row_of(in);
     if (row.category == Category::call_local) {
         has_functions_ = makes_calls_[function] = true;
         return;
     }
-    const Effects effects = effects_of(in);
     used_ |= effects.reads;
     if (row.category == Category::call_helper) return learn_from_call(index, function);
     used_ |= effects.writes;
@@ -118,10 +118,21 @@ void Plan::learn_from_call(std::size_t index, std::size_t function) {
     scratch_ = true;
     if (helper.helper == abi::Helper::redirect || helper.helper == abi::Helper::redirect_map) redirects_ = true;
     if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
-    const bool inlined = guard_ == 0 && helper.helper == abi::Helper::map_lookup_elem && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
+    const Map* map = guard_ == 0 && helper.helper == abi::Helper::map_lookup_elem ? map_at(index, shape_.starts[function]) : nullptr;
+    const bool inlined = map != nullptr && map->array_like();
     places_[index].inlined = inlined;
     if (inlined) follow_key(index);
     else calls_helpers_ = makes_calls_[function] = true;
+}
+
+// The map whose handle r1 is known to hold at a call, if one is, in a function that starts at `first`.
+Map* Plan::map_at(std::size_t call, std::size_t first) const {
+    for (std::size_t i = call; places_[i].target == 0 && i > first;) {
+        if (places_[--i].second_slot != 0) --i;
+        if (loads_handle(code_[i])) return map_in(&code_[i]);
+        if ((effects_of(code_[i]).writes & set_of(map_argument)) != 0) break;
+    }
+    return nullptr;
 }
 
 // *(u32 *)(r10 + k) = x; r2 = r10; r2 += k; r1 = map; call: what clang makes of a lookup by a number. The key is in x.
@@ -132,19 +143,12 @@ void Plan::follow_key(std::size_t index) {
         if (places_[i].target != 0) return;
     }
     const Instruction *store = &code_[index - 5], *move = &code_[index - 4], *add = &code_[index - 3], *load = &code_[index - 2];
-    const bool found = places_[index - 5].second_slot == 0 && is(*store, Operation::op_stxw) && store->dst == frame_register &&
+    const bool found = loads_handle(*load) && places_[index - 5].second_slot == 0 && is(*store, Operation::op_stxw) && store->dst == frame_register &&
                        is(*move, Operation::op_mov64_reg) && move->dst == 2 && move->src == frame_register &&
-                       is(*add, Operation::op_add64_imm) && add->dst == 2 && add->imm == store->offset && load == handle_in_r1_;
+                       is(*add, Operation::op_add64_imm) && add->dst == 2 && add->imm == store->offset;
     if (!found) return;
     places_[index].key = store->src;
     for (std::size_t i = index - 4; i < index; ++i) places_[i].skipped = 1;
-}
-
-Map& Plan::map_of_lookup(std::size_t index) const {
-    const Instruction* in = &code_[index];
-    do --in;
-    while (!(places_[static_cast<std::size_t>(in - code_.data())].second_slot == 0 && loads_handle(*in)));
-    return *map_in(in);
 }
 
 // --- liveness: backwards to a fixpoint, from nothing -----------------------------------------------------------------------
@@ -157,33 +161,23 @@ RegisterSet Plan::live_after(std::size_t index, RegisterSet falls) const {
     return static_cast<RegisterSet>((always ? 0 : falls) | places_[target_of(index)].before);
 }
 
-// Of an instruction that is not what it says: an inlined lookup, or what only prepares one.
-RegisterSet Plan::live_before(std::size_t index, const Effects& effects) const {
-    const Place& at = places_[index];
-    if (at.skipped != 0) return at.live;
-    return static_cast<RegisterSet>((at.live & ~effects.writes) | set_of(at.key == frame_register ? 2U : at.key));
-}
-
-// Of what is before `end`.
-void Plan::sweep_liveness(std::size_t end) {
-    RegisterSet before = places_[end].before;
-    for (std::size_t i = end; i-- > 0;) {
-        Place& at = places_[i];
-        if (at.second_slot != 0) continue;
-        const Effects effects = effects_of(code_[i]);
-        const RegisterSet live = row_effects[code_[i].opcode].leaves != 0 ? live_after(i, before) : before;
-        at.live = live;
-        before = (live & ~effects.writes) | effects.reads;
-        if (at.inlined != 0 || at.skipped != 0) before = live_before(i, effects);
-        at.before = before;
-    }
+// What is live before an instruction, by what is before the next one; both sides are kept.
+RegisterSet Plan::follow_liveness(std::size_t index, RegisterSet falls, const Effects& effects) {
+    Place& at = places_[index];
+    const RegisterSet live = row_effects[code_[index].opcode].leaves != 0 ? live_after(index, falls) : falls;
+    RegisterSet before = static_cast<RegisterSet>((live & ~effects.writes) | effects.reads);
+    if (at.skipped != 0) before = live;
+    if (at.inlined != 0) before = static_cast<RegisterSet>((live & ~effects.writes) | set_of(at.key == frame_register ? 2U : at.key));
+    at.live = live;
+    at.before = before;
+    return before;
 }
 
 // A guess of what is live before the target of a jump backwards, which the first sweep sees after the jump. It is right for what
 // compilers jump back to most: an exit that functions share.
 RegisterSet Plan::live_at_ending(std::size_t index) const {
     RegisterSet read = 0, written = 0;
-    for (unsigned step = 0; step < longest_ending; ++step, index = next(index)) {
+    for (unsigned step = 0; step < longest_ending && index < code_.size(); ++step, index = next(index)) {
         const Effects effects = effects_of(code_[index]);
         read |= effects.reads & ~written;
         written |= effects.writes;
@@ -201,13 +195,16 @@ std::size_t Plan::unsettled() const {
     return 0;
 }
 
-// Without loops one sweep is all; where many do not suffice, every register counts as read.
-void Plan::follow_liveness() {
-    std::size_t end = code_.size();
+// Where many more sweeps do not suffice, every register counts as read.
+void Plan::settle_liveness() {
+    if (!has_loops_) return;
     for (unsigned sweep = 0; sweep < liveness_sweeps; ++sweep) {
-        sweep_liveness(end);
-        end = has_loops_ ? unsettled() : 0;
+        const std::size_t end = unsettled();
         if (end == 0) return;
+        RegisterSet before = places_[end].before;
+        for (std::size_t i = end; i-- > 0;) {
+            if (places_[i].second_slot == 0) before = follow_liveness(i, before, effects_of(code_[i]));
+        }
     }
     for (Place& place : places_) place.live = every_register;
 }

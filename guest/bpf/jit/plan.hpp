@@ -73,7 +73,7 @@ class Plan {
     std::size_t length_of(std::size_t function) const { return end_of(function) - shape_.starts[function]; }
 
     // The array that the inlined lookup at `index` looks into.
-    Map& map_of_lookup(std::size_t index) const;
+    Map& map_of_lookup(std::size_t index) const { return *map_at(index, 0); }
 
     bool uses(unsigned reg) const { return (used_ & set_of(reg)) != 0; }
     bool calls_helpers() const { return calls_helpers_; }   // by a real call
@@ -103,14 +103,14 @@ class Plan {
     void mark_jumps();
     void follow_key(std::size_t index);
     void learn();
-    void learn_from(std::size_t index, std::size_t function);
+    void learn_from(std::size_t index, std::size_t function, const Effects& effects);
     void learn_from_call(std::size_t index, std::size_t function);
-    void follow_liveness();
-    void sweep_liveness(std::size_t end);
+    Map* map_at(std::size_t call, std::size_t first) const;
+    RegisterSet follow_liveness(std::size_t index, RegisterSet falls, const Effects& effects);
     RegisterSet live_after(std::size_t index, RegisterSet falls) const;
-    RegisterSet live_before(std::size_t index, const Effects& effects) const;
     RegisterSet live_at_ending(std::size_t index) const;
     std::size_t unsettled() const;
+    void settle_liveness();
     void assign_homes();
 
     std::span<const Instruction> code_;
@@ -121,7 +121,6 @@ class Plan {
     Homes homes_;
     RegisterSet used_ = set_of(0);
     bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, redirects_ = false, charges_ = false, scratch_ = false, scratch_three_ = false, has_loops_ = false;
-    const Instruction* handle_in_r1_ = nullptr;  // the load of a map handle that r1 is known to hold
     std::array<RegisterSet, abi::max_subprograms> saved_{};
     std::array<bool, abi::max_subprograms> makes_calls_{};
 };
