@@ -1,4 +1,4 @@
-"""XDP programs that are held against the Linux kernel (tests/conformance/xdp), compiled, and the entries that they begin with."""
+"""XDP programs that are held against the Linux kernel (tests/conformance/xdp): bundles, and the entries they begin with."""
 
 import functools
 import subprocess

@@ -42,12 +42,13 @@ constexpr std::array<bool, operation_count> asks = all_that_ask();
 
 }  // namespace
 
-// SDM, CPUID: leaf 7, subleaf 0, EBX bit 8. Asked once: a hypervisor answers it, which takes microseconds.
+// SDM, CPUID: leaf 7, subleaf 0, EBX bit 8; leaf 1, ECX bit 22. Asked once: a hypervisor answers it, which takes microseconds.
 Features Features::of_this_cpu() {
     static bool asked = false;
     static Features found;
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     if (!asked && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) found.bmi2 = (ebx >> 8 & 1) != 0;
+    if (!asked && __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0) found.movbe = (ecx >> 22 & 1) != 0;
     asked = true;
     return found;
 }

@@ -19,7 +19,8 @@ namespace unibpf::jit {
 
 // What the CPU can do beyond x86-64-v1, as far as it helps.
 struct Features {
-    bool bmi2 = false;  // shifts by any register
+    bool bmi2 = false;   // shifts by any register
+    bool movbe = false;  // loads and stores that turn the bytes around
     static Features of_this_cpu();
 };
 
