@@ -41,25 +41,19 @@ def test_whatever_changes_or_reads_what_runs_needs_a_mac(
 
 def test_a_mac_for_another_path_method_or_guest_is_refused(lasting: LiveGuest) -> None:
     channel = lasting.channel
-    channel.counter += 10
-    sealed = control_mac.seal_request(
-        channel.keys, method="POST", path="/elements/nat/rollback", counter=channel.counter, body=b"\xa0"
-    )
+    sealed = channel.seal("POST", "/elements/nat/rollback")
     assert channel.send_sealed("POST", "/elements/fw/rollback", sealed).rule == "mac"
     other = control_mac.ControlKeys(
         guest="fw2", nonce=channel.keys.nonce, to_guest=channel.keys.to_guest, from_guest=channel.keys.from_guest
     )
-    moved = control_mac.seal_request(other, method="FETCH", path="/status", counter=channel.counter + 1, body=b"\xa0")
+    moved = channel.seal("FETCH", "/status", keys=other)
     assert channel.send_sealed("FETCH", "/status", moved).rule == "mac"
     assert channel.status()
 
 
 def test_a_replayed_request_is_refused_with_the_highest_counter(lasting: LiveGuest) -> None:
     channel = lasting.channel
-    channel.counter += 1
-    sealed = control_mac.seal_request(
-        channel.keys, method="FETCH", path="/status", counter=channel.counter, body=b"\xa0"
-    )
+    sealed = channel.seal("FETCH", "/status")
     assert channel.send_sealed("FETCH", "/status", sealed).name == "2.05"
     again = channel.send_sealed("FETCH", "/status", sealed)
     assert (again.name, again.rule, again.authenticated) == ("4.09", "counter", True)
@@ -68,14 +62,7 @@ def test_a_replayed_request_is_refused_with_the_highest_counter(lasting: LiveGue
 
 def test_a_retransmitted_message_gets_the_same_answer_and_acts_once(guest: LiveGuest, signer: Signer) -> None:
     channel = guest.channel
-    channel.counter += 1
-    sealed = control_mac.seal_request(
-        channel.keys,
-        method="PUT",
-        path="/elements/fw/program",
-        counter=channel.counter,
-        body=signer.update(V1, sequence=11),
-    )
+    sealed = channel.seal("PUT", "/elements/fw/program", signer.update(V1, sequence=11))
     datagram = live_guest.message(live_guest.PUT, "/elements/fw/program", {}, sealed.message, message_id=4242)
     first = channel.raw(datagram, seconds=5)
     assert first is not None

@@ -1,7 +1,6 @@
 """Updates by raw CoAP: staged, activated, rolled back, and what packets, maps and status say of it."""
 
 import secrets
-import time
 from pathlib import Path
 
 import aiocoap
@@ -138,9 +137,7 @@ async def test_an_independent_client_gets_through_block_by_block(guest: LiveGues
         )
         staged = await client.request(message).response
         assert str(staged.code) == "2.04 Changed"
-        sealed = control_mac.seal_request(
-            guest.channel.keys, method="FETCH", path="/status", counter=time.time_ns() // 1000, body=b"\xa0"
-        )
+        sealed = guest.channel.seal("FETCH", "/status")
         fetched = await client.request(
             aiocoap.Message(code=aiocoap.FETCH, uri=f"{base}/status", payload=sealed.message)
         ).response
