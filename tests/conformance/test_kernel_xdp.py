@@ -8,7 +8,7 @@ import pytest
 from tests.support import kernel_oracle
 from tests.support.bundles import ENGINES, Runner
 from tests.support.packets import random_packets
-from tests.support.xdp_programs import PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
+from tests.support.xdp_programs import EVENTS, PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
 from unibpf.bundle import decode
 
 PACKETS = 2000
@@ -35,6 +35,13 @@ def test_guest_and_kernel_end_alike(source: Path, engine: str, runner: Runner) -
             entries = reports[-1]["maps"][spec.name]["entries"]
             if spec.type == RINGBUF:
                 assert [entry["value"] for entry in entries] == [record.hex() for record in kernel.records(spec.name)]
+            elif spec.type == EVENTS:
+                records = [bytes.fromhex(entry["value"]) for entry in entries]
+                padded = [record.ljust((len(record) + 4 + 7) // 8 * 8 - 4, b"\0") for record in records]
+                assert [
+                    one[: len(ours)] for one, ours in zip(kernel.events(spec.name), records, strict=True)
+                ] == records
+                assert [len(one) for one in kernel.events(spec.name)] == [len(one) for one in padded]
             elif spec.type not in REFERRING:
                 assert {entry["key"]: entry["value"] for entry in entries} == kernel.entries(spec.name), spec.name
 

@@ -16,7 +16,7 @@ PRESETS: Final[dict[str, list[tuple[str, bytes, bytes]]]] = {
         ("sparse", bytes([3, 0, 0, 0]), bytes([1, 0, 0, 0, 0, 0, 0, 0])),
     ],
 }
-RINGBUF: Final = 27
+EVENTS, RINGBUF = 4, 27
 REFERRING: Final = (
     3,
     4,

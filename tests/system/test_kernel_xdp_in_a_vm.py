@@ -24,7 +24,7 @@ from tests.support.packets import random_packets
 from tests.support.programs import compiled as compiled_program
 from tests.support.qemu import MACHINES, running_vm
 from tests.support.vnf import bundle_of as bundle_of_source
-from tests.support.xdp_programs import PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
+from tests.support.xdp_programs import EVENTS, PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
 from unibpf.bundle import decode
 from unibpf.settings import REPOSITORY
 
@@ -82,7 +82,7 @@ def in_kernel(name: str, data: bytes) -> Stream:
                 value = (value ^ byte) * 0x100000001B3 & 0xFFFF_FFFF_FFFF_FFFF
             if number % SAID_EVERY == 0:
                 hashes.append(f"{value:x}")
-        comparable = [spec.name for spec in bundle.maps if spec.type not in (*REFERRING, RINGBUF)]
+        comparable = [spec.name for spec in bundle.maps if spec.type not in (*REFERRING, EVENTS, RINGBUF)]
         found = {(map_, key): entry for map_ in comparable for key, entry in sorted(kernel.entries(map_).items())}
     values: dict[tuple[str, str], str] = {}
     for at, entry in list(found.items())[:MOST_ENTRIES]:
