@@ -7,7 +7,6 @@ of its maps. The image says the same of its own runs (tests/image/streams.cpp).
 import random
 import re
 import struct
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.conformance.test_random_programs import program
 from tests.support import kernel_oracle
 from tests.support.assembler import Assembler
 from tests.support.bundles import bundle_of
+from tests.support.folders import short_folder
 from tests.support.packets import random_packets
 from tests.support.programs import compiled as compiled_program
 from tests.support.qemu import MACHINES, running_vm
@@ -96,8 +96,8 @@ def answers(order: list[object], last: str, bin_directory: Path) -> dict[tuple[i
     image = cbor2.dumps(order, canonical=True)
     kernel = bin_directory / "unibpf-test-image.elf"
     with (
-        tempfile.TemporaryDirectory(prefix="vm-") as folder,
-        running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=image, folder=Path(folder)) as vm,
+        short_folder() as folder,
+        running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=image, folder=folder) as vm,
     ):
         said = vm.wait_for(last, seconds=180)
     return {(int(number), engine): words.split() for number, engine, words in LINE.findall(said)}

@@ -12,11 +12,11 @@
 #include <span>
 #include <utility>
 
-#include "guest/bpf/decode.hpp"
 #include "guest/bpf/jit/guard.hpp"
 #include "guest/bpf/jit/plan.hpp"
 #include "guest/bpf/machine.hpp"
 #include "guest/bpf/native.hpp"
+#include "guest/bpf/validate.hpp"
 #include "guest/core/result.hpp"
 
 namespace unibpf::jit {

@@ -10,10 +10,10 @@
 #include <cstdint>
 #include <span>
 
-#include "guest/bpf/decode.hpp"
 #include "guest/bpf/effects.hpp"
 #include "guest/bpf/jit/emitter.hpp"
 #include "guest/bpf/map.hpp"
+#include "guest/bpf/validate.hpp"
 
 namespace unibpf::jit {
 
