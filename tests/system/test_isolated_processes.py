@@ -13,7 +13,8 @@ from tests.support.bundles import bundle_of
 from tests.support.checksums import with_checksums
 from tests.support.isolation import PASS, Order, ProcessGuests, frames, wild_write
 from tests.support.linux_vm import LinuxVm
-from tests.support.live_guest import Channel, signed_bundle
+from tests.support.live_guest import Channel
+from tests.support.signing import signed_bundle
 from tests.support.vnf import ipv4
 from unibpf import control_mac
 
