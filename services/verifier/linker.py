@@ -39,6 +39,7 @@ SRC_FUNCTION: Final = 4
 SRC_MAP: Final = 5
 SRC_MAP_VALUE: Final = 6
 MAX_FUNCTIONS: Final = 256
+_SIZELESS: Final = frozenset({19, 21, 24, 28, 29, 32})  # storage of cgroups, sockets, inodes, tasks: 0 is what Linux wants
 
 INSN: Final = struct.Struct("<BBhi")  # opcode, dst and src register, offset, imm (RFC 9669 3)
 
@@ -151,11 +152,22 @@ class _Walk:
         """Plan one map, and those in it; return the functions that it holds."""
         if key in self.found.maps:
             return []
+        self.check_size(key)
         held = initial.of_map(self.obj, self.maps, key, self.known, self.followers)
         self.found.maps[key] = held
         for _, inner in held.maps:
             self.hold(inner)  # one level: a map of maps holds no maps of maps
         return [function for _, function in held.functions]
+
+
+    def check_size(self, key: MapKey) -> None:
+        entry = self.maps.defined.get(key)
+        if entry is not None and not entry.max_entries and entry.type not in _SIZELESS:
+            raise Unsupported(
+                "map-definition",
+                f"map `{entry.name:.80}` has no entries: its loader would say how many",
+                hint=f"say it, `--max-entries {entry.name:.80}=N`, or in the definition, `__uint(max_entries, N)`",
+            )
 
 
 class _Scan:

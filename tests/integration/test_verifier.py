@@ -18,8 +18,9 @@ from tests.support.services import ServiceProcess, eventually, running
 from unibpf import bundle, identity, subjects
 from unibpf.bus import Bus, Received
 from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
+from unibpf.loading import Loading, Tail
 from unibpf.messages import DeadLetter, Report, SecondOpinion, Verdict
-from unibpf.upload import FUNCTION, Tail, Upload
+from unibpf.upload import FUNCTION, Upload
 
 
 class Pipeline:
@@ -86,7 +87,7 @@ async def test_a_safe_program_is_verified_with_everything_that_the_signer_needs(
 async def test_the_pusher_says_the_kind_of_an_xdp_program_and_fills_its_program_arrays(pipeline: Pipeline) -> None:
     data, tails = compiled("tails_by_loader"), (Tail("jmp_table", 2, "handler_a"),)
     plain = await pipeline.verdict("plain", data, Upload(function="entry"))
-    chosen = await pipeline.verdict("chosen", data, Upload(function="entry", kind="rewriter", tails=tails))
+    chosen = await pipeline.verdict("chosen", data, Upload(function="entry", kind="rewriter", loading=Loading(tails=tails)))
     assert (plain.verdict, plain.kind, chosen.verdict, chosen.kind) == ("safe", "filter", "safe", "rewriter")
     assert chosen.bundle is not None
     found = bundle.decode(await pipeline.bus.get_object(chosen.bundle))
