@@ -18,7 +18,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 MAX_WORDS: Final = 256  # of one option
-MAX_BYTES: Final = 32 << 10  # of one option, as its header has it
+MAX_BYTES: Final = 48 << 10  # of all headers together: JetStream takes 64 KiB of headers with a message
 MAX_VALUE: Final = 8196  # of a constant: `hex:` and 4 KiB
 U32_MAX: Final = (1 << 32) - 1
 
@@ -145,13 +145,13 @@ class Loading(Struct, frozen=True, kw_only=True):
 
 def read(words: Mapping[str, Sequence[str]]) -> Loading:
     """Read the words of each option, by its field; raises ValueError, which names the flag."""
-    return Loading(**{option.field: _read(option, words.get(option.field, ())) for option in OPTIONS})
+    return _read({option: words[option.field] for option in OPTIONS if words.get(option.field)}, _flag)
 
 
 def of_headers(headers: Mapping[str, str]) -> Loading:
     """Read the headers; raises ValueError, which names the header."""
-    named = [option for option in OPTIONS if option.header in headers]
-    return Loading(**{option.field: _header(option, headers[option.header]) for option in named})
+    # one word more than allowed: the rest stays together
+    return _read({option: headers[option.header].split(",", MAX_WORDS) for option in OPTIONS if option.header in headers}, _named)
 
 
 def add_options(parser: "argparse._ActionsContainer") -> None:
@@ -172,29 +172,28 @@ def parse_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str]) -
     return chosen
 
 
-def _header(option: Option, text: str) -> tuple[Any, ...]:
-    try:
-        if len(text) > MAX_BYTES:
-            raise ValueError(f"got {len(text)} bytes, expected at most {MAX_BYTES}")
-        return _parsed(option, text.split(",", MAX_WORDS))
-    except ValueError as error:
-        raise ValueError(f"header `{option.header}` is not valid: {error}") from error
+def _flag(option: Option) -> str:
+    return f"option `{option.flag}`: "
 
 
-def _read(option: Option, words: Sequence[str]) -> tuple[Any, ...]:
-    try:
-        size = sum(len(word) + 1 for word in words) - 1
+def _named(option: Option) -> str:
+    return f"header `{option.header}` is not valid: "
+
+
+def _read(words: Mapping[Option, Sequence[str]], name: Callable[[Option], str]) -> Loading:
+    found: dict[str, Any] = {}
+    size = 0
+    for option, texts in words.items():
+        size += len(option.header) + sum(len(text) + 1 for text in texts)
         if size > MAX_BYTES:
-            raise ValueError(f"got {size} bytes, expected at most {MAX_BYTES}")
-        return _parsed(option, words)
-    except ValueError as error:
-        raise ValueError(f"option `{option.flag}`: {error}") from error
-
-
-def _parsed(option: Option, words: Sequence[str]) -> tuple[Any, ...]:
-    if len(words) > MAX_WORDS:
-        raise ValueError(f"got more than {MAX_WORDS} of `{option.metavar}`")
-    return tuple(option.parse(word) for word in words)
+            raise ValueError(f"{name(option)}got {size} bytes with those before it, expected at most {MAX_BYTES}")
+        if len(texts) > MAX_WORDS:
+            raise ValueError(f"{name(option)}got more than {MAX_WORDS} of `{option.metavar}`")
+        try:
+            found[option.field] = tuple(option.parse(text) for text in texts)
+        except ValueError as error:
+            raise ValueError(f"{name(option)}{error}") from error
+    return Loading(**found)
 
 
 def _matched(pattern: re.Pattern[str], text: str, expected: str) -> re.Match[str]:

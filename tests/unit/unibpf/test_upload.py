@@ -56,7 +56,7 @@ def test_no_header_is_needed() -> None:
         ("Unibpf-Constants", "limit=\u0661", "upload-header"),
         ("Unibpf-Constants", "li-mit=1", "upload-header"),
         ("Unibpf-Constants", "limit=" + "1" * 8197, "upload-header"),
-        ("Unibpf-Constants", ",".join(f"ports[{n}]=hex:{'00' * 4000}" for n in range(5)), "upload-header"),
+        ("Unibpf-Constants", ",".join(f"ports[{n}]=hex:{'00' * 4000}" for n in range(7)), "upload-header"),
         ("Unibpf-Constants", ",".join(f"ports[{n}]=1" for n in range(257)), "upload-header"),
         ("Unibpf-Max-Entries", "flows=0", "upload-header"),
         ("Unibpf-Max-Entries", "flows=4294967296", "upload-header"),
