@@ -143,6 +143,9 @@ class Loading(Struct, frozen=True, kw_only=True):
         return bool(self.constants or self.max_entries or self.inner_maps)
 
 
+NOTHING: Final = Loading()
+
+
 def read(words: Mapping[str, Sequence[str]]) -> Loading:
     """Read the words of each option, by its field; raises ValueError, which names the flag."""
     return _read({option: words[option.field] for option in OPTIONS if words.get(option.field)}, _flag)
@@ -150,8 +153,8 @@ def read(words: Mapping[str, Sequence[str]]) -> Loading:
 
 def of_headers(headers: Mapping[str, str]) -> Loading:
     """Read the headers; raises ValueError, which names the header."""
-    # one word more than allowed: the rest stays together
-    return _read({option: headers[option.header].split(",", MAX_WORDS) for option in OPTIONS if option.header in headers}, _named)
+    named = [option for option in OPTIONS if option.header in headers]
+    return _read({option: headers[option.header].split(",", MAX_WORDS) for option in named}, _named)
 
 
 def add_options(parser: "argparse._ActionsContainer") -> None:

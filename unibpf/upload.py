@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from unibpf import loading
-from unibpf.loading import Loading
+from unibpf.loading import NOTHING, Loading
 from unibpf.messages import Audience, Digest, ElementName, Kind
 
 AUDIENCE: Final = "Unibpf-Audience"
@@ -63,7 +63,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
-    loading: Loading = Loading()
+    loading: Loading = NOTHING
     object: str | None = None
 
     def headers(self) -> dict[str, str]:

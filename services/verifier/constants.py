@@ -78,7 +78,9 @@ class _Finder:
         while at < len(name):
             part = _PART.match(name, at)
             if part is None:
-                raise Ambiguous("constant-choice", f"`{name}` is no name: got `{name[at:]:.60}`, expected `.member` or `[index]`")
+                raise Ambiguous(
+                    "constant-choice", f"`{name}` is no name: got `{name[at:]:.60}`, expected `.member` or `[index]`"
+                )
             place = self.member(place, shown, part[1]) if part[1] else self.element(place, shown, int(part[2]))
             shown, at = name[: part.end()], part.end()
         bits = place.width or self.btf.size_of(place.type) * 8
@@ -107,7 +109,8 @@ class _Finder:
     def aggregate(self, place: Place, shown: str, name: str) -> Type:
         found = self.btf.resolve(place.type)
         if found.kind not in (Kind.STRUCT, Kind.UNION) or place.width:
-            raise Ambiguous("constant-choice", f"`{shown}` is a `{values.name_of(self.btf, place.type)}`: it has no member `{name:.60}`")
+            kind = values.name_of(self.btf, place.type)
+            raise Ambiguous("constant-choice", f"`{shown}` is of type `{kind}` and has no member `{name:.60}`")
         return found
 
     def members(self, found: Type, base: int, depth: int) -> Iterator[tuple[str, Place]]:
@@ -122,7 +125,7 @@ class _Finder:
     def element(self, place: Place, shown: str, index: int) -> Place:
         found = self.btf.resolve(place.type)
         if found.kind is not Kind.ARRAY:
-            raise Ambiguous("constant-choice", f"`{shown}` is a `{values.name_of(self.btf, place.type)}` and no array")
+            raise Ambiguous("constant-choice", f"`{shown}` is of type `{values.name_of(self.btf, place.type)}` and no array")
         element, count = self.btf.array(found)
         if index >= count:
             raise Ambiguous("constant-choice", f"`{shown}` has {count} elements: got index {index}, expected below {count}")

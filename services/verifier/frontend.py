@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from services.verifier import btf, constants, core, elf, initial, lines, linker, maps, needs
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
 from unibpf import bundle
-from unibpf.loading import Loading
+from unibpf.loading import NOTHING, Loading
 from unibpf.messages import Finding, Kind, VerdictKind
 
 Platform = Literal["guest", "linux-xdp"]
@@ -40,7 +40,7 @@ class Options(Struct, frozen=True, kw_only=True):
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
-    loading: Loading = Loading()
+    loading: Loading = NOTHING
     platform: Platform = "guest"
 
 

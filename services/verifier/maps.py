@@ -16,13 +16,12 @@ from services.verifier.definitions import Defined, define
 from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.layout import Layout
 from unibpf.bundle import BPF_F_RDONLY_PROG, MAP_ARRAY, MAX_MAPS, BundleMap
-from unibpf.loading import Loading
+from unibpf.loading import NOTHING, Loading
 
 MAPS_SECTION: Final = ".maps"
 MAX_GLOBAL_DATA: Final = 512 << 10
 MAX_DEFINITIONS: Final = 1024
 _POINTER: Final = 8
-_NOTHING: Final = Loading()
 
 
 class Slot(Struct, frozen=True):
@@ -46,7 +45,7 @@ class MapTable(Struct, frozen=True):
     refused: dict[tuple[int, int], Unsupported] = {}
 
 
-def read(obj: elf.ObjectFile, btf: Btf | None, loading: Loading = _NOTHING) -> MapTable:
+def read(obj: elf.ObjectFile, btf: Btf | None, loading: Loading = NOTHING) -> MapTable:
     """Collect every map of the object, sized as `loading` says; raises a Rejection by the map's name."""
     variables = variables_of(obj)
     found, refused = _defined(obj, btf, variables)

@@ -158,7 +158,7 @@ class _Encoder:
         if self.type.kind is Kind.INT:
             encoding, offset, in_type = self.type.tail[3] & 0xF, self.type.tail[2], self.type.tail[0]
             if offset or in_type != self.size * 8:
-                raise Ambiguous("constant-choice", f"`{self.name}` is a bit field of an old form that cannot be set by its name")
+                raise Ambiguous("constant-choice", f"`{self.name}` is a bit field of the old form and cannot be set by name")
             if encoding & _BOOL:
                 return 0, 1
             signed = bool(encoding & _SIGNED)
@@ -179,9 +179,10 @@ class _Encoder:
 
     def bad(self, expected: str | None = None) -> Ambiguous:
         kind = name_of(self.btf, self.number) + (f":{self.width}" if self.width else "")
-        hint = self.parts()
         return Ambiguous(
-            "constant-choice", f"`{self.name}` is a `{kind}`: got `{self.text:.60}`, expected {expected or self.expected()}", hint=hint
+            "constant-choice",
+            f"`{self.name}` is of type `{kind}`: got `{self.text:.60}`, expected {expected or self.expected()}",
+            hint=self.parts(),
         )
 
     def expected(self) -> str:

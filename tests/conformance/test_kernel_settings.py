@@ -112,7 +112,7 @@ def test_xdpdump_captures_what_its_loader_sets(bin_directory: Path, runner: Runn
     packet = bytes(range(64))
     records = {}
     for device, length in ((0, 20), (0, 64), (7, 64)):
-        words = (f"trace_cfg.capture_if_ifindex={device}", f"trace_cfg.capture_snaplen={length}", "trace_cfg.capture_prog_index=3")
+        words = (f"trace_cfg.capture_if_ifindex={device}", f"trace_cfg.capture_snaplen={length}")
         bundle = linked(data, "xdpdump", *words)
         assert is_safe(bundle, bin_directory)
         assert kernel_loader.load(data, "xdpdump", contents(bundle)).loads

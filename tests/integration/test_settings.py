@@ -1,4 +1,4 @@
-"""One object under several settings, through verifier and signer on a real server with a real token: each is its own release."""
+"""One object under several settings, through verifier and signer, a real server and token: each is its own release."""
 
 from pathlib import Path
 

@@ -51,7 +51,7 @@ class Setting:
     inner: Mapping[str, BundleMap] = field(default_factory=dict)
 
 
-def load(data: bytes, function: str, setting: Setting = Setting()) -> KernelVerdict:  # noqa: B008  frozen
+def load(data: bytes, function: str, setting: Setting = Setting()) -> KernelVerdict:
     """Load the object with that program only."""
     with _opened(data) as (library, handle), ExitStack() as made:
         if not handle:

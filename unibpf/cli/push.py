@@ -15,7 +15,7 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, Follower, Received
 from unibpf.bus.topology import GUESTS_OBSERVED, UPLOADED
 from unibpf.cli.output import Exit, progress
-from unibpf.loading import Loading
+from unibpf.loading import NOTHING, Loading
 from unibpf.messages import ElementEvent, GuestObserved, Kind, Refused, Report, Signed, Verdict
 from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
 
@@ -33,7 +33,7 @@ class Push:
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
-    loading: Loading = Loading()
+    loading: Loading = NOTHING
 
 
 class Outcome(msgspec.Struct, kw_only=True):

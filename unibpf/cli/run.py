@@ -20,7 +20,7 @@ from unibpf.cli import entries, pcap, pcapng
 from unibpf.cli.map_words import WordError
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
-from unibpf.loading import Loading
+from unibpf.loading import NOTHING, Loading
 from unibpf.messages import Kind
 from unibpf.settings import binary_directory
 
@@ -37,7 +37,7 @@ class Run:
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
-    loading: Loading = Loading()
+    loading: Loading = NOTHING
     engine: str = "interpreter"
     packets: Sequence[str] = ()  # hex
     capture: Path | None = None  # its packets follow

@@ -100,7 +100,7 @@ def _options(chosen: argparse.Namespace) -> list[str]:
     found.append(("--function", chosen.program))
     found.append(("--cfg", chosen.cfg))
     flags = [f"--{name}" for name in ("all", "invariants") if getattr(chosen, name)]
-    return [f"{option}={value}" for option, value in found if value is not None] + chosen.loading.arguments() + flags
+    return [*(f"{option}={value}" for option, value in found if value is not None), *chosen.loading.arguments(), *flags]
 
 
 def _say(one: Verified, chosen: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""services/verifier/constants.py: variables that a loader would set, by their names; what each type takes is test_values.py's."""
+"""services/verifier/constants.py: variables that a loader would set, by name; test_values.py has what each type takes."""
 
 import pytest
 
@@ -87,9 +87,9 @@ def test_constants_are_part_of_what_is_hashed_and_signed() -> None:
         ("limt=1", "; did you mean `limit`?"),
         ("_license=text:GPL", "no global variable is named `_license`"),
         ("cfg.rules[0].prt=1", "`cfg.rules[0]` has no member `prt`: it has `port`, `address`, `low`, `high`"),
-        ("ports.x=1", "`ports` is a `__u16[4]`: it has no member `x`"),
-        ("limit.x=1", "`limit` is a `__u32`: it has no member `x`"),
-        ("limit[0]=1", "`limit` is a `__u32` and no array"),
+        ("ports.x=1", "`ports` is of type `__u16[4]` and has no member `x`"),
+        ("limit.x=1", "`limit` is of type `__u32` and has no member `x`"),
+        ("limit[0]=1", "`limit` is of type `__u32` and no array"),
         ("ports[4]=1", "`ports` has 4 elements: got index 4, expected below 4"),
         ("cfg.rules[1]port=1", "`cfg.rules[1]port` is no name: got `port`, expected `.member` or `[index]`"),
         ("ports[01]=1", "`ports[01]` is no name: got `[01]`"),
