@@ -38,7 +38,8 @@ SMALL_DEFECTS = [name for name in DEFECTS if name != "above-the-size-cap"]
 
 def corpus() -> list[bytes]:
     """Good objects, refused ones and broken ones."""
-    return [compiled(name) for name in (*GOOD, *REFERRING, *3 * SETTABLE, *refused_programs())] + [make(name) for name in SMALL_DEFECTS]
+    names = (*GOOD, *REFERRING, *3 * SETTABLE, *refused_programs())
+    return [compiled(name) for name in names] + [make(name) for name in SMALL_DEFECTS]
 
 
 def mutate(source: random.Random, seeds: list[bytes]) -> bytes:
