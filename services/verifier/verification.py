@@ -44,6 +44,9 @@ class Verification:
 
     async def verify(self, data: bytes, options: Options) -> Outcome:
         """Verify the chosen program of an object."""
+        return report.under(await self._verify(data, options), options)
+
+    async def _verify(self, data: bytes, options: Options) -> Outcome:
         chosen = self.options_digest(options)
         name = options.name or ""
         started = time.perf_counter()

@@ -105,6 +105,17 @@ def test_what_a_loader_would_set_is_verified_as_it_is_set(verify: Verify) -> Non
     plain, more = (verify(sized, *words, *extra, "--json", code=0).json for extra in ((), ("--max-entries", "flows=10")))
     assert plain["bundle"] != more["bundle"]
     assert plain["options_digest"] != more["options_digest"]
+    assert more["loading"][-1] == "--inner=tables=first"
+    explained = verify(path, "--const", "at=15", "--explain", code=0).out
+    assert "  set: --const=at=15\n" in explained
+    assert "map `flows`: map entries are out of range" in verify(sized, *words, "--max-entries", "flows=9999999", code=3).err
+
+
+def test_what_is_set_holds_for_all_programs_of_an_object(verify: Verify) -> None:
+    dispatcher = Path("/usr/lib/x86_64-linux-gnu/bpf/xdp-dispatcher.o")
+    found = verify(dispatcher, "--all", "--const", "conf.num_progs_enabled=2", "--json", code=0).json["programs"]
+    assert [one["function"] for one in found] == ["xdp_dispatcher", "xdp_pass"]
+    assert {tuple(one["loading"]) for one in found} == {("--const=conf.num_progs_enabled=2",)}
 
 
 def test_the_explanation_carries_the_page_of_the_broken_rule(verify: Verify) -> None:

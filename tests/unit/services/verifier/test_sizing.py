@@ -1,5 +1,7 @@
 """services/verifier/sizing.py and initial.py: maps that only a loader sizes, and what it puts into maps of maps."""
 
+from pathlib import Path
+
 import pytest
 
 from services.verifier import frontend
@@ -7,6 +9,7 @@ from services.verifier.frontend import Answer, Options
 from tests.support.programs import compiled
 from unibpf import bundle, loading
 from unibpf.bundle import Bundle, InnerMap
+from unibpf.compile import compile_c
 from unibpf.messages import Finding
 
 SIZES = ("flows=16", "events=5000")
@@ -117,7 +120,28 @@ def test_a_map_that_is_cut_below_what_the_object_puts_into_it_is_refused() -> No
     assert (found.rule, found.message) == ("map-definition", "map `tables` has a value at index 3, expected below 2")
 
 
-def test_the_old_form_of_a_map_of_maps_takes_a_template() -> None:
-    found = refused(program="refused/legacy_maps")
-    assert found.hint is not None
-    assert "`--inner tables=MAP`" in found.hint
+OLD = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+struct old { unsigned int type, key_size, value_size, max_entries, map_flags; };
+struct old inner SEC("maps") = {BPF_MAP_TYPE_HASH, 4, 8, 16, 0};
+struct old outer SEC("maps") = {BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 2, 0};
+SEC("xdp") int old_outer(struct xdp_md *ctx)
+{
+	__u32 key = 1;
+
+	return bpf_map_lookup_elem(&outer, &key) ? XDP_PASS : XDP_DROP;
+}
+"""
+
+
+def test_a_map_of_maps_of_the_old_form_takes_a_template_too(tmp_path: Path) -> None:
+    (tmp_path / "old.c").write_text(OLD)
+    data = compile_c(tmp_path / "old.c")
+    refusal = frontend.answer(data, Options()).finding
+    assert refusal is not None
+    assert (refusal.rule, "`--inner outer=MAP`" in str(refusal.hint)) == ("legacy-maps", True)
+    options = Options(loading=loading.read({"inner_maps": ["outer:1=inner"]}))
+    found = {entry.name: entry for entry in bundle.decode(frontend.translate(data, options).bundle).maps}
+    assert found["outer"].inner == InnerMap(type=1, key_size=4, value_size=8, max_entries=16)
+    assert len(found["outer"].entries) == 1
