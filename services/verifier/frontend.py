@@ -261,6 +261,8 @@ class _Object:
             function, section = placed.function, self.obj.sections[placed.function.section].name
             records = self.extension.core.get(section, [])
             for found in core.unsettled(self.btf, records, function.start, function.start + function.size):
+                if found.offset - function.start in placed.dead:
+                    continue
                 raise Unsupported(
                     "core-relocation",
                     f"the layout of `{found.type:.80}` depends on the kernel that runs the program (CO-RE)",

@@ -122,3 +122,15 @@ def test_xdpdump_captures_what_its_loader_sets(bin_directory: Path, runner: Runn
     assert packet[:20].hex() in records[0, 20][0]
     assert packet[:21].hex() not in records[0, 20][0]
     assert packet.hex() in records[0, 64][0]
+
+
+def test_both_leave_out_what_constants_rule_out(bin_directory: Path) -> None:
+    """The kernel loads the object with a kernel's function, type, map and helper behind constants; so does a guest."""
+    data = compiled("ruled_out")
+    bundle = linked(data, "ruled_out")
+    assert kernel_loader.load(data, "ruled_out").loads
+    assert is_safe(bundle, bin_directory)
+    assert kernel_loader.load_bundle(bundle).loads
+    assert is_safe(linked(data, "ruled_out", "kernel_function=0", "route=false"), bin_directory)
+    assert not is_safe(linked(data, "ruled_out", "route=true"), bin_directory), "a guest has no routes"
+    assert not is_safe(linked(data, "ruled_out", "mode=SOCKETS"), bin_directory), "nor sockets"
