@@ -13,7 +13,9 @@ from typing import Final
 
 from msgspec import Struct
 
-MAX_STEPS: Final = 200_000  # of following; a function that takes more keeps all its code
+# Steps of following, by default: loops are followed again until nothing changes.
+_STEPS: Final = 1000
+_STEPS_AN_INSTRUCTION: Final = 4
 
 _U64: Final = (1 << 64) - 1
 _U32: Final = (1 << 32) - 1
@@ -40,13 +42,16 @@ Contents = Mapping[int, bytes]  # of constant sections
 _NOTHING: Final[State] = (None,) * _REGISTERS
 
 
-def unreached(slots: Sequence[Slot], loads: Mapping[int, Address | None], contents: Contents) -> set[int]:
+def unreached(
+    slots: Sequence[Slot], loads: Mapping[int, Address | None], contents: Contents, *, steps: int | None = None
+) -> set[int]:
     """Return the instructions that cannot run.
 
     `slots` are (opcode, registers, offset, imm) of one function, `loads` its 64-bit loads of addresses, None for those of
-    anything but constants.
+    anything but constants. A function that takes more `steps` keeps all its code.
     """
-    return _Follower(slots, loads, contents).unreached()
+    most = _STEPS + _STEPS_AN_INSTRUCTION * len(slots) if steps is None else steps
+    return _Follower(slots, loads, contents).unreached(most)
 
 
 class _Follower:
@@ -59,12 +64,12 @@ class _Follower:
         self.before: dict[int, State] = {}
         self.waiting = [0]
 
-    def unreached(self) -> set[int]:
+    def unreached(self, most: int) -> set[int]:
         self.before[0] = _NOTHING
         steps = 0
         while self.waiting:
             steps += 1
-            if steps > MAX_STEPS:
+            if steps > most:
                 return set()
             self.step(self.waiting.pop())
         return {at for at, slot in enumerate(self.slots) if at not in self.before and not self.is_second_half(at)}

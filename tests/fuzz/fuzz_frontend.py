@@ -25,7 +25,7 @@ except ImportError:
 SLOW_SECONDS = 1.0
 LEARNED = Path(__file__).parents[2] / "build" / "fuzz" / "corpus" / "frontend"
 GOOD = ("pass", "parse", "maps", "globals", "subprograms", "several", "classifier")
-SETTABLE = ("settings", "settings_decide", "sized_by_loader")
+SETTABLE = ("settings", "settings_decide", "sized_by_loader", "ruled_out")
 # What is set in them, a word of each kind at a time; in other objects it names nothing.
 WORDS = {
     "constants": ["limit=1", "cfg.rules[1].high=17", "cfg.bytes[3]=1", "name=text:a", "mode=MODE_TX", "grid[1][2]=9", "at=1"],

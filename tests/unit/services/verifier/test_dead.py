@@ -3,7 +3,7 @@
 import pytest
 
 from services.verifier import frontend
-from services.verifier.dead import MAX_STEPS, Address, unreached
+from services.verifier.dead import Address, unreached
 from services.verifier.frontend import Options
 from tests.support.programs import compiled
 from unibpf import bundle, loading
@@ -14,9 +14,9 @@ FLAGS = {7: bytes([0, 1, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF])}
 Insn = tuple[int, int, int, int, int]
 
 
-def dead(*code: Insn, loads: dict[int, Address | None] | None = None) -> set[int]:
+def dead(*code: Insn, loads: dict[int, Address | None] | None = None, steps: int | None = None) -> set[int]:
     slots = [(opcode, dst | src << 4, offset, imm) for opcode, dst, src, offset, imm in code]
-    return unreached(slots, loads if loads is not None else {0: Address(7, 0)}, FLAGS)
+    return unreached(slots, loads if loads is not None else {0: Address(7, 0)}, FLAGS, steps=steps)
 
 
 def load(offset: int = 0, opcode: int = 0x71) -> list[Insn]:
@@ -99,10 +99,9 @@ def test_the_second_half_of_a_load_is_no_code() -> None:
 
 
 def test_what_takes_too_long_to_follow_is_kept() -> None:
-    count = MAX_STEPS // 2
-    code = [*load(), *[(0x07, 2, 0, 0, 1)] * count, (0x15, 1, 0, 1, 0), EXIT, EXIT]
-    assert dead(*code) == {len(code) - 2}
-    assert dead(*load(), *[(0x07, 2, 0, 0, 1)] * MAX_STEPS, (0x15, 1, 0, 1, 0), EXIT, EXIT) == set()
+    code = [*load(), (0x07, 1, 0, 0, 1), (0xA5, 1, 0, -2, 10), EXIT, EXIT]
+    assert dead(*code, steps=8) == {6}
+    assert dead(*code, steps=4) == set()
 
 
 # --- in objects -----------------------------------------------------------------------------------------------------------
