@@ -394,7 +394,10 @@ class MapStatus(Message, frozen=True, kw_only=True):
 
 
 class ElementStatus(Message, frozen=True, kw_only=True):
-    """One element as the guest itself describes it. Fields about a program are None where no program is active."""
+    """One element as the guest itself describes it. Fields about a program are None where no program is active.
+
+    `isolation` is `none` or `pku`; None where the element runs no programs, or the guest is older than the field.
+    """
 
     name: str
     class_name: str
@@ -410,6 +413,7 @@ class ElementStatus(Message, frozen=True, kw_only=True):
     previous: Placed | None = None
     floor: int | None = None
     handlers: dict[str, str] = {}
+    isolation: str | None = None
 
 
 class NicStatus(Message, frozen=True, kw_only=True):

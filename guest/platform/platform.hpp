@@ -48,6 +48,7 @@ std::span<const std::byte> boot_module();  // the boot image; empty when the hos
 std::size_t memory_total();                // bytes the guest has in all
 
 // Pages for native code (JIT): writable until sealed, then executable and read-only (W^X).
+std::size_t code_room();  // what all code pages together will take of alloc_region, sooner or later
 std::span<std::byte> code_allocate(std::size_t bytes);
 bool code_seal(std::span<std::byte> pages);
 void code_release(std::span<std::byte> pages);

@@ -5,7 +5,7 @@
 // The boot module is CBOR: [graph, element, [bundle ...], packets]. The first bundle is active at once, each further one after
 // `packets` more packets; the first has then survived its probation, that of the others does not end. At 0x70000, in memory that
 // nobody uses, stands a word for programs to write over. The console says what has happened whenever packets have come.
-// Or it is [cases], which are run one by one (cases.hpp).
+// Or it is [cases], which are run one by one (cases.hpp), or [programs, packets], where each program gets all packets (streams.hpp).
 #include <array>
 
 #include "guest/bpf/random.hpp"
@@ -19,6 +19,7 @@
 #include "guest/platform/platform.hpp"
 #include "guest/platform/pvh/cpu.hpp"
 #include "tests/image/cases.hpp"
+#include "tests/image/streams.hpp"
 
 extern "C" std::uint64_t page_directories[4 * 512];
 
@@ -26,7 +27,7 @@ namespace unibpf {
 namespace {
 
 constexpr std::size_t kSlots = 1280;
-constexpr std::size_t kLeftForRegions = 768 * 1024;
+constexpr std::size_t kLeftForRegions = 512 * 1024;
 constexpr std::uint64_t kShortProbationNs = 1'000'000, kLongProbationNs = 60'000'000'000;
 constexpr std::uint64_t kCanary = 0x1122'3344'5566'7788;
 volatile std::uint64_t& canary = *reinterpret_cast<volatile std::uint64_t*>(0x70000);
@@ -37,18 +38,17 @@ struct Order {
     std::array<cbor::Bytes, 4> bundles;
     std::size_t bundle_count = 0;
     std::uint64_t packets = 0;
-    bool cases_only = false;
+    bool done = false;  // there is no more to do than was done while it was read
 };
 
 Status read_order(Order& order) {
     const auto module = platform::boot_module();
     cbor::Reader reader{{reinterpret_cast<const std::uint8_t*>(module.data()), module.size()}};
     const std::uint64_t items = TRY(reader.array());
-    if (items == 1) {
-        order.cases_only = true;
-        return run_cases(reader);
-    }
-    if (items != 4) return reader.error("an order has four items, or one");
+    order.done = items < 4;
+    if (items == 1) return run_cases(reader);
+    if (items == 2) return run_streams(reader);
+    if (items != 4) return reader.error("an order has four items, or one or two");
     order.graph = TRY(reader.text());
     order.element = TRY(reader.text());
     order.bundle_count = TRY(reader.array());
@@ -139,12 +139,12 @@ void say_state(const ProgramSlot& slot) {
 
 void guest_main() {
     PacketPool::system(kSlots);
-    Heap::system(platform::region_available() - kLeftForRegions);
+    Heap::system(platform::region_available() - kLeftForRegions - platform::code_room());
     random::seed(std::array<std::uint8_t, 16>{});
     static Order order;
     const Status read = read_order(order);
     if (!read.ok()) refuse("order: ", read.error());
-    while (order.cases_only) platform::idle_until(platform::monotonic_ns() + 1'000'000'000);
+    while (order.done) platform::idle_until(platform::monotonic_ns() + 1'000'000'000);
     name_nics();
     static SlotRegistry slots;
     static Environment environment{.nics = discover_nics(), .pool = &PacketPool::system(), .slots = &slots, .print = platform::console_write};

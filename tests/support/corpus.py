@@ -33,7 +33,6 @@ _OWN: Final = (
     "vnfs/*/*.c",
     "tests/data/programs/*.c",
     "tests/data/programs/refused/*.c",
-    "tests/data/programs/xdp/*.c",
     "tests/conformance/xdp/*.c",
     "benchmarks/programs/*.c",
 )
@@ -114,12 +113,17 @@ def own() -> list[Sample]:
 
 def operators() -> list[Sample]:
     """Programs of the kind that operators write, as for Linux."""
-    paths = sorted(ROOT.glob("tests/data/operators/*.c"))
-    return [
-        one
-        for path in paths
-        for one in _samples("operators", str(path.relative_to(ROOT)), compile_c(path), "linux-xdp")
-    ]
+    return [one for path in operators_files() for one in operators_programs(path, compile_c(path))]
+
+
+def operators_files() -> list[Path]:
+    """Their sources."""
+    return sorted(ROOT.glob("tests/data/operators/*.c"))
+
+
+def operators_programs(path: Path, data: bytes) -> list[Sample]:
+    """The programs of one source, from an object that it was compiled to."""
+    return list(_samples("operators", str(path.relative_to(ROOT)), data, "linux-xdp"))
 
 
 def judge(sample: Sample, analyser: Path, platform: Platform | None = None) -> OurVerdict:

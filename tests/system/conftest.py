@@ -1,21 +1,26 @@
 """One embedded stack for all system tests that do not break it, in a state directory with a short path."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import folders
 from tests.support.cli import Cli, StackProcess
 
 
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
-    """Unix socket paths must fit in 108 bytes, pytest's own folders do not always."""
-    folder = Path(tempfile.mkdtemp(prefix="unibpf-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    """One for all tests that keep to files of their own."""
+    with folders.short_folder() as made:
+        yield made
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A fresh one, for a VM and its sockets."""
+    with folders.short_folder() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

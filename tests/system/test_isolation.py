@@ -1,9 +1,7 @@
 """Programs that no verifier has seen, in the test image (tests/image): what ISOLATION pku makes of them."""
 
 import re
-import shutil
 import struct
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -29,14 +27,6 @@ FromDevice(outside) -> Discard;
 """
 PASS = "mov64 r0, 2\nexit\n"
 CANARY = 0x70000  # tests/image/main.cpp
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Short, because of unix sockets."""
-    made = Path(tempfile.mkdtemp(prefix="vm-"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

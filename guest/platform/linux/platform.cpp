@@ -103,6 +103,7 @@ static void* place_for_code(std::size_t bytes) {
     return text > nearest + room ? reinterpret_cast<void*>(text - nearest - used) : nullptr;
 }
 
+std::size_t code_room() { return 0; }
 std::span<std::byte> code_allocate(std::size_t bytes) {
     bytes = (bytes + 4095) & ~std::size_t{4095};
     void* pages = mmap(place_for_code(bytes), bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "guest/bpf/decode.hpp"
+#include "guest/bpf/validate.hpp"
 #include "services/verifier/native/platform.hpp"
 
 namespace unibpf::analyser {

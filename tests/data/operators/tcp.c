@@ -1,5 +1,5 @@
 // TCP: options walked, the maximum segment size clamped, flags counted.
-#include "xdp.h"
+#include "common.h"
 
 INLINE __u16 mend(__u16 sum, __u16 before, __u16 after) {
     __u32 wide = (__u16)~sum + (__u16)~before + after;

@@ -1,4 +1,4 @@
-#include "guest/run/loading.hpp"
+#include "guest/run/load_costs.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -50,7 +50,7 @@ Status load_once(const Bytes& bytes, Cost& cost) {
 
 }  // namespace
 
-Result<std::string> measure_loading(const Bytes& bundle, std::uint64_t times) {
+Result<std::string> measure_load_costs(const Bytes& bundle, std::uint64_t times) {
     Cost cost;
     for (std::uint64_t i = 0; i < times; ++i) TRY(load_once(bundle, cost));
     const auto field = [](const char* name, double value) { return "\"" + std::string{name} + "\":" + std::to_string(static_cast<std::uint64_t>(value)); };

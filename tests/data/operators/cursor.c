@@ -1,5 +1,5 @@
 // Parsers around a cursor that walks over the packet, header by header.
-#include "xdp.h"
+#include "common.h"
 
 struct cursor {
     void *at;

@@ -10,6 +10,6 @@ namespace unibpf::run {
 
 // Loads the bundle `times` times, as a slot does when it stages it, and answers with JSON: the fastest time of each step in ns,
 // and bytes.
-Result<std::string> measure_loading(const Bytes& bundle, std::uint64_t times);
+Result<std::string> measure_load_costs(const Bytes& bundle, std::uint64_t times);
 
 }  // namespace unibpf::run

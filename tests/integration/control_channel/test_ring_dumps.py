@@ -1,23 +1,15 @@
-"""Reading rings over the control channel of a real guest, by raw CoAP: nothing is lost that was not acknowledged.
-
-Each test runs against the process guest and against the image in a VM.
-"""
+"""Reading rings over the control channel of a real guest, by raw CoAP: nothing is lost that was not acknowledged."""
 
 import struct
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.verifier import frontend
-from tests.support import live_guest
-from tests.support.live_guest import LiveGuest, Machine, Signer, first_program, signed_bundle
+from tests.support.live_guest import LiveGuest
+from tests.support.programs import bundle_of_source
+from tests.support.signing import Signer
 from unibpf import cbor
-from unibpf.compile import compile_c
 from unibpf.envelope import MapPolicy
 
 SOURCE = """
@@ -46,38 +38,12 @@ RECORDS_THAT_FIT = (4096 - 1) // 16  # 4 bytes take 8 with the header's 8
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    source = tmp_path_factory.mktemp("program") / "program.c"
-    source.write_text(SOURCE)
-    return frontend.translate(compile_c(source), frontend.Options(name="firewall")).bundle
-
-
-@pytest.fixture(scope="module")
-def signer() -> Signer:
-    return Signer()
-
-
-@pytest.fixture(scope="module", params=["process", "microvm"])
-def machine(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture
-def guest(machine: Machine, bin_directory: Path, signer: Signer, program: bytes) -> Iterator[LiveGuest]:
-    image = live_guest.boot(signer, programs=[first_program(signer, program, sequence=10)])
-    with tempfile.TemporaryDirectory(prefix="unibpf-") as folder, ExitStack() as stack:
-        yield stack.enter_context(live_guest.running(machine, bin_directory, Path(folder), image))
+def program() -> bytes:
+    return bundle_of_source(SOURCE, name="firewall")
 
 
 def u32(value: int) -> bytes:
     return struct.pack("<I", value)
-
-
-def send(guest: LiveGuest, word: int) -> bool:
-    """Send a packet whose bytes 14 to 17 are `word`; say whether it came out."""
-    frame = bytes(12) + b"\x88\xb5" + u32(word) + bytes(42)
-    guest.inside.send(frame)
-    return guest.outside.receive(0.4 if guest.machine == "process" else 1.0) == frame
 
 
 def fetch(guest: LiveGuest, name: str = EVENTS, **ask: int) -> dict[int, Any]:
@@ -94,12 +60,12 @@ def words(body: dict[int, Any]) -> list[int]:
 
 
 def test_records_are_given_until_they_are_acknowledged(guest: LiveGuest) -> None:
-    assert all(send(guest, word) for word in (1, 2, 3))
+    assert all(guest.passes(u32(word)) for word in (1, 2, 3))
     first = fetch(guest)
     assert (words(first), first[5], first[6], first[8]) == ([1, 2, 3], 3, 0, 0)
     assert words(fetch(guest)) == [1, 2, 3]  # as if the answer had been lost
 
-    assert send(guest, 4)
+    assert guest.passes(u32(4))
     second = fetch(guest, position=first[7])
     assert (words(second), second[5]) == ([4], 1)
     assert words(fetch(guest, position=first[7])) == [4]
@@ -108,14 +74,14 @@ def test_records_are_given_until_they_are_acknowledged(guest: LiveGuest) -> None
 
 
 def test_an_answer_holds_no_more_than_was_asked_for(guest: LiveGuest) -> None:
-    assert all(send(guest, word) for word in (1, 2, 3))
+    assert all(guest.passes(u32(word)) for word in (1, 2, 3))
     first = fetch(guest, most=2)
     assert words(first) == [1, 2]
     assert words(fetch(guest, position=first[7])) == [3]
 
 
 def test_a_position_that_the_ring_has_not_reached_changes_nothing(guest: LiveGuest) -> None:
-    assert send(guest, 1)
+    assert guest.passes(u32(1))
     ahead = cbor.encode({0: fetch(guest)[7] + 8})
     assert guest.channel.request("FETCH", PATH + EVENTS, ahead).name == "4.00"
     assert words(fetch(guest)) == [1]
@@ -124,12 +90,12 @@ def test_a_position_that_the_ring_has_not_reached_changes_nothing(guest: LiveGue
 def test_a_position_of_the_ring_before_a_reset_acknowledges_nothing(
     guest: LiveGuest, signer: Signer, program: bytes
 ) -> None:
-    assert send(guest, 1)
+    assert guest.passes(u32(1))
     old = fetch(guest)[7]
-    release = signer.release(program, sequence=11, maps=(MapPolicy(map=EVENTS, policy="reset"),))
-    answer = guest.channel.request("PUT", "/elements/fw/program", signed_bundle(release, program))
+    update = signer.update(program, sequence=11, maps=(MapPolicy(map=EVENTS, policy="reset"),))
+    answer = guest.channel.request("PUT", "/elements/fw/program", update)
     assert answer.name == "2.04", answer
-    assert send(guest, 2)
+    assert guest.passes(u32(2))
     assert words(fetch(guest, position=old)) == [2]
     assert words(fetch(guest, position=old)) == [2]
 
@@ -147,12 +113,12 @@ def test_what_finds_the_ring_full_is_counted_and_the_rest_is_whole(guest: LiveGu
     while guest.outside.receive(0.1):
         pass
     assert words(fetch(guest, position=full[7])) == []
-    assert send(guest, 7)
+    assert guest.passes(u32(7))
     assert words(fetch(guest)) == [7]
 
 
 def test_perf_events_carry_the_start_of_the_packet(guest: LiveGuest) -> None:
-    assert send(guest, 5)
+    assert guest.passes(u32(5))
     body = fetch(guest, "samples")
     assert (body[1], body[4]) == (4, [[b"", u32(5) + bytes(12) + b"\x88\xb5"]])
 

@@ -1,5 +1,5 @@
 // Tunnels: headers put before the packet and taken away.
-#include "xdp.h"
+#include "common.h"
 
 struct gre { __be16 flags, protocol; };
 struct vxlan { __be32 flags, vni; };

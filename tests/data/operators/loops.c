@@ -1,5 +1,5 @@
 // Loops in the ways people write them.
-#include "xdp.h"
+#include "common.h"
 
 #define KEEP _Pragma("clang loop unroll(disable)")
 

@@ -1,5 +1,5 @@
 // Header chains of variable length: VLAN stacks, MPLS, IPv4 options, IPv6 extension headers.
-#include "xdp.h"
+#include "common.h"
 
 FILTER int vlan_stack(struct xdp_md *ctx) {
     void *end = END(ctx);

@@ -1,5 +1,5 @@
 // Checksums over bytes whose number is known only when the packet comes.
-#include "xdp.h"
+#include "common.h"
 
 INLINE __u16 fold(__u64 sum) {
 #pragma unroll

@@ -1,5 +1,5 @@
 // Payloads: DNS names, HTTP methods, SIP and RTP, TLS, QUIC.
-#include "xdp.h"
+#include "common.h"
 
 struct dns { __be16 id, flags, questions, answers, authorities, additions; };
 

@@ -1,5 +1,5 @@
 // ICMP: echo answered in place, errors made from the packet that caused them.
-#include "xdp.h"
+#include "common.h"
 
 INLINE __u16 folded(__s64 sum) {
     sum = (sum & 0xffff) + (sum >> 16);

@@ -1,5 +1,5 @@
 // Tables: sketches, balancers, conntrack, address translation, rate limits.
-#include "xdp.h"
+#include "common.h"
 
 struct tuple { __be32 source, destination; __be16 from, to; __u8 protocol, unused[3]; };
 

@@ -1,5 +1,5 @@
 // Shapes of checks: flags that remember them, functions that make them, lengths in which they are written.
-#include "xdp.h"
+#include "common.h"
 
 struct parsed {
     struct iphdr *ip;

@@ -1,22 +1,16 @@
-"""Changing maps over the control channel of a real guest, by raw CoAP: what packets then meet, and what is refused.
-
-Each test runs against the process guest and against the image in a VM.
-"""
+"""Changing maps over the control channel of a real guest, by raw CoAP: what packets then meet, and what is refused."""
 
 import struct
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.verifier import frontend
 from tests.support import live_guest
-from tests.support.live_guest import LiveGuest, Machine, Signer, first_program, signed_bundle
+from tests.support.live_guest import LiveGuest, Machine
+from tests.support.programs import bundle_of_source
+from tests.support.signing import Signer
 from unibpf import cbor, control_mac
-from unibpf.compile import compile_c
 
 SOURCE = """
 typedef unsigned int u32; typedef unsigned long long u64;
@@ -64,27 +58,8 @@ CREATE, REPLACE = 1, 2
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    source = tmp_path_factory.mktemp("program") / "program.c"
-    source.write_text(SOURCE)
-    return frontend.translate(compile_c(source), frontend.Options(name="firewall")).bundle
-
-
-@pytest.fixture(scope="module")
-def signer() -> Signer:
-    return Signer()
-
-
-@pytest.fixture(scope="module", params=["process", "microvm"])
-def machine(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture
-def guest(machine: Machine, bin_directory: Path, signer: Signer, program: bytes) -> Iterator[LiveGuest]:
-    image = live_guest.boot(signer, programs=[first_program(signer, program, sequence=10)])
-    with tempfile.TemporaryDirectory(prefix="unibpf-") as folder, ExitStack() as stack:
-        yield stack.enter_context(live_guest.running(machine, bin_directory, Path(folder), image))
+def program() -> bytes:
+    return bundle_of_source(SOURCE, name="firewall")
 
 
 def u32(value: int) -> bytes:
@@ -109,28 +84,21 @@ def entries(guest: LiveGuest, name: str, ask: dict[int, Any] | None = None) -> d
     return dict(answer.body[4])
 
 
-def passes(guest: LiveGuest, word: int) -> bool:
-    """A packet whose bytes 14 to 17 are `word`."""
-    frame = bytes(12) + b"\x88\xb5" + u32(word) + bytes(42)
-    guest.inside.send(frame)
-    return guest.outside.receive(0.4 if guest.machine == "process" else 1.0) == frame
-
-
 # --- what it does ---------------------------------------------------------------------------------------------------
 
 
 def test_an_entry_set_while_packets_flow_is_what_the_next_packet_meets(guest: LiveGuest) -> None:
-    assert passes(guest, 7)
+    assert guest.passes(u32(7))
     answer = change(guest, "denied", [[u32(7), u64(100)]])
     assert answer.name == "2.04"
     assert [answer.body[key] for key in range(3)] == ["denied", 1, 1]
     assert [step[0] for step in answer.body[3]] == ["apply"]
-    assert not passes(guest, 7)
-    assert passes(guest, 8)
+    assert not guest.passes(u32(7))
+    assert guest.passes(u32(8))
     assert entries(guest, "denied") == {u32(7): u64(101)}
 
     assert change(guest, "denied", [[u32(7)]]).body[2] == 0
-    assert passes(guest, 7)
+    assert guest.passes(u32(7))
     assert entries(guest, "denied") == {}
 
 
@@ -153,9 +121,9 @@ def test_one_entry_can_be_asked_for_by_its_key(guest: LiveGuest) -> None:
 def test_global_variables_are_a_map_of_one_entry(guest: LiveGuest) -> None:
     assert entries(guest, ".data") == {u32(0): u64(2)}
     change(guest, ".data", [[u32(0), u64(1)]])
-    assert not passes(guest, 1)
+    assert not guest.passes(u32(1))
     change(guest, ".data", [[u32(0), u64(2)]])
-    assert passes(guest, 1)
+    assert guest.passes(u32(1))
 
 
 def test_many_entries_go_block_by_block_and_come_back_page_by_page(guest: LiveGuest) -> None:
@@ -181,9 +149,8 @@ def test_a_large_value_fits(guest: LiveGuest) -> None:
 
 def test_changes_survive_an_update_that_keeps_the_map(guest: LiveGuest, signer: Signer, program: bytes) -> None:
     change(guest, "denied", [[u32(7), u64(0)]])
-    update = signed_bundle(signer.release(program, sequence=11), program)
-    assert guest.channel.request("PUT", "/elements/fw/program", update).name == "2.04"
-    assert not passes(guest, 7)
+    assert guest.channel.request("PUT", "/elements/fw/program", signer.update(program, sequence=11)).name == "2.04"
+    assert not guest.passes(u32(7))
 
 
 def test_no_packet_is_lost_while_thousands_of_entries_change(guest: LiveGuest) -> None:
@@ -259,18 +226,13 @@ def test_a_change_may_be_bound_to_the_release_that_is_active(guest: LiveGuest) -
 def test_a_change_without_a_mac_with_a_strangers_or_sent_again_is_refused(guest: LiveGuest) -> None:
     body = cbor.encode({0: [[u32(7), u64(0)]]})
     assert guest.channel.request("POST", PATH + "denied", body, mac=False).rule == "mac"
-
-    def sealed(keys: control_mac.ControlKeys, path: str) -> control_mac.Sealed:
-        guest.channel.counter += 1
-        return control_mac.seal_request(keys, method="POST", path=path, counter=guest.channel.counter, body=body)
-
     stranger = control_mac.derive("fw1", bytes(32))
     for keys, path in ((stranger, PATH + "denied"), (guest.channel.keys, PATH + "slots")):
-        code, payload = guest.channel.whole(live_guest.POST, PATH + "denied", sealed(keys, path).message)
-        assert live_guest.decoded(code, payload).rule == "mac"
+        forged = guest.channel.seal("POST", path, body, keys=keys)
+        assert guest.channel.send_sealed("POST", PATH + "denied", forged).rule == "mac"
     assert entries(guest, "denied") == {}
 
-    genuine = sealed(guest.channel.keys, PATH + "denied")
+    genuine = guest.channel.seal("POST", PATH + "denied", body)
     assert guest.channel.send_sealed("POST", PATH + "denied", genuine).name == "2.04"
     assert change(guest, "denied", [[u32(7)]]).name == "2.04"
     assert guest.channel.send_sealed("POST", PATH + "denied", genuine).rule == "counter"
@@ -286,9 +248,5 @@ def test_a_body_above_the_limit_is_refused_before_it_is_kept(guest: LiveGuest) -
 
 
 def test_without_an_active_program_there_is_no_map(machine: Machine, bin_directory: Path, signer: Signer) -> None:
-    image = live_guest.boot(signer)
-    with (
-        tempfile.TemporaryDirectory(prefix="unibpf-") as folder,
-        live_guest.running(machine, bin_directory, Path(folder), image) as guest,
-    ):
+    with live_guest.running(machine, bin_directory, live_guest.boot(signer)) as guest:
         assert change(guest, "denied", [[u32(1), u64(1)]]).rule == "path"
