@@ -171,7 +171,6 @@ class _Walk:
             self.hold(inner)  # one level: a map of maps holds no maps of maps
         return [function for _, function in held.functions]
 
-
     def check_size(self, key: MapKey) -> None:
         entry = self.maps.defined.get(key)
         if entry is not None and not entry.max_entries and entry.type not in _SIZELESS:
@@ -197,11 +196,8 @@ class _Scan:
     def unreached(self) -> set[int]:
         """The instructions that constants rule out; functions that load none are not looked at."""
         start, end = self.function.start, self.function.start + self.function.size
-        loads = {
-            (at - start) // INSN_BYTES: self.constant(at, relocation)
-            for at, relocation in self.relocations.items()
-            if start <= at < end and at % INSN_BYTES == 0
-        }
+        places = (at for at in range(start, end, INSN_BYTES) if at in self.relocations)
+        loads = {(at - start) // INSN_BYTES: self.constant(at, self.relocations[at]) for at in places}
         if not any(loads.values()):
             return set()
         slots = list(INSN.iter_unpack(self.section.data[start:end]))
