@@ -26,7 +26,8 @@ _HEAD: Final = """# The verifier on XDP programs that exist
 
 Written by `python -m benchmarks.corpus > docs/corpus.md`, not by hand. Our own programs are judged for `guest`, those of others
 and those in the styles of operators for `linux-xdp` and, as rewriters, for `guest` too; the kernel is that of the machine which
-wrote this. CPU time and memory are the whole analyser process's, for the first of these platforms."""
+wrote this. Maps of others that have no size get 64 entries, for both, as a loader would size them. CPU time and memory are the
+whole analyser process's, for the first of these platforms."""
 # Why we refuse what the kernel loads: this does not exist here, whatever the program does with it.
 NOT_OFFERED: Final = {
     "helper-unknown": "the program calls a helper of Linux that the platform does not have",
@@ -96,7 +97,7 @@ def compare() -> tuple[list[Row], list[str]]:
 
 
 def _object(sample: Sample, analyser: Path) -> Row:
-    kernel = load(sample.data, sample.function)
+    kernel = load(sample.data, sample.function, sample.setting)
     guest = judge(sample, analyser, "guest") if sample.platform != "guest" else None
     return Row(source=sample.source, name=sample.name, ours=judge(sample, analyser), kernel=kernel, guest=guest)
 

@@ -69,7 +69,8 @@ class Report(Message, frozen=True, kw_only=True):
     """What the verifier found; stored content-addressed as JSON. Only `timing` may differ between two runs.
 
     `instruction_bound` is the most instructions that one packet can cost, if that is finite. `timing` has milliseconds:
-    `frontend_ms`, `analyser_cpu_ms`, `total_ms`; and `peak_mib`, the analyser's memory.
+    `frontend_ms`, `analyser_cpu_ms`, `total_ms`; and `peak_mib`, the analyser's memory. `loading` is what the pusher set in
+    place of a loader, as options of the command line (`--const=limit=9`, unibpf.loading).
     """
 
     verdict: VerdictKind
@@ -89,6 +90,7 @@ class Report(Message, frozen=True, kw_only=True):
     options_digest: str = ""
     timing: dict[str, float] = {}
     also: list[SecondOpinion] = []
+    loading: list[str] = []
 
 
 def verdict_digest(report: Report) -> str:

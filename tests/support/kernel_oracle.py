@@ -66,13 +66,14 @@ def _address(buffer: ctypes.Array[ctypes.c_char]) -> int:
 def available() -> bool:
     """Say whether this process may load programs."""
     try:
-        os.close(_create_map(BundleMap(name="probe", type=2, key_size=4, value_size=4, max_entries=1)))
+        os.close(create_map(BundleMap(name="probe", type=2, key_size=4, value_size=4, max_entries=1)))
     except OSError:
         return False
     return True
 
 
-def _create_map(spec: BundleMap, inner: int = 0) -> int:
+def create_map(spec: BundleMap, inner: int = 0) -> int:
+    """Return the descriptor of a new map; `inner` is that of a map which is like its maps."""
     attributes = struct.pack("<IIIIII", spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, inner)
     descriptor, _ = _bpf(_MAP_CREATE, attributes)
     return descriptor
@@ -190,9 +191,9 @@ class Oracle:
     def _create(self, spec: BundleMap) -> int:
         """A map of maps is made after a map like those it will hold, which may go then."""
         if spec.inner is None:
-            return _create_map(spec)
+            return create_map(spec)
         inner = spec.inner
-        like = _create_map(
+        like = create_map(
             BundleMap(
                 name="inner",
                 type=inner.type,
@@ -203,7 +204,7 @@ class Oracle:
             )
         )
         try:
-            return _create_map(spec, like)
+            return create_map(spec, like)
         finally:
             os.close(like)
 

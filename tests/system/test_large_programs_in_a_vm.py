@@ -31,7 +31,9 @@ def ends(bundle: bytes, memory: int, bin_directory: Path, folder: Path) -> dict[
         return dict(LINE.findall(vm.wait_for("cases done", seconds=60)))
 
 
-def test_native_code_of_ten_thousand_rules_runs_where_there_is_memory(bundle: bytes, bin_directory: Path, tmp_path: Path) -> None:
+def test_native_code_of_ten_thousand_rules_runs_where_there_is_memory(
+    bundle: bytes, bin_directory: Path, tmp_path: Path
+) -> None:
     found = ends(bundle, 64, bin_directory, tmp_path)
     assert found["jit"] == found["interpreter"]
     assert found["jit"].startswith("exit 2 ")
