@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     print(*shown, sep="\n")
     if target is not None:
         target.write_text(report.document(shown, machine=report.machine(), load=load, when=when))
-    return 1 if any(figure.fails for _, figures in tables for figure in figures) else 0
+    return 1 if not all(figure.holds for _, figures in tables for figure in figures) else 0
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ from unibpf.settings import binary_directory
 CASES: Final = "verifier case"
 _HEAD: Final = """# The verifier on XDP programs that exist
 
-Written by `python -m benchmarks.corpus > docs/corpus.md`, not by hand. Our own programs are judged for `guest`, others for
-`linux-xdp` and, as rewriters, for `guest` too; the kernel is that of the machine which wrote this. CPU time and memory are the
+Written by `python -m benchmarks.corpus > docs/corpus.md`, not by hand. Our own programs are judged for `guest`, those of others
+and those in the styles of operators for `linux-xdp` and, as rewriters, for `guest` too; the kernel is that of the machine which
+wrote this. Maps of others that have no size get 64 entries, for both, as a loader would size them. CPU time and memory are the
 whole analyser process's, for the first of these platforms."""
 # Why we refuse what the kernel loads: this does not exist here, whatever the program does with it.
 NOT_OFFERED: Final = {
@@ -96,7 +97,7 @@ def compare() -> tuple[list[Row], list[str]]:
 
 
 def _object(sample: Sample, analyser: Path) -> Row:
-    kernel = load(sample.data, sample.function)
+    kernel = load(sample.data, sample.function, sample.setting)
     guest = judge(sample, analyser, "guest") if sample.platform != "guest" else None
     return Row(source=sample.source, name=sample.name, ours=judge(sample, analyser), kernel=kernel, guest=guest)
 
@@ -187,7 +188,7 @@ def _summary(rows: Sequence[Row]) -> list[Figure]:
     could = [row for row in inside if row.guest and row.guest.rule not in NOT_OFFERED | POLICY]
     there = [row for row in could if row.guest and row.guest.safe]
     guest = [
-        Figure(name="accepted for guests of others' programs that the kernel accepts and that could run there", unit="%",
+        Figure(name="accepted for guests of the programs for Linux that the kernel accepts and that could run there", unit="%",
                value=100 * len(there) / max(1, len(could)), how=f"{len(there)} of {len(could)}, of {len(inside)} in all"),
     ] if inside else []  # fmt: skip
     cpu = [row.ours.cpu_ms for row in rows if row.ours.peak_kib]

@@ -6,26 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One measured figure; `limit` None means that nothing is demanded of it.
-
-    `pending`: the work that shall reach the limit is not done; the table says NO, and nobody fails for it.
-    """
+    """One measured figure; `limit` None means that nothing is demanded of it."""
 
     name: str
     value: float
     unit: str
     limit: float | None = None
     how: str = ""
-    pending: bool = False
 
     @property
     def holds(self) -> bool:
         return self.limit is None or self.value <= self.limit
-
-    @property
-    def fails(self) -> bool:
-        """Whether a run with this figure has failed."""
-        return not (self.holds or self.pending)
 
 
 def percentile(values: Sequence[float], fraction: float) -> float:

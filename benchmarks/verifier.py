@@ -19,7 +19,7 @@ from benchmarks.figures import Figure, percentile, table
 from benchmarks.firewall import RULES, firewall
 from services.verifier import frontend
 from services.verifier.worker import Pool
-from tests.support.corpus import CACHE, judge_bundle, own
+from tests.support.corpus import CACHE, judge_bundle, operators, own
 from unibpf.compile import FLAGS, compile_c, find_compiler
 from unibpf.settings import REPOSITORY, binary_directory
 
@@ -65,7 +65,10 @@ async def _warm(large: bytes) -> dict[str, float]:
     pool = Pool(size=1, wall_seconds=60.0)
     try:
         await pool.warm()
-        programs = [(one.data, frontend.Options(section=one.section, function=one.function)) for one in own()]
+        programs = [
+            (one.data, frontend.Options(section=one.section, function=one.function, platform=one.platform))
+            for one in (*own(), *operators())
+        ]
         costs = [min([await _translated(pool, data, options) for _ in range(ROUNDS)]) for data, options in programs]
         firewall_ms = min([await _translated(pool, large, frontend.Options()) for _ in range(ROUNDS)])
     finally:

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t kLeastSlots = 1280;  // three NICs' receive rings (768) and as many on their way
 constexpr std::size_t kMostSlots = 8192;
-constexpr std::size_t kLeftForRegions = 768 * 1024;  // rings of the NICs, code pages
+constexpr std::size_t kLeftForRegions = 512 * 1024;  // rings of the NICs
 constexpr std::string_view kManagement = "mgmt";     // schemas/boot.cddl, key 9
 
 struct Guest {
@@ -69,9 +69,10 @@ template <typename... Parts>
 
 void divide_memory() {
     const std::size_t slots = std::clamp(platform::region_available() / 6 / Packet::kSlotBytes, kLeastSlots, kMostSlots);
-    if (platform::region_available() < PacketPool::region_bytes(slots) + kLeftForRegions + (1u << 20)) platform::panic("boot: too little memory");
+    const std::size_t left = kLeftForRegions + platform::code_room();
+    if (platform::region_available() < PacketPool::region_bytes(slots) + left + (1u << 20)) platform::panic("boot: too little memory");
     PacketPool::system(slots);
-    Heap::system(platform::region_available() - kLeftForRegions);
+    Heap::system(platform::region_available() - left);
 }
 
 // On the heap, not in the image: its defaults are not all zero and would be seven kilobytes of file.

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from unibpf import messages, subjects
+from unibpf import loading, messages, subjects, upload
 from unibpf.messages import Message
 
 FOLDER = Path(__file__).parent
@@ -150,10 +150,19 @@ def _messages(rows: list[Channel]) -> dict[str, Any]:
 
 def _message(row: Channel) -> dict[str, Any]:
     if row.message is None:
-        return {"contentType": "application/octet-stream"} if row.make in RAW else {"payload": {}}
+        return {"contentType": "application/octet-stream", "headers": _headers()} if row.make in RAW else {"payload": {}}
     reference = {"$ref": f"messages.schema.json#/$defs/{row.message.__name__}"}
     many = row.message is messages.SpanRecord  # a batch of spans is one message
     return {"payload": {"type": "array", "items": reference} if many else reference}
+
+
+def _headers() -> dict[str, Any]:
+    """What an upload says beside its bytes; all of it is optional."""
+    capped = {option.header: {"maxLength": loading.MAX_BYTES} for option in loading.OPTIONS}
+    properties = {
+        name: {"type": "string", "description": text, **capped.get(name, {})} for name, text in upload.HEADERS.items()
+    }
+    return {"type": "object", "properties": properties}
 
 
 def _message_name(row: Channel) -> str:

@@ -69,7 +69,8 @@ class Report(Message, frozen=True, kw_only=True):
     """What the verifier found; stored content-addressed as JSON. Only `timing` may differ between two runs.
 
     `instruction_bound` is the most instructions that one packet can cost, if that is finite. `timing` has milliseconds:
-    `frontend_ms`, `analyser_cpu_ms`, `total_ms`; and `peak_mib`, the analyser's memory.
+    `frontend_ms`, `analyser_cpu_ms`, `total_ms`; and `peak_mib`, the analyser's memory. `loading` is what the pusher set in
+    place of a loader, as options of the command line (`--const=limit=9`, unibpf.loading).
     """
 
     verdict: VerdictKind
@@ -89,6 +90,7 @@ class Report(Message, frozen=True, kw_only=True):
     options_digest: str = ""
     timing: dict[str, float] = {}
     also: list[SecondOpinion] = []
+    loading: list[str] = []
 
 
 def verdict_digest(report: Report) -> str:
@@ -392,7 +394,10 @@ class MapStatus(Message, frozen=True, kw_only=True):
 
 
 class ElementStatus(Message, frozen=True, kw_only=True):
-    """One element as the guest itself describes it. Fields about a program are None where no program is active."""
+    """One element as the guest itself describes it. Fields about a program are None where no program is active.
+
+    `isolation` is `none` or `pku`; None where the element runs no programs, or the guest is older than the field.
+    """
 
     name: str
     class_name: str
@@ -408,6 +413,7 @@ class ElementStatus(Message, frozen=True, kw_only=True):
     previous: Placed | None = None
     floor: int | None = None
     handlers: dict[str, str] = {}
+    isolation: str | None = None
 
 
 class NicStatus(Message, frozen=True, kw_only=True):

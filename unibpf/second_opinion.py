@@ -16,6 +16,7 @@ KNOWN: Final = ("prevail",)
 NAMES: Final = {"prevail": ("prevail", "check")}
 DIED_IN_SHELL: Final = 128  # plus the signal's number
 MAX_SAID: Final = 200
+WITHOUT_LOADER: Final = "not asked: it reads the object, without what a loader sets"
 
 
 def find(name: str) -> Path | None:

@@ -5,7 +5,8 @@
     Unibpf-Section    ELF section of the program, when the object holds several
     Unibpf-Function   its function, likewise
     Unibpf-Kind       what a program of an `xdp` section is here: filter, classifier or rewriter  (default `filter`)
-    Unibpf-Tails      programs that a loader would put into program arrays: `MAP:INDEX=FUNCTION`, with commas between them
+    Unibpf-Tails, Unibpf-Constants, Unibpf-Max-Entries, Unibpf-Inner-Maps
+                      what a loader of the object's own would set (unibpf.loading), words with commas between them
     Unibpf-Object     digest of the object in the object store; then the payload is empty (objects above INLINE_BYTES)
 
 Every header is optional, so that `nats pub` alone is a valid push.
@@ -18,6 +19,8 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
+from unibpf import loading
+from unibpf.loading import NOTHING, Loading
 from unibpf.messages import Audience, Digest, ElementName, Kind
 
 AUDIENCE: Final = "Unibpf-Audience"
@@ -25,15 +28,22 @@ ELEMENT: Final = "Unibpf-Element"
 SECTION: Final = "Unibpf-Section"
 FUNCTION: Final = "Unibpf-Function"
 KIND: Final = "Unibpf-Kind"
-TAILS: Final = "Unibpf-Tails"
 OBJECT: Final = "Unibpf-Object"
+
+HEADERS: Final = {
+    AUDIENCE: "the guest class it is meant for (default: edge)",
+    ELEMENT: "the element it is meant for, or * (default)",
+    SECTION: "the section of the program, when the object holds several",
+    FUNCTION: "its function, likewise",
+    KIND: "what a program of an xdp section is: filter (default), classifier or rewriter",
+    **{option.header: f"{option.help}: {option.metavar}, with commas between them" for option in loading.OPTIONS},
+    OBJECT: "SHA-256 of the object in the object store; then the payload is empty",
+}
 
 DEFAULT_AUDIENCE: Final = "edge"
 ANY_ELEMENT: Final = "*"
 INLINE_BYTES: Final = 512 << 10
 MAX_OBJECT_BYTES: Final = 4 << 20  # of the object store; the front end itself would take more
-MAX_TAILS: Final = 256
-_TAIL: Final = re.compile(r"([A-Za-z0-9_.]{1,63}):(0|[1-9][0-9]{0,8})=([A-Za-z0-9_.]{1,128})")
 _PLAIN: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -45,25 +55,6 @@ class UploadError(ValueError):
         self.rule = rule
 
 
-class Tail(Struct, frozen=True):
-    """One entry of a program array: `function` goes on where a tail call names `index` of `map`."""
-
-    map: str
-    index: int
-    function: str
-
-    @staticmethod
-    def parse(text: str) -> "Tail":
-        """Read `MAP:INDEX=FUNCTION`; raises ValueError."""
-        found = _TAIL.fullmatch(text)
-        if found is None:
-            raise ValueError(f"got `{text:.80}`, expected `MAP:INDEX=FUNCTION`")
-        return Tail(found[1], int(found[2]), found[3])
-
-    def __str__(self) -> str:
-        return f"{self.map}:{self.index}={self.function}"
-
-
 class Upload(Struct, frozen=True, kw_only=True):
     """The headers of one push."""
 
@@ -72,7 +63,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
-    tails: tuple[Tail, ...] = ()
+    loading: Loading = NOTHING
     object: str | None = None
 
     def headers(self) -> dict[str, str]:
@@ -83,10 +74,9 @@ class Upload(Struct, frozen=True, kw_only=True):
             SECTION: self.section,
             FUNCTION: self.function,
             KIND: self.kind,
-            TAILS: ",".join(map(str, self.tails)) or None,
             OBJECT: self.object,
         }
-        return {name: value for name, value in named.items() if value is not None}
+        return {name: value for name, value in named.items() if value is not None} | self.loading.headers()
 
 
 def parse(headers: Mapping[str, str]) -> Upload:
@@ -98,7 +88,7 @@ def parse(headers: Mapping[str, str]) -> Upload:
         section=_plain(headers, SECTION),
         function=_plain(headers, FUNCTION),
         kind=_kind(headers),
-        tails=_tails(headers),
+        loading=_loading(headers),
         object=_checked(headers[OBJECT], Digest, "object", OBJECT) if OBJECT in headers else None,
     )
 
@@ -119,12 +109,11 @@ def _kind(headers: Mapping[str, str]) -> Kind | None:
     return found
 
 
-def _tails(headers: Mapping[str, str]) -> tuple[Tail, ...]:
-    words = headers[TAILS].split(",", MAX_TAILS - 1) if TAILS in headers else []
+def _loading(headers: Mapping[str, str]) -> Loading:
     try:
-        return tuple(Tail.parse(word) for word in words)
+        return loading.of_headers(headers)
     except ValueError as error:
-        raise UploadError("upload-header", f"header `{TAILS}` is not valid: {error}") from error
+        raise UploadError("upload-header", str(error)) from error
 
 
 def _plain(headers: Mapping[str, str], header: str) -> str | None:

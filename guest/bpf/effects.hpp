@@ -29,36 +29,35 @@ inline RegisterSet helper_arguments(std::int32_t helper) {
     return read;
 }
 
-// Reads and writes of a row: of the registers that dst and src name (1 or 0), and of fixed ones.
+// What a row does with the registers that dst and src name: masks, all ones or none, of their sets.
 struct RowEffects {
-    RegisterSet reads_dst = 0, reads_src = 0, reads = 0;
-    RegisterSet writes_dst = 0, writes_src = 0, writes = 0;
+    RegisterSet reads_dst = 0, reads_src = 0, writes_dst = 0;
+    std::uint8_t others = 0;  // it does something with more registers than that
+    std::uint8_t leaves = 0;  // the next instruction may not be what follows
 };
 constexpr RowEffects effects_of(const Opcode& row) {
+    constexpr RegisterSet yes = 0xffff;
     RowEffects effects;
-    effects.reads_src = row.src_operand;
-    effects.writes_dst = row.writes_dst();
+    effects.reads_src = row.src_operand ? yes : 0;
+    effects.writes_dst = row.writes_dst() ? yes : 0;
     switch (row.category) {
-        case Category::alu: effects.reads_dst = row.alu != Alu::mov; break;
+        case Category::alu: effects.reads_dst = row.alu != Alu::mov ? yes : 0; break;
         case Category::move_sx:
+        case Category::load_imm64:
         case Category::load:
         case Category::load_sx: break;
         case Category::atomic:
-            effects.reads_dst = 1;
-            if (row.atomic == Atomic::cmpxchg) effects.reads = effects.writes = set_of(0);
-            else effects.writes_src = row.atomic >= Atomic::fetch_add;
+            effects.reads_dst = yes;
+            effects.others = row.atomic >= Atomic::fetch_add;
             break;
+        case Category::branch: effects.leaves = 1; [[fallthrough]];
         case Category::endian:
         case Category::store_imm:
-        case Category::store:
-        case Category::branch: effects.reads_dst = 1; break;
-        case Category::call_helper: effects.writes = caller_saved; break;
-        case Category::call_local:  // reads r0 too: a callee that leaves it alone returns the caller's
-            effects.reads = effects.writes = caller_saved;
-            break;
-        case Category::exit: effects.reads = set_of(0); break;
-        case Category::load_imm64:
-        case Category::jump: break;
+        case Category::store: effects.reads_dst = yes; break;
+        case Category::exit: effects.leaves = 1; [[fallthrough]];
+        case Category::call_helper:
+        case Category::call_local: effects.others = 1; break;
+        case Category::jump: effects.leaves = 1; break;
     }
     return effects;
 }
@@ -71,14 +70,36 @@ inline constexpr std::array<RowEffects, operation_count> row_effects = all_effec
 
 inline bool is(const Instruction& in, Operation operation) { return in.opcode == static_cast<std::uint8_t>(operation); }
 
-inline RegisterSet reads_of(const Instruction& in) {
-    const RowEffects& row = row_effects[in.opcode];
-    const RegisterSet arguments = is(in, Operation::op_call_helper) ? helper_arguments(in.imm) : RegisterSet{0};
-    return static_cast<RegisterSet>(row.reads_dst << in.dst | row.reads_src << in.src | row.reads | arguments);
+// Of rows that have `others`. A call of a function reads r0 too: a callee that leaves it alone returns the caller's.
+inline RegisterSet other_reads(const Instruction& in) {
+    switch (row_of(in).category) {
+        case Category::call_helper: return helper_arguments(in.imm);
+        case Category::call_local: return caller_saved;
+        case Category::atomic: return row_of(in).atomic == Atomic::cmpxchg ? set_of(0) : RegisterSet{0};
+        default: return set_of(0);  // an exit
+    }
 }
-inline RegisterSet writes_of(const Instruction& in) {
+inline RegisterSet other_writes(const Instruction& in) {
+    switch (row_of(in).category) {
+        case Category::call_helper:
+        case Category::call_local: return caller_saved;
+        case Category::atomic: return set_of(row_of(in).atomic == Atomic::cmpxchg ? 0 : in.src);
+        default: return 0;
+    }
+}
+
+struct Effects {
+    RegisterSet reads, writes;
+};
+inline Effects effects_of(const Instruction& in) {
     const RowEffects& row = row_effects[in.opcode];
-    return static_cast<RegisterSet>(row.writes_dst << in.dst | row.writes_src << in.src | row.writes);
+    const RegisterSet dst = set_of(in.dst), src = set_of(in.src);
+    Effects effects{static_cast<RegisterSet>((dst & row.reads_dst) | (src & row.reads_src)), static_cast<RegisterSet>(dst & row.writes_dst)};
+    if (row.others != 0) [[unlikely]] {
+        effects.reads |= other_reads(in);
+        effects.writes |= other_writes(in);
+    }
+    return effects;
 }
 
 // Does nothing but compute what it writes: needless where nobody reads that.

@@ -117,7 +117,7 @@ constexpr unsigned none = register_count;
 unsigned mirrored(const Opcode& row, const Instruction& in, unsigned before) {
     if (row.writes_dst()) return in.dst;
     if (row.category == Category::call_helper || row.category == Category::call_local || row.category == Category::jump) return none;
-    return (writes_of(in) & (1U << before)) != 0 ? none : before;
+    return (effects_of(in).writes & set_of(before)) != 0 ? none : before;
 }
 
 void chain(Instruction& in) {

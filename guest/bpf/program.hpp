@@ -15,6 +15,7 @@
 #include "guest/bpf/isa.hpp"
 #include "guest/bpf/map.hpp"
 #include "guest/bpf/native.hpp"
+#include "guest/bpf/validate.hpp"
 #include "guest/core/heap.hpp"
 #include "guest/core/result.hpp"
 

@@ -98,6 +98,7 @@ class ProgramSlot {
     // From now on every program of this slot runs isolated (isolated.hpp). Before the first stage; errors are IsolatedRuns::create's.
     Status isolate();
     bool isolated() const { return static_cast<bool>(isolated_); }
+    std::string_view isolation() const { return isolated() ? "pku" : "none"; }  // the option's name for it
 
     // Control stack. Decodes, validates, builds maps by `plan` and loads, all beside the running program; on error nothing
     // has changed. Rules: abi limits kind program instruction helper map-policy memory load.

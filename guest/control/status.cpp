@@ -86,7 +86,7 @@ SlotView view_of(const ProgramSlot& slot) {
 void write_bpf_element(cbor::Writer& writer, const Element& element, const ProgramSlot& slot) {
     const SlotView view = view_of(slot);
     const bool active = view.program != nullptr;
-    writer.map(5 + (active ? 6 : 0) + (view.staged ? 1 : 0) + (view.previous ? 1 : 0));
+    writer.map(6 + (active ? 6 : 0) + (view.staged ? 1 : 0) + (view.previous ? 1 : 0));
     writer.uint(0), writer.text(element.name());
     writer.uint(1), writer.text(element.class_name());
     if (active) {
@@ -102,6 +102,7 @@ void write_bpf_element(cbor::Writer& writer, const Element& element, const Progr
     if (view.staged) writer.uint(10), write_release(writer, *view.staged);
     if (view.previous) writer.uint(11), write_release(writer, *view.previous);
     writer.uint(12), writer.uint(slot.floor());
+    writer.uint(14), writer.text(slot.isolation());
 }
 
 void write_plain_element(cbor::Writer& writer, const Element& element) {

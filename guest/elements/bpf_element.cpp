@@ -14,7 +14,7 @@ void BpfElement::read_engine(const Element& element, Text& out) {
 }
 
 void BpfElement::read_isolation(const Element& element, Text& out) {
-    out.put(static_cast<const BpfElement&>(element).slot_->isolated() ? "pku" : "none");
+    out.put(static_cast<const BpfElement&>(element).slot_->isolation());
 }
 
 BpfElement::~BpfElement() {

@@ -12,7 +12,7 @@ namespace unibpf {
 // that bpf_redirect or a devmap named. The program must not change the packet. Only a release of the program PROGRAM can be
 // staged here; without one every packet is dropped.
 // ISOLATION pku: the program can write its stack, its maps and packets, nothing else, whatever it does; a write elsewhere
-// ends its run (dropped as aborted) and nothing more. Takes a virtual machine whose CPU has protection keys.
+// ends its run (dropped as aborted) and nothing more. Takes a CPU with protection keys.
 // Ports: one push input, 1 to 256 push outputs; all but 0 may be left free.
 // Drops: no-program, aborted, unknown-code, budget, no-port, dropped-by-program.
 // Handlers: count, drops, program, engine, isolation (read), reset_counts (write).

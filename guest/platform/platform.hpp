@@ -1,6 +1,6 @@
 // Everything the guest needs from outside, on one page. A platform is a folder beside this file that defines these functions
 // and nothing else: linux/ (a process), pvh/ (a bare VM), unikraft/ (a library). The control slice and NoPreempt are shared
-// code (slice.cpp, switch.S); a platform lends them its one-shot timer.
+// code (slice.cpp, switch.S); a platform lends them its one-shot timer. So is the gate of isolated runs (gate.cpp).
 //
 // Execution model: one CPU, one data path. The data path ("main stack") is never interrupted. Control work has its own
 // stack, which a timer takes the CPU from when its slice ends; it goes on at the next `control_resume`. So data-path code
@@ -48,6 +48,7 @@ std::span<const std::byte> boot_module();  // the boot image; empty when the hos
 std::size_t memory_total();                // bytes the guest has in all
 
 // Pages for native code (JIT): writable until sealed, then executable and read-only (W^X).
+std::size_t code_room();  // what all code pages together will take of alloc_region, sooner or later
 std::span<std::byte> code_allocate(std::size_t bytes);
 bool code_seal(std::span<std::byte> pages);
 void code_release(std::span<std::byte> pages);

@@ -11,7 +11,7 @@
 #include <iterator>
 
 #include "guest/run/load.hpp"
-#include "guest/run/loading.hpp"
+#include "guest/run/load_costs.hpp"
 #include "guest/run/options.hpp"
 #include "guest/run/output.hpp"
 #include "guest/run/report.hpp"
@@ -112,8 +112,8 @@ int refused(const Error& error) {
     return 1;
 }
 
-int print_loading(const Bytes& bundle, std::uint64_t times) {
-    const auto costs = measure_loading(bundle, times);
+int print_load_costs(const Bytes& bundle, std::uint64_t times) {
+    const auto costs = measure_load_costs(bundle, times);
     if (!costs.ok()) return refused(costs.error());
     std::cout << costs.value();
     return 0;
@@ -125,7 +125,7 @@ int run(const Options& options) {
         std::cerr << "error: cannot read `" << options.bundle << "`\n";
         return 2;
     }
-    if (options.loads > 0) return print_loading(*bytes, options.loads);
+    if (options.loads > 0) return print_load_costs(*bytes, options.loads);
     const auto loaded = load_bytes(*bytes, options);
     if (!loaded.ok()) return refused(loaded.error());
     const Program& program = *loaded.value();

@@ -4,7 +4,8 @@ DeployerError
 ├── HostConfigError     the host's own configuration is wrong or lacks what a guest asks for
 ├── SpecError           a guest asks for what this host does not give
 ├── BootError           a guest did not become ready, or what it would boot with is missing
-└── HypervisorError     libvirt, QEMU or the process guest refused
+├── HypervisorError     libvirt, QEMU or the process guest refused
+└── LeaseError          another host holds the guest: it is no longer ours to boot, or to report on
 """
 
 
@@ -31,3 +32,7 @@ class BootError(DeployerError):
 
 class HypervisorError(DeployerError):
     """The hypervisor refused; a later attempt may succeed."""
+
+
+class LeaseError(DeployerError):
+    """Nobody is to change anything: the guest is looked after by another host."""

@@ -1,8 +1,9 @@
 """Who runs a guest: one host at a time, by compare-and-set in KV `unibpf-leases`.
 
 A lease names a host and until when. It is taken when it is free, over, or ours already, and renewed at half of its time. A
-host that can't reach the bus keeps its guests running; another host takes them over when the lease is over. `claims` is
-pure, so that what two hosts do to each other can be tested without either.
+host that can't reach the bus keeps its guests running; another host takes them over when the lease is over. Right before
+a boot the guest is claimed once more: collecting what it boots with may have taken longer than the lease. `claims` is pure,
+so that what two hosts do to each other can be tested without either.
 """
 
 from msgspec import Struct

@@ -9,14 +9,14 @@ a deployer killed at any point finds its guests again by their boot ids.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from opentelemetry.context import Context
 
 from services.deployer import console, plan
 from services.deployer.assembly import Assembly
-from services.deployer.errors import BootError, DeployerError
+from services.deployer.errors import BootError, DeployerError, LeaseError
 from services.deployer.hypervisor import Ended, Running
 from services.deployer.plan import Action, World
 from services.deployer.reporting import Reporter
@@ -46,12 +46,16 @@ class _Guest:
         self.not_before = time.monotonic() + plan.backoff(self.failures)
 
 
+Claim = Callable[[str], Awaitable[bool]]  # takes or renews the lease of a guest; whether it is ours now
+
+
 class Reconciler:
     """One host's guests. `wake` is set whenever another look is due."""
 
-    def __init__(self, *, assembly: Assembly, reporter: Reporter, boot_timeout: float) -> None:
+    def __init__(self, *, assembly: Assembly, reporter: Reporter, claim: Claim, boot_timeout: float) -> None:
         self._assembly = assembly
         self._reporter = reporter
+        self._claim = claim
         self._boot_timeout = boot_timeout
         self._guests: dict[str, _Guest] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -120,6 +124,8 @@ class Reconciler:
             cause = self._causes.pop(action.guest, None)
             with tracing.span(f"{action.kind} guest", parent=cause, attributes={"unibpf.guest": action.guest}):
                 await self._do(action, spec, running)
+        except LeaseError as error:  # no failure: its new host reports on the guest, the next look ends what is left here
+            outcome, detail = error.rule, str(error)
         except (DeployerError, BusError, OSError) as error:
             outcome, detail = getattr(error, "rule", type(error).__name__), str(error)
             await self._failed(action.guest, spec, error)
@@ -157,6 +163,8 @@ class Reconciler:
         guest.is_watched = False
         await self._assembly.stop(spec.guest)
         guest.ended = asyncio.Event()
+        if not await self._claim(spec.guest):  # once more: what comes before this may take longer than a lease lasts
+            raise LeaseError("lease", "another host took the guest while its boot was prepared")
         boot = await self._assembly.install(draft, is_restart=restart)
         await self._reporter.booting(boot)
         running = await self._assembly.start(draft.machine)

@@ -40,6 +40,7 @@ class Deployer:
         self._reconciler = Reconciler(
             assembly=assembly,
             reporter=Reporter(bus=bus, host=settings.host),
+            claim=self._claim,
             boot_timeout=settings.boot_timeout,
         )
         self._held: set[str] = set()
@@ -118,7 +119,7 @@ class Deployer:
 
     async def _desired(self) -> dict[str, GuestSpec]:
         """The guests that this host is to run: meant for it or for any, and claimed."""
-        leases = Leases(bucket=await self._bus.kv(LEASES), host=self._settings.host, seconds=self._settings.lease)
+        leases = await self._leases()
         desired = {}
         for spec in await self._specs(await self._bus.kv(GUESTS)):
             is_for_us = spec.host in {None, self._settings.host}
@@ -128,6 +129,12 @@ class Deployer:
             await leases.release(guest)
         self._held = set(desired)
         return desired
+
+    async def _leases(self) -> Leases:
+        return Leases(bucket=await self._bus.kv(LEASES), host=self._settings.host, seconds=self._settings.lease)
+
+    async def _claim(self, guest: str) -> bool:
+        return await (await self._leases()).claim(guest, time.time())
 
     async def _specs(self, bucket: Bucket) -> list[GuestSpec]:
         specs = []

@@ -136,6 +136,7 @@ def _element(item: Any) -> ElementStatus:
         previous=_placed(item.get(11)),
         floor=item.get(12),
         handlers={str(name): str(value) for name, value in item.get(13, [])},
+        isolation=item.get(14),
     )
 
 

@@ -13,6 +13,7 @@ from services.verifier.elf import MAX_OBJECT
 from services.verifier.errors import GaveUp
 from services.verifier.frontend import Answer
 from services.verifier.once import EXIT, EXIT_BAD_INPUT
+from unibpf import loading
 from unibpf.messages import Finding
 
 
@@ -51,4 +52,4 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("command", choices=["bundle"])
     parser.add_argument("file", metavar="FILE", help="object that `clang -target bpf -c` wrote")
     choice.add_words(parser)
-    return parser.parse_args(arguments)
+    return loading.parse_arguments(parser, arguments)

@@ -4,8 +4,8 @@ import argparse
 from typing import get_args
 
 from services.verifier.frontend import Options
+from unibpf import loading
 from unibpf.messages import Kind
-from unibpf.upload import Tail
 
 
 def add_words(parser: argparse.ArgumentParser) -> None:
@@ -15,26 +15,17 @@ def add_words(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", choices=get_args(Kind), help="what a program of an `xdp` section is (default: filter)"
     )
-    parser.add_argument(
-        "--tail", action="append", default=[], type=_tail, help="MAP:INDEX=FUNCTION, a program array's entry"
-    )
+    loading.add_options(parser)
     parser.add_argument("--platform", choices=["guest", "linux-xdp"], default="guest")
 
 
 def options_of(chosen: argparse.Namespace, *, name: str | None = None) -> Options:
-    """Return what was chosen."""
+    """Return what was chosen, as `loading.parse_arguments` read it."""
     return Options(
         name=name,
         section=chosen.section,
         function=chosen.function,
         kind=chosen.kind,
-        tails=tuple(chosen.tail),
+        loading=chosen.loading,
         platform=chosen.platform,
     )
-
-
-def _tail(text: str) -> Tail:
-    try:
-        return Tail.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error

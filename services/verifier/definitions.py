@@ -25,10 +25,14 @@ _MOST_MEMBERS: Final = 4096  # of a value that are searched for its lock
 
 
 class Defined(Struct, frozen=True):
-    """A definition; `values_at` is the byte of the variable where initial programs or maps begin."""
+    """A definition; `values_at` is the byte of the variable where initial programs or maps begin.
+
+    `missing`: why the map cannot be made unless a loader says more (sizing.py).
+    """
 
     map: BundleMap
     values_at: int | None = None
+    missing: Unsupported | None = None
 
 
 def define(btf: Btf, name: str, number: int) -> Defined:
@@ -45,6 +49,17 @@ def completed(entry: BundleMap) -> BundleMap:
     return entry
 
 
+def described(like: BundleMap) -> InnerMap:
+    """Return what a map of maps says of its maps: that they are like this one."""
+    return InnerMap(
+        type=like.type,
+        key_size=like.key_size,
+        value_size=like.value_size,
+        max_entries=like.max_entries,
+        flags=like.flags,
+    )
+
+
 class _Definition:
     """Reads one definition member by member into a BundleMap; `_MEMBERS` is the whole vocabulary."""
 
@@ -53,6 +68,7 @@ class _Definition:
         self.map = BundleMap(name=name, type=0, key_size=0, value_size=0, max_entries=0)
         self.inside = inner
         self.values_at: int | None = None
+        self.missing: Unsupported | None = None
         self.held: Type | None = None  # what `values` points to
 
     def read(self, number: int) -> Defined:
@@ -74,7 +90,7 @@ class _Definition:
         if self.map.type == 0:
             raise self.bad("says no `type`")
         self.finish()
-        return Defined(self.map, self.values_at)
+        return Defined(self.map, self.values_at, self.missing)
 
     def finish(self) -> None:
         """What depends on several members."""
@@ -87,13 +103,15 @@ class _Definition:
     def check_held(self, kind: int) -> None:
         held = None if self.held is None else self.held.kind
         if kind in MAPS_OF_MAPS:
-            if held is not Kind.STRUCT:
-                raise Unsupported(
+            if held is Kind.STRUCT:
+                self.set_inner()
+            else:
+                self.missing = Unsupported(
                     "map-values",
                     f"map `{self.map.name:.80}` is a map of maps and does not say what its maps are",
-                    hint="say it with `__array(values, struct inner)`; a loader of your own cannot say it later",
+                    hint=f"name a map that is like them, `--inner {self.map.name:.80}=MAP`, "
+                    "or say it with `__array(values, struct inner)`",
                 )
-            self.set_inner()
         elif held is not None and (kind != MAP_PROG_ARRAY or held is not Kind.FUNC_PROTO):
             raise self.bad("has `values`, but holds neither programs nor maps")
 
@@ -102,17 +120,10 @@ class _Definition:
             raise Unsupported("map-values", f"map `{self.map.name:.80}` is a map of maps of maps")
         if self.held is None:
             raise AssertionError("check_held found a struct")
-        inner = _Definition(self.btf, self.map.name, inner=True).read_struct(self.held).map
-        self.map = replace(
-            self.map,
-            inner=InnerMap(
-                type=inner.type,
-                key_size=inner.key_size,
-                value_size=inner.value_size,
-                max_entries=inner.max_entries,
-                flags=inner.flags,
-            ),
-        )
+        inner = _Definition(self.btf, self.map.name, inner=True).read_struct(self.held)
+        if inner.missing is not None:
+            raise inner.missing
+        self.map = replace(self.map, inner=described(inner.map))
 
     def set(self, **fields: int | str | None) -> None:
         self.map = replace(self.map, **fields)

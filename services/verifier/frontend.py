@@ -1,7 +1,8 @@
 """From an object to bundles: the pure front end. Bytes and options in, bytes and source lines out.
 
-Steps: read the ELF tables (elf), the types (btf) and the maps (maps); choose the program; link it (linker); read off what
-it needs (needs); attach source lines (lines); encode. Every step raises a `Rejection` and nothing else, whatever the bytes.
+Steps: read the ELF tables (elf), the types (btf) and the maps (maps), with what a loader would set (sizing, constants); choose
+the program; link it (linker); read off what it needs (needs); attach source lines (lines); encode. Every step raises a
+`Rejection` and nothing else, whatever the bytes.
 
 Sections: `xdp*` (a Linux XDP program, a filter unless the pusher says otherwise), `unibpf/filter`, `unibpf/classifier`,
 `unibpf/rewriter`; a classifier's section may say its number of ports, `unibpf/classifier/4`.
@@ -13,11 +14,11 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.verifier import btf, core, elf, initial, lines, linker, maps, needs
+from services.verifier import btf, constants, core, elf, initial, lines, linker, maps, needs
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
 from unibpf import bundle
+from unibpf.loading import NOTHING, Loading
 from unibpf.messages import Finding, Kind, VerdictKind
-from unibpf.upload import Tail
 
 Platform = Literal["guest", "linux-xdp"]
 
@@ -31,7 +32,7 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9_-]+")
 class Options(Struct, frozen=True, kw_only=True):
     """What the pusher chose: `name` is the program's name in the bundle, `section` and `function` pick one of several.
 
-    `kind` is what a program of an `xdp` section becomes, `tails` what a loader would put into program arrays. The hooks of
+    `kind` is what a program of an `xdp` section becomes, `loading` what a loader of its own would set. The hooks of
     devmaps and cpumaps exist on Linux only (`platform`).
     """
 
@@ -39,7 +40,7 @@ class Options(Struct, frozen=True, kw_only=True):
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
-    tails: tuple[Tail, ...] = ()
+    loading: Loading = NOTHING
     platform: Platform = "guest"
 
 
@@ -217,7 +218,9 @@ class _Object:
         types = obj.section(".BTF")
         self.btf = btf.read(types.data) if types else None
         self.extension = _extension(obj, self.btf)
-        self.maps = initial.with_tails(maps.read(obj, self.btf), options.tails, linker.functions(obj))
+        defined = maps.read(obj, self.btf, options.loading)
+        found = constants.apply(obj, self.btf, defined, options.loading.constants)
+        self.maps = initial.filled(found, options.loading, linker.functions(obj))
 
     def translate(self, candidate: Candidate) -> Translation:
         linked = linker.link(self.obj, candidate.function, self.maps, self.followers(candidate.kind))
@@ -258,6 +261,8 @@ class _Object:
             function, section = placed.function, self.obj.sections[placed.function.section].name
             records = self.extension.core.get(section, [])
             for found in core.unsettled(self.btf, records, function.start, function.start + function.size):
+                if found.offset - function.start in placed.dead:
+                    continue
                 raise Unsupported(
                     "core-relocation",
                     f"the layout of `{found.type:.80}` depends on the kernel that runs the program (CO-RE)",

@@ -4,7 +4,6 @@ Slots (maps.py) say where an entry lies in the object; here it becomes a functio
 map of the bundle. The programs of one chain of tail calls are one unit: they share the bundle's maps and have one kind.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +13,7 @@ from services.verifier import elf
 from services.verifier.errors import Ambiguous, Malformed, Unsupported
 from services.verifier.maps import MapTable, Slot
 from unibpf.bundle import MAP_ARRAY, MAP_PROG_ARRAY, MAPS_OF_MAPS, BundleMap
-from unibpf.upload import Tail
+from unibpf.loading import Loading, Tail
 
 MapKey = tuple[int, int]  # section and offset of a map's variable
 _BPF_F_INNER_MAP: Final = 1 << 12
@@ -95,10 +94,10 @@ def _fits(held: BundleMap, outer: BundleMap) -> bool:
     )
 
 
-def with_tails(maps: MapTable, tails: Iterable[Tail], known: Functions) -> MapTable:
-    """Put the programs that the pusher chose into program arrays, as a loader would after it loaded the object."""
+def filled(maps: MapTable, loading: Loading, known: Functions) -> MapTable:
+    """Put the programs and maps where the pusher chose, as a loader would after it loaded the object."""
     slots = dict(maps.slots)
-    for tail in tails:
+    for tail in loading.tails:
         key, entry = _program_array(maps, tail)
         if tail.index >= entry.max_entries:
             raise Ambiguous(
@@ -107,10 +106,21 @@ def with_tails(maps: MapTable, tails: Iterable[Tail], known: Functions) -> MapTa
         found = next((function for function in known.values() if function.name == tail.function), None)
         if found is None:
             raise Ambiguous("tail-choice", f"no function of the object is named `{tail.function}`")
-        others = [slot for slot in slots.get(key, ()) if slot.index != tail.index]
-        added = [*others, Slot(tail.index, found.section, found.start)]
-        slots[key] = tuple(sorted(added, key=lambda slot: slot.index))
+        slots[key] = _put(slots.get(key, ()), Slot(tail.index, found.section, found.start))
+    for inner in loading.inner_maps:
+        if inner.index is not None:  # that both are there sizing.py has seen
+            outer, held = (_named(maps, name) for name in (inner.map, inner.held))
+            slots[outer] = _put(slots.get(outer, ()), Slot(inner.index, *held))
     return replace(maps, slots=slots)
+
+
+def _put(slots: tuple[Slot, ...], added: Slot) -> tuple[Slot, ...]:
+    others = [slot for slot in slots if slot.index != added.index]
+    return tuple(sorted([*others, added], key=lambda slot: slot.index))
+
+
+def _named(maps: MapTable, name: str) -> MapKey:
+    return next(key for key, entry in maps.defined.items() if entry.name == name)
 
 
 def _program_array(maps: MapTable, tail: Tail) -> tuple[MapKey, BundleMap]:

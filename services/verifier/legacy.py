@@ -9,6 +9,7 @@ import struct
 from typing import Final
 
 from services.verifier import elf
+from services.verifier.definitions import Defined, completed
 from services.verifier.errors import Malformed, Unsupported
 from unibpf.bundle import MAPS_OF_MAPS, BundleMap
 
@@ -23,25 +24,17 @@ def is_section(name: str) -> bool:
     return name == "maps" or name.startswith("maps/")
 
 
-Maps = dict[tuple[int, int], BundleMap]  # by section and offset
-Refused = dict[tuple[int, int], Unsupported]
-
-
-def read(obj: elf.ObjectFile) -> tuple[Maps, Refused]:
-    """Return the maps, and why the others are none."""
-    found: Maps = {}
-    refused: Refused = {}
+def read(obj: elf.ObjectFile) -> dict[tuple[int, int], Defined]:
+    """Return the maps by section and offset."""
+    found: dict[tuple[int, int], Defined] = {}
     for section in obj.sections:
         if not is_section(section.name) or not section.size:
             continue
         names = {s.value: s.name for s in obj.symbols if s.section == section.index and s.kind in _KINDS and s.name}
         size = _definition_size(section, len(names))
         for offset in sorted(names):
-            try:
-                found[section.index, offset] = _map(names[offset], section.data, offset, size)
-            except Unsupported as error:
-                refused[section.index, offset] = error
-    return found, refused
+            found[section.index, offset] = _map(names[offset], section.data, offset, size)
+    return found
 
 
 def _definition_size(section: elf.Section, maps: int) -> int:
@@ -54,17 +47,21 @@ def _definition_size(section: elf.Section, maps: int) -> int:
     return size
 
 
-def _map(name: str, data: memoryview, offset: int, size: int) -> BundleMap:
+def _map(name: str, data: memoryview, offset: int, size: int) -> Defined:
     if offset % size or offset + size > len(data):
         raise Malformed("map-definition", f"map `{name:.80}` begins at no definition: got byte {offset}")
     kind, key_size, value_size, max_entries = _NUMBERS.unpack_from(data, offset)
-    if kind in MAPS_OF_MAPS:
-        raise Unsupported(
-            "legacy-maps",
-            f"map `{name:.80}` is a map of maps in the old form (struct bpf_map_def)",
-            hint='define it through BTF: `struct { __uint(type, ...); __array(values, ...); } name SEC(".maps")`',
-        )
     flags = _FLAGS.unpack_from(data, offset + _NUMBERS.size)[0] if size >= _NUMBERS.size + _FLAGS.size else 0
-    return BundleMap(
+    entry = BundleMap(
         name=name, type=kind, key_size=key_size, value_size=value_size, max_entries=max_entries, flags=flags
+    )
+    return Defined(completed(entry), missing=_missing(name) if kind in MAPS_OF_MAPS else None)
+
+
+def _missing(name: str) -> Unsupported:
+    return Unsupported(
+        "legacy-maps",
+        f"map `{name:.80}` is a map of maps in the old form (struct bpf_map_def)",
+        hint=f"name a map that is like its maps, `--inner {name:.80}=MAP`, or define it through BTF: "
+        '`struct { __uint(type, ...); __array(values, ...); } name SEC(".maps")`',
     )

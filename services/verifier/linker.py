@@ -9,6 +9,7 @@ Invariants of the result:
 - every 64-bit load has src_reg 0 (a number), 4 (address of a linked function, imm relative as a call's), 5 (handle of
   maps[imm]) or 6 (address inside global data maps[imm]);
 - maps are in the object's order, each named by the code or by another map;
+- code that constants rule out (dead.py) names nothing: its calls and addresses are numbers;
 - calls and callbacks make no cycle (the stack need would have no bound); tail calls may.
 
 Relocations follow LLVM's BPF backend: R_BPF_64_64 on a 64-bit load (symbol + addend in imm), R_BPF_64_32 on a call (symbol
@@ -23,11 +24,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.verifier import elf, initial
+from services.verifier import dead, elf, initial
 from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.initial import Function, Functions, Initial, MapKey
 from services.verifier.maps import MapTable, is_global_data, is_maps
-from unibpf.bundle import INSN_BYTES, MAX_CODE_BYTES, MAX_MAPS, BundleMap
+from unibpf.bundle import BPF_F_RDONLY_PROG, INSN_BYTES, MAX_CODE_BYTES, MAX_MAPS, BundleMap
 
 LDDW: Final = 0x18
 CALL: Final = 0x85
@@ -39,12 +40,17 @@ SRC_FUNCTION: Final = 4
 SRC_MAP: Final = 5
 SRC_MAP_VALUE: Final = 6
 MAX_FUNCTIONS: Final = 256
+_MOV64_IMM: Final = 0xB7
+_SIZELESS: Final = frozenset({19, 21, 24, 28, 29, 32})  # storage of cgroups, sockets, inodes, tasks: 0 is what Linux wants
 
 INSN: Final = struct.Struct("<BBhi")  # opcode, dst and src register, offset, imm (RFC 9669 3)
 
 
 class Patch(Struct, frozen=True):
-    """At byte `offset` of its function: a call or the address of `function`, or `map_key` (at byte `addend`, or its handle)."""
+    """At byte `offset` of its function: a call or the address of `function`, or `map_key` (at byte `addend`, or its handle).
+
+    One that says neither stands where constants rule out that anything is called or loaded.
+    """
 
     offset: int
     function: Function | None = None
@@ -53,11 +59,15 @@ class Patch(Struct, frozen=True):
 
 
 class Placed(Struct, frozen=True):
-    """A linked function and the index of its first instruction; `calls`: what it calls, or has called back."""
+    """A linked function and the index of its first instruction; `calls`: what it calls, or has called back.
+
+    `dead` are the bytes of the function where the instructions begin that constants rule out.
+    """
 
     function: Function
     base: int
     calls: tuple[Function, ...]
+    dead: frozenset[int] = frozenset()
 
 
 class Linked(Struct, frozen=True):
@@ -70,10 +80,11 @@ class Linked(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What is linked: functions with their patches, maps with what they hold at first."""
+    """What is linked: functions with their patches and with what of them cannot run, maps with what they hold at first."""
 
     functions: dict[Function, list[Patch]]
     maps: dict[MapKey, Initial]
+    dead: dict[Function, frozenset[int]]
 
 
 def functions(obj: elf.ObjectFile) -> Functions:
@@ -114,7 +125,7 @@ class _Walk:
         self.maps = maps
         self.followers = followers
         self.known = functions(obj)
-        self.found = Plan({}, {})
+        self.found = Plan({}, {}, {})
         self.total = 0
 
     def plan(self, entry: Function) -> Plan:
@@ -135,8 +146,10 @@ class _Walk:
                 f"{self.total // INSN_BYTES} instructions, "
                 f"expected at most {MAX_FUNCTIONS} with {MAX_CODE_BYTES // INSN_BYTES}",
             )
-        patches = _Scan(self.obj, function, self.known, self.maps).patches()
+        found = _Scan(self.obj, function, self.known, self.maps)
+        patches = found.patches()
         self.found.functions[function] = patches
+        self.found.dead[function] = found.dead
         held = [follower for patch in patches for follower in self.hold_at(function, patch)]
         return [patch.function for patch in patches if patch.function is not None] + held
 
@@ -151,11 +164,21 @@ class _Walk:
         """Plan one map, and those in it; return the functions that it holds."""
         if key in self.found.maps:
             return []
+        self.check_size(key)
         held = initial.of_map(self.obj, self.maps, key, self.known, self.followers)
         self.found.maps[key] = held
         for _, inner in held.maps:
             self.hold(inner)  # one level: a map of maps holds no maps of maps
         return [function for _, function in held.functions]
+
+    def check_size(self, key: MapKey) -> None:
+        entry = self.maps.defined.get(key)
+        if entry is not None and not entry.max_entries and entry.type not in _SIZELESS:
+            raise Unsupported(
+                "map-definition",
+                f"map `{entry.name:.80}` has no entries: its loader would say how many",
+                hint=f"say it, `--max-entries {entry.name:.80}=N`, or in the definition, `__uint(max_entries, N)`",
+            )
 
 
 class _Scan:
@@ -168,6 +191,26 @@ class _Scan:
         self.maps = maps
         self.section = obj.sections[function.section]
         self.relocations = obj.relocations.get(function.section, {})
+        self.dead = frozenset(at * INSN_BYTES for at in self.unreached())
+
+    def unreached(self) -> set[int]:
+        """The instructions that constants rule out; functions that load none are not looked at."""
+        start, end = self.function.start, self.function.start + self.function.size
+        places = (at for at in range(start, end, INSN_BYTES) if at in self.relocations)
+        loads = {(at - start) // INSN_BYTES: self.constant(at, self.relocations[at]) for at in places}
+        if not any(loads.values()):
+            return set()
+        slots = list(INSN.iter_unpack(self.section.data[start:end]))
+        contents = {index: entry.data for index, entry in self.maps.data.items() if entry.data is not None}
+        return dead.unreached(slots, loads, contents)
+
+    def constant(self, at: int, relocation: elf.Relocation) -> dead.Address | None:
+        index = relocation.symbol.section
+        entry = self.maps.data.get(index)
+        fixed = entry is not None and entry.flags & BPF_F_RDONLY_PROG and not self.obj.relocations.get(index)
+        if not fixed or relocation.kind != elf.R_BPF_64_64 or self.section.data[at] != LDDW:
+            return None
+        return dead.Address(index, relocation.symbol.value + INSN.unpack_from(self.section.data, at)[3])
 
     def patches(self) -> list[Patch]:
         found: list[Patch] = []
@@ -177,11 +220,17 @@ class _Scan:
             width = 2 * INSN_BYTES if opcode == LDDW else INSN_BYTES
             if at + width > end:
                 raise Malformed("function-bounds", f"function `{self.function.name:.80}` ends inside an instruction")
-            patch = self.patch(at, opcode, registers >> 4, imm)
+            is_dead = at - self.function.start in self.dead
+            patch = self.left_out(at, opcode, registers >> 4) if is_dead else self.patch(at, opcode, registers >> 4, imm)
             if patch is not None:
                 found.append(patch)
             at += width
         return found
+
+    def left_out(self, at: int, opcode: int, source: int) -> Patch | None:
+        """What cannot run may name what does not exist here: a call or an address becomes a number."""
+        names = opcode in (CALL, CALL_REGISTER) or (opcode == LDDW and (source != SRC_NUMBER or at in self.relocations))
+        return Patch(at - self.function.start) if names else None
 
     def patch(self, at: int, opcode: int, source: int, imm: int) -> Patch | None:
         relocation = self.relocations.get(at)
@@ -308,7 +357,7 @@ def _emit(obj: elf.ObjectFile, plan: Plan, maps: MapTable) -> Linked:
             _apply(body, patch, bases[function], bases, index)
         code += body
     placed = tuple(
-        Placed(function, bases[function], tuple(patch.function for patch in patches if patch.function))
+        Placed(function, bases[function], tuple(patch.function for patch in patches if patch.function), plan.dead[function])
         for function, patches in plan.functions.items()
     )
     filled = tuple(_filled(entry, plan.maps[key], bases, index) for key, entry in used.items())
@@ -342,3 +391,8 @@ def _apply(body: bytearray, patch: Patch, base: int, bases: dict[Function, int],
         source = SRC_MAP if patch.addend is None else SRC_MAP_VALUE
         INSN.pack_into(body, patch.offset, opcode, registers & 15 | source << 4, offset, index[patch.map_key])
         INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, patch.addend or 0)
+    elif opcode == LDDW:
+        INSN.pack_into(body, patch.offset, opcode, registers & 15, 0, 0)
+        INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, 0)
+    else:
+        INSN.pack_into(body, patch.offset, _MOV64_IMM, 0, 0, 0)

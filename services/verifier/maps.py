@@ -9,14 +9,14 @@ from bisect import bisect_right
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from services.verifier import elf, legacy
+from services.verifier import elf, legacy, sizing
 from services.verifier.btf import Btf
-from services.verifier.definitions import Defined, completed, define
+from services.verifier.definitions import Defined, define
 from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.layout import Layout
 from unibpf.bundle import BPF_F_RDONLY_PROG, MAP_ARRAY, MAX_MAPS, BundleMap
+from unibpf.loading import NOTHING, Loading
 
 MAPS_SECTION: Final = ".maps"
 MAX_GLOBAL_DATA: Final = 512 << 10
@@ -45,20 +45,26 @@ class MapTable(Struct, frozen=True):
     refused: dict[tuple[int, int], Unsupported] = {}
 
 
-def read(obj: elf.ObjectFile, btf: Btf | None) -> MapTable:
-    """Collect every map of the object; raises Malformed or Unsupported by the map's name."""
-    variables = _variables(obj)
-    found = _defined(obj, btf, variables)
-    old, refused = legacy.read(obj)
-    return replace(
-        found,
-        defined=found.defined | {key: completed(entry) for key, entry in old.items()},
-        data=_data(obj, btf, variables),
-        refused=found.refused | refused,
+def read(obj: elf.ObjectFile, btf: Btf | None, loading: Loading = NOTHING) -> MapTable:
+    """Collect every map of the object, sized as `loading` says; raises a Rejection by the map's name."""
+    variables = variables_of(obj)
+    found, refused = _defined(obj, btf, variables)
+    sized = sizing.apply(found | legacy.read(obj), loading)
+    for key, defined in sized.items():
+        if defined.missing is not None:
+            refused[key] = defined.missing
+    known = {key: defined for key, defined in sized.items() if key not in refused}
+    section = obj.section(MAPS_SECTION)
+    return MapTable(
+        {key: defined.map for key, defined in known.items()},
+        _data(obj, btf, variables),
+        _slots(obj, section, known, refused) if section else {},
+        refused,
     )
 
 
-def _variables(obj: elf.ObjectFile) -> dict[int, dict[str, int]]:
+def variables_of(obj: elf.ObjectFile) -> dict[int, dict[str, int]]:
+    """Return where the symbols say that variables lie, by section: the offsets in BTF are an assembler's zeroes."""
     found: dict[int, dict[str, int]] = {}
     for symbol in obj.symbols:
         if symbol.kind == elf.STT_OBJECT:
@@ -69,10 +75,12 @@ def _variables(obj: elf.ObjectFile) -> dict[int, dict[str, int]]:
 # --- BTF-defined maps -----------------------------------------------------------------------------------------------------
 
 
-def _defined(obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str, int]]) -> MapTable:
+def _defined(
+    obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str, int]]
+) -> tuple[dict[tuple[int, int], Defined], dict[tuple[int, int], Unsupported]]:
     section = obj.section(MAPS_SECTION)
     if section is None:
-        return MapTable({}, {})
+        return {}, {}
     if btf is None:
         raise Unsupported(
             "btf-missing", "section `.maps` cannot be read: the object has no `.BTF`", hint="compile with `clang -g`"
@@ -94,8 +102,7 @@ def _defined(obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str
         except Rejection as error:
             error.at = _first_use(obj, section.index, offset)
             raise
-    maps = {key: defined.map for key, defined in sorted(found.items())}
-    return MapTable(maps, {}, _slots(obj, section, found, refused), refused)
+    return dict(sorted(found.items())), refused
 
 
 def _first_use(obj: elf.ObjectFile, section: int, offset: int | None = None) -> tuple[str, int] | None:
@@ -117,13 +124,19 @@ def _slots(
 ) -> dict[tuple[int, int], tuple[Slot, ...]]:
     """Return what the relocations of `.maps` put where: programs into program arrays, maps into maps of maps."""
     slots: dict[tuple[int, int], list[Slot]] = {}
-    starts = sorted(offset for _, offset in (*found, *refused))
+    starts = sorted(offset for index, offset in (*found, *refused) if index == section.index)
     for at, relocation in sorted(obj.relocations.get(section.index, {}).items()):
         before = bisect_right(starts, at)
         key = section.index, starts[before - 1] if before else -1
         if key in refused:
             continue
-        index = _slot_index(found.get(key), at - key[1])
+        defined = found.get(key)
+        index = _slot_index(defined, at - key[1])
+        if defined is not None and index is not None and index >= defined.map.max_entries > 0:
+            raise Malformed(
+                "map-definition",
+                f"map `{defined.map.name:.80}` has a value at index {index}, expected below {defined.map.max_entries}",
+            )
         if index is None or relocation.kind != elf.R_BPF_64_ABS64 or at + _POINTER > len(section.data):
             raise Malformed("map-definition", f"an address stands at byte {at} of `.maps`, outside every `values`")
         addend = int.from_bytes(section.data[at : at + _POINTER], "little")
@@ -136,8 +149,7 @@ def _slots(
 def _slot_index(defined: Defined | None, at: int) -> int | None:
     if defined is None or defined.values_at is None or at < defined.values_at or (at - defined.values_at) % _POINTER:
         return None
-    index = (at - defined.values_at) // _POINTER
-    return index if index < defined.map.max_entries else None
+    return (at - defined.values_at) // _POINTER
 
 
 # --- global data ----------------------------------------------------------------------------------------------------------

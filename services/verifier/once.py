@@ -22,6 +22,7 @@ from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend import Answer, Options
 from services.verifier.report import Outcome
 from services.verifier.verification import Verification
+from unibpf import loading
 from unibpf.messages import Report
 from unibpf.settings import binary_directory
 
@@ -117,7 +118,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--max-mebibytes", type=_positive, default=1024, help="memory for the analysis")
     parser.add_argument("--invariants", action="store_true", help="what is known before each instruction")
     parser.add_argument("--cfg", choices=["dot"], help="the control-flow graph")
-    return parser.parse_args(arguments)
+    return loading.parse_arguments(parser, arguments)
 
 
 def _positive(text: str) -> int:

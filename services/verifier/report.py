@@ -121,6 +121,11 @@ def analysed(
     )
 
 
+def under(outcome: Outcome, options: Options) -> Outcome:
+    """Return the outcome with what was set in place of a loader."""
+    return replace(outcome, report=replace(outcome.report, loading=options.loading.arguments()))
+
+
 def timed(outcome: Outcome, **milliseconds: float) -> Outcome:
     """Return the outcome with timings added, rounded to microseconds."""
     rounded = {name: round(value, 3) for name, value in milliseconds.items()}

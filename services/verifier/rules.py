@@ -32,6 +32,10 @@ RULES: Final[dict[str, str]] = {
     "program-choice": "exactly one program matches the choice",
     "tail-choice": "a program that is chosen for a program array exists, as does its entry",
     "core-relocation": "no instruction depends on the kernel that runs it (CO-RE)",
+    # what a loader would set (sizing.py, constants.py)
+    "constant-choice": "a variable that is set exists, and its value fits its type",
+    "size-choice": "a map that is given a size exists",
+    "inner-choice": "a map that says what a map of maps holds exists, as does the map of maps",
     # its code (linker.py)
     "function-bounds": "functions lie inside their sections and end with whole instructions",
     "call-target": "a call lands on the first instruction of a function",

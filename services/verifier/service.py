@@ -159,7 +159,9 @@ class VerifierService:
 
 
 def _options(upload: Upload, *, name: str | None = None) -> Options:
-    return Options(name=name, section=upload.section, function=upload.function, kind=upload.kind, tails=upload.tails)
+    return Options(
+        name=name, section=upload.section, function=upload.function, kind=upload.kind, loading=upload.loading
+    )
 
 
 def step_span(name: str) -> AbstractContextManager[object]:

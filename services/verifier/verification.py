@@ -15,6 +15,7 @@ from services.verifier.errors import GaveUp
 from services.verifier.frontend import Answer, Options, Translation
 from services.verifier.report import Outcome
 from services.verifier.second import Program, SecondVerifier
+from unibpf import second_opinion
 from unibpf.messages import SecondOpinion
 
 Translate = Callable[[bytes, Options], Awaitable[Answer]]
@@ -43,6 +44,9 @@ class Verification:
 
     async def verify(self, data: bytes, options: Options) -> Outcome:
         """Verify the chosen program of an object."""
+        return report.under(await self._verify(data, options), options)
+
+    async def _verify(self, data: bytes, options: Options) -> Outcome:
         chosen = self.options_digest(options)
         name = options.name or ""
         started = time.perf_counter()
@@ -55,14 +59,19 @@ class Verification:
             else:
                 with self.span("analyse"):
                     analysis = await self.analyser.analyse(answer.translation.bundle)
-                opinions = await self._opinions(data, answer.translation, analysis)
+                opinions = await self._opinions(data, options, answer.translation, analysis)
                 outcome = report.analysed(answer.translation, analysis, chosen, also=opinions)
                 outcome = report.timed(outcome, analyser_cpu_ms=analysis.cpu_ms, peak_mib=analysis.peak_kib / 1024)
         except GaveUp as error:
             return report.timed(report.gave_up(name, error, chosen), total_ms=_milliseconds(started))
         return report.timed(outcome, frontend_ms=(translated - started) * 1e3, total_ms=_milliseconds(started))
 
-    async def _opinions(self, data: bytes, translation: Translation, analysis: Analysis) -> list[SecondOpinion]:
+    async def _opinions(
+        self, data: bytes, options: Options, translation: Translation, analysis: Analysis
+    ) -> list[SecondOpinion]:
+        """Ask the others. They read the object: of a program that a loader changed they can have no opinion."""
+        if options.loading.changes_the_object:
+            return [second_opinion.none(other.name, second_opinion.WITHOUT_LOADER) for other in self.also]
         program = Program(
             data=data, section=translation.section, function=translation.function, verdict=analysis.verdict
         )

@@ -49,25 +49,33 @@ DIFFERENCES = {
         "R2 offset is outside of the packet",
         "the kernel forgets the packet when `end - data` becomes a number, we keep the difference",
     ),
-    "tests/data/programs/xdp/loops.c:from_the_end": (
+    "tests/data/operators/csum_variable.c:csum_variable": (
+        "R3 offset is outside of the packet",
+        "the kernel follows no sum of a pointer and a number to its comparison with `data_end`",
+    ),
+    "tests/data/operators/loops.c:from_the_end": (
         "pointer arithmetic on pkt_end prohibited",
         "the kernel follows no arithmetic on `data_end`, distances prove it",
     ),
-    "tests/data/programs/xdp/shapes.c:minimum": (
+    "tests/data/operators/shapes.c:minimum": (
         "R1 offset is outside of the packet",
         "the kernel does not relate `31 - n` to `n`, whose bounds are known",
     ),
-    "tests/data/programs/xdp/shapes.c:arithmetic": (
+    "tests/data/operators/shapes.c:arithmetic": (
         "unbounded min value",
         "the kernel knows no bounds of a remainder",
     ),
-    "tests/data/programs/xdp/tables.c:heavy_hitters_by_modulo": (
+    "tests/data/operators/tables.c:heavy_hitters_by_modulo": (
         "unbounded min value",
         "the kernel knows no bounds of a remainder",
     ),
-    "tests/data/programs/xdp/tcp.c:timestamp_option": (
+    "tests/data/operators/tcp.c:timestamp_option": (
         "offset is outside of the packet",
         "the kernel keeps no difference between the end of the options and the end of the packet",
+    ),
+    "tests/data/operators/tcp_options.c:tcp_options": (
+        "R3 offset is outside of the packet",
+        "the kernel follows no sum of a pointer and a number to its comparison with `data_end`",
     ),
     "pointer_moved_in_32_bits": ("R4 invalid mem access", "a guest's packet addresses fit 32 bits, Linux' do not"),
 }
@@ -107,14 +115,14 @@ def needs_an_object(bundle: Bundle) -> bool:
 @pytest.fixture(scope="module")
 def compared(bin_directory: Path, assembler: Assembler) -> dict[str, Verdicts]:
     found: dict[str, Verdicts] = {}
-    for sample in corpus.own():
-        choice = frontend.Options(section=sample.section, function=sample.function)
+    for sample in (*corpus.own(), *corpus.operators()):
+        choice = frontend.Options(section=sample.section, function=sample.function, platform=sample.platform)
         try:
             bundle = frontend.translate(sample.data, choice).bundle
         except Rejection:
             continue  # refused before anybody can load it
         if not needs_an_object(decode(bundle)):
-            found[sample.name] = verdicts(bundle, bin_directory)
+            found[sample.name] = verdicts(bundle, bin_directory, sample.platform)
     for case in all_cases():
         if not needs_an_object(decode(case.bundle(assembler))):
             found[case.name] = verdicts(case.bundle(assembler), bin_directory, case.platform)

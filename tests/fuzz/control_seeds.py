@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.support import live_guest
+from tests.support.signing import Signer, signed_bundle
 from unibpf import boot_image, cbor, control_mac, envelope
 
 
@@ -51,7 +52,7 @@ def maps() -> dict[str, bytes]:
 
 
 def main(corpus: Path) -> None:
-    signer = live_guest.Signer()
+    signer = Signer()
     program = live_guest.counting_filter(2, filler=200)
     signed = signer.release(program, sequence=2)
     sealed = control_mac.seal_request(
@@ -59,9 +60,9 @@ def main(corpus: Path) -> None:
     )
     image = live_guest.boot(signer, programs=[live_guest.first_program(signer, program)], floors={"": 1})
     folders = {
-        "coap": coap(live_guest.signed_bundle(signed, program)),
+        "coap": coap(signed_bundle(signed, program)),
         "envelope": {
-            "signed": live_guest.signed_bundle(signed, program),
+            "signed": signed_bundle(signed, program),
             "sealed": sealed.message,
             "release": envelope.parse(signed).payload,
             "envelope": signed,

@@ -15,6 +15,7 @@ from services.verifier import frontend
 from services.verifier.frontend import Options
 from tests.support.bad_objects import DEFECTS, make
 from tests.support.programs import compiled, refused_programs
+from unibpf import loading
 
 try:
     import atheris
@@ -24,13 +25,21 @@ except ImportError:
 SLOW_SECONDS = 1.0
 LEARNED = Path(__file__).parents[2] / "build" / "fuzz" / "corpus" / "frontend"
 GOOD = ("pass", "parse", "maps", "globals", "subprograms", "several", "classifier")
+SETTABLE = ("settings", "settings_decide", "sized_by_loader", "ruled_out")
+# What is set in them, a word of each kind at a time; in other objects it names nothing.
+WORDS = {
+    "constants": ["limit=1", "cfg.rules[1].high=17", "cfg.bytes[3]=1", "name=text:a", "mode=MODE_TX", "grid[1][2]=9", "at=1"],
+    "max_entries": ["flows=16", "events=5000", "tables=9", "tables.inner=3"],
+    "inner_maps": ["tables=first", "tables:3=second"],
+}
 REFERRING = ("tails", "outer", "callback", "kinds_of_maps", "wire_types")
 SMALL_DEFECTS = [name for name in DEFECTS if name != "above-the-size-cap"]
 
 
 def corpus() -> list[bytes]:
     """Good objects, refused ones and broken ones."""
-    return [compiled(name) for name in (*GOOD, *REFERRING, *refused_programs())] + [make(name) for name in SMALL_DEFECTS]
+    names = (*GOOD, *REFERRING, *3 * SETTABLE, *refused_programs())
+    return [compiled(name) for name in names] + [make(name) for name in SMALL_DEFECTS]
 
 
 def mutate(source: random.Random, seeds: list[bytes]) -> bytes:
@@ -56,12 +65,19 @@ def mutate(source: random.Random, seeds: list[bytes]) -> bytes:
     return bytes(data)
 
 
+def options(seed: int) -> Options:
+    """Sometimes one word of each kind is set, as a loader would."""
+    source = random.Random(~seed)
+    words = {field: [source.choice(texts)] for field, texts in WORDS.items() if source.randrange(3) == 0}
+    return Options(loading=loading.read(words))
+
+
 def one(seed: int, seeds: list[bytes]) -> str:
     """Run one input; returns the rule it ended with, or `translated`."""
     data = mutate(random.Random(seed), seeds)
     started = time.perf_counter()
     try:
-        answer = frontend.answer(data, Options())
+        answer = frontend.answer(data, options(seed))
     except Exception as error:
         raise AssertionError(f"seed {seed}: {error!r}") from error
     if time.perf_counter() - started > SLOW_SECONDS:
@@ -76,7 +92,7 @@ def guided(seconds: float) -> None:
         (LEARNED / f"seed-{number}").write_bytes(data)
     limits = [f"-max_total_time={seconds:.0f}", f"-timeout={10 * SLOW_SECONDS:.0f}", "-print_final_stats=1"]
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], *limits, str(LEARNED)], lambda data: frontend.answer(data, Options()))
+    atheris.Setup([sys.argv[0], *limits, str(LEARNED)], lambda data: frontend.answer(data, options(len(data))))
     atheris.Fuzz()
 
 

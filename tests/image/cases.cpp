@@ -1,54 +1,28 @@
 #include "tests/image/cases.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "guest/bpf/interpreter.hpp"
 #include "guest/core/format.hpp"
 #include "guest/platform/platform.hpp"
 #include "guest/run/load.hpp"
+#include "tests/image/entries.hpp"
 
 namespace unibpf {
 namespace {
 
 using Line = TextBuffer<8192>;
 
-struct Wanted {
-    std::string_view map;
-    cbor::Bytes key;
-};
-
 struct Case {
     cbor::Bytes bundle, packet;
-    std::array<Wanted, 8> wanted;
-    std::size_t wanted_count = 0;
+    WantedEntries wanted;
 };
 
 Status read_case(cbor::Reader& reader, Case& one) {
     if (TRY(reader.array()) != 3) return reader.error("a case has three items");
     one.bundle = TRY(reader.bytes());
     one.packet = TRY(reader.bytes());
-    one.wanted_count = TRY(reader.array());
-    if (one.wanted_count > one.wanted.size()) return reader.error("too many entries are asked for", one.wanted_count);
-    for (std::size_t i = 0; i < one.wanted_count; ++i) {
-        if (TRY(reader.array()) != 2) return reader.error("an entry is asked for by map and key");
-        one.wanted[i].map = TRY(reader.text());
-        one.wanted[i].key = TRY(reader.bytes());
-    }
-    return done();
-}
-
-void put_hex(TextWriter& line, const std::uint8_t* bytes, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) line.hex(bytes[i], 2);
-}
-
-void put_value(TextWriter& line, const Program& program, const Wanted& wanted) {
-    Map* map = program.find_map(wanted.map);
-    const bool fits = map != nullptr && map->key_size() == wanted.key.size();
-    const std::uint8_t* value = fits ? map->lookup(wanted.key.data()) : nullptr;
-    line.text(" ");
-    if (value == nullptr) line.text("none");
-    else put_hex(line, value, map->value_size());
+    return read_wanted(reader, one.wanted);
 }
 
 std::string_view name_of(Stop stop) { return stop == Stop::exit ? "exit" : stop == Stop::budget ? "budget" : "fault"; }
@@ -63,7 +37,7 @@ Status run_case(const Case& one, bool native, TextWriter& line) {
     const Stop stop = native ? jit::run(*machine) : interpret_trusting(*machine);
     line.text(name_of(stop)).text(" ").hex(machine->r0).text(" ");
     put_hex(line, packet->data(), packet->length());
-    for (std::size_t i = 0; i < one.wanted_count; ++i) put_value(line, *program, one.wanted[i]);
+    put_values(line, *program, one.wanted);
     return done();
 }
 
@@ -92,7 +66,7 @@ void say_left_code() {
 Status run_cases(cbor::Reader& reader) {
     const std::uint64_t count = TRY(reader.array());
     for (std::uint64_t number = 0; number < count; ++number) {
-        Case one;
+        static Case one;
         TRY(read_case(reader, one));
         say_case(one, number, false);
         say_case(one, number, true);

@@ -1,11 +1,11 @@
-// The test image: a guest that runs whatever program it is given. No verifier has seen it, no signature is asked for, there is no
+// The test image: a guest that runs whatever program it is given, a bare image or a process. No verifier has seen it, no signature is asked for, there is no
 // control channel. It exists to show what becomes of a program that beats the verifier; it is never shipped, and the image that
 // is shipped has no such way in.
 //
 // The boot module is CBOR: [graph, element, [bundle ...], packets]. The first bundle is active at once, each further one after
 // `packets` more packets; the first has then survived its probation, that of the others does not end. At 0x70000, in memory that
 // nobody uses, stands a word for programs to write over. The console says what has happened whenever packets have come.
-// Or it is [cases], which are run one by one (cases.hpp).
+// Or it is [cases], which are run one by one (cases.hpp), or [programs, packets], where each program gets all packets (streams.hpp).
 #include <array>
 
 #include "guest/bpf/random.hpp"
@@ -17,19 +17,17 @@
 #include "guest/elements/standard.hpp"
 #include "guest/graph/router.hpp"
 #include "guest/platform/platform.hpp"
-#include "guest/platform/pvh/cpu.hpp"
 #include "tests/image/cases.hpp"
-
-extern "C" std::uint64_t page_directories[4 * 512];
+#include "tests/image/machine.hpp"
+#include "tests/image/streams.hpp"
 
 namespace unibpf {
 namespace {
 
 constexpr std::size_t kSlots = 1280;
-constexpr std::size_t kLeftForRegions = 768 * 1024;
+constexpr std::size_t kLeftForRegions = 512 * 1024;
 constexpr std::uint64_t kShortProbationNs = 1'000'000, kLongProbationNs = 60'000'000'000;
 constexpr std::uint64_t kCanary = 0x1122'3344'5566'7788;
-volatile std::uint64_t& canary = *reinterpret_cast<volatile std::uint64_t*>(0x70000);
 
 struct Order {
     std::string_view graph;
@@ -37,18 +35,17 @@ struct Order {
     std::array<cbor::Bytes, 4> bundles;
     std::size_t bundle_count = 0;
     std::uint64_t packets = 0;
-    bool cases_only = false;
+    bool done = false;  // there is no more to do than was done while it was read
 };
 
 Status read_order(Order& order) {
     const auto module = platform::boot_module();
     cbor::Reader reader{{reinterpret_cast<const std::uint8_t*>(module.data()), module.size()}};
     const std::uint64_t items = TRY(reader.array());
-    if (items == 1) {
-        order.cases_only = true;
-        return run_cases(reader);
-    }
-    if (items != 4) return reader.error("an order has four items, or one");
+    order.done = items < 4;
+    if (items == 1) return run_cases(reader);
+    if (items == 2) return run_streams(reader);
+    if (items != 4) return reader.error("an order has four items, or one or two");
     order.graph = TRY(reader.text());
     order.element = TRY(reader.text());
     order.bundle_count = TRY(reader.array());
@@ -56,22 +53,6 @@ Status read_order(Order& order) {
     for (std::size_t i = 0; i < order.bundle_count; ++i) order.bundles[i] = TRY(reader.bytes());
     order.packets = TRY(reader.uint());
     return done();
-}
-
-// Pages that can be written and executed; there must be none, ever.
-std::uint64_t writable_code_pages() {
-    constexpr std::uint64_t present = 1, write = 2, large = 1 << 7, no_execute = 1ull << 63, address = 0x000f'ffff'ffff'f000;
-    const auto bad = [](std::uint64_t entry) { return (entry & present) != 0 && (entry & write) != 0 && (entry & no_execute) == 0; };
-    std::uint64_t found = 0;
-    for (const std::uint64_t directory : page_directories) {
-        if ((directory & large) != 0) {
-            found += bad(directory);
-            continue;
-        }
-        const auto* table = reinterpret_cast<const std::uint64_t*>(directory & address);
-        for (unsigned i = 0; i < 512; ++i) found += bad(table[i]);
-    }
-    return found;
 }
 
 void say(const char* what, std::string_view text) {
@@ -113,8 +94,8 @@ void say_state(const ProgramSlot& slot) {
     TextBuffer<300> line;
     line.text("state packets=").number(counters.packets).text(" fault=").number(counters.fault);
     line.text(" rollbacks=").number(counters.rollbacks).text(" sequence=").number(slot.active()->sequence);
-    line.text(" engine=").text(slot.engine()).text(" canary=").text(canary == kCanary ? "whole" : "gone");
-    line.text(" writable_code=").number(writable_code_pages()).text("\n");
+    line.text(" engine=").text(slot.engine()).text(" canary=").text(test_image::canary() == kCanary ? "whole" : "gone");
+    line.text(" writable_code=").number(test_image::writable_code_pages()).text("\n");
     platform::console_write(line.view());
 }
 
@@ -139,12 +120,12 @@ void say_state(const ProgramSlot& slot) {
 
 void guest_main() {
     PacketPool::system(kSlots);
-    Heap::system(platform::region_available() - kLeftForRegions);
+    Heap::system(platform::region_available() - kLeftForRegions - platform::code_room());
     random::seed(std::array<std::uint8_t, 16>{});
     static Order order;
     const Status read = read_order(order);
     if (!read.ok()) refuse("order: ", read.error());
-    while (order.cases_only) platform::idle_until(platform::monotonic_ns() + 1'000'000'000);
+    while (order.done) platform::idle_until(platform::monotonic_ns() + 1'000'000'000);
     name_nics();
     static SlotRegistry slots;
     static Environment environment{.nics = discover_nics(), .pool = &PacketPool::system(), .slots = &slots, .print = platform::console_write};
@@ -152,9 +133,10 @@ void guest_main() {
     ProgramSlot* slot = slots.find(order.element);
     if (slot == nullptr) platform::panic("test image: no such element");
     slot->set_limits(abi::default_budget, kShortProbationNs);
-    canary = kCanary;
+    test_image::canary() = kCanary;
     force_load(*slot, order.bundles[0], 1);
     slot->set_limits(abi::default_budget, kLongProbationNs);
+    test_image::say_addresses();
     platform::console_write("test image ready\n");
     run(*router, *slot, order);
 }

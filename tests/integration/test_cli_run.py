@@ -28,6 +28,9 @@ char LICENSE[] SEC("license") = "Apache-2.0";
 """
 
 
+SIZED = ("--max-entries", "events=4096")
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     return Cli(tmp_path / "state")
@@ -130,6 +133,10 @@ def test_what_a_run_printed_fills_the_maps_of_the_next(cli: Cli, redirect: Path,
         (("--map", "ports:9=3"), "error: map `ports` does not take the entry (error 7)\n"),
         (("--maps-from", "/nowhere"), "error: `/nowhere`: "),
         (("--tail", "ports:1"), "error: option `--tail`: got `ports:1`, expected `MAP:INDEX=FUNCTION`\n"),
+        (("--const", "limit"), "error: option `--const`: got `limit`, expected `NAME=VALUE`\n"),
+        (("--const", "limit=1"), "error[constant-choice]: no global variable is named `limit`: the object has none\n"),
+        (("--max-entries", "port=1"), "error[size-choice]: no map is named `port`: the object has `ports`"),
+        (("--inner", "ports=ports"), "error[inner-choice]: map `ports` is no map of maps: got type 14\n"),
     ],
 )
 def test_an_entry_that_cannot_be_is_refused(words: tuple[str, ...], complaint: str, cli: Cli, redirect: Path) -> None:
@@ -146,6 +153,10 @@ def test_an_entry_that_cannot_be_is_refused(words: tuple[str, ...], complaint: s
         ("outer.c", (), "XDP_DROP"),  # nothing at index 0
         ("old_maps.c", (), "XDP_PASS"),
         ("wire_types.c", (), "XDP_DROP"),
+        ("settings_decide.c", (), "XDP_PASS"),
+        ("settings_decide.c", ("--const", "cfg.verdict=3", "--const", "at=15", "--engine", "jit"), "XDP_TX"),
+        ("sized_by_loader.c", ("--max-entries", "flows=1", *SIZED, "--inner", "tables:3=first"), "XDP_TX"),
+        ("sized_by_loader.c", ("--max-entries", "flows=1", *SIZED, "--inner", "tables=first"), "XDP_DROP"),
     ],
 )
 def test_what_an_object_links_runs(program: str, words: tuple[str, ...], verdict: str, cli: Cli) -> None:

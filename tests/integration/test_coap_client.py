@@ -13,7 +13,8 @@ import pytest
 
 from services.reconfigurer.coap_client import TRAIN, CoapClient, Response
 from tests.support import live_guest
-from tests.support.live_guest import Signer, counting_filter, first_program, signed_bundle
+from tests.support.live_guest import counting_filter, first_program
+from tests.support.signing import Signer, signed_bundle
 
 PATH = "/elements/fw/program"
 CON, NON = 0, 1
@@ -126,11 +127,11 @@ async def test_an_answer_longer_than_a_block_is_fetched_to_its_end(peer: Peer) -
 
 
 @pytest.mark.parametrize("machine", ["process", "microvm"])
-async def test_a_guest_takes_trains_of_blocks(machine: live_guest.Machine, bin_directory: Path, tmp_path: Path) -> None:
+async def test_a_guest_takes_trains_of_blocks(machine: live_guest.Machine, bin_directory: Path) -> None:
     signer = Signer()
     image = live_guest.boot(signer, programs=[first_program(signer, counting_filter(2), sequence=10)])
     client = await CoapClient.create(limit=10)
-    with live_guest.running(machine, bin_directory, tmp_path, image) as guest:
+    with live_guest.running(machine, bin_directory, image) as guest:
         for sequence, filler in ((11, 350), (12, 3500)):
             program = counting_filter(1, filler=filler)
             body = signed_bundle(signer.release(program, sequence=sequence), program)

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from services.verifier import frontend
 from tests.support.guests import Bench, spec
-from tests.support.services import running
+from tests.support.programs import bundle_of_source
 from unibpf import subjects
-from unibpf.compile import compile_c
 from unibpf.messages import GuestObserved, MapDump, MapQuery
 
 ROOM = 4096 // 16  # records of eight bytes with their headers
@@ -42,15 +40,8 @@ SEC("xdp") int firewall(struct xdp_md *ctx)
 @pytest.fixture
 async def guest(nats, bin_directory, tmp_path):
     """A running guest with that program, its services, and the state directory of a user."""
-    source = tmp_path / "program.c"
-    source.write_text(SOURCE)
-    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory), "UNIBPF_ACCEL": "tcg", "UNIBPF_TICK": "0.5"}
-    async with (
-        Bench.on(nats) as bench,
-        running("deployer", environment=environment, log=tmp_path / "deployer.log"),
-        running("reconfigurer", environment=environment, log=tmp_path / "reconfigurer.log"),
-    ):
-        await bench.release(frontend.translate(compile_c(source), frontend.Options(name="firewall")).bundle)
+    async with Bench.with_services(nats, bin_directory, tmp_path) as bench:
+        await bench.release(bundle_of_source(SOURCE, name="firewall"))
         await bench.apply(spec(machine="process"))
         yield await bench.running("g1")
 

@@ -6,7 +6,6 @@ import signal
 import pytest
 
 from tests.support.guests import Bench, filter_bundle, spec
-from tests.support.services import running
 from unibpf import boot_image, subjects
 from unibpf.guest_folder import GuestFolder
 from unibpf.messages import ElementEvent, GuestQuery, GuestStatus, RollbackQuery
@@ -17,12 +16,7 @@ HOST = "local"
 @pytest.fixture
 async def stack(nats, bin_directory, tmp_path):
     """Both services, a signer, hands; the guest is the one of the build."""
-    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory), "UNIBPF_ACCEL": "tcg", "UNIBPF_TICK": "0.5"}
-    async with (
-        Bench.on(nats) as bench,
-        running("deployer", environment=environment, log=tmp_path / "deployer.log"),
-        running("reconfigurer", environment=environment, log=tmp_path / "reconfigurer.log"),
-    ):
+    async with Bench.with_services(nats, bin_directory, tmp_path) as bench:
         yield bench
 
 

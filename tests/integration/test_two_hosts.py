@@ -38,7 +38,8 @@ class Pair:
     async def settled(self, guests: list[str], *, host: str | None = None) -> dict[str, tuple[str, int]]:
         """Where each guest runs, and as which process, once each has been booted by one host only and is seen to run there.
 
-        On the way there a host that is slower than its lease may boot a guest that another one took; it ends it when it looks.
+        On the way there a host may boot a guest that another one took in the moment between its claim and the boot; it ends
+        it when it looks.
         """
 
         async def look():

@@ -15,11 +15,12 @@ from tests.support.bad_objects import make
 from tests.support.nats import PUSHER, NatsFixture
 from tests.support.programs import compiled
 from tests.support.services import ServiceProcess, eventually, running
-from unibpf import bundle, identity, subjects
+from unibpf import bundle, identity, second_opinion, subjects
 from unibpf.bus import Bus, Received
 from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
+from unibpf.loading import Constant, Loading, Tail
 from unibpf.messages import DeadLetter, Report, SecondOpinion, Verdict
-from unibpf.upload import FUNCTION, Tail, Upload
+from unibpf.upload import FUNCTION, Upload
 
 
 class Pipeline:
@@ -86,11 +87,61 @@ async def test_a_safe_program_is_verified_with_everything_that_the_signer_needs(
 async def test_the_pusher_says_the_kind_of_an_xdp_program_and_fills_its_program_arrays(pipeline: Pipeline) -> None:
     data, tails = compiled("tails_by_loader"), (Tail("jmp_table", 2, "handler_a"),)
     plain = await pipeline.verdict("plain", data, Upload(function="entry"))
-    chosen = await pipeline.verdict("chosen", data, Upload(function="entry", kind="rewriter", tails=tails))
+    chosen = await pipeline.verdict("chosen", data, Upload(function="entry", kind="rewriter", loading=Loading(tails=tails)))
     assert (plain.verdict, plain.kind, chosen.verdict, chosen.kind) == ("safe", "filter", "safe", "rewriter")
     assert chosen.bundle is not None
     found = bundle.decode(await pipeline.bus.get_object(chosen.bundle))
     assert (found.kind, [index for index, _ in found.maps[0].entries]) == ("rewriter", [2])
+
+
+async def test_what_a_loader_would_set_comes_in_headers_and_is_in_the_bundle(pipeline: Pipeline) -> None:
+    """Headers as any NATS client writes them."""
+    headers = {"Unibpf-Constants": "limit=9,first=0x10"}
+    push_id = await pipeline.bus.publish(subjects.upload(PUSHER, "globals"), compiled("globals"), headers=headers)
+    found = (await pipeline.event(push_id, "globals")).decode(Verdict)
+    assert (found.verdict, found.bundle is not None) == ("safe", True)
+    data = {entry.name: entry.data for entry in bundle.decode(await pipeline.bus.get_object(str(found.bundle))).maps}
+    assert (data[".rodata"], data[".data"]) == (b"\x09\0\0\0seen %d\0", b"\x10\0\0\0\x66\x55")
+
+    headers = {"Unibpf-Max-Entries": "flows=16,events=5000", "Unibpf-Inner-Maps": "tables:3=second"}
+    push_id = await pipeline.bus.publish(subjects.upload(PUSHER, "sized"), compiled("sized_by_loader"), headers=headers)
+    found = (await pipeline.event(push_id, "sized")).decode(Verdict)
+    maps = {entry.name: entry.max_entries for entry in bundle.decode(await pipeline.bus.get_object(str(found.bundle))).maps}
+    assert (found.verdict, maps) == ("safe", {"flows": 16, "events": 8192, "second": 2, "tables": 4})
+
+
+async def test_verdicts_are_remembered_by_what_was_set(pipeline: Pipeline) -> None:
+    async def push(*words: str) -> Verdict:
+        constants = tuple(map(Constant.parse, words))
+        return await pipeline.verdict("decide", compiled("settings_decide"), Upload(loading=Loading(constants=constants)))
+
+    plain, checked, unchecked, again = await push(), await push("at=3"), await push("unchecked=1"), await push("at=3")
+    assert [one.verdict for one in (plain, checked, unchecked)] == ["safe", "safe", "unsafe"]
+    assert len({plain.bundle, checked.bundle, unchecked.bundle}) == 3
+    assert len({plain.options_digest, checked.options_digest, unchecked.options_digest}) == 3
+    assert plain.object == checked.object == unchecked.object
+    assert (again.report, again.bundle, again.push_id != checked.push_id) == (checked.report, checked.bundle, True)
+    async with await pipeline.nats.connect("verifier") as verifier:
+        assert len(await (await verifier.kv(VERDICTS)).keys()) == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "rule"),
+    [
+        ({"Unibpf-Constants": "limit"}, "upload-header"),
+        ({"Unibpf-Constants": ",".join(["limit=1"] * 257)}, "upload-header"),
+        ({"Unibpf-Constants": "limit=hex:" + "00" * 30_000}, "upload-header"),
+        ({"Unibpf-Max-Entries": "flows=99999999999999999999"}, "upload-header"),
+        ({"Unibpf-Constants": "limit=4294967296"}, "constant-choice"),
+        ({"Unibpf-Constants": "limit[4294967295]=1"}, "constant-choice"),
+        ({"Unibpf-Max-Entries": "flows=4294967295"}, "size-choice"),
+        ({"Unibpf-Inner-Maps": "globals=globals"}, "inner-choice"),
+    ],
+)
+async def test_words_that_cannot_be_are_refused_by_rule(pipeline: Pipeline, headers: dict[str, str], rule: str) -> None:
+    push_id = await pipeline.bus.publish(subjects.upload(PUSHER, "globals"), compiled("globals"), headers=headers)
+    found = (await pipeline.event(push_id, "globals")).decode(Verdict)
+    assert (found.verdict, found.bundle, found.summary.partition(":")[0]) == ("unsupported", None, rule)
 
 
 async def test_the_verdict_is_signed_by_the_verifier(pipeline: Pipeline) -> None:
@@ -137,6 +188,11 @@ async def test_a_second_verifier_is_asked_and_its_opinion_signed_with_the_verdic
         [SecondOpinion(verifier="prevail", accepts=False, agrees=False, said="no proof of parse")],
     )
     assert (await doubting.report(refused)).also == refused.also
+    # it would judge another program: one without what a loader sets
+    changed = Upload(loading=Loading(constants=(Constant("limit", "1"),)))
+    assert (await doubting.verdict("globals", compiled("globals"), changed)).also == [
+        SecondOpinion(verifier="prevail", accepts=None, agrees=False, said=second_opinion.WITHOUT_LOADER)
+    ]
     # what the front end refuses, nobody is asked about
     assert (await doubting.verdict("bad", make("text-file"))).also == []
 
@@ -218,6 +274,10 @@ async def test_the_endpoint_verifies_without_leaving_anything_behind(pipeline: P
         assert found.findings[0].slice[-1].instruction == found.findings[0].instruction
         several = await cli.request(subjects.verify(), compiled("several"), Report, headers={FUNCTION: "second"})
         assert (several.verdict, several.program) == ("safe", "second")
+        decided = await cli.request(
+            subjects.verify(), compiled("settings_decide"), Report, headers={"Unibpf-Constants": "at=16"}
+        )
+        assert (decided.verdict, decided.findings[0].rule) == ("unsafe", "stack-bounds")
         events = [event async for event in cli.history(EVENTS, "unibpf.v1.program.>")]
         assert len(events) == 1, "only the warm-up's verdict"
 

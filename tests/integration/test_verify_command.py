@@ -94,6 +94,30 @@ def test_several_programs_are_verified_by_choice_or_all(verify: Verify) -> None:
     assert [case.get("name") for case in cases] == ["first", "second", "third"]
 
 
+def test_what_a_loader_would_set_is_verified_as_it_is_set(verify: Verify) -> None:
+    path = verify.object("settings_decide")
+    assert verify(path, "--const", "at=15", code=0).out.startswith("safe settings_decide: ")
+    assert "error[stack-bounds]" in verify(path, "--const", "at=16", code=1).err
+    assert "hint: did you mean `unchecked`?" in verify(path, "--const", "uncheckd=1", code=2).err
+    sized = verify.object("sized_by_loader")
+    assert "`--max-entries flows=N`" in verify(sized, "--inner", "tables=first", code=3).err
+    words = ("--inner", "tables=first", "--max-entries", "flows=9", "--max-entries", "events=1")
+    plain, more = (verify(sized, *words, *extra, "--json", code=0).json for extra in ((), ("--max-entries", "flows=10")))
+    assert plain["bundle"] != more["bundle"]
+    assert plain["options_digest"] != more["options_digest"]
+    assert more["loading"][-1] == "--inner=tables=first"
+    explained = verify(path, "--const", "at=15", "--explain", code=0).out
+    assert "  set: --const=at=15\n" in explained
+    assert "map `flows`: map entries are out of range" in verify(sized, *words, "--max-entries", "flows=9999999", code=3).err
+
+
+def test_what_is_set_holds_for_all_programs_of_an_object(verify: Verify) -> None:
+    dispatcher = Path("/usr/lib/x86_64-linux-gnu/bpf/xdp-dispatcher.o")
+    found = verify(dispatcher, "--all", "--const", "conf.num_progs_enabled=2", "--json", code=0).json["programs"]
+    assert [one["function"] for one in found] == ["xdp_dispatcher", "xdp_pass"]
+    assert {tuple(one["loading"]) for one in found} == {("--const=conf.num_progs_enabled=2",)}
+
+
 def test_the_explanation_carries_the_page_of_the_broken_rule(verify: Verify) -> None:
     found = verify(verify.object("unsafe_parse"), "--explain", code=1)
     assert "# packet-bounds\n" in found.out
@@ -144,6 +168,9 @@ def test_a_finding_says_which_instructions_led_there(verify: Verify) -> None:
         ("--max-seconds", "0"),
         ("--also", "nobody"),
         ("--unknown",),
+        ("--const", "limit"),
+        ("--max-entries", "flows=0"),
+        ("--inner", "tables"),
     ],
 )
 def test_a_wrong_call_is_bad_input(verify: Verify, words: tuple[str, ...]) -> None:
@@ -161,3 +188,13 @@ def test_a_second_verifier_is_asked_and_its_agreement_told(verify: Verify) -> No
         {"verifier": "prevail", "program": "parse", "accepts": False, "agrees": False, "said": "no"}
     ]
     assert found.err.strip() == "prevail refuses `parse`, unlike this verifier: no"
+
+
+def test_a_second_verifier_is_not_asked_about_what_it_cannot_see(verify: Verify) -> None:
+    script = verify.folder / "bin" / "prevail"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\nexit 0\n")
+    script.chmod(0o755)
+    verify.cli.environment = {"PATH": f"{script.parent}:/usr/bin:/bin"}
+    found = verify(verify.object("globals"), "--const", "limit=1", "--also", "prevail", code=0)
+    assert found.err.strip().startswith("prevail came to no end with `globals`: not asked: it reads the object")

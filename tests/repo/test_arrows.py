@@ -23,6 +23,7 @@ GUEST_ARROWS = {
 ANALYSER_MAY_INCLUDE = {
     "guest/bpf/isa.hpp",
     "guest/bpf/decode.hpp",
+    "guest/bpf/validate.hpp",
     "guest/bpf/abi.hpp",
     "guest/core/result.hpp",
     "guest/core/cbor.hpp",

@@ -5,14 +5,13 @@ import time
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import Any
 
 from services.verifier.frontend import Options, translate
-from unibpf import boot_image, envelope
-from unibpf.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
+from tests.support.signing import Signer
+from unibpf import boot_image
+from unibpf.boot_image import BootImage, FirstProgram, Limits, Management
 from unibpf.compile import compile_c
-from unibpf.envelope import EDDSA, Release, VerifierNote
 
 VNFS = Path(__file__).parents[2] / "vnfs"
 AUDIENCE = "edge"
@@ -48,29 +47,13 @@ class Boot:
     guest: str = "test-1"
     limits: Limits = field(default_factory=Limits)
     seed: bytes = field(default_factory=lambda: os.urandom(32))
-    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    signer: Signer = field(default_factory=Signer)
     sequence: int = 1_700_000_000
 
-    @property
-    def signer(self) -> SignerKey:
-        raw = self.key.public_key().public_bytes_raw()
-        return SignerKey(kid=envelope.key_id(raw), alg=EDDSA, key=raw)
-
-    def sign(self, content: bytes, *, kind: str = "filter", program: str = "firewall", **fields: object) -> bytes:
+    def sign(self, content: bytes, **fields: Any) -> bytes:
         """The envelope of a bundle or graph, with the next sequence; `fields` override those of the Release."""
         self.sequence += 1
-        base = {
-            "kind": kind,
-            "program": program,
-            "sequence": self.sequence,
-            "audience": AUDIENCE,
-            "bundle": bytes.fromhex(envelope.digest(content)),
-            "length": len(content),
-            "verifier": VerifierNote(name="test", version="0", options=bytes(32), verdict=bytes(32)),
-        }
-        protected = envelope.protected_header(EDDSA, self.signer.kid)
-        payload = envelope.encode_release(Release(**(base | fields)))  # type: ignore[arg-type]
-        return envelope.assemble(protected, payload, self.key.sign(envelope.to_be_signed(protected, payload)))
+        return self.signer.release(content, **({"sequence": self.sequence, "audience": AUDIENCE} | fields))
 
     def image(self) -> bytes:
         """The boot image's bytes; every program is named `firewall`."""
@@ -80,7 +63,7 @@ class Boot:
                 guest=self.guest,
                 audience=AUDIENCE,
                 seed=self.seed,
-                signers=[self.signer],
+                signers=[self.signer.pinned()],
                 graph_envelope=self.sign(graph, kind="graph", program="test"),
                 graph=graph,
                 management=Management(interface=IPv4Interface(MANAGEMENT)),

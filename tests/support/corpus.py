@@ -11,18 +11,20 @@ once. To have all:
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from services.verifier import frontend
+from services.verifier import btf, elf, frontend, maps
 from services.verifier.errors import Rejection
 from tests.support import foreign_sources, kernel_loader
 from tests.support.foreign_sources import CACHE, LINUX, clang
 from tests.support.kernel_cases import KernelCase
 from tests.support.kernel_cases import read as read_kernel_cases
+from tests.support.kernel_loader import Setting
 from unibpf.compile import CompileError, compile_c
+from unibpf.loading import Loading, MaxEntries
 from unibpf.messages import Kind
 
 ROOT: Final = Path(__file__).parents[2]
@@ -31,19 +33,19 @@ _OWN: Final = (
     "vnfs/*/*.c",
     "tests/data/programs/*.c",
     "tests/data/programs/refused/*.c",
-    "tests/data/programs/xdp/*.c",
     "tests/conformance/xdp/*.c",
     "benchmarks/programs/*.c",
 )
 
 OWN: Final = "own"
+UNSIZED_ENTRIES: Final = 64
 
 Platform = Literal["guest", "linux-xdp"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One program of one object; `platform` is the analyser's for it."""
+    """One program of one object; `platform` is the analyser's for it, `sizes` a loader's for maps that have none."""
 
     source: str
     file: str
@@ -51,10 +53,20 @@ class Sample:
     section: str | None
     function: str
     platform: Platform
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return f"{self.file}:{self.function}"
+
+    @property
+    def loading(self) -> Loading:
+        """The sizes, for us; `setting` for libbpf."""
+        return Loading(max_entries=tuple(MaxEntries(name, entries) for name, entries in self.sizes.items()))
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(max_entries=self.sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,19 +113,26 @@ def own() -> list[Sample]:
 
 def operators() -> list[Sample]:
     """Programs of the kind that operators write, as for Linux."""
-    paths = sorted(ROOT.glob("tests/data/operators/*.c"))
-    return [
-        one
-        for path in paths
-        for one in _samples("operators", str(path.relative_to(ROOT)), compile_c(path), "linux-xdp")
-    ]
+    return [one for path in operators_files() for one in operators_programs(path, compile_c(path))]
+
+
+def operators_files() -> list[Path]:
+    """Their sources."""
+    return sorted(ROOT.glob("tests/data/operators/*.c"))
+
+
+def operators_programs(path: Path, data: bytes) -> list[Sample]:
+    """The programs of one source, from an object that it was compiled to."""
+    return list(_samples("operators", str(path.relative_to(ROOT)), data, "linux-xdp"))
 
 
 def judge(sample: Sample, analyser: Path, platform: Platform | None = None) -> OurVerdict:
     """What our front end and analyser say, on the sample's platform or another; a program of others may be any kind."""
     where = platform or sample.platform
     kind: Kind | None = None if sample.source == OWN else "rewriter"
-    choice = frontend.Options(section=sample.section, function=sample.function, kind=kind, platform=where)
+    choice = frontend.Options(
+        section=sample.section, function=sample.function, kind=kind, platform=where, loading=sample.loading
+    )
     try:
         bundle = frontend.translate(sample.data, choice).bundle
     except Rejection as error:
@@ -191,8 +210,22 @@ def _samples(source: str, file: str, data: bytes, platform: Platform) -> Iterato
     seen = kernel_loader.programs(data)
     ours = frontend.choices(data, frontend.Options(platform=platform)) if seen is None else []
     named = [(one.section, one.function or "?") for one in ours if one.function or source == OWN]
+    sizes = {} if source == OWN else _sizes(data)
     for section, function in seen or named:
-        yield Sample(source=source, file=file, data=data, section=section, function=function, platform=platform)
+        yield Sample(
+            source=source, file=file, data=data, section=section, function=function, platform=platform, sizes=sizes
+        )
+
+
+def _sizes(data: bytes) -> dict[str, int]:
+    """Maps without entries are those that a loader sizes, mostly by the number of CPUs."""
+    try:
+        obj = elf.read(data)
+        types = obj.section(".BTF")
+        found = maps.read(obj, btf.read(types.data) if types else None)
+    except Rejection:
+        return {}
+    return {entry.name: UNSIZED_ENTRIES for entry in found.defined.values() if not entry.max_entries}
 
 
 def _first_error(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.nats import NatsFixture
 from tests.support.release import TestSigner
-from tests.support.services import eventually
+from tests.support.services import eventually, running
 from unibpf import bundle, subjects
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.guest_folder import GuestFolder
@@ -66,6 +66,18 @@ class Bench:
                 yield bench
             finally:
                 await bench.end_guests()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def with_services(cls, nats: NatsFixture, binaries: Path, folder: Path) -> AsyncIterator["Bench"]:
+        """The same with a deployer and a reconfigurer, for guests of the build; their logs are in `folder`."""
+        environment = nats.environment() | {"UNIBPF_BIN": str(binaries), "UNIBPF_ACCEL": "tcg", "UNIBPF_TICK": "0.5"}
+        async with (
+            cls.on(nats) as bench,
+            running("deployer", environment=environment, log=folder / "deployer.log"),
+            running("reconfigurer", environment=environment, log=folder / "reconfigurer.log"),
+        ):
+            yield bench
 
     async def end_guests(self) -> None:
         for entry in await (await self.cli.kv(GUESTS_OBSERVED)).entries():

@@ -6,22 +6,23 @@ Unlike `kernel_oracle`, which loads what our front end linked, nothing here pass
 """
 
 import ctypes
+import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.support import kernel_oracle
-from unibpf.bundle import decode
+from unibpf.bundle import BundleMap, decode
 
 _XDP: Final = 6  # BPF_PROG_TYPE_XDP
 _OF_FRAMES: Final = (0, 37)  # expected attach type: none, BPF_XDP; the others are the devmap and cpumap hooks
 _LOG_BYTES: Final = 1 << 24
 _PROCESSED: Final = re.compile(r"processed \d+ insns")
-_POINTERS: Final = ("bpf_object__open_mem", "bpf_object__next_program", "bpf_object__next_map")
-_TEXTS: Final = ("bpf_program__name", "bpf_program__section_name")
+_POINTERS: Final = ("bpf_object__open_mem", "bpf_object__next_program", "bpf_object__next_map", "bpf_map__initial_value")
+_TEXTS: Final = ("bpf_program__name", "bpf_program__section_name", "bpf_map__name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +42,23 @@ def programs(data: bytes) -> list[tuple[str, str]] | None:
         return [_names(library, one) for one in _each(library, handle, "program") if _is_xdp(library, one)]
 
 
-def load(data: bytes, function: str) -> KernelVerdict:
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a loader sets before it loads: contents of data sections, sizes of maps, maps that are like those of a map."""
+
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    max_entries: Mapping[str, int] = field(default_factory=dict)
+    inner: Mapping[str, BundleMap] = field(default_factory=dict)
+
+
+def load(data: bytes, function: str, setting: Setting = Setting()) -> KernelVerdict:
     """Load the object with that program only."""
-    with _opened(data) as (library, handle):
+    with _opened(data) as (library, handle), ExitStack() as made:
         if not handle:
             return KernelVerdict(loads=False, reason="libbpf cannot open the object")
         for one in _each(library, handle, "map"):
             library.bpf_map__set_pin_path(one, None)
+            _set(library, one, setting, made)
         log = ctypes.create_string_buffer(_LOG_BYTES)
         for one in _each(library, handle, "program"):
             chosen = _names(library, one)[1] == function
@@ -61,6 +72,24 @@ def load(data: bytes, function: str) -> KernelVerdict:
         if status == 0:
             return KernelVerdict(loads=True, load_ms=elapsed)
         return KernelVerdict(loads=False, reason=_reason(log.value.decode(errors="replace"), -status), load_ms=elapsed)
+
+
+def _set(library: Any, one: int, setting: Setting, made: ExitStack) -> None:
+    name = library.bpf_map__name(one).decode()
+    section = next((section for section in setting.contents if name.endswith(section)), None)
+    if section is not None:
+        size = ctypes.c_size_t()
+        content = library.bpf_map__initial_value(one, ctypes.byref(size))
+        if size.value != len(setting.contents[section]):
+            raise AssertionError(f"{name} has {size.value} bytes")
+        ctypes.memmove(content, setting.contents[section], size.value)
+    if name in setting.max_entries and library.bpf_map__set_max_entries(one, setting.max_entries[name]):
+        raise AssertionError(f"{name} takes no size")
+    if name in setting.inner:
+        like = kernel_oracle.create_map(setting.inner[name])
+        made.callback(os.close, like)
+        if library.bpf_map__set_inner_map_fd(one, like):
+            raise AssertionError(f"{name} takes no inner map")
 
 
 def load_bundle(bundle: bytes) -> KernelVerdict:

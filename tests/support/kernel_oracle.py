@@ -14,12 +14,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from tests.support.kernel_events import Events
 from unibpf.bundle import Bundle, BundleMap
 
 _SYSCALL_BPF: Final = 321  # x86-64
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _BTF_LOAD, _MAP_FREEZE = 0, 1, 2, 4, 5, 10, 18, 22
+_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _BTF_LOAD, _MAP_FREEZE = (
+    0,
+    1,
+    2,
+    4,
+    5,
+    10,
+    18,
+    22,
+)
 _PROG_TYPE_XDP: Final = 6
-_ARRAY, _PROG_ARRAY = 2, 3
+_ARRAY, _PROG_ARRAY, _PERF_EVENT_ARRAY = 2, 3, 4
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
 _LOG_BYTES: Final = 1 << 24
 _OUT_BYTES: Final = 4096
@@ -56,16 +66,15 @@ def _address(buffer: ctypes.Array[ctypes.c_char]) -> int:
 def available() -> bool:
     """Say whether this process may load programs."""
     try:
-        os.close(_create_map(BundleMap(name="probe", type=2, key_size=4, value_size=4, max_entries=1)))
+        os.close(create_map(BundleMap(name="probe", type=2, key_size=4, value_size=4, max_entries=1)))
     except OSError:
         return False
     return True
 
 
-def _create_map(spec: BundleMap, inner: int = 0) -> int:
-    attributes = struct.pack(
-        "<IIIIII", spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, inner
-    )
+def create_map(spec: BundleMap, inner: int = 0) -> int:
+    """Return the descriptor of a new map; `inner` is that of a map which is like its maps."""
+    attributes = struct.pack("<IIIIII", spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, inner)
     descriptor, _ = _bpf(_MAP_CREATE, attributes)
     return descriptor
 
@@ -79,12 +88,16 @@ class Oracle:
     maps: dict[str, int] = field(default_factory=dict)
     tails: dict[int, int] = field(default_factory=dict)
     """Programs for bpf_tail_call, by the instruction where their function begins."""
+    perf: dict[str, Events] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         for spec in self.bundle.maps:
             self.maps[spec.name] = self._create(spec)
             if spec.data is not None:
                 self._update(spec, bytes(4), spec.data)
+            if spec.type == _PERF_EVENT_ARRAY:
+                self.perf[spec.name] = Events()
+                self._update(spec, bytes(4), struct.pack("<I", self.perf[spec.name].descriptor))
             if spec.flags & 1 << 7 and spec.type == _ARRAY:
                 _bpf(_MAP_FREEZE, struct.pack("<I", self.maps[spec.name]))
         code = self._linked()
@@ -100,6 +113,8 @@ class Oracle:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for events in self.perf.values():
+            events.close()
         for descriptor in (self.program, *self.tails.values(), *self.maps.values()):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -107,6 +122,10 @@ class Oracle:
     def set(self, name: str, key: bytes, value: bytes) -> None:
         """Set an entry, as control does in a guest."""
         self._update(next(spec for spec in self.bundle.maps if spec.name == name), key, value)
+
+    def events(self, name: str) -> list[bytes]:
+        """What bpf_perf_event_output wrote to a map; the end of each may be padding (kernel_events)."""
+        return list(self.perf[name].records())
 
     def records(self, name: str) -> list[bytes]:
         """What waits in a ring buffer, without taking it out: positions on its first two pages, then the bytes, twice."""
@@ -172,9 +191,9 @@ class Oracle:
     def _create(self, spec: BundleMap) -> int:
         """A map of maps is made after a map like those it will hold, which may go then."""
         if spec.inner is None:
-            return _create_map(spec)
+            return create_map(spec)
         inner = spec.inner
-        like = _create_map(
+        like = create_map(
             BundleMap(
                 name="inner",
                 type=inner.type,
@@ -185,7 +204,7 @@ class Oracle:
             )
         )
         try:
-            return _create_map(spec, like)
+            return create_map(spec, like)
         finally:
             os.close(like)
 

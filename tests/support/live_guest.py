@@ -14,15 +14,10 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any, Literal
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from unibpf import boot_image, bundle, cbor, control_mac, envelope
-from unibpf.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
-from unibpf.envelope import EDDSA, ES256, Release, TrustedKey, VerifierNote
+from tests.support.folders import short_folder
+from tests.support.signing import Signer
+from unibpf import boot_image, bundle, cbor, control_mac
+from unibpf.boot_image import BootImage, FirstProgram, Limits, Management
 
 Machine = Literal["process", "microvm", "q35"]
 GET, POST, PUT, FETCH = 1, 2, 3, 5
@@ -30,7 +25,6 @@ METHOD_CODES = {"GET": GET, "POST": POST, "PUT": PUT, "FETCH": FETCH}
 CHANGED, CONTENT, CONTINUE = (2 << 5) | 4, (2 << 5) | 5, (2 << 5) | 31
 ACK = 2
 
-NOTE = VerifierNote(name="test", version="0", options=bytes(32), verdict=bytes(32))
 MACS = {
     "mgmt": bytes.fromhex("525400000001"),
     "in0": bytes.fromhex("525400000002"),
@@ -42,56 +36,6 @@ control :: Control;
 FromDevice(in0) -> fw :: BPFFilter(PROGRAM firewall) -> Queue(512) -> ToDevice(out0);
 FromDevice(out0) -> nat :: BPFRewriter(PROGRAM nat) -> Queue(512) -> ToDevice(in0);
 """
-
-
-class Signer:
-    """An Ed25519 key that the guest pins."""
-
-    def __init__(self) -> None:
-        self._key = Ed25519PrivateKey.generate()
-        self.trusted = TrustedKey(alg=EDDSA, key=self._key.public_key().public_bytes_raw())
-
-    def raw_signature(self, data: bytes) -> bytes:
-        return self._key.sign(data)
-
-    def sign(self, release: Release) -> bytes:
-        protected = envelope.protected_header(self.trusted.alg, self.trusted.kid)
-        payload = envelope.encode_release(release)
-        return envelope.assemble(protected, payload, self.raw_signature(envelope.to_be_signed(protected, payload)))
-
-    def release(self, data: bytes, **fields: Any) -> bytes:
-        """The envelope over `data`; `fields` override those of a filter `firewall` for audience `edge`."""
-        base = {
-            "kind": "filter",
-            "program": "firewall",
-            "sequence": 1,
-            "audience": "edge",
-            "bundle": bytes.fromhex(envelope.digest(data)),
-            "length": len(data),
-            "verifier": NOTE,
-        }
-        return self.sign(Release(**(base | fields)))
-
-    def graph(self, text: str) -> bytes:
-        return self.release(text.encode(), kind="graph", program="test-graph")
-
-
-class EcSigner(Signer):
-    """The same with P-256, as an HSM without Edwards curves would sign (ES256)."""
-
-    def __init__(self) -> None:
-        self._ec_key = ec.generate_private_key(ec.SECP256R1())
-        point = self._ec_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        self.trusted = TrustedKey(alg=ES256, key=point)
-
-    def raw_signature(self, data: bytes) -> bytes:
-        r, s = decode_dss_signature(self._ec_key.sign(data, ec.ECDSA(SHA256())))
-        return r.to_bytes(32) + s.to_bytes(32)
-
-
-def signed_bundle(signed: bytes, data: bytes) -> bytes:
-    """What is sent: `[envelope, bundle]`."""
-    return cbor.encode([signed, data])
 
 
 def counting_filter(verdict: int, *, filler: int = 0, name: str = "firewall", value_size: int = 8) -> bytes:
@@ -121,13 +65,17 @@ def counting_filter(verdict: int, *, filler: int = 0, name: str = "firewall", va
     )
 
 
+DROP, PASS = 1, 2
+V1, V2 = counting_filter(PASS), counting_filter(DROP, filler=350)  # V2 goes in several blocks
+
+
 def boot(signer: Signer, **fields: Any) -> BootImage:
     """A boot image of guest `fw1`, class `edge`; `fields` override."""
     base: dict[str, Any] = {
         "guest": "fw1",
         "audience": "edge",
         "seed": secrets.token_bytes(32),
-        "signers": [SignerKey(kid=signer.trusted.kid, alg=signer.trusted.alg, key=signer.trusted.key)],
+        "signers": [signer.pinned()],
         "graph_envelope": signer.graph(GRAPH),
         "graph": GRAPH.encode(),
         "management": Management(interface=ADDRESS),
@@ -277,9 +225,14 @@ class Channel:
         """A request as the reconfigurer makes it, or, with `mac=False`, as anybody could."""
         if not mac:
             return decoded(*self.whole(METHOD_CODES[method], path, body))
+        return self.send_sealed(method, path, self.seal(method, path, body))
+
+    def seal(
+        self, method: str, path: str, body: bytes = b"\xa0", *, keys: control_mac.ControlKeys | None = None
+    ) -> control_mac.Sealed:
+        """A request under the next counter, by the guest's keys or by others."""
         self.counter += 1
-        sealed = control_mac.seal_request(self.keys, method=method, path=path, counter=self.counter, body=body)
-        return self.send_sealed(method, path, sealed)
+        return control_mac.seal_request(keys or self.keys, method=method, path=path, counter=self.counter, body=body)
 
     def send_sealed(self, method: str, path: str, sealed: control_mac.Sealed) -> Answer:
         code, payload = self.whole(METHOD_CODES[method], path, sealed.message)
@@ -369,9 +322,9 @@ class LiveGuest:
     inside: Wire
     outside: Wire
 
-    def passes(self) -> bool:
-        """Does a packet pass the firewall now?"""
-        frame = bytes(12) + b"\x88\xb5" + secrets.token_bytes(46)
+    def passes(self, payload: bytes = b"") -> bool:
+        """Does a packet pass the firewall now? `payload` is what follows the Ethernet header; the rest is random."""
+        frame = bytes(12) + b"\x88\xb5" + payload + secrets.token_bytes(46 - len(payload))
         self.inside.send(frame)
         return self.outside.receive(0.4 if self.machine == "process" else 1.0) == frame
 
@@ -413,8 +366,14 @@ def command(machine: Machine, binaries: Path, folder: Path, port: int) -> list[s
 
 
 @contextmanager
-def running(machine: Machine, binaries: Path, folder: Path, image: BootImage) -> Iterator[LiveGuest]:
+def running(machine: Machine, binaries: Path, image: BootImage) -> Iterator[LiveGuest]:
     """Boot `image` and wait for the ready line."""
+    with short_folder() as folder, _running_in(folder, machine, binaries, image) as live:
+        yield live
+
+
+@contextmanager
+def _running_in(folder: Path, machine: Machine, binaries: Path, image: BootImage) -> Iterator[LiveGuest]:
     (folder / "boot").write_bytes(boot_image.encode(image))
     inside, outside = Wire(folder / "in0"), Wire(folder / "out0")
     port = free_port()

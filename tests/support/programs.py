@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from services.verifier import frontend
 from unibpf.compile import compile_c, find_compiler
 
 FOLDER = Path(__file__).parents[1] / "data" / "programs"
@@ -15,6 +16,15 @@ FOLDER = Path(__file__).parents[1] / "data" / "programs"
 def compiled(name: str, *defines: str) -> bytes:
     """The object of `<name>.c`; `name` may lie in a folder below (`refused/recursion`)."""
     return compile_c(FOLDER / f"{name}.c", defines=defines)
+
+
+@functools.cache
+def bundle_of_source(text: str, *, name: str | None = None) -> bytes:
+    """The bundle of a C text with one program in it; `name` as the pusher may choose it."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "program.c"
+        source.write_text(text)
+        return frontend.translate(compile_c(source), frontend.Options(name=name)).bundle
 
 
 @functools.cache

@@ -45,6 +45,13 @@ MACHINES = {
 }
 
 
+def free_udp_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Wire:
     """The host's end of a `-netdev stream`: frames behind a 4-byte big-endian length."""
 
@@ -53,6 +60,7 @@ class Wire:
         self._socket.connect(str(path))
 
     def send(self, *frames: bytes) -> None:
+        self._socket.settimeout(10)
         self._socket.sendall(b"".join(struct.pack(">I", len(frame)) + frame for frame in frames))
 
     def receive(self, count: int, *, seconds: float = 10) -> list[bytes]:
@@ -65,6 +73,11 @@ class Wire:
         except TimeoutError:
             pass
         return frames
+
+    def drain(self) -> None:
+        """Forget what has come; never in the middle of a frame."""
+        while self.receive(1, seconds=0.001):
+            pass
 
     def _exactly(self, count: int) -> bytes:
         data = b""
@@ -85,9 +98,7 @@ class Vm:
     def __init__(self, *, machine: Machine, kernel: Path, image: bytes | None, folder: Path) -> None:
         self.folder = folder
         self.console = folder / "console"
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.control_port = probe.getsockname()[1]
+        self.control_port = free_udp_port()
         if image is not None:
             (folder / "image").write_bytes(image)
         self.process = subprocess.Popen(self._command(machine, kernel, image is not None))

@@ -6,12 +6,11 @@ For tests of what comes after the signer; the real signer and its token have tes
 import json
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from tests.support.signing import Signer, release_of
 from unibpf import envelope, subjects
 from unibpf.bus import Bus, Received
 from unibpf.bus.topology import RELEASES
-from unibpf.envelope import EDDSA, Release, TrustedKey, VerifierNote
+from unibpf.envelope import TrustedKey, VerifierNote
 from unibpf.messages import Signed, SignedGraph, SignGraph
 
 OPERATOR = VerifierNote(name="operator", version="", options=bytes(32), verdict=bytes(32))
@@ -24,24 +23,18 @@ class TestSigner:
 
     def __init__(self, *, bus: Bus, sequence: int = 1_700_000_000) -> None:
         self._bus = bus
-        self._key = Ed25519PrivateKey.generate()
+        self._signer = Signer()
         self._graphs: dict[tuple[str, str], SignedGraph] = {}
         self.sequence = sequence
 
     @property
     def trusted(self) -> TrustedKey:
-        return TrustedKey(alg=EDDSA, key=self._key.public_key().public_bytes_raw())
+        return self._signer.trusted
 
     def write_trusted(self, path: Path) -> None:
         """`trusted-signers.json`, as `init-token` writes it."""
         row = {"kid": self.trusted.kid.hex(), "alg": "EdDSA", "key": self.trusted.key.hex()}
         path.write_text(json.dumps([row]))
-
-    def sign(self, release: Release) -> bytes:
-        """The envelope of a release."""
-        protected = envelope.protected_header(EDDSA, self.trusted.kid)
-        payload = envelope.encode_release(release)
-        return envelope.assemble(protected, payload, self._key.sign(envelope.to_be_signed(protected, payload)))
 
     async def serve(self) -> None:
         """Answer `sign_graph` as the signer does."""
@@ -56,20 +49,13 @@ class TestSigner:
 
     async def _sign_graph(self, ask: SignGraph, digest: str) -> SignedGraph:
         self.sequence += 1
-        release = Release(
-            kind="graph",
-            program=ask.name,
-            sequence=self.sequence,
-            audience=ask.audience,
-            bundle=bytes.fromhex(digest),
-            length=len(ask.graph.encode()),
-            verifier=OPERATOR,
-        )
+        fields = {"kind": "graph", "program": ask.name, "sequence": self.sequence, "audience": ask.audience}
+        signed = self._signer.release(ask.graph.encode(), **fields, verifier=OPERATOR)
         return SignedGraph(
             name=ask.name,
             audience=ask.audience,
             sequence=self.sequence,
-            envelope=await self._bus.put_object(self.sign(release)),
+            envelope=await self._bus.put_object(signed),
             graph=digest,
             policy="test",
         )
@@ -77,16 +63,8 @@ class TestSigner:
     async def release(self, data: bytes, /, *, program: str, audience: str, **fields: object) -> Signed:
         """Sign a bundle, make it the newest release and publish `signed`. `fields` override those of the Release."""
         self.sequence += 1
-        base = {
-            "kind": "filter",
-            "program": program,
-            "sequence": self.sequence,
-            "audience": audience,
-            "bundle": bytes.fromhex(envelope.digest(data)),
-            "length": len(data),
-            "verifier": VerifierNote(name="unibpf", version="0", options=bytes(32), verdict=bytes(32)),
-        }
-        release = Release(**(base | fields))
+        base = {"program": program, "sequence": self.sequence, "audience": audience}
+        release = release_of(data, **(base | fields))
         signed = Signed(
             push_id=f"test:{release.sequence}",
             program=program,
@@ -94,7 +72,7 @@ class TestSigner:
             kind=release.kind,
             element=release.element,
             sequence=release.sequence,
-            envelope=await self._bus.put_object(self.sign(release)),
+            envelope=await self._bus.put_object(self._signer.sign(release)),
             bundle=await self._bus.put_object(data),
             policy="test",
             identity="ci",

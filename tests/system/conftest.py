@@ -1,21 +1,28 @@
 """One embedded stack for all system tests that do not break it, in a state directory with a short path."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import folders
+from tests.support.assembler import Assembler
 from tests.support.cli import Cli, StackProcess
+from tests.support.linux_vm import LinuxVm, running_linux
 
 
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
-    """Unix socket paths must fit in 108 bytes, pytest's own folders do not always."""
-    folder = Path(tempfile.mkdtemp(prefix="unibpf-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    """One for all tests that keep to files of their own."""
+    with folders.short_folder() as made:
+        yield made
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A fresh one, for a VM and its sockets."""
+    with folders.short_folder() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +39,15 @@ def stack(short_folder: Path) -> Iterator[StackProcess]:
 @pytest.fixture(scope="session")
 def cli(stack: StackProcess) -> Cli:
     return stack.cli
+
+
+@pytest.fixture
+def assembler(bin_directory: Path) -> Assembler:
+    return Assembler(bin_directory / "unibpf-run")
+
+
+@pytest.fixture(scope="session")
+def linux_vm(bin_directory: Path) -> Iterator[LinuxVm]:
+    """One for all tests that need a Linux with protection keys: it runs one guest process at a time."""
+    with folders.short_folder() as made, running_linux(bin_directory, made) as vm:
+        yield vm

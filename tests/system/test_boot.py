@@ -1,13 +1,10 @@
 """The bare image boots, forwards, answers, sleeps and ends on every machine that it is for."""
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +14,6 @@ from tests.support.qemu import MACHINES, Machine, Wire, running_vm
 
 READY = re.compile(r"^unibpf ready guest=test-1 graph=test elements=(\d+) nics=3 ns=(\d+)$", re.MULTILINE)
 LARGEST_IMAGE = 256 * 1024
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Short, because of unix sockets."""
-    made = Path(tempfile.mkdtemp(prefix="vm-"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The conformance cases inside a virtual machine: both engines end there as the files say (tests/image/cases.cpp)."""
 
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from tests.conformance.cases import Case, all_cases, maps_of
 from tests.support.assembler import Assembler
 from tests.support.bundles import bundle_of
+from tests.support.folders import short_folder
 from tests.support.qemu import MACHINES, running_vm
 
 CASES = [case for case in all_cases() if not case.checking_only]
@@ -26,8 +26,8 @@ def console(bin_directory: Path) -> Iterator[str]:
     kernel = bin_directory / "unibpf-test-image.elf"
     order = cbor2.dumps([[row(case, assembler) for case in CASES]], canonical=True)
     with (
-        tempfile.TemporaryDirectory(prefix="vm-") as folder,
-        running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=order, folder=Path(folder)) as vm,
+        short_folder() as folder,
+        running_vm(machine=MACHINES["microvm-legacy"], kernel=kernel, image=order, folder=folder) as vm,
     ):
         yield vm.wait_for("cases done", seconds=120)
 

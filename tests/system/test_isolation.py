@@ -1,47 +1,44 @@
-"""Programs that no verifier has seen, in the test image (tests/image): what ISOLATION pku makes of them."""
+"""Programs that no verifier has seen, in the test image (tests/image): what ISOLATION pku makes of them, in a bare VM and in a
+process, which runs in a small Linux VM because the host's CPU may have no protection keys."""
 
-import re
-import shutil
 import struct
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-import cbor2
 import pytest
 
 from tests.support.assembler import Assembler
 from tests.support.boot import firewall_boot
 from tests.support.bundles import Runner, bundle_of
 from tests.support.checksums import with_checksums
-from tests.support.qemu import MACHINES, Vm, Wire, running_vm
+from tests.support.isolation import (
+    ANYWHERE,
+    CANARY,
+    IN_THE_BARE_IMAGE,
+    MACHINE,
+    OF_A_PROCESS,
+    PASS,
+    BareGuests,
+    Guests,
+    Order,
+    ProcessGuests,
+    frames,
+    wild_write,
+)
+from tests.support.qemu import MACHINES, running_vm
 from tests.support.vnf import ipv4
 from unibpf.bundle import BundleMap
 
-MACHINE = MACHINES["microvm-legacy"]
-STATE = re.compile(r"^state (.*)$", re.MULTILINE)
-GRAPH = """
-FromDevice(inside) -> fw :: {element}(PROGRAM test, ENGINE {engine}{isolation}) -> Queue(512) -> ToDevice(outside);
-FromDevice(outside) -> Discard;
-"""
-PASS = "mov64 r0, 2\nexit\n"
-CANARY = 0x70000  # tests/image/main.cpp
+PLACES = [("bare", place) for place in IN_THE_BARE_IMAGE] + [("process", place) for place in (*ANYWHERE, *OF_A_PROCESS)]
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Short, because of unix sockets."""
-    made = Path(tempfile.mkdtemp(prefix="vm-"))
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture
-def assembler(bin_directory: Path) -> Assembler:
-    return Assembler(bin_directory / "unibpf-run")
+@pytest.fixture(params=["bare", "process"])
+def guests(request: pytest.FixtureRequest, bin_directory: Path, folder: Path) -> Guests:
+    if request.param == "bare":
+        return BareGuests(bin_directory / "unibpf-test-image.elf", folder)
+    return ProcessGuests(request.getfixturevalue("linux_vm"))
 
 
 @pytest.fixture(params=["interpreter", "jit"])
@@ -49,69 +46,22 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def kernel(bin_directory: Path) -> Path:
-    return bin_directory / "unibpf-test-image.elf"
-
-
-def wild_write(address: int) -> str:
-    return f"lddw r1, {address:#x}\nstdw [r1+0], 7\n{PASS}"
-
-
-@dataclass(frozen=True)
-class Running:
-    vm: Vm
-    inside: Wire
-    outside: Wire
-
-    def state(self, packets: int) -> dict[str, str]:
-        """What the guest tells once so many packets have come."""
-        said = self.vm.wait_for(f"state packets={packets} ")
-        return dict(word.split("=") for word in STATE.findall(said)[-1].split())
-
-
-@contextmanager
-def guest(
-    kernel: Path, folder: Path, *bundles: bytes, engine: str, isolated: bool, element: str = "BPFFilter", after: int = 1
-) -> Iterator[Running]:
-    graph = GRAPH.format(element=element, engine=engine, isolation=", ISOLATION pku" if isolated else "")
-    order = cbor2.dumps([graph, "fw", list(bundles), after], canonical=True)
-    with running_vm(machine=MACHINE, kernel=kernel, image=order, folder=folder) as vm:
-        vm.wait_for("test image ready")
-        with closing(vm.wire("inside")) as inside, closing(vm.wire("outside")) as outside:
-            yield Running(vm, inside, outside)
-
-
-def frames(count: int, first: int = 0) -> list[bytes]:
-    return [bytes(12) + b"\x88\xb5" + (first + i).to_bytes(4) + bytes(i * 31 % 1200) for i in range(count)]
-
-
-def test_without_isolation_the_write_happens(kernel: Path, folder: Path, assembler: Assembler, engine: str) -> None:
+def test_without_isolation_the_write_happens(guests: Guests, assembler: Assembler, engine: str) -> None:
     broken = bundle_of(assembler.assemble(wild_write(CANARY))[0], kind="filter")
-    with guest(kernel, folder, broken, engine=engine, isolated=False) as running:
+    with guests.running(Order(bundles=(broken,), engine=engine, isolated=False)) as running:
         running.inside.send(*frames(3))
         told = running.state(3)
         assert told | {"engine": engine, "canary": "gone", "fault": "0"} == told
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        pytest.param(CANARY, id="unused memory"),
-        pytest.param(0, id="null page"),
-        pytest.param(0x100200, id="the guest's code"),
-        pytest.param(0xFEE000F0, id="interrupt controller"),
-        pytest.param(0x8000000000000000, id="no address"),
-        pytest.param(0x600000, id="heap"),
-    ],
-)
-def test_a_wild_write_ends_only_its_run(
-    address: int, kernel: Path, folder: Path, assembler: Assembler, engine: str
-) -> None:
-    """Every second frame makes the program write wildly: the others pass, in order, in whatever batch they came."""
-    code = f"ldxw r2, [r1+0]\nldxb r2, [r2+17]\njset64 r2, 1, bad\n{PASS}bad:\n{wild_write(address)}"
-    broken = bundle_of(assembler.assemble(code)[0], kind="filter")
-    with guest(kernel, folder, broken, engine=engine, isolated=True) as running:
+def every_second_frame(broken: str) -> str:
+    """Every second of `frames` makes the program do what is broken."""
+    return f"ldxw r2, [r1+0]\nldxb r2, [r2+17]\njset64 r2, 1, bad\n{PASS}bad:\n{broken}"
+
+
+def check_that_only_its_runs_end(guests: Guests, code: bytes, engine: str) -> None:
+    """The others pass, in order, in whatever batch they came."""
+    with guests.running(Order(bundles=(bundle_of(code, kind="filter"),), engine=engine)) as running:
         sent = frames(100)
         running.inside.send(*sent)
         assert running.outside.receive(50) == sent[::2]
@@ -119,10 +69,36 @@ def test_a_wild_write_ends_only_its_run(
         assert told | {"engine": engine, "fault": "50", "canary": "whole", "writable_code": "0"} == told
 
 
-def test_a_bad_program_is_rolled_back(kernel: Path, folder: Path, assembler: Assembler, engine: str) -> None:
+@pytest.mark.parametrize(("guests", "place"), PLACES, indirect=["guests"])
+def test_a_wild_write_ends_only_its_run(guests: Guests, place: str, assembler: Assembler, engine: str) -> None:
+    broken = wild_write(guests.address(place))
+    check_that_only_its_runs_end(guests, assembler.assemble(every_second_frame(broken))[0], engine)
+
+
+WILD_JUMP = """
+    lddw r1, {address:#x}
+    mov64 r3, r10
+    add64 r3, -4096              # the stack of programs, in the machine; below it lies the engine's
+    mov64 r4, 64
+again:
+    add64 r3, -8
+    stxdw [r3+0], r1
+    add64 r4, -1
+    jne64 r4, 0, again
+"""
+
+
+@pytest.mark.parametrize("address", [CANARY, 0, 0x8000000000000000], ids=["no code", "null page", "no address"])
+def test_a_wild_jump_ends_only_its_run(guests: Guests, address: int, assembler: Assembler) -> None:
+    """Native code returns to where it should not: it has written over its own return address."""
+    broken = WILD_JUMP.format(address=address) + PASS
+    check_that_only_its_runs_end(guests, assembler.assemble(every_second_frame(broken))[0], "jit")
+
+
+def test_a_bad_program_is_rolled_back(guests: Guests, assembler: Assembler, engine: str) -> None:
     good = bundle_of(assembler.assemble(PASS)[0], kind="filter")
     broken = bundle_of(assembler.assemble(wild_write(CANARY))[0], kind="filter")
-    with guest(kernel, folder, good, broken, engine=engine, isolated=True, after=128) as running:
+    with guests.running(Order(bundles=(good, broken), engine=engine, after=128)) as running:
         inside, outside = running.inside, running.outside
         for _ in range(2):  # the first program's probation ends at its 64th packet or at its 128th
             inside.send(*frames(64))
@@ -200,7 +176,7 @@ MAPS = (
 
 
 def test_a_good_program_does_under_isolation_what_it_does_without(
-    kernel: Path, folder: Path, assembler: Assembler, engine: str, bin_directory: Path
+    guests: Guests, folder: Path, assembler: Assembler, engine: str, bin_directory: Path
 ) -> None:
     """Maps, the packet's head, console, random numbers, clock, checksums: everything that helpers write."""
     bundle = bundle_of(assembler.assemble(EVERYTHING)[0], MAPS)
@@ -209,14 +185,14 @@ def test_a_good_program_does_under_isolation_what_it_does_without(
         bytes.fromhex(run["packet"])
         for run in Runner(executable=bin_directory / "unibpf-run", directory=folder).run(bundle, sent)
     ]
-    with guest(kernel, folder, bundle, engine=engine, isolated=True, element="BPFRewriter") as running:
+    with guests.running(Order(bundles=(bundle,), engine=engine, element="BPFRewriter")) as running:
         running.inside.send(*sent)
         received = running.outside.receive(60)
         assert received == expected
         assert [struct.unpack_from("<Q", frame, 4)[0] for frame in received] == list(range(1, 61))
         told = running.state(60)
         assert told | {"fault": "0", "canary": "whole", "engine": engine} == told
-        assert "bpf: n=1\n" in running.vm.console.read_text()
+        assert "bpf: n=1\n" in running.wait_for("bpf: ")
 
 
 def test_the_shipped_image_filters_under_isolation(bin_directory: Path, folder: Path) -> None:
@@ -236,16 +212,9 @@ def test_the_shipped_image_filters_under_isolation(bin_directory: Path, folder: 
             assert outside.receive(len(expected)) == expected
 
 
-def test_a_guest_whose_cpu_has_no_keys_says_so(kernel: Path, folder: Path, assembler: Assembler) -> None:
-    order = cbor2.dumps(
-        [
-            GRAPH.format(element="BPFFilter", engine="jit", isolation=", ISOLATION pku"),
-            "fw",
-            [bundle_of(assembler.assemble(PASS)[0], kind="filter")],
-            1,
-        ],
-        canonical=True,
-    )
-    with running_vm(machine=MACHINES["microvm-old-cpu"], kernel=kernel, image=order, folder=folder) as vm:
+def test_a_guest_whose_cpu_has_no_keys_says_so(bin_directory: Path, folder: Path, assembler: Assembler) -> None:
+    order = Order(bundles=(bundle_of(assembler.assemble(PASS)[0], kind="filter"),), engine="jit")
+    kernel = bin_directory / "unibpf-test-image.elf"
+    with running_vm(machine=MACHINES["microvm-old-cpu"], kernel=kernel, image=order.encode(), folder=folder) as vm:
         said = vm.wait_for("unibpf panic: test image: the graph has errors")
         assert "`fw`: ISOLATION pku needs a CPU with protection keys (PKU)" in said

@@ -1,14 +1,12 @@
 """One trace joins every step: checked by an OTLP receiver of the test's own, for parentage and process of each span."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.cli import StackProcess, eventually
+from tests.support.folders import short_folder
 from tests.support.otlp import OtlpReceiver, Span
 from tests.system import firewall
 
@@ -24,14 +22,13 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 @pytest.fixture(scope="module")
 def traced(receiver: OtlpReceiver) -> Iterator[StackProcess]:
-    folder = Path(tempfile.mkdtemp(prefix="unibpf-"))
-    stack = StackProcess(folder / "state", {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint})
-    try:
-        yield stack
-        stack.cli.run("guest", "delete", GUEST, "--wait", "--json")
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with short_folder() as folder:
+        stack = StackProcess(folder / "state", {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint})
+        try:
+            yield stack
+            stack.cli.run("guest", "delete", GUEST, "--wait", "--json")
+        finally:
+            stack.stop()
 
 
 @pytest.fixture(scope="module")

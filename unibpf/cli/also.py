@@ -36,9 +36,12 @@ def find(name: str) -> Path:
     return found
 
 
-def ask(executable: Path, target: Path, one: Verified) -> Opinion:
-    """Run the other verifier on one program."""
-    opinion = _ask(executable, second_opinion.command(executable, target, one.section, one.function), one)
+def ask(executable: Path, target: Path, one: Verified, *, changed: bool = False) -> Opinion:
+    """Run the other verifier on one program; of one that is `changed` by options it can say nothing."""
+    if changed:
+        opinion = second_opinion.none(executable.name, second_opinion.WITHOUT_LOADER)
+    else:
+        opinion = _ask(executable, second_opinion.command(executable, target, one.section, one.function), one)
     fields = {name: getattr(opinion, name) for name in SecondOpinion.__struct_fields__}
     return Opinion(**fields, program=one.program or target.name)
 

@@ -36,6 +36,17 @@ Tails = Annotated[
     list[str] | None,
     typer.Option("--tail", metavar="MAP:INDEX=FUNCTION", help="Put it into a program array, as a loader would."),
 ]
+Constants = Annotated[
+    list[str] | None,
+    typer.Option("--const", metavar="NAME=VALUE", help="Set a global variable, or a part: `cfg.ports[3]=53`."),
+]
+MaxEntries = Annotated[
+    list[str] | None, typer.Option("--max-entries", metavar="MAP=N", help="The size of a map, as a loader would.")
+]
+InnerMaps = Annotated[
+    list[str] | None,
+    typer.Option("--inner", metavar="MAP[:INDEX]=MAP", help="What the maps of a map of maps are; one it holds."),
+]
 DEFAULT_WAIT: Final = 60.0
 
 
@@ -73,6 +84,9 @@ def push(
     function: Annotated[str | None, typer.Option(help="Function, likewise.")] = None,
     kind: ProgramKind = None,
     tail: Tails = None,
+    const: Constants = None,
+    max_entries: MaxEntries = None,
+    inner: InnerMaps = None,
     identity: Annotated[str, typer.Option(help="Whose key to use.")] = "cli",
     define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow it until the guests run it.")] = False,
@@ -81,7 +95,7 @@ def push(
 ) -> None:
     """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
     from unibpf.cli import push as pushing
-    from unibpf.cli.program_file import default_program_name, load_object, parsed_tails
+    from unibpf.cli.program_file import default_program_name, load_object, parsed_loading
     from unibpf.cli.report import print_report
     from unibpf.cli.session import open_bus, run
 
@@ -93,7 +107,7 @@ def push(
         section=section,
         function=function,
         kind=kind,
-        tails=parsed_tails(tail or []),
+        loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
     )
 
     async def work() -> pushing.Outcome:
@@ -124,6 +138,9 @@ def run_program(
     program: Annotated[str | None, typer.Option("--program", "--function", help="Function, likewise.")] = None,
     kind: ProgramKind = None,
     tail: Tails = None,
+    const: Constants = None,
+    max_entries: MaxEntries = None,
+    inner: InnerMaps = None,
     engine: Annotated[
         Engine, typer.Option(help="The interpreter checks all; jit takes only safe programs.")
     ] = "interpreter",
@@ -139,7 +156,7 @@ def run_program(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a packet on stdout.")] = False,
 ) -> None:
     """Run a program on packets here, with the guest's own engines: no bus, no guest."""
-    from unibpf.cli.program_file import parsed_tails
+    from unibpf.cli.program_file import parsed_loading
     from unibpf.cli.run import Run, run
 
     wanted = Run(
@@ -147,7 +164,7 @@ def run_program(
         section=section,
         function=program,
         kind=kind,
-        tails=parsed_tails(tail or []),
+        loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
         engine=engine,
         packets=packet or [],
         capture=pcap,

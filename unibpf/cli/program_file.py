@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from unibpf import loading
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.push import read_object
 from unibpf.compile import CompileError, compile_c
-from unibpf.upload import Tail
+from unibpf.loading import Loading
 
 _NAME = re.compile(r"[^a-z0-9_-]+")
 
@@ -28,9 +29,9 @@ def load_object(path: Path, defines: list[str]) -> bytes:
         fail(Exit.USAGE, str(error))
 
 
-def parsed_tails(words: Sequence[str]) -> tuple[Tail, ...]:
-    """The values of `--tail`, or the end of the command with a message."""
+def parsed_loading(**words: Sequence[str] | None) -> Loading:
+    """What `--tail`, `--const`, `--max-entries` and `--inner` say, by field, or the end of the command with a message."""
     try:
-        return tuple(Tail.parse(word) for word in words)
+        return loading.read({field: found or () for field, found in words.items()})
     except ValueError as error:
-        fail(Exit.USAGE, f"option `--tail`: {error}")
+        fail(Exit.USAGE, str(error))

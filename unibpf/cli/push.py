@@ -15,8 +15,9 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, Follower, Received
 from unibpf.bus.topology import GUESTS_OBSERVED, UPLOADED
 from unibpf.cli.output import Exit, progress
+from unibpf.loading import NOTHING, Loading
 from unibpf.messages import ElementEvent, GuestObserved, Kind, Refused, Report, Signed, Verdict
-from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Tail, Upload
+from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
 
 _VERDICT_EXIT = {"unsafe": Exit.REFUSED, "unsupported": Exit.UNSUPPORTED, "gave_up": Exit.GAVE_UP}
 
@@ -32,7 +33,7 @@ class Push:
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
-    tails: tuple[Tail, ...] = ()
+    loading: Loading = NOTHING
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -131,7 +132,7 @@ async def publish(bus: Bus, push: Push) -> str:
         section=push.section,
         function=push.function,
         kind=push.kind,
-        tails=push.tails,
+        loading=push.loading,
     )
     if len(data) > INLINE_BYTES:
         upload, data = msgspec.structs.replace(upload, object=await bus.put_object(data, store=UPLOADED)), b""

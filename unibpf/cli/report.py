@@ -96,6 +96,8 @@ def explain_lines(report: Report) -> Iterator[str]:
         yield f"  helpers: {', '.join(map(str, report.helpers))}"
     if report.bundle:
         yield f"  bundle: {report.bundle}, {report.bundle_length} bytes"
+    if report.loading:
+        yield f"  set: {' '.join(report.loading)}"
     yield f"  verifier: {report.verifier} {report.version}, options {report.options_digest[:16]}"
     if report.timing:
         yield f"  timing: {', '.join(f'{name} {value:g}' for name, value in sorted(report.timing.items()))}"

@@ -20,9 +20,9 @@ from unibpf.cli import entries, pcap, pcapng
 from unibpf.cli.map_words import WordError
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
+from unibpf.loading import NOTHING, Loading
 from unibpf.messages import Kind
 from unibpf.settings import binary_directory
-from unibpf.upload import Tail
 
 _FRONT_END_SECONDS: Final = 60
 _EXECUTABLE: Final = "unibpf-run"
@@ -37,7 +37,7 @@ class Run:
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
-    tails: Sequence[Tail] = ()
+    loading: Loading = NOTHING
     engine: str = "interpreter"
     packets: Sequence[str] = ()  # hex
     capture: Path | None = None  # its packets follow
@@ -147,7 +147,7 @@ def _verifier(command: str, target: Path, wanted: Run) -> "subprocess.CompletedP
     words += [f"--section={wanted.section}"] if wanted.section is not None else []
     words += [f"--function={wanted.function}"] if wanted.function is not None else []
     words += [f"--kind={wanted.kind}"] if wanted.kind is not None else []
-    words += [f"--tail={tail}" for tail in wanted.tails]
+    words += wanted.loading.arguments()
     try:
         return subprocess.run(words, capture_output=True, timeout=_FRONT_END_SECONDS, check=False)
     except subprocess.TimeoutExpired:

@@ -148,12 +148,13 @@ def vitals(guest: GuestStatus) -> str:
     )
 
 
-ELEMENT_HEADINGS: Final = ("element", "class", "program", "sequence", "engine", "packets", "drops", "maps")
+ELEMENT_HEADINGS: Final = ("element", "class", "program", "sequence", "engine", "isolation", "packets", "drops", "maps")
 
 
 def element_row(one: ElementStatus) -> tuple[object, ...]:
     """One element; reasons that dropped nothing are left out."""
     drops = " ".join(f"{reason}={count}" for reason, count in one.drops.items() if count)
     maps = " ".join(f"{held.name}:{held.entries}/{held.max_entries}" for held in one.maps)
-    program, engine = one.program or "-", one.engine or "-"
-    return (one.name, one.class_name, program, one.sequence or "-", engine, one.packets, drops or "-", maps)
+    program, engine, isolation = one.program or "-", one.engine or "-", one.isolation or "-"
+    placed = (program, one.sequence or "-", engine, isolation)
+    return (one.name, one.class_name, *placed, one.packets, drops or "-", maps)

@@ -15,12 +15,12 @@ from typing import Final, get_args
 
 import msgspec
 
+from unibpf import loading
 from unibpf.cli import also, junit, sarif
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.report import Verified, catalogue_pages, explain_lines, invariant_lines, print_report, verdict_line
 from unibpf.compile import CompileError, compile_c
 from unibpf.messages import Kind
-from unibpf.upload import Tail
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
 _PASSED_ON: Final = ("section", "kind", "platform", "max_seconds", "max_mebibytes")
@@ -28,7 +28,7 @@ _PASSED_ON: Final = ("section", "kind", "platform", "max_seconds", "max_mebibyte
 
 def main(arguments: list[str]) -> int:
     """Verify and print; returns the exit code."""
-    chosen = _parser().parse_args(arguments)
+    chosen = loading.parse_arguments(_parser(), arguments)
     if chosen.cfg and chosen.format in ("sarif", "junit"):
         fail(
             Exit.USAGE,
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
 
 def _verify(target: Path, chosen: argparse.Namespace, other: Path | None) -> int:
     code, output, programs = _run(target, chosen)
-    opinions = [also.ask(other, target, one) for one in programs] if other else []
+    opinions = [also.ask(other, target, one, changed=chosen.loading.changes_the_object) for one in programs] if other else []
     if chosen.format == "json":
         print(also.with_opinions(output, opinions))
     elif chosen.format == "sarif":
@@ -99,9 +99,8 @@ def _options(chosen: argparse.Namespace) -> list[str]:
     found = [(f"--{name.replace('_', '-')}", getattr(chosen, name)) for name in _PASSED_ON]
     found.append(("--function", chosen.program))
     found.append(("--cfg", chosen.cfg))
-    found += [("--tail", tail) for tail in chosen.tail]
     flags = [f"--{name}" for name in ("all", "invariants") if getattr(chosen, name)]
-    return [f"{option}={value}" for option, value in found if value is not None] + flags
+    return [*(f"{option}={value}" for option, value in found if value is not None), *chosen.loading.arguments(), *flags]
 
 
 def _say(one: Verified, chosen: argparse.Namespace) -> None:
@@ -134,14 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--program", help="function of the program, likewise")
     which.add_argument("--all", action="store_true", help="every program of the object; the gravest verdict counts")
     which.add_argument("--kind", choices=get_args(Kind), help="what a program of an `xdp` section is (default: filter)")
-    which.add_argument(
-        "--tail",
-        action="append",
-        default=[],
-        type=_tail,
-        metavar="MAP:INDEX=FUNCTION",
-        help="put it into a program array",
-    )
+    loading.add_options(parser.add_argument_group("what a loader would set"))
     how = parser.add_argument_group("how")
     how.add_argument(
         "--platform", choices=["guest", "linux-xdp"], default="guest", help="what runs it (default: guest)"
@@ -166,13 +158,6 @@ def _add_formats(shown: "argparse._ArgumentGroup") -> None:
     shown.add_argument(
         "--cfg", choices=["dot"], help="the control-flow graph, for `dot -Tsvg`; with `--invariants` also those"
     )
-
-
-def _tail(text: str) -> Tail:
-    try:
-        return Tail.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(text: str) -> int:

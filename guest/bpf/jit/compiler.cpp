@@ -8,8 +8,6 @@
 namespace unibpf::jit {
 namespace {
 
-constexpr unsigned loop_alignment = 32;  // of what the CPU fetches at once
-
 // The frame and the unwinding of who called the helper are put back: it may call back again.
 #if defined(__clang__)
 [[clang::no_sanitize("function")]]
@@ -27,37 +25,38 @@ std::uint64_t call_back(Machine& machine, std::uint64_t function, std::uint64_t 
 
 class Compiler : public Patterns {
   public:
-    Compiler(Plan& plan, Emitter& out, bool first) : Patterns{plan, out}, first_{first} {}
+    using Patterns::Patterns;
 
     void run() {
         emit_entry();
         for (std::size_t function = 0; function < plan_.shape().count; ++function) emit_function(function);
         emit_stops();
-        place(plan_.code().size());
+        out_.mark(Plan::at(plan_.code().size()));
     }
 
   private:
-    void place(std::size_t index) { plan_.place(index).offset = static_cast<std::uint32_t>(out_.size()); }
-
     void emit_function(std::size_t function) {
         begin_function(function);
         const std::size_t end = plan_.end_of(function);
         for (std::size_t i = plan_.shape().starts[function]; i < end;) {
-            if (plan_.place(i).loop_head != 0 && plan_.guard() == 0) align();
-            place(i);
-            std::size_t done = emit_pattern(i);
-            if (done == 0) done = plan_.guard() != 0 ? emit_guarded(i) : emit(i, plan_.code()[i], row_of(plan_.code()[i]));
-            out_.no_operation(plan_.guard());
-            for (std::size_t inner = i + 1; inner < i + done; ++inner) plan_.place(inner).offset = plan_.place(i).offset;
+            if (plan_.place(i).loop_head != 0 && plan_.guard() == 0) out_.align();
+            out_.mark(Plan::at(i));
+            const Instruction& in = plan_.code()[i];
+            const Opcode& row = row_of(in);
+            if (needless(i, in, row)) {
+                i = plan_.next(i);
+                continue;
+            }
+            if (plan_.guard() != 0) {
+                i += emit_guarded(i);
+                out_.no_operation(plan_.guard());
+                continue;
+            }
+            std::size_t done = emit_pattern(i, in, row);
+            if (done == 0) done = emit(i, in, row);
             i += done;
         }
         end_function();
-    }
-
-    // The first pass takes the most, so that no later one needs more.
-    void align() {
-        const std::size_t over = out_.size() % loop_alignment;
-        out_.no_operation(first_ ? loop_alignment - 1 : over == 0 ? 0 : loop_alignment - over);
     }
 
     // Every category has its code here: a missing one does not compile (-Wswitch). Returns how many slots it has done with.
@@ -72,7 +71,7 @@ class Compiler : public Patterns {
             case Category::store_imm:
             case Category::store: return emit_store(row, in), 1;
             case Category::atomic: return emit_atomic(row, in), 1;
-            case Category::jump: return emit_jump(index), 1;
+            case Category::jump: return emit_jump(index, plan_.target_of(index)), 1;
             case Category::branch: return compare(row, in), branch(flag_of(row.condition), index);
             case Category::call_helper: return emit_call_helper(index, in.imm), 1;
             case Category::call_local: return emit_call_local(in), 1;
@@ -138,12 +137,12 @@ class Compiler : public Patterns {
         out_.load_constant(Reg::rax, reinterpret_cast<std::uintptr_t>(function));
         out_.reg(Width::w32, op(0xff), 2, Reg::rax);
         if (calls_back) emit_return_of_callbacks();
-        if (row.has(abi::tail_calls)) emit_tail_call();
+        if (row.has(abi::tail_calls)) emit_tail_call(index);
     }
     void emit_return_of_callbacks() {
         out_.memory(Width::w32, op(0x83), static_cast<unsigned>(Group1::cmp), core(at_callback_stop));
         out_.byte(0);
-        out_.jump_if(Flag::not_equal, Reach::far, plan_.exits.callback);
+        out_.jump_if(Flag::not_equal, plan_.callback());
         if (left_in_register()) emit_load_left(at_left);
     }
 
@@ -167,29 +166,54 @@ class Compiler : public Patterns {
         }
         out_.bind(missing);
     }
-
-    bool first_;
 };
+
+// A draft with room for so much.
+struct Room {
+    OwnedArray<std::byte> bytes;
+    OwnedArray<Joint> joints;
+    OwnedArray<Mark> marks;
+
+    Room(std::size_t size, std::size_t joint_count, std::size_t labels)
+        : bytes{make_array<std::byte>(size + draft_slack)}, joints{make_array<Joint>(joint_count)}, marks{make_array<Mark>(labels)} {}
+    explicit operator bool() const { return bytes && joints && marks; }
+    Draft draft() const { return {bytes.span(), joints.span(), marks.span()}; }
+};
+
+// What most programs' drafts need; one that needs more is written again, with the room it needs.
+constexpr std::size_t usual_size(std::size_t instructions) { return 512 + 11 * instructions; }
+constexpr std::size_t usual_joints(std::size_t instructions) { return 32 + instructions / 2; }
+
+Error no_memory(std::size_t instructions) { return {"memory", "the heap has no room to compile", instructions}; }
+
+Result<NativeCode> lay_out(const Plan& plan, const Draft& draft, const Emitter& written) {
+    const Layout layout{draft, written.size(), written.joints()};
+    const auto pages = platform::code_allocate(layout.size());
+    if (pages.empty()) return Error{"memory", "there are no code pages for the program", layout.size()};
+    NativeCode native{pages, layout.size(), plan.dispatches() ? layout.offset_of(plan.called_back()) : 0};
+    if (!layout.write(pages)) return Error{"load", "a jump of native code does not reach", layout.size()};
+    std::memset(pages.data() + layout.size(), 0xcc, pages.size() - layout.size());  // int3, not another program's code
+    return native;
+}
 
 // Written, not sealed.
 Result<NativeCode> write(std::span<const Instruction> code, const ProgramShape& shape, Features features, unsigned guard) {
     auto places = make_array<Place>(code.size() + 1);
-    if (!places) return Error{"memory", "the heap has no room to compile", code.size()};
+    if (!places) return no_memory(code.size());
     auto plan = make<Plan>(code, shape, places.span(), features, guard);
-    if (!plan) return Error{"memory", "the heap has no room to compile", code.size()};
-    Emitter longest{{}, guard != 0};
-    Compiler{*plan, longest, true}.run();
-    plan->choose_reach();
-    Emitter measure{{}, guard != 0};
-    Compiler{*plan, measure, false}.run();
-    const auto pages = platform::code_allocate(measure.size());
-    if (pages.empty()) return Error{"memory", "there are no code pages for the program", measure.size()};
-    NativeCode native{pages, measure.size(), plan->exits.called_back};
-    Emitter write{pages.first(measure.size()), guard != 0};
-    Compiler{*plan, write, false}.run();
-    if (write.size() != measure.size() || !write.reached()) return Error{"load", "native code changed its size", write.size()};
-    std::memset(pages.data() + measure.size(), 0xcc, pages.size() - measure.size());  // int3, not another program's code
-    return native;
+    if (!plan) return no_memory(code.size());
+    std::size_t size = usual_size(code.size()), joints = usual_joints(code.size());
+    for (bool again = false;; again = true) {
+        const Room room{size, joints, plan->labels()};
+        if (!room) return no_memory(code.size());
+        const Draft draft = room.draft();
+        Emitter out{draft, guard != 0};
+        Compiler{*plan, out}.run();
+        if (out.fits()) return lay_out(*plan, draft, out);
+        if (again) return Error{"load", "native code changed its size", out.size()};
+        size = out.size();
+        joints = out.joints();
+    }
 }
 
 }  // namespace

@@ -5,18 +5,18 @@
 // W^X: the code is written to pages that are not executable, sealed, and only then run (platform::code_*). Compiling happens on
 // the control stack; native code runs on the main stack like the interpreter.
 // `plan` what is known before code is written · `operations` single instructions · `control` jumps, calls, budget · `patterns`
-// several instructions at once · `emitter` encodings. Three passes: the longest code, with short jumps, to the pages.
+// several instructions at once · `emitter` encodings · `layout` jumps, once all else is written.
 #pragma once
 
 #include <cstddef>
 #include <span>
 #include <utility>
 
-#include "guest/bpf/decode.hpp"
 #include "guest/bpf/jit/guard.hpp"
 #include "guest/bpf/jit/plan.hpp"
 #include "guest/bpf/machine.hpp"
 #include "guest/bpf/native.hpp"
+#include "guest/bpf/validate.hpp"
 #include "guest/core/result.hpp"
 
 namespace unibpf::jit {

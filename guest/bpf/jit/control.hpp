@@ -54,7 +54,7 @@ class Control : public Operations {
         if (plan_.redirects()) set_core(at_redirect_port, static_cast<std::int32_t>(no_port));
         if (!plan_.has_functions()) return;
         out_.memory(Width::w64, op(0x89), Reg::rsp, core(at_native_stack));
-        out_.call(plan_.exits.entry[0]);
+        out_.call(plan_.entry(0));
         emit_leave(Stop::exit);
     }
     void set_core(std::int32_t to, std::int32_t value) {
@@ -77,14 +77,14 @@ class Control : public Operations {
 
     // NativeCode::Callback: r1-r4 are there already, r8 is the context, r9 the function's number.
     void emit_called_back() {
-        plan_.exits.called_back = out_.size();
+        out_.mark(plan_.called_back());
         emit_save(Reg::r8);
         out_.memory(Width::w64, op(0x89), Reg::rsp, core(at_native_stack));
         emit_load_left(at_left);
         out_.memory(Width::w64, op(0x8b), home(frame_register), core(at_frame));
         emit_enter_frame();
         out_.move(Width::w64, Reg::r11, Reg::r9);
-        out_.call(plan_.exits.dispatch);
+        out_.call(plan_.dispatch());
         emit_leave(Stop::exit);
     }
 
@@ -126,10 +126,10 @@ class Control : public Operations {
 
     // Behind the functions: where runs are stopped, and where functions are entered by number.
     void emit_stops() {
-        if (plan_.charges()) plan_.exits.budget = out_.size(), emit_unwind(), emit_leave(Stop::budget);
-        if (plan_.has_functions()) plan_.exits.fault = out_.size(), emit_unwind(), emit_leave(Stop::fault);
+        if (plan_.charges()) out_.mark(plan_.budget()), emit_unwind(), emit_leave(Stop::budget);
+        if (plan_.has_functions()) out_.mark(plan_.fault()), emit_unwind(), emit_leave(Stop::fault);
         if (!plan_.dispatches()) return;
-        plan_.exits.callback = out_.size();  // what is left, the callback has left in memory
+        out_.mark(plan_.callback());  // what is left, the callback has left in memory
         emit_unwind();
         out_.memory(Width::w32, op(0x8b), Reg::rdx, core(at_callback_stop));
         emit_restore();
@@ -137,17 +137,19 @@ class Control : public Operations {
         emit_called_back();
     }
     void emit_dispatch() {
-        plan_.exits.dispatch = out_.size();
+        out_.mark(plan_.dispatch());
         for (std::size_t function = 0; function < plan_.shape().count; ++function) {
             out_.load_constant(Reg::rax, plan_.shape().starts[function]);  // nobody reads r0 here
             out_.reg(Width::w32, op(0x39), Reg::rax, Reg::r11);            // cmp
-            const std::size_t other = out_.skip_if(Flag::not_equal);
-            charge(plan_.length_of(function), Reg::rax);
-            out_.jump_if(Flag::above_equal, Reach::far, plan_.exits.entry[function]);
-            out_.jump(Reach::far, plan_.exits.budget);
-            out_.bind(other);
+            out_.jump_if(Flag::equal, plan_.chosen(function));
         }
-        out_.jump(Reach::far, plan_.exits.fault);  // no such function: neither the loader nor helpers give such a number
+        out_.jump(plan_.fault());  // no such function: neither the loader nor helpers give such a number
+        for (std::size_t function = 0; function < plan_.shape().count; ++function) {
+            out_.mark(plan_.chosen(function));
+            charge(plan_.length_of(function), Reg::rax);
+            out_.jump_if(Flag::above_equal, plan_.entry(function));
+            out_.jump(plan_.budget());
+        }
     }
 
     // --- functions -------------------------------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ class Control : public Operations {
         function_ = function;
         end_ = plan_.end_of(function);
         exit_written_ = false;
-        plan_.exits.entry[function] = static_cast<std::uint32_t>(out_.size());
+        out_.mark(plan_.entry(function));
         if (!plan_.has_functions()) return;
         for (unsigned reg = 6; reg < frame_register; ++reg) {
             if (saves(reg)) out_.push(home(reg));
@@ -172,7 +174,7 @@ class Control : public Operations {
     }
 
     void emit_exit() {
-        plan_.exits.last[function_] = static_cast<std::uint32_t>(out_.size());
+        out_.mark(plan_.last(function_));
         exit_written_ = true;
         if (!plan_.has_functions()) return emit_leave(Stop::exit);
         emit_end_frame();
@@ -188,29 +190,28 @@ class Control : public Operations {
     void emit_call_local(const Instruction& in) {
         const auto callee = static_cast<std::size_t>(in.imm);  // the loader has put the function's position there
         charge(plan_.length_of(callee));
-        out_.jump_if(Flag::below, Reach::far, plan_.exits.budget);
+        out_.jump_if(Flag::below, plan_.budget());
         emit_enter_frame();
-        out_.call(plan_.exits.entry[callee]);
+        out_.call(plan_.entry(callee));
         group1(Width::w64, Group1::add, home(frame_register), abi::frame_bytes);
     }
     // The ninth frame is stopped: the deepest has r10 one frame above the stack's low end.
     void emit_enter_frame() {
         out_.memory(Width::w64, lea, Reg::r11, core(at_stack + static_cast<std::int32_t>(abi::frame_bytes)));
         out_.reg(Width::w64, op(0x39), Reg::r11, home(frame_register));
-        out_.jump_if(Flag::equal, Reach::far, plan_.exits.fault);
+        out_.jump_if(Flag::equal, plan_.fault());
         group1(Width::w64, Group1::sub, home(frame_register), abi::frame_bytes);
     }
 
-    // Behind a helper that may ask for a tail call: it has when there is a number. The frame is the target's, with r1 anew.
-    void emit_tail_call() {
+    // Behind a helper at `index` that may ask for a tail call: it has when there is a number. The frame is the target's, with r1 anew.
+    void emit_tail_call(std::size_t index) {
         out_.memory(Width::w32, op(0x8b), Reg::r11, core(at_tail_target));
         group1(Width::w32, Group1::cmp, Reg::r11, static_cast<std::int32_t>(no_function));
-        const std::size_t refused = out_.skip_if(Flag::equal);
+        out_.jump_if(Flag::equal, Plan::at(index + 1));
         set_core(at_tail_target, static_cast<std::int32_t>(no_function));
         out_.move(Width::w64, Reg::rdi, plan_.homes().core);
         emit_end_frame();
-        out_.jump(Reach::far, plan_.exits.dispatch);
-        out_.bind(refused);
+        out_.jump(plan_.dispatch());
     }
 
     // --- jumps -----------------------------------------------------------------------------------------------------------------
@@ -230,33 +231,31 @@ class Control : public Operations {
         out_.memory(Width::w64, op(0x29), scratch, core(at_left));
     }
 
-    Reach reach(std::size_t index) const { return plan_.place(index).near != 0 ? Reach::near : Reach::far; }
-    std::size_t landing(std::size_t index) const { return plan_.landing(plan_.target_of(index), function_); }
-
-    void emit_jump(std::size_t index) {
-        if (plan_.target_of(index) > index) return out_.jump(reach(index), landing(index));
-        charge(index + 1 - plan_.target_of(index));
-        out_.jump_if(Flag::above_equal, reach(index), landing(index));
-        out_.jump(Reach::far, plan_.exits.budget);
+    void emit_jump(std::size_t index, std::size_t target) {
+        const Label to = plan_.landing(target, function_);
+        if (target > index) return out_.jump(to);
+        charge(index + 1 - target);
+        out_.jump_if(Flag::above_equal, to);
+        out_.jump(plan_.budget());
     }
 
     // The jump of the instruction at `index`, when `flag` holds.
-    void jump_if(Flag flag, std::size_t index) {
-        if (plan_.target_of(index) > index) return out_.jump_if(flag, reach(index), landing(index));
-        const std::size_t not_taken = out_.skip_if(opposite(flag));
-        emit_jump(index);
-        out_.bind(not_taken);
+    void jump_if(Flag flag, std::size_t index, std::size_t target) {
+        if (target > index) return out_.jump_if(flag, plan_.landing(target, function_));
+        out_.jump_if(opposite(flag), Plan::at(index + 1));
+        emit_jump(index, target);
     }
 
     // The branch at `index`, whose comparison has been made; returns how many instructions are done with it. A branch over a jump
     // or over a pooled exit is the opposite branch to where that goes.
     std::size_t branch(Flag flag, std::size_t index) {
-        if (plan_.target_of(index) == index + 2) {
-            const Category over = row_of(plan_.code()[index + 1]).category;
-            if (over == Category::exit) return out_.jump_if(opposite(flag), reach(index + 1), plan_.exits.last[function_]), 2;
-            if (over == Category::jump && plan_.place(index + 1).target == 0) return jump_if(opposite(flag), index + 1), 2;
+        const std::size_t target = plan_.target_of(index), over = index + 1;
+        if (target == over + 1) {
+            const Category category = row_of(plan_.code()[over]).category;
+            if (category == Category::exit) return out_.jump_if(opposite(flag), plan_.last(function_)), 2;
+            if (category == Category::jump && plan_.place(over).target == 0) return jump_if(opposite(flag), over, plan_.target_of(over)), 2;
         }
-        jump_if(flag, index);
+        jump_if(flag, index, target);
         return 1;
     }
 

@@ -14,20 +14,25 @@ class Patterns : public Control {
     using Control::Control;
 
   protected:
-    std::size_t emit_pattern(std::size_t index) {
-        const Instruction& in = plan_.code()[index];
-        const Opcode& row = row_of(in);
-        if (plan_.place(index).skipped != 0 || (only_computes(row) && plan_.dead(index, in.dst))) return plan_.next(index) - index;
-        if (plan_.guard() != 0) return 0;
+    // What nobody reads is not computed.
+    bool needless(std::size_t index, const Instruction& in, const Opcode& row) const {
+        return plan_.place(index).skipped != 0 || (only_computes(row) && plan_.dead(index, in.dst));
+    }
+
+    // Patterns by the instruction that they begin with.
+    std::size_t emit_pattern(std::size_t index, const Instruction& in, const Opcode& row) {
         switch (row.category) {
             case Category::alu: return row.alu == Alu::mov ? emit_moved(index, in, row) : 0;
             case Category::load_imm64: return emit_address(index, in);
             case Category::load: return emit_loaded(index, in, row);
+            case Category::endian: return emit_turned_store(index, in, row);
             default: return 0;
         }
     }
 
   private:
+    static constexpr Op movbe_load{0xf0, true, false, false, true};
+
     // The instruction `ahead` slots behind `index`, if it is in the same straight line.
     const Instruction* straight(std::size_t index, std::size_t ahead) const {
         if (index + ahead >= end_) return nullptr;
@@ -194,16 +199,32 @@ class Patterns : public Control {
         }
     }
 
-    // Two bytes in network order: the load has cleared the rest.
+    // A number in network order. Of two bytes the load has cleared the rest.
     std::size_t emit_swapped(const Loaded& loaded, const Instruction& then) {
         const Opcode& row = row_of(then);
-        if (loaded.bytes != 2 || then.dst != loaded.reg || row.bytes != 2 || row.order == ByteOrder::little) return 0;
-        load_plain(loaded);
-        swap_low_bytes(home(loaded.reg));
+        if (then.dst != loaded.reg || row.bytes != loaded.bytes || row.order == ByteOrder::little) return 0;
+        if (loaded.bytes == 2) {
+            load_plain(loaded);
+            swap_low_bytes(home(loaded.reg));
+            return loaded.done + 1;
+        }
+        if (!plan_.features().movbe) return 0;
+        out_.memory(width_of(loaded.bytes * 8U), movbe_load, home(loaded.reg), loaded.from);
         return loaded.done + 1;
     }
     void load_plain(const Loaded& loaded) {
         out_.memory(loaded.bytes == 8 ? Width::w64 : Width::w32, zero_extending(loaded.bytes), home(loaded.reg), loaded.from);
+    }
+
+    // x in network order, [p] = x, if x is not needed.
+    std::size_t emit_turned_store(std::size_t index, const Instruction& in, const Opcode& row) {
+        const Instruction* store = straight(index, 1);
+        if (store == nullptr || row.order == ByteOrder::little || !plan_.features().movbe) return 0;
+        const Opcode& last = row_of(*store);
+        const bool fits = last.category == Category::store && last.bytes == row.bytes && store->src == in.dst && store->dst != in.dst;
+        if (!fits || !plan_.dead(index + 1, in.dst)) return 0;
+        out_.memory(width_of(row.bytes * 8U), {0xf1, true, row.bytes == 2, false, true}, home(in.dst), at(store->dst, store->offset));
+        return 2;
     }
 
     // x = [p], x op= y, [p] = x: done in memory, if x is not needed. Low bits of these operations depend on low bits only.

@@ -6,6 +6,7 @@ namespace unibpf::jit {
 namespace {
 
 constexpr unsigned map_argument = 1;  // r1 of the map helpers
+constexpr unsigned longest_ending = 4;     // instructions
 constexpr unsigned liveness_sweeps = 16;  // more than loops nest in any program that was compiled from C
 
 // Sound: the loader has put the address of a Map there, which lives as long as the program.
@@ -14,18 +15,40 @@ Map* map_in(const Instruction* load) {
     return reinterpret_cast<Map*>(static_cast<std::uintptr_t>(address));
 }
 
-bool loads_handle(const Opcode& row, const Instruction& in) {
-    return row.category == Category::load_imm64 && row.immediate == Immediate64::map && in.dst == map_argument;
+bool loads_handle(const Instruction& in) { return is(in, Operation::op_lddw_map) && in.dst == map_argument; }
+
+constexpr bool divides(const Opcode& row) {
+    return row.category == Category::alu && (row.alu == Alu::div || row.alu == Alu::sdiv || row.alu == Alu::mod || row.alu == Alu::smod);
 }
+constexpr bool shifts_by_register(const Opcode& row) {
+    return row.category == Category::alu && row.src_operand && (row.alu == Alu::lsh || row.alu == Alu::rsh || row.alu == Alu::arsh);
+}
+
+// Rows of which more is to be learned than the registers that they read and write.
+constexpr bool asks_for_more(const Opcode& row) {
+    switch (row.category) {
+        case Category::call_helper:
+        case Category::call_local:
+        case Category::atomic: return true;
+        default: return divides(row) || shifts_by_register(row);
+    }
+}
+constexpr std::array<bool, operation_count> all_that_ask() {
+    std::array<bool, operation_count> all{};
+    for (std::size_t i = 0; i < operation_count; ++i) all[i] = asks_for_more(opcodes[i]);
+    return all;
+}
+constexpr std::array<bool, operation_count> asks = all_that_ask();
 
 }  // namespace
 
-// SDM, CPUID: leaf 7, subleaf 0, EBX bit 8. Asked once: a hypervisor answers it, which takes microseconds.
+// SDM, CPUID: leaf 7, subleaf 0, EBX bit 8; leaf 1, ECX bit 22. Asked once: a hypervisor answers it, which takes microseconds.
 Features Features::of_this_cpu() {
     static bool asked = false;
     static Features found;
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     if (!asked && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) found.bmi2 = (ebx >> 8 & 1) != 0;
+    if (!asked && __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0) found.movbe = (ecx >> 22 & 1) != 0;
     asked = true;
     return found;
 }
@@ -34,7 +57,7 @@ Plan::Plan(std::span<const Instruction> code, const ProgramShape& shape, std::sp
     : code_{code}, shape_{shape}, places_{places}, features_{features}, guard_{guard} {
     mark_jumps();
     learn();
-    follow_liveness();
+    settle_liveness();
     assign_homes();
 }
 
@@ -46,16 +69,30 @@ void Plan::mark_jumps() {
         if (!jumps(in)) continue;
         const std::size_t target = target_of(i);
         places_[target].target = 1;
-        if (target <= i) places_[target].loop_head = 1;
+        if (target <= i) {
+            places_[target].loop_head = places_[i].backwards = 1;
+            places_[target].before = live_at_ending(target);
+            has_loops_ = true;
+        }
         const bool branches = row_of(in).category == Category::branch;
         if (branches && target == i + 2 && is(code_[i + 1], Operation::op_exit)) places_[i + 1].pooled = 1;
     }
 }
 
+// Everything else, and a first sweep of liveness with it: backwards, so that a lookup is known before what prepares it.
 void Plan::learn() {
-    for (std::size_t function = 0; function < shape_.count; ++function) {
-        handle_in_r1_ = nullptr;
-        for (std::size_t i = shape_.starts[function]; i < end_of(function); i = next(i)) learn_from(i, function);
+    RegisterSet before = 0;
+    for (std::size_t function = shape_.count; function-- > 0;) {
+        RegisterSet written = 0;
+        for (std::size_t end = end_of(function), i = end; i-- > shape_.starts[function];) {
+            if (places_[i].second_slot != 0) continue;
+            const Effects effects = effects_of(code_[i]);
+            if (asks[code_[i].opcode]) learn_from(i, function, effects);
+            else used_ |= effects.reads | effects.writes;
+            written |= effects.writes;
+            before = follow_liveness(i, before, effects);
+        }
+        saved_[function] = written & callee_saved;
     }
     if (shape_.count > 1 || dispatches_) has_functions_ = true;
     if (has_functions_) used_ |= set_of(frame_register);
@@ -63,31 +100,40 @@ void Plan::learn() {
     if (has_functions_ || scratch_three_ || guard_ != 0) scratch_ = true;
 }
 
-void Plan::learn_from(std::size_t index, std::size_t function) {
+void Plan::learn_from(std::size_t index, std::size_t function, const Effects& effects) {
     const Instruction& in = code_[index];
     const Opcode& row = row_of(in);
-    Place& at = places_[index];
-    if (at.target != 0) handle_in_r1_ = nullptr;  // another path may come with another handle
-    const RegisterSet writes = writes_of(in);
-    if (row.category == Category::call_helper) {
-        const abi::HelperRow& helper = abi::helpers[static_cast<std::size_t>(in.imm)];
-        scratch_ = true;
-        if (helper.helper == abi::Helper::redirect || helper.helper == abi::Helper::redirect_map) redirects_ = true;
-        if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
-        at.inlined = guard_ == 0 && helper.helper == abi::Helper::map_lookup_elem && handle_in_r1_ != nullptr && map_in(handle_in_r1_)->array_like();
-        if (at.inlined != 0) follow_key(index);
-        else calls_helpers_ = makes_calls_[function] = true;
+    if (row.category == Category::call_local) {
+        has_functions_ = makes_calls_[function] = true;
+        return;
     }
-    if (row.category == Category::call_local) has_functions_ = makes_calls_[function] = true;
-    if (jumps(in) && target_of(index) <= index) has_loops_ = true;
-    const bool divides = row.category == Category::alu && (row.alu == Alu::div || row.alu == Alu::sdiv || row.alu == Alu::mod || row.alu == Alu::smod);
-    if (divides || row.category == Category::atomic) scratch_three_ = true;
-    const bool shifts = row.category == Category::alu && row.src_operand && (row.alu == Alu::lsh || row.alu == Alu::rsh || row.alu == Alu::arsh);
-    if (shifts && !features_.bmi2) scratch_ = true;
-    if (row.category != Category::call_local) used_ |= static_cast<RegisterSet>(reads_of(in) | (row.category == Category::call_helper ? 0 : writes));
-    saved_[function] |= writes & callee_saved;
-    if (loads_handle(row, in)) handle_in_r1_ = &in;
-    else if ((writes & set_of(map_argument)) != 0) handle_in_r1_ = nullptr;
+    used_ |= effects.reads;
+    if (row.category == Category::call_helper) return learn_from_call(index, function);
+    used_ |= effects.writes;
+    if (divides(row) || row.category == Category::atomic) scratch_three_ = true;
+    if (shifts_by_register(row) && !features_.bmi2) scratch_ = true;
+}
+
+void Plan::learn_from_call(std::size_t index, std::size_t function) {
+    const abi::HelperRow& helper = abi::helpers[static_cast<std::size_t>(code_[index].imm)];
+    scratch_ = true;
+    if (helper.helper == abi::Helper::redirect || helper.helper == abi::Helper::redirect_map) redirects_ = true;
+    if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
+    const Map* map = guard_ == 0 && helper.helper == abi::Helper::map_lookup_elem ? map_at(index, shape_.starts[function]) : nullptr;
+    const bool inlined = map != nullptr && map->array_like();
+    places_[index].inlined = inlined;
+    if (inlined) follow_key(index);
+    else calls_helpers_ = makes_calls_[function] = true;
+}
+
+// The map whose handle r1 is known to hold at a call, if one is, in a function that starts at `first`.
+Map* Plan::map_at(std::size_t call, std::size_t first) const {
+    for (std::size_t i = call; places_[i].target == 0 && i > first;) {
+        if (places_[--i].second_slot != 0) --i;
+        if (loads_handle(code_[i])) return map_in(&code_[i]);
+        if ((effects_of(code_[i]).writes & set_of(map_argument)) != 0) break;
+    }
+    return nullptr;
 }
 
 // *(u32 *)(r10 + k) = x; r2 = r10; r2 += k; r1 = map; call: what clang makes of a lookup by a number. The key is in x.
@@ -98,57 +144,68 @@ void Plan::follow_key(std::size_t index) {
         if (places_[i].target != 0) return;
     }
     const Instruction *store = &code_[index - 5], *move = &code_[index - 4], *add = &code_[index - 3], *load = &code_[index - 2];
-    const bool found = places_[index - 5].second_slot == 0 && is(*store, Operation::op_stxw) && store->dst == frame_register &&
+    const bool found = loads_handle(*load) && places_[index - 5].second_slot == 0 && is(*store, Operation::op_stxw) && store->dst == frame_register &&
                        is(*move, Operation::op_mov64_reg) && move->dst == 2 && move->src == frame_register &&
-                       is(*add, Operation::op_add64_imm) && add->dst == 2 && add->imm == store->offset && load == handle_in_r1_;
+                       is(*add, Operation::op_add64_imm) && add->dst == 2 && add->imm == store->offset;
     if (!found) return;
     places_[index].key = store->src;
     for (std::size_t i = index - 4; i < index; ++i) places_[i].skipped = 1;
 }
 
-Map& Plan::map_of_lookup(std::size_t index) const {
-    const Instruction* in = &code_[index];
-    do --in;
-    while (!(places_[static_cast<std::size_t>(in - code_.data())].second_slot == 0 && loads_handle(row_of(*in), *in)));
-    return *map_in(in);
-}
-
 // --- liveness: backwards to a fixpoint, from nothing -----------------------------------------------------------------------
-
-RegisterSet Plan::live_before(std::size_t index) const {
-    const Instruction& in = code_[index];
-    const Place& at = places_[index];
-    if (at.skipped != 0) return at.live;
-    const RegisterSet read = at.inlined == 0 ? reads_of(in) : set_of(at.key == frame_register ? 2U : at.key);
-    return static_cast<RegisterSet>((places_[index].live & ~writes_of(in)) | read);
-}
 
 // `falls`: what is live before the next instruction.
 RegisterSet Plan::live_after(std::size_t index, RegisterSet falls) const {
     const Instruction& in = code_[index];
     if (is(in, Operation::op_exit)) return 0;
-    if (!jumps(in)) return falls;
     const bool always = row_of(in).category == Category::jump;
-    return static_cast<RegisterSet>((always ? 0 : falls) | live_before(target_of(index)));
+    return static_cast<RegisterSet>((always ? 0 : falls) | places_[target_of(index)].before);
 }
 
-bool Plan::sweep_liveness() {
-    bool changed = false;
-    RegisterSet before = 0;
-    for (std::size_t i = code_.size(); i-- > 0;) {
-        if (places_[i].second_slot != 0) continue;
-        const RegisterSet live = live_after(i, before);
-        changed |= live != places_[i].live;
-        places_[i].live = live;
-        before = live_before(i);
+// What is live before an instruction, by what is before the next one; both sides are kept.
+RegisterSet Plan::follow_liveness(std::size_t index, RegisterSet falls, const Effects& effects) {
+    Place& at = places_[index];
+    const RegisterSet live = row_effects[code_[index].opcode].leaves != 0 ? live_after(index, falls) : falls;
+    RegisterSet before = static_cast<RegisterSet>((live & ~effects.writes) | effects.reads);
+    if (at.skipped != 0) before = live;
+    if (at.inlined != 0) before = static_cast<RegisterSet>((live & ~effects.writes) | set_of(at.key == frame_register ? 2U : at.key));
+    at.live = live;
+    at.before = before;
+    return before;
+}
+
+// A guess of what is live before the target of a jump backwards, which the first sweep sees after the jump. It is right for what
+// compilers jump back to most: an exit that functions share.
+RegisterSet Plan::live_at_ending(std::size_t index) const {
+    RegisterSet read = 0, written = 0;
+    for (unsigned step = 0; step < longest_ending && index < code_.size(); ++step, index = next(index)) {
+        const Effects effects = effects_of(code_[index]);
+        read |= effects.reads & ~written;
+        written |= effects.writes;
+        if (row_effects[code_[index].opcode].leaves != 0) return is(code_[index], Operation::op_exit) ? read : RegisterSet{0};
     }
-    return changed;
+    return 0;
 }
 
-// Without loops one sweep is all; where many do not suffice, every register counts as read.
-void Plan::follow_liveness() {
+// A sweep has seen what its jumps forward go to, but of jumps backwards what the sweep before left there. The end of what must be
+// swept again, 0 when nothing must.
+std::size_t Plan::unsettled() const {
+    for (std::size_t i = code_.size(); i-- > 0;) {
+        if (places_[i].backwards != 0 && (places_[target_of(i)].before & ~places_[i].live) != 0) return i + 1;
+    }
+    return 0;
+}
+
+// Where many more sweeps do not suffice, every register counts as read.
+void Plan::settle_liveness() {
+    if (!has_loops_) return;
     for (unsigned sweep = 0; sweep < liveness_sweeps; ++sweep) {
-        if (!sweep_liveness() || !has_loops_) return;
+        const std::size_t end = unsettled();
+        if (end == 0) return;
+        RegisterSet before = places_[end].before;
+        for (std::size_t i = end; i-- > 0;) {
+            if (places_[i].second_slot == 0) before = follow_liveness(i, before, effects_of(code_[i]));
+        }
     }
     for (Place& place : places_) place.live = every_register;
 }
@@ -176,19 +233,6 @@ void Plan::assign_homes() {
     }
     if (calls_helpers_ || charges_) take(homes_.core);
     if (has_loops_) take(homes_.left);
-}
-
-void Plan::choose_reach() {
-    std::size_t function = 0;
-    for (std::size_t i = 0; i < code_.size(); i = next(i)) {
-        if (end_of(function) <= i) ++function;
-        const bool pooled = places_[i].pooled != 0;
-        if (!pooled && !jumps(code_[i])) continue;
-        const auto lands = static_cast<std::int64_t>(pooled ? exits.last[function] : landing(target_of(i), function));
-        // Its own jump ends somewhere between its first byte (and two more) and the next instruction's first.
-        const std::int64_t from = lands > places_[i].offset ? std::int64_t{places_[i].offset} + 2 : std::int64_t{places_[next(i)].offset};
-        places_[i].near = lands - from <= 127 && lands - from >= -128;
-    }
 }
 
 }  // namespace unibpf::jit

@@ -1,4 +1,4 @@
-// Plan: what the JIT knows of a program before it writes code; the same for every pass over it.
+// Plan: what the JIT knows of a program before it writes code.
 //
 // Where jumps land, which values are read later (so that the rest need not be computed), which lookups need no call, and where
 // each eBPF register lives. r0-r5 live where the C ABI has results and arguments; r6-r10 and what the code itself keeps get
@@ -10,27 +10,28 @@
 #include <cstdint>
 #include <span>
 
-#include "guest/bpf/decode.hpp"
 #include "guest/bpf/effects.hpp"
 #include "guest/bpf/jit/emitter.hpp"
 #include "guest/bpf/map.hpp"
+#include "guest/bpf/validate.hpp"
 
 namespace unibpf::jit {
 
 // What the CPU can do beyond x86-64-v1, as far as it helps.
 struct Features {
-    bool bmi2 = false;  // shifts by any register
+    bool bmi2 = false;   // shifts by any register
+    bool movbe = false;  // loads and stores that turn the bytes around
     static Features of_this_cpu();
 };
 
 // What is known of one instruction.
 struct Place {
-    std::uint32_t offset;             // of its native code, by the last pass
     RegisterSet live;                 // registers that may be read after it
+    RegisterSet before;               // the same, before it
     std::uint16_t second_slot : 1;    // of a 64-bit load
     std::uint16_t target : 1;         // a jump goes here
     std::uint16_t loop_head : 1;      // a jump backwards goes here
-    std::uint16_t near : 1;           // its jump reaches its target with 8 bits
+    std::uint16_t backwards : 1;      // it jumps there
     std::uint16_t pooled : 1;         // an exit that shares the function's last one
     std::uint16_t inlined : 1;        // a map lookup without a call
     std::uint16_t skipped : 1;        // it only prepares such a lookup's arguments, which are known without
@@ -67,15 +68,13 @@ class Plan {
         return function + 1 < shape_.count ? shape_.starts[function + 1] : code_.size();
     }
 
-    // Native offset of an instruction that is jumped to in `function`.
-    std::size_t landing(std::size_t index, std::size_t function) const {
-        return places_[index].pooled != 0 ? exits.last[function] : places_[index].offset;
-    }
+    // Where in native code the jumps land that go to an instruction of `function`.
+    Label landing(std::size_t index, std::size_t function) const { return places_[index].pooled != 0 ? last(function) : at(index); }
 
     std::size_t length_of(std::size_t function) const { return end_of(function) - shape_.starts[function]; }
 
     // The array that the inlined lookup at `index` looks into.
-    Map& map_of_lookup(std::size_t index) const;
+    Map& map_of_lookup(std::size_t index) const { return *map_at(index, 0); }
 
     bool uses(unsigned reg) const { return (used_ & set_of(reg)) != 0; }
     bool calls_helpers() const { return calls_helpers_; }   // by a real call
@@ -87,27 +86,32 @@ class Plan {
     RegisterSet saved_by(std::size_t function) const { return saved_[function]; }
     bool makes_calls(std::size_t function) const { return makes_calls_[function]; }
 
-    // After a pass: which jumps are near. Only the first pass may come before it; offsets never grow from pass to pass.
-    void choose_reach();
-
-    // Filled by each pass for the next.
-    struct Exits {
-        std::size_t budget = 0, fault = 0, callback = 0;  // stops
-        std::size_t dispatch = 0;                         // to the function whose number is in r11
-        std::size_t called_back = 0;                      // NativeCode::Callback
-        std::array<std::uint32_t, abi::max_subprograms> entry{};  // of each function
-        std::array<std::uint32_t, abi::max_subprograms> last{};   // the pooled exit of each function
-    } exits;
+    // Labels: of each instruction and of the end; of what is behind all functions; of each function.
+    static constexpr Label at(std::size_t index) { return static_cast<Label>(index); }
+    Label budget() const { return behind(1); }       // stops a run
+    Label fault() const { return behind(2); }        // stops a run
+    Label callback() const { return behind(3); }     // stops a run that a callback has stopped
+    Label dispatch() const { return behind(4); }     // to the function whose number is in r11
+    Label called_back() const { return behind(5); }  // NativeCode::Callback
+    Label entry(std::size_t function) const { return behind(6 + function); }
+    Label last(std::size_t function) const { return behind(6 + shape_.count + function); }         // its pooled exit
+    Label chosen(std::size_t function) const { return behind(6 + 2 * shape_.count + function); }  // entered by number
+    std::size_t labels() const { return behind(6 + 3 * shape_.count); }
 
   private:
+    Label behind(std::size_t number) const { return static_cast<Label>(code_.size() + number); }
+
     void mark_jumps();
     void follow_key(std::size_t index);
     void learn();
-    void learn_from(std::size_t index, std::size_t function);
-    void follow_liveness();
-    bool sweep_liveness();
-    RegisterSet live_before(std::size_t index) const;
+    void learn_from(std::size_t index, std::size_t function, const Effects& effects);
+    void learn_from_call(std::size_t index, std::size_t function);
+    Map* map_at(std::size_t call, std::size_t first) const;
+    RegisterSet follow_liveness(std::size_t index, RegisterSet falls, const Effects& effects);
     RegisterSet live_after(std::size_t index, RegisterSet falls) const;
+    RegisterSet live_at_ending(std::size_t index) const;
+    std::size_t unsettled() const;
+    void settle_liveness();
     void assign_homes();
 
     std::span<const Instruction> code_;
@@ -118,7 +122,6 @@ class Plan {
     Homes homes_;
     RegisterSet used_ = set_of(0);
     bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, redirects_ = false, charges_ = false, scratch_ = false, scratch_three_ = false, has_loops_ = false;
-    const Instruction* handle_in_r1_ = nullptr;  // the load of a map handle that r1 is known to hold
     std::array<RegisterSet, abi::max_subprograms> saved_{};
     std::array<bool, abi::max_subprograms> makes_calls_{};
 };

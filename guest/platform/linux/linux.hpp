@@ -1,6 +1,8 @@
 // What the files of this platform share. start.cpp fills it from argv; tests leave it at its defaults.
 #pragma once
 
+#include <array>
+#include <csignal>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -40,7 +42,16 @@ void set_boot_module(std::span<const std::byte> module);
 void set_command_line(std::string_view text);
 void add_device(Device* device);
 void note_entry();          // now is entry_ns
-void install_signals();     // SIGTERM and SIGINT ask for power-off
+inline constexpr std::array power_off_signals = {SIGTERM, SIGINT};
+void install_signals();     // these ask for power-off
+void ask_power_off();       // in a handler
+
+// code_pages.cpp: from now on a system call that native code makes ends in SIGSYS. False: the kernel does not do that.
+bool forbid_calls_of_native_code();
+
+// isolation.cpp. In a signal handler that goes on to the data path or to control, before either: the kernel has taken rights away
+// from the handler.
+void take_all_rights();
 
 [[noreturn]] void fail(std::string_view what, std::string_view literal);  // usage and set-up errors: one sentence, exit 2
 

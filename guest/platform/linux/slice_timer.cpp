@@ -1,7 +1,9 @@
 // The control slice's timer: a POSIX timer that signals this thread. The kernel saves all registers in the signal frame on the
 // control stack, below the red zone, so the handler may switch stacks and return much later.
 //
-// A signal can come before the control side is ready for it and is then ignored, so the timer repeats until it is disarmed.
+// A signal can come before the control side is ready for it; control then asks for another one, late enough that it gets on
+// meanwhile. The timer never repeats by itself: on a slow machine signals would come faster than their handlers end, and each has
+// its frame on the control stack.
 // SA_NODEFER: the handler switches away without returning, and the signal must not stay blocked on the main stack.
 #include <atomic>
 #include <cerrno>
@@ -10,21 +12,36 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "guest/platform/platform.hpp"
+#include "guest/platform/linux/linux.hpp"
 #include "guest/platform/slice.hpp"
 
 namespace unibpf::platform {
 namespace {
 
 timer_t timer;
+constexpr std::uint64_t kAnotherNs = 1'000'000;
 bool have_timer = false;
-std::atomic<bool> allowed{false};
+std::atomic<bool> allowed{false}, missed{false};
+
+void set(std::uint64_t ns) {
+    const itimerspec value{{}, {static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)}};
+    timer_settime(timer, 0, &value, nullptr);
+}
+
+void allow() {
+    allowed.store(true, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (missed.exchange(false, std::memory_order_relaxed)) set(kAnotherNs);
+}
 
 void on_signal(int) {
+    linux_process::take_all_rights();
     const int saved = errno;
     if (allowed.exchange(false, std::memory_order_relaxed)) {
         slice_expired();
-        allowed.store(true, std::memory_order_relaxed);
+        allow();
+    } else {
+        missed.store(true, std::memory_order_relaxed);
     }
     errno = saved;
 }
@@ -42,19 +59,17 @@ void create_timer() {
     have_timer = true;
 }
 
-void set(std::uint64_t first_ns, std::uint64_t every_ns) {
-    const auto spec = [](std::uint64_t ns) { return timespec{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)}; };
-    const itimerspec value{spec(every_ns), spec(first_ns)};
-    timer_settime(timer, 0, &value, nullptr);
-}
-
 }  // namespace
 
 void slice_timer_arm(std::uint64_t ns) {
     if (!have_timer) create_timer();
-    set(ns == 0 ? 1 : ns, 100'000);
+    missed.store(false, std::memory_order_relaxed);
+    set(ns == 0 ? 1 : ns);
 }
-void slice_timer_disarm() { set(0, 0); }
-void slice_interrupts(bool on) { allowed.store(on, std::memory_order_relaxed); }
+void slice_timer_disarm() { set(0); }
+void slice_interrupts(bool on) {
+    if (on) allow();
+    else allowed.store(false, std::memory_order_relaxed);
+}
 
 }  // namespace unibpf::platform

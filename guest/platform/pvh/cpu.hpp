@@ -44,13 +44,6 @@ inline void set_control4(std::uint64_t bits) {
     std::uint64_t value;
     asm volatile("movq %%cr4, %0; orq %1, %0; movq %0, %%cr4" : "=&r"(value) : "r"(bits) : "memory");
 }
-// PKRU, the rights of the protection keys (Intel SDM volume 3, 4.6.2). Orders memory: nothing moves across a change of rights.
-inline void write_key_rights(std::uint32_t rights) { asm volatile("wrpkru" : : "a"(rights), "c"(0), "d"(0) : "memory"); }
-inline std::uint32_t read_key_rights() {
-    std::uint32_t rights, zero;
-    asm volatile("rdpkru" : "=a"(rights), "=d"(zero) : "c"(0) : "memory");
-    return rights;
-}
 inline void flush_page(std::uint64_t address) { asm volatile("invlpg (%0)" : : "r"(address) : "memory"); }
 inline void flush_all() {
     std::uint64_t root;

@@ -1,6 +1,7 @@
 // Page permissions after start.S: the image is W^X in 4 KiB pages, the null page and the page below the main stack are not
 // present, all other memory is writable and not executable in 2 MiB pages. Code pages for a JIT are split off when asked for,
 // and so are pages that get a protection key.
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -63,13 +64,13 @@ void set_pages(std::uint64_t begin, std::uint64_t end, bool write, bool execute)
 std::uint64_t address(const char* symbol) { return reinterpret_cast<std::uint64_t>(symbol); }
 
 // --- code pages ---
-constexpr std::size_t kCodePages = 64;
+constexpr std::size_t kLeastCode = 256 * 1024, kMostCode = 4u << 20;
+constexpr std::size_t kCodeShare = 32;  // of all memory: with more of it there is room for larger programs
 constexpr int kInt3 = 0xcc;  // what free pages hold
 std::span<std::byte> code_arena;
-std::uint64_t code_taken = 0;  // bit i: page i of the arena is in use
+std::array<bool, kMostCode / kSmall> code_taken{};  // by page of the arena
 
 std::size_t pages_of(std::size_t bytes) { return (bytes + kSmall - 1) / kSmall; }
-std::uint64_t run_mask(std::size_t first, std::size_t count) { return (count == 64 ? ~0ull : (1ull << count) - 1) << first; }
 
 void set_code_pages(std::span<std::byte> pages, bool write, bool execute) {
     for (std::size_t i = 0; i < pages.size(); i += kSmall)
@@ -126,17 +127,22 @@ bool set_page_key(std::span<std::byte> pages, PageKey key) {
     return true;
 }
 
+std::size_t code_room() { return std::clamp(memory_total() / kCodeShare, kLeastCode, kMostCode) / kSmall * kSmall; }
+
 std::span<std::byte> code_allocate(std::size_t bytes) {
-    const std::size_t count = pages_of(bytes);
-    if (count == 0 || count > kCodePages) return {};
-    if (code_arena.empty()) code_arena = alloc_region(kCodePages * kSmall);
-    if (code_arena.empty()) return {};
-    for (std::size_t first = 0; first + count <= kCodePages; ++first) {
-        if ((code_taken & run_mask(first, count)) != 0) continue;
-        code_taken |= run_mask(first, count);
-        const auto pages = code_arena.subspan(first * kSmall, count * kSmall);
-        set_code_pages(pages, true, false);
-        return pages;
+    if (code_arena.empty()) code_arena = alloc_region(code_room());
+    const std::size_t count = pages_of(bytes), all = pages_of(code_arena.size());
+    if (count == 0) return {};
+    for (std::size_t first = 0, free = 0; first + free < all;) {
+        if (code_taken[first + free]) {
+            first += free + 1;
+            free = 0;
+        } else if (++free == count) {
+            std::fill_n(code_taken.begin() + first, count, true);
+            const auto pages = code_arena.subspan(first * kSmall, count * kSmall);
+            set_code_pages(pages, true, false);
+            return pages;
+        }
     }
     return {};
 }
@@ -152,7 +158,7 @@ void code_release(std::span<std::byte> pages) {
     if (pages.empty()) return;
     set_code_pages(pages, true, false);
     std::memset(pages.data(), kInt3, pages.size());
-    code_taken &= ~run_mask(static_cast<std::size_t>(pages.data() - code_arena.data()) / kSmall, pages_of(pages.size()));
+    std::fill_n(code_taken.begin() + (pages.data() - code_arena.data()) / static_cast<std::ptrdiff_t>(kSmall), pages_of(pages.size()), false);
 }
 
 }  // namespace unibpf::platform

@@ -22,9 +22,8 @@ void protect_page(std::uint64_t address, bool present, bool write, bool execute)
 void give_every_page_a_key();                                               // the key `guest`
 
 // isolation.cpp: an exception came. Takes the rights of a program that runs isolated away from it, before anything else is done;
-// then, if the fault is one that ends a run, ends it and does not return. False when no program ran isolated.
+// if the fault is one that ends a run, gate::end_by_fault follows. False when no program ran isolated.
 bool end_isolation();
-[[noreturn]] void end_isolated_run();
 
 // traps.cpp
 void install_traps();

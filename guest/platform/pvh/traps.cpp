@@ -2,6 +2,7 @@
 #include <array>
 
 #include "guest/core/format.hpp"
+#include "guest/platform/gate.hpp"
 #include "guest/platform/pvh/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 #include "guest/platform/slice.hpp"
@@ -81,7 +82,7 @@ struct ExceptionFrame {
 };
 
 extern "C" void pvh_exception(const ExceptionFrame& frame) {
-    if (pvh::end_isolation() && (kFaultsOfPrograms >> frame.vector & 1) != 0) pvh::end_isolated_run();
+    if (pvh::end_isolation() && (kFaultsOfPrograms >> frame.vector & 1) != 0) gate::end_by_fault();
     static bool inside = false;
     if (inside) power_off(1);  // the report itself faulted
     inside = true;

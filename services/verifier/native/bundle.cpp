@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "guest/bpf/decode.hpp"
+#include "guest/bpf/validate.hpp"
 #include "services/verifier/native/platform.hpp"
 
 namespace unibpf::analyser {
@@ -40,12 +41,20 @@ Malformed malformed(const Error& error) {
     return {std::string{error.text} + " (rule `" + error.rule + "`, got " + std::to_string(error.value) + ")"};
 }
 
+// Of a bundle that does not decode: also the map that was being read, by its name.
+Malformed malformed(const Error& error, const BundleView& view) {
+    Malformed found = malformed(error);
+    const bool in_a_map = view.map_count < view.maps.size() && is_map_name(view.maps[view.map_count].name);
+    if (in_a_map) found.message = "map `" + std::string{view.maps[view.map_count].name} + "`: " + found.message;
+    return found;
+}
+
 }  // namespace
 
 std::optional<Malformed> loader_objects(std::span<const std::uint8_t> bytes) {
     const auto view = std::make_unique<BundleView>();
     ProgramShape shape;
-    if (const Status status = decode_bundle(bytes, *view); !status) return malformed(status.error());
+    if (const Status status = decode_bundle(bytes, *view); !status) return malformed(status.error(), *view);
     if (const Status status = validate_program(*view, shape); !status) return malformed(status.error());
     return std::nullopt;
 }
@@ -53,9 +62,7 @@ std::optional<Malformed> loader_objects(std::span<const std::uint8_t> bytes) {
 std::variant<Program, Malformed> read_bundle(std::span<const std::uint8_t> bytes, Platform platform) {
     const auto view = std::make_unique<BundleView>();
     const abi::Tables& tables = tables_of(platform);
-    if (const Status status = decode_bundle(bytes, *view, tables); !status) {
-        return malformed(status.error());
-    }
+    if (const Status status = decode_bundle(bytes, *view, tables); !status) return malformed(status.error(), *view);
     Program program;
     program.name = view->name;
     program.kind = view->kind;

@@ -14,7 +14,7 @@ SEC("xdp") int icmp_too_big(struct xdp_md *ctx) {
     __builtin_memcpy(eth->h_dest, old->h_source, 6);
     __builtin_memcpy(eth->h_source, old->h_dest, 6);
     eth->h_proto = old->h_proto;
-    icmp->type = 3; icmp->code = 4; icmp->checksum = 0; icmp->un.gateway = bpf_htonl(600);
+    icmp->type = 3; icmp->code = 4; icmp->checksum = 0; icmp->unused = 0; icmp->mtu = bpf_htons(600);
     void *from = icmp;
     if (from + 64 > end) return XDP_DROP;
     __s64 sum = bpf_csum_diff(0, 0, from, 64, 0);

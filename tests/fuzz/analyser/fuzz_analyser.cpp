@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "guest/bpf/decode.hpp"
+#include "guest/bpf/validate.hpp"
 #include "services/verifier/native/report.hpp"
 
 using namespace unibpf;

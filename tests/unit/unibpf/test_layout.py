@@ -1,13 +1,10 @@
 """unibpf.layout: values by the layout text that the verifier's front end makes."""
 
-from pathlib import Path
-
 import pytest
 
-from services.verifier import frontend
+from tests.support.programs import bundle_of_source
 from unibpf import layout
 from unibpf.bundle import decode as decode_bundle
-from unibpf.compile import compile_c
 from unibpf.layout import LayoutError
 
 MIXED = "struct{u8 a;u32 b;s16 c:3@64;u16 d:5@67;u8[6] mac@12;struct{u16 x;}[2] arr;b8 on;}#24"
@@ -67,10 +64,9 @@ def test_what_is_left_out_is_zero():
     assert layout.encode(layout.parse(MIXED), {"b": 2}).hex() == "0000000002" + "00" * 19
 
 
-def test_the_text_of_a_real_struct_reads_and_writes_what_c_would(tmp_path: Path):
-    source = tmp_path / "program.c"
-    source.write_text(SOURCE)
-    text = decode_bundle(frontend.translate(compile_c(source), frontend.Options()).bundle).maps[0].layout
+def test_the_text_of_a_real_struct_reads_and_writes_what_c_would():
+    table = decode_bundle(bundle_of_source(SOURCE)).maps[0]
+    text = table.layout
     assert text is not None
     value = {
         "flag": 1,
@@ -84,7 +80,7 @@ def test_the_text_of_a_real_struct_reads_and_writes_what_c_would(tmp_path: Path)
         "opaque": 0,
     }
     data = layout.encode(layout.parse(text), value)
-    assert len(data) == decode_bundle(frontend.translate(compile_c(source), frontend.Options()).bundle).maps[0].value_size
+    assert len(data) == table.value_size
     assert layout.decode(layout.parse(text), data) == value | {"octets": "0a000001"}
 
 

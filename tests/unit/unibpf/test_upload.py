@@ -2,7 +2,8 @@
 
 import pytest
 
-from unibpf.upload import Tail, Upload, UploadError, parse
+from unibpf.loading import Constant, Inner, Loading, MaxEntries, Tail
+from unibpf.upload import Upload, UploadError, parse
 
 
 def test_headers_are_read_as_they_are_written() -> None:
@@ -12,7 +13,12 @@ def test_headers_are_read_as_they_are_written() -> None:
         section="xdp",
         function="main",
         kind="rewriter",
-        tails=(Tail("jmp_table", 0, "handler_a"), Tail("jmp_table", 31, "handler_b")),
+        loading=Loading(
+            tails=(Tail("jmp_table", 0, "handler_a"), Tail("jmp_table", 31, "handler_b")),
+            constants=(Constant("cfg.ports[3]", "53"), Constant("limit", "-0x1")),
+            max_entries=(MaxEntries("flows", 65536),),
+            inner_maps=(Inner("tables", None, "first"), Inner("tables", 3, "second")),
+        ),
         object="0" * 64,
     )
     assert parse(upload.headers()) == upload
@@ -41,6 +47,22 @@ def test_no_header_is_needed() -> None:
         ("Unibpf-Tails", "jmp table:0=handler", "upload-header"),
         ("Unibpf-Tails", "jmp_table:0=handler,", "upload-header"),
         ("Unibpf-Tails", ",".join(f"t:{n}=f" for n in range(257)), "upload-header"),
+        ("Unibpf-Constants", "", "upload-header"),
+        ("Unibpf-Constants", "limit", "upload-header"),
+        ("Unibpf-Constants", "limit=", "upload-header"),
+        ("Unibpf-Constants", "limit=1 2", "upload-header"),
+        ("Unibpf-Constants", "limit=1,", "upload-header"),
+        ("Unibpf-Constants", "limit=\x00", "upload-header"),
+        ("Unibpf-Constants", "limit=\u0661", "upload-header"),
+        ("Unibpf-Constants", "li-mit=1", "upload-header"),
+        ("Unibpf-Constants", "limit=" + "1" * 8197, "upload-header"),
+        ("Unibpf-Constants", ",".join(f"ports[{n}]=hex:{'00' * 4000}" for n in range(7)), "upload-header"),
+        ("Unibpf-Constants", ",".join(f"ports[{n}]=1" for n in range(257)), "upload-header"),
+        ("Unibpf-Max-Entries", "flows=0", "upload-header"),
+        ("Unibpf-Max-Entries", "flows=4294967296", "upload-header"),
+        ("Unibpf-Max-Entries", "flows=1k", "upload-header"),
+        ("Unibpf-Inner-Maps", "tables", "upload-header"),
+        ("Unibpf-Inner-Maps", "tables:-1=first", "upload-header"),
     ],
 )
 def test_a_malformed_header_is_refused_by_name(header: str, value: str, rule: str) -> None:

@@ -10,10 +10,11 @@ from services.deployer.boot import Fresh, Host, Materials, SignedProgram
 from services.deployer.errors import HostConfigError, SpecError
 from services.deployer.host_config import DEFAULT
 from services.deployer.hypervisor import mac_of
+from tests.support.signing import SIGNED
 from unibpf import boot_image
 from unibpf.boot_image import SignerKey
 from unibpf.guest_folder import GuestFolder
-from unibpf.messages import GuestSpec, Nic, Signed, SignedGraph
+from unibpf.messages import GuestSpec, Nic, SignedGraph
 
 SPEC = GuestSpec(
     guest="g",
@@ -24,22 +25,10 @@ SPEC = GuestSpec(
 )
 FRESH = Fresh(boot_id="b", seed=bytes(range(32)), control_port=4711, now_us=5)
 KEY = SignerKey(kid=bytes(8), alg=-8, key=bytes(32))
-RELEASE = Signed(
-    push_id="p",
-    program="firewall",
-    audience="edge",
-    kind="filter",
-    element="*",
-    sequence=9,
-    envelope="e" * 64,
-    bundle="b" * 64,
-    policy="p",
-    identity="ci",
-)
 MATERIALS = Materials(
     graph=SignedGraph(name="g", audience="edge", sequence=3, envelope="f" * 64, graph="a" * 64, policy="p"),
     graph_envelope=b"graph",
-    programs={"fw": SignedProgram(release=RELEASE, envelope=b"envelope", bundle=b"bundle")},
+    programs={"fw": SignedProgram(release=SIGNED, envelope=b"envelope", bundle=b"bundle")},
 )
 
 

@@ -36,6 +36,7 @@ STATUS = {
             10: [10, bytes(32)],
             11: [8, bytes(32)],
             12: 9,
+            14: "pku",
         },
     ],
     5: [["in0", b"\x52\x54\0\0\0\1", 1, 2, 3, 4, 5, 6]],
@@ -78,7 +79,8 @@ def test_an_activated_answer_has_the_swap_and_the_losses():
 def test_a_status_names_everything_the_schema_has():
     status = answers.status(STATUS)
     plain, bpf = status.elements
-    assert (plain.handlers, plain.program, plain.kind) == ({"count": "3"}, None, None)
+    assert (plain.handlers, plain.program, plain.kind, plain.isolation) == ({"count": "3"}, None, None, None)
+    assert bpf.isolation == "pku"
     assert (bpf.kind, bpf.program, bpf.floor, bpf.staged.sequence, bpf.previous.sequence) == (
         "classifier",
         "firewall",

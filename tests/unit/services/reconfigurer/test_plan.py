@@ -4,20 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from services.reconfigurer.plan import Target, behind, targets
-from unibpf.messages import ElementStatus, GuestObserved, Signed
+from tests.support.signing import SIGNED
+from unibpf.messages import ElementStatus, GuestObserved
 
-RELEASE = Signed(
-    push_id="p",
-    program="firewall",
-    audience="edge",
-    kind="filter",
-    element="*",
-    sequence=9,
-    envelope="e" * 64,
-    bundle="b" * 64,
-    policy="p",
-    identity="ci",
-)
 GUEST = GuestObserved(
     guest="g1",
     state="running",
@@ -27,7 +16,7 @@ GUEST = GuestObserved(
 )
 
 
-def elements(release=RELEASE, guest=GUEST):
+def elements(release=SIGNED, guest=GUEST):
     return [target.element for target in targets(release, [guest], host="here")]
 
 
@@ -36,7 +25,7 @@ def test_every_element_that_runs_the_program_is_a_target():
 
 
 def test_a_release_for_one_element_goes_to_that_one():
-    assert elements(replace(RELEASE, element="fw2")) == ["fw2"]
+    assert elements(replace(SIGNED, element="fw2")) == ["fw2"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +39,7 @@ def test_other_guests_are_left_alone(changes):
 
 def test_guests_are_taken_in_the_order_of_their_names():
     guests = [replace(GUEST, guest=name, programs={"fw": "firewall"}) for name in ("b", "a")]
-    assert targets(RELEASE, guests, host="here") == [
+    assert targets(SIGNED, guests, host="here") == [
         Target(guest="a", element="fw"),
         Target(guest="b", element="fw"),
     ]
@@ -61,16 +50,16 @@ def element(name, floor):
 
 
 def test_what_a_guest_rolled_back_is_not_brought_back():
-    rolled_back = replace(element("fw", RELEASE.sequence), envelope="0" * 64, sequence=1)
-    assert behind({"firewall": RELEASE}, [rolled_back], replace(GUEST, programs={"fw": "firewall"})) == []
+    rolled_back = replace(element("fw", SIGNED.sequence), envelope="0" * 64, sequence=1)
+    assert behind({"firewall": SIGNED}, [rolled_back], replace(GUEST, programs={"fw": "firewall"})) == []
 
 
 def test_a_guest_that_came_up_gets_what_it_does_not_run_yet():
-    newer = {"firewall": RELEASE}
+    newer = {"firewall": SIGNED}
     missed = behind(newer, [element("fw", 9), element("fw2", 8), element("nat", None)], GUEST)
-    assert missed == [(Target(guest="g1", element="fw2"), RELEASE)]
+    assert missed == [(Target(guest="g1", element="fw2"), SIGNED)]
 
 
 def test_a_guest_that_came_up_without_any_program_gets_all_of_them():
-    missed = behind({"firewall": RELEASE, "nat": replace(RELEASE, program="nat", element="other")}, [], GUEST)
+    missed = behind({"firewall": SIGNED, "nat": replace(SIGNED, program="nat", element="other")}, [], GUEST)
     assert [target.element for target, _ in missed] == ["fw", "fw2"]

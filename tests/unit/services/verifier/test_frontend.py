@@ -12,8 +12,8 @@ from tests.support.bad_objects import DEFECTS, make
 from tests.support.programs import compiled, compiled_without_debug_information, refused_programs
 from unibpf import bundle
 from unibpf.bundle import Bundle, InnerMap
+from unibpf.loading import Loading, Tail
 from unibpf.messages import Kind
-from unibpf.upload import Tail
 
 LDDW, CALL = 0x18, 0x85
 DEFAULT = Options()
@@ -248,14 +248,14 @@ class TestTailCalls:
 
     def test_the_pusher_fills_what_a_loader_would_fill(self) -> None:
         tails = (Tail("jmp_table", 3, "handler_a"), Tail("jmp_table", 0, "entry"))
-        chosen = Options(function="entry", tails=tails)
+        chosen = Options(function="entry", loading=Loading(tails=tails))
         entries = self.entries(chosen, "tails_by_loader")
         assert list(entries) == [0, 3]
         assert entries[0] == 0
         assert self.text_at(entries[3], chosen, "tails_by_loader") == "return XDP_TX;"
 
     def test_the_pushers_choice_replaces_the_objects(self) -> None:
-        entries = self.entries(Options(function="jumper", tails=(Tail("jumps", 0, "jumper"),)))
+        entries = self.entries(Options(function="jumper", loading=Loading(tails=(Tail("jumps", 0, "jumper"),))))
         assert entries[0] == 0
 
     @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ class TestTailCalls:
         ],
     )
     def test_a_choice_that_cannot_be_is_refused(self, tail: Tail, rule: str, word: str) -> None:
-        found = frontend.answer(compiled("tails_by_loader"), Options(function="entry", tails=(tail,))).finding
+        found = frontend.answer(compiled("tails_by_loader"), Options(function="entry", loading=Loading(tails=(tail,)))).finding
         assert found is not None
         assert found.rule == rule
         assert word in found.message

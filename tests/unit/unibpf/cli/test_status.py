@@ -3,6 +3,7 @@
 import pytest
 
 from unibpf.cli.status import (
+    ELEMENT_HEADINGS,
     GUEST_HEADINGS,
     GuestDescription,
     Status,
@@ -23,8 +24,8 @@ RUNNING = GuestObserved(
 FAILED = GuestObserved(guest="fw2", state="failed", audience="edge", host="local", reason="network: got `x`")
 COUNTS = MapStatus(name="hits", type=2, key_size=4, value_size=8, max_entries=8, entries=3)
 ELEMENT = ElementStatus(
-    name="fw", class_name="BPFFilter", program="firewall", sequence=17, engine="interpreter", packets=100,
-    drops={"filtered": 4, "aborted": 0}, maps=[COUNTS],
+    name="fw", class_name="BPFFilter", program="firewall", sequence=17, engine="interpreter", isolation="pku",
+    packets=100, drops={"filtered": 4, "aborted": 0}, maps=[COUNTS],
 )  # fmt: skip
 GUEST = GuestStatus(
     guest="fw1", boot_nonce="00", uptime_ns=2_500_000_000, audience="edge", elements=[ELEMENT], nics=[],
@@ -62,9 +63,12 @@ def test_fields_without_a_value_are_left_out() -> None:
 
 
 def test_an_element_shows_its_program_its_real_drops_and_how_full_its_maps_are() -> None:
-    assert element_row(ELEMENT) == ("fw", "BPFFilter", "firewall", 17, "interpreter", 100, "filtered=4", "hits:3/8")
+    assert dict(zip(ELEMENT_HEADINGS, element_row(ELEMENT), strict=True)) == {
+        "element": "fw", "class": "BPFFilter", "program": "firewall", "sequence": 17, "engine": "interpreter",
+        "isolation": "pku", "packets": 100, "drops": "filtered=4", "maps": "hits:3/8",
+    }  # fmt: skip
     bare = ElementStatus(name="c", class_name="Counter")
-    assert element_row(bare) == ("c", "Counter", "-", "-", "-", 0, "-", "")
+    assert element_row(bare) == ("c", "Counter", "-", "-", "-", "-", 0, "-", "")
 
 
 def test_the_vitals_are_in_units_for_people() -> None:

@@ -1,0 +1,82 @@
+#include "guest/bpf/jit/layout.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace unibpf::jit {
+namespace {
+
+constexpr std::uint8_t short_form = 2;  // opcode and 8-bit distance
+
+// Copies up to draft_slack bytes too many, if both have them: pieces are short, and a call costs as much as copying one.
+void copy_piece(std::byte* out, const std::byte* from, std::size_t size, bool spare) {
+    if (!spare) {
+        std::memcpy(out, from, size);
+        return;
+    }
+    for (std::size_t i = 0; i < size; i += draft_slack) std::memcpy(out + i, from + i, draft_slack);
+}
+
+// The jump's bytes, lowest first; those behind its size do not count.
+std::uint64_t encoded(const Joint& joint, std::uint32_t distance) {
+    if (joint.size == short_form) return joint.kind | distance << 8;
+    if (joint.is(Joining::call)) return joint.kind | std::uint64_t{distance} << 8;
+    if (joint.is(Joining::jump)) return 0xe9 | std::uint64_t{distance} << 8;
+    return 0x0f | (joint.kind + 0x10U) << 8 | std::uint64_t{distance} << 16;  // 0F 80 + flag
+}
+
+}  // namespace
+
+Layout::Layout(const Draft& draft, std::size_t size, std::size_t joints)
+    : bytes_{draft.bytes}, joints_{draft.joints.first(joints)}, marks_{draft.marks}, size_{size} {
+    for (Joint& joint : joints_) {
+        joint.closed = closed_;
+        joint.size = size_of(joint);
+        closed_ += joint.gap() - joint.size;
+    }
+}
+
+std::uint8_t Layout::size_of(const Joint& joint) const {
+    if (joint.is(Joining::call)) return static_cast<std::uint8_t>(joint.gap());
+    if (joint.is(Joining::align)) return static_cast<std::uint8_t>(-(joint.at - joint.closed) % loop_alignment);
+    const std::int64_t to = marks_[joint.to].offset;
+    const bool near = to > joint.at ? to - (joint.at + joint.gap()) <= INT8_MAX : to - (joint.at + short_form) >= INT8_MIN;
+    return near ? short_form : static_cast<std::uint8_t>(joint.gap());
+}
+
+bool Layout::write(std::span<std::byte> out) const {
+    std::size_t from = 0;
+    bool reached = true;
+    for (const Joint& joint : joints_) {
+        const std::size_t at = joint.at - joint.closed, piece = joint.at - from;
+        const bool spare = at + draft_slack <= out.size();
+        copy_piece(&out[at - piece], &bytes_[from], piece, spare);
+        from = joint.at + joint.gap();
+        if (joint.is(Joining::align)) {
+            write_no_operation(&out[at], joint.size);
+            continue;
+        }
+        const std::int64_t distance = static_cast<std::int64_t>(offset_of(joint.to)) - static_cast<std::int64_t>(at + joint.size);
+        const std::uint64_t jump = encoded(joint, static_cast<std::uint32_t>(distance));
+        if (spare) std::memcpy(&out[at], &jump, sizeof jump);
+        else std::memcpy(&out[at], &jump, joint.size);
+        reached &= joint.size != short_form || distance == static_cast<std::int8_t>(distance);
+    }
+    copy_piece(&out[from - closed_], &bytes_[from], size_ - from, false);
+    return reached;
+}
+
+void write_no_operation(std::byte* out, std::size_t bytes) {
+    constexpr std::size_t most = 9;
+    static constexpr std::uint8_t forms[most][most] = {
+        {0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0x00}, {0x0f, 0x1f, 0x40, 0}, {0x0f, 0x1f, 0x44, 0, 0}, {0x66, 0x0f, 0x1f, 0x44, 0, 0},
+        {0x0f, 0x1f, 0x80, 0, 0, 0, 0}, {0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}, {0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}};
+    while (bytes > 0) {
+        const std::size_t now = std::min(bytes, most);
+        std::memcpy(out, forms[now - 1], now);
+        out += now;
+        bytes -= now;
+    }
+}
+
+}  // namespace unibpf::jit
