@@ -38,8 +38,6 @@ class SameHost(aiocoap.TransportTuning):  # type: ignore[misc]
     ACK_TIMEOUT = 0.5
 
 
-
-
 class Response(Struct, frozen=True, kw_only=True):
     """An answer as it came; `code` is the whole response code (2.04 is 68), times are Unix nanoseconds on this host."""
 
@@ -138,9 +136,7 @@ class CoapClient:
 def _block(request: aiocoap.Message, number: int, start: int) -> aiocoap.Message:
     end = start + BLOCK_BYTES
     more = end < len(request.payload)
-    block = request.copy(
-        payload=request.payload[start:end], mid=None, token=None, block1=(number, more, SIZE_EXPONENT)
-    )
+    block = request.copy(payload=request.payload[start:end], mid=None, token=None, block1=(number, more, SIZE_EXPONENT))
     if number == 0:
         block.opt.size1 = len(request.payload)
     return block
