@@ -44,14 +44,16 @@ bench: build
 fuzz: build
 	tests/fuzz/run
 
-# Compiled tests first, then what the conformance files, the kernel and random programs ask of the executables.
+# Compiled tests first, then what the conformance files, the kernel and random programs ask of the runner. The analyser is among
+# the former only: its executable limits its own memory, of which the sanitizer wants more.
 SANITIZED := $(CURDIR)/build/sanitize
+SANITIZED_TESTS := engines kernel kernel_xdp random_programs plugin runner benchmark_programs guest_golden
 sanitize: build
 	cmake -S . -B $(SANITIZED) -G Ninja -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DUNIBPF_SANITIZE=ON \
 		-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=$(SANITIZED)/bin >build/sanitize.log
 	ninja -C $(SANITIZED) --quiet
 	ctest --test-dir $(SANITIZED) --output-on-failure --no-tests=error
-	UNIBPF_BIN=$(SANITIZED)/bin .venv/bin/pytest -q tests/conformance
+	UNIBPF_BIN=$(SANITIZED)/bin .venv/bin/pytest -q $(SANITIZED_TESTS:%=tests/conformance/test_%.py)
 
 lint: .venv/.installed
 	.venv/bin/ruff check .

@@ -22,7 +22,7 @@ PacketPtr packet_of(std::span<const std::uint8_t> bytes) {
     PacketPtr packet = PacketPool::system().acquire();
     if (!packet) return packet;
     packet->put(static_cast<std::uint16_t>(bytes.size()));
-    std::memcpy(packet->data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(packet->data(), bytes.data(), bytes.size());
     return packet;
 }
 
