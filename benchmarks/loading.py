@@ -2,7 +2,8 @@
 
 `unibpf-run --loads` loads as a slot does when it stages, on the host build; the fastest time counts, of rounds that are spread
 over seconds, because a busy host is slow for longer than one takes. Compiling is measured on a generated firewall
-(`benchmarks/firewall.py`), large enough that the system calls for code pages do not show, which a guest does not make. Memory is what the guest's heap and code pages give for the catalogue's firewall.
+(`benchmarks/firewall.py`), large enough that the system calls for code pages do not show, which a guest does not make. Memory
+is what the guest's heap and code pages give for the catalogue's firewall.
 """
 
 import json
