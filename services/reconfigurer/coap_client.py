@@ -25,6 +25,7 @@ TRACE_OPTION: Final = OptionNumber(65000)  # schemas/control.cddl; elective and 
 BLOCK_BYTES: Final = 1024
 SIZE_EXPONENT: Final = 6  # of such blocks (RFC 7959 2.2)
 TRAIN: Final = 8  # blocks; the guest's queue holds 32 frames
+MAX_ANSWER: Final = 64 << 10  # to a body of several blocks: timings and map decisions
 CBOR: Final = 60  # application/cbor (RFC 8949 9.2)
 METHODS: Final = {"PUT": aiocoap.PUT, "POST": aiocoap.POST, "FETCH": aiocoap.FETCH}
 
@@ -127,9 +128,13 @@ class CoapClient:
             wanted = (number, False, answer.opt.block2.size_exponent)
             message = request.copy(payload=b"", mid=None, token=None, block2=wanted)
             answer = await self._context.request(message, handle_blockwise=False).response
+            if answer.opt.block2 is not None and answer.opt.block2.block_number != number:
+                raise GuestUnreachable("network", f"got block {answer.opt.block2.block_number}, expected {number}")
             if answer.opt.etag != first.opt.etag or answer.opt.block2 is None:  # RFC 7959 2.4
                 raise GuestUnreachable("network", "the answer changed while it was fetched")
             payload += answer.payload
+            if len(payload) > MAX_ANSWER:
+                raise GuestUnreachable("network", f"the answer is longer than {MAX_ANSWER} bytes")
         return answer.copy(payload=payload, mid=None, token=None)
 
 
