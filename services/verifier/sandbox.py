@@ -25,11 +25,12 @@ _EXIT_CRASH: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """CPU and wall time in seconds, memory (address space) in bytes."""
+    """CPU and wall time in seconds, memory (address space) and answer in bytes."""
 
     cpu_seconds: int = 5
     wall_seconds: float = 10.0
     memory_bytes: int = 1 << 30
+    answer_bytes: int = 64 << 20
 
 
 class Child:
@@ -79,9 +80,12 @@ class Child:
         try:
             self._socket.sendall(question)
             self._socket.shutdown(socket.SHUT_WR)
-            answer = _collect(self._socket.fileno(), deadline)
+            answer = _collect(self._socket.fileno(), deadline, self._limits.answer_bytes)
         except (BrokenPipeError, ConnectionResetError):
             return b""
+        except GaveUp:
+            os.kill(self._pid, signal.SIGKILL)
+            raise
         except TimeoutError:
             answer = None
         if answer is None:
@@ -142,8 +146,8 @@ def _write_all(writer: int, data: bytes) -> None:
         view = view[os.write(writer, view) :]
 
 
-def _collect(reader: int, deadline: float) -> bytes | None:
-    """Read to the end; None when the deadline comes first."""
+def _collect(reader: int, deadline: float, most: int) -> bytes | None:
+    """Read to the end; None when the deadline comes first. A child may have been taken over: GaveUp behind `most` bytes."""
     answer = bytearray()
     while True:
         ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
@@ -153,6 +157,8 @@ def _collect(reader: int, deadline: float) -> bytes | None:
         if not chunk:
             return bytes(answer)
         answer += chunk
+        if len(answer) > most:
+            raise GaveUp("frontend-memory", f"the answer of the process that reads objects is longer than {most} bytes")
 
 
 def _ended(status: int, limits: Limits) -> GaveUp:

@@ -76,6 +76,13 @@ def test_too_much_memory_is_said_so() -> None:
     assert rule_of(swallow_memory, TIGHT) == "frontend-memory"
 
 
+def test_an_answer_without_end_is_cut() -> None:
+    limits = Limits(answer_bytes=1 << 20)
+    assert len(run(lambda: bytes(1 << 20), limits)) == 1 << 20
+    with pytest.raises(GaveUp, match="longer than 1048576 bytes"):
+        run(lambda: bytes((1 << 20) + 1), limits)
+
+
 @pytest.mark.parametrize("work", [crash, recurse])
 def test_a_crash_is_a_crash_of_the_child_only(work: object) -> None:
     assert rule_of(work, TIGHT) == "frontend-crash"
