@@ -27,6 +27,18 @@ ANYWHERE = {"unused memory": CANARY, "null page": 0, "no address": 0x80000000000
 IN_THE_BARE_IMAGE = ANYWHERE | {"the guest's code": 0x100200, "interrupt controller": 0xFEE000F0, "heap": 0x600000}
 OF_A_PROCESS = ("code", "library", "variable", "heap", "main-stack", "thread")
 
+# Writes r1 over what lies below the stack of programs, which the machine holds: the engine's own stack.
+OVER_RETURN_ADDRESSES = """
+    mov64 r3, r10
+    add64 r3, -4096
+    mov64 r4, 64
+again:
+    add64 r3, -8
+    stxdw [r3+0], r1
+    add64 r4, -1
+    jne64 r4, 0, again
+"""
+
 
 def wild_write(address: int) -> str:
     return f"lddw r1, {address:#x}\nstdw [r1+0], 7\n{PASS}"

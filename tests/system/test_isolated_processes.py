@@ -11,7 +11,7 @@ from tests.support.assembler import Assembler
 from tests.support.boot import Boot, firewall_boot, firewall_bundle
 from tests.support.bundles import bundle_of
 from tests.support.checksums import with_checksums
-from tests.support.isolation import PASS, Order, ProcessGuests, frames, wild_write
+from tests.support.isolation import OVER_RETURN_ADDRESSES, PASS, Order, ProcessGuests, frames, wild_write
 from tests.support.linux_vm import LinuxVm
 from tests.support.live_guest import Channel
 from tests.support.signing import signed_bundle
@@ -59,15 +59,7 @@ HIDDEN_CALL = f"""
     lddw r5, {SYSTEM_CALL:#x}
     jeq64 r1, 0, pass
     xor64 r1, r5
-    mov64 r3, r10
-    add64 r3, -4096              # as in test_isolation.py
-    mov64 r4, 64
-again:
-    add64 r3, -8
-    stxdw [r3+0], r1
-    add64 r4, -1
-    jne64 r4, 0, again
-    mov64 r0, {EXIT_GROUP}
+{OVER_RETURN_ADDRESSES}    mov64 r0, {EXIT_GROUP}
     exit
 pass:
 {PASS}"""

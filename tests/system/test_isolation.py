@@ -19,6 +19,7 @@ from tests.support.isolation import (
     IN_THE_BARE_IMAGE,
     MACHINE,
     OF_A_PROCESS,
+    OVER_RETURN_ADDRESSES,
     PASS,
     BareGuests,
     Guests,
@@ -75,23 +76,10 @@ def test_a_wild_write_ends_only_its_run(guests: Guests, place: str, assembler: A
     check_that_only_its_runs_end(guests, assembler.assemble(every_second_frame(broken))[0], engine)
 
 
-WILD_JUMP = """
-    lddw r1, {address:#x}
-    mov64 r3, r10
-    add64 r3, -4096              # the stack of programs, in the machine; below it lies the engine's
-    mov64 r4, 64
-again:
-    add64 r3, -8
-    stxdw [r3+0], r1
-    add64 r4, -1
-    jne64 r4, 0, again
-"""
-
-
 @pytest.mark.parametrize("address", [CANARY, 0, 0x8000000000000000], ids=["no code", "null page", "no address"])
 def test_a_wild_jump_ends_only_its_run(guests: Guests, address: int, assembler: Assembler) -> None:
     """Native code returns to where it should not: it has written over its own return address."""
-    broken = WILD_JUMP.format(address=address) + PASS
+    broken = f"lddw r1, {address:#x}\n{OVER_RETURN_ADDRESSES}{PASS}"
     check_that_only_its_runs_end(guests, assembler.assemble(every_second_frame(broken))[0], "jit")
 
 
