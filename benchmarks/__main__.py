@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import boot, engines, loading, maps, report, update
 from benchmarks.figures import table
-from unibpf.settings import binary_directory
+from unibpf.host.settings import binary_directory
 
 
 def main(arguments: Sequence[str]) -> int:

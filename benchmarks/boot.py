@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Figure, percentile
-from tests.support.boot import NICS, firewall_boot
+from tests.support.guests.boot import NICS, firewall_boot
 from unibpf.cli.output import progress
 
 BOOTS: Final = 20
@@ -24,7 +24,12 @@ def command(image: Path, boot: Path, folder: Path) -> list[str]:
     for name, mac in NICS.items():
         backend = "user,ipv6=off" if name == "mgmt" else f"stream,server=on,addr.type=unix,addr.path={folder / name}"
         kind, _, options = backend.partition(",")
-        words += ["-netdev", f"{kind},id={name},{options}", "-device", f"virtio-net-device,netdev={name},mac={mac.hex(':')}"]
+        words += [
+            "-netdev",
+            f"{kind},id={name},{options}",
+            "-device",
+            f"virtio-net-device,netdev={name},mac={mac.hex(':')}",
+        ]
     return words
 
 
@@ -33,7 +38,9 @@ def one_boot(image: Path, boot: Path, folder: Path) -> tuple[float, float]:
     for name in NICS:
         (folder / name).unlink(missing_ok=True)
     started = time.perf_counter()
-    with subprocess.Popen(command(image, boot, folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as qemu:
+    with subprocess.Popen(
+        command(image, boot, folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as qemu:
         if qemu.stdout is None:
             raise AssertionError("stdout was piped")
         try:

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from benchmarks import verifier
 from benchmarks.figures import Figure, percentile, table
-from tests.support import kernel_oracle
-from tests.support.corpus import OurVerdict, Sample, gather, judge, judge_bundle, kernel_cases
-from tests.support.kernel_cases import KernelCase
-from tests.support.kernel_loader import KernelVerdict, load, load_bundle
-from unibpf.settings import binary_directory
+from tests.lab.corpus import OurVerdict, Sample, gather, judge, judge_bundle, kernel_cases
+from tests.support.kernel import kernel_oracle
+from tests.support.kernel.kernel_cases import KernelCase
+from tests.support.kernel.kernel_loader import KernelVerdict, load, load_bundle
+from unibpf.host.settings import binary_directory
 
 CASES: Final = "verifier case"
 _HEAD: Final = """# The verifier on XDP programs that exist

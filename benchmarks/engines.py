@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Figure
-from tests.support import kernel_oracle
-from tests.support.checksums import with_checksums
-from tests.support.vnf import bundle_of, ipv4
-from unibpf.bundle import decode
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.checksums import with_checksums
+from tests.support.programs.vnf import bundle_of, ipv4
 from unibpf.cli.output import progress
-from unibpf.compile import find_compiler
-from unibpf.settings import REPOSITORY, binary_directory
+from unibpf.formats.bundle import decode
+from unibpf.host.settings import REPOSITORY, binary_directory
+from unibpf.push.compile import find_compiler
 
 ROUNDS: Final = 25
 ROUND_NS: Final = 8e6  # of each program and engine

@@ -16,8 +16,8 @@ from typing import Any, Final, cast
 
 from benchmarks.figures import Figure
 from benchmarks.firewall import firewall
-from tests.support.vnf import bundle_of
-from unibpf.settings import REPOSITORY, binary_directory
+from tests.support.programs.vnf import bundle_of
+from unibpf.host.settings import REPOSITORY, binary_directory
 
 LOADS: Final = 40  # in a round
 ROUNDS: Final = 20

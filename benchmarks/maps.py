@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.engines import JIT, KERNEL, PACKET, Timer, best_times, command_timer, kernel_timer
-from tests.support import kernel_oracle
-from tests.support.vnf import bundle_of
-from unibpf.bundle import decode
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.vnf import bundle_of
 from unibpf.cli.output import progress
-from unibpf.settings import REPOSITORY, binary_directory
+from unibpf.formats.bundle import decode
+from unibpf.host.settings import REPOSITORY, binary_directory
 
 SOURCE: Final = REPOSITORY / "benchmarks/programs/maps.c"
 TIMES: Final = 64  # maps.c

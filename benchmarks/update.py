@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Figure, percentile
-from unibpf.cli import guest as guests
 from unibpf.cli.demo import scenario
 from unibpf.cli.demo.traffic import TrafficReport
 from unibpf.cli.output import progress
-from unibpf.cli.push import Outcome, Push, push_and_wait
 from unibpf.cli.session import open_bus
 from unibpf.cli.status import guest_status
-from unibpf.compile import compile_c
+from unibpf.client import guests
+from unibpf.client.push import Outcome, Push, push_and_wait
+from unibpf.push.compile import compile_c
 from unibpf.stack.child import running_stack
 
 BOOTS: Final = 10

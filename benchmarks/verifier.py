@@ -17,11 +17,11 @@ from typing import Final
 
 from benchmarks.figures import Figure, percentile, table
 from benchmarks.firewall import RULES, firewall
-from services.verifier import frontend
-from services.verifier.worker import Pool
-from tests.support.corpus import CACHE, judge_bundle, operators, own
-from unibpf.compile import FLAGS, compile_c, find_compiler
-from unibpf.settings import REPOSITORY, binary_directory
+from services.verifier.frontend import frontend
+from services.verifier.processes.worker import Pool
+from tests.lab.corpus import CACHE, judge_bundle, operators, own
+from unibpf.host.settings import REPOSITORY, binary_directory
+from unibpf.push.compile import FLAGS, compile_c, find_compiler
 
 ROUNDS: Final = 5
 SAMPLE: Final = REPOSITORY / "vnfs" / "firewall" / "program.c"

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <array>
 
-#include "guest/bpf/random.hpp"
+#include "guest/bpf/maps/random.hpp"
 #include "guest/bpf/slot.hpp"
 #include "guest/control/boot.hpp"
-#include "guest/control/context.hpp"
+#include "guest/control/update/context.hpp"
 #include "guest/control/control.hpp"
 #include "guest/control/control_element.hpp"
-#include "guest/control/crypto.hpp"
+#include "guest/control/trust/crypto.hpp"
 #include "guest/core/format.hpp"
 #include "guest/core/heap.hpp"
 #include "guest/core/loop_stats.hpp"

@@ -11,8 +11,9 @@ from typing import Any, get_args
 
 import msgspec
 
-from unibpf import loading, messages, subjects, upload
+from unibpf import messages, subjects
 from unibpf.messages import Message
+from unibpf.push import loading, upload
 
 FOLDER = Path(__file__).parent
 SCHEMA_FILE = FOLDER / "messages.schema.json"
@@ -150,7 +151,9 @@ def _messages(rows: list[Channel]) -> dict[str, Any]:
 
 def _message(row: Channel) -> dict[str, Any]:
     if row.message is None:
-        return {"contentType": "application/octet-stream", "headers": _headers()} if row.make in RAW else {"payload": {}}
+        return (
+            {"contentType": "application/octet-stream", "headers": _headers()} if row.make in RAW else {"payload": {}}
+        )
     reference = {"$ref": f"messages.schema.json#/$defs/{row.message.__name__}"}
     many = row.message is messages.SpanRecord  # a batch of spans is one message
     return {"payload": {"type": "array", "items": reference} if many else reference}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hsm import HsmFixture, make_token
-from tests.support.nats import NatsFixture, create_topology, running_server
-from unibpf.settings import binary_directory
+from tests.support.services.nats import NatsFixture, create_topology, running_server
+from tests.support.signing.hsm import HsmFixture, make_token
+from unibpf.host.settings import binary_directory
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class Report(Message, frozen=True, kw_only=True):
 
     `instruction_bound` is the most instructions that one packet can cost, if that is finite. `timing` has milliseconds:
     `frontend_ms`, `analyser_cpu_ms`, `total_ms`; and `peak_mib`, the analyser's memory. `loading` is what the pusher set in
-    place of a loader, as options of the command line (`--const=limit=9`, unibpf.loading).
+    place of a loader, as options of the command line (`--const=limit=9`, unibpf.push.loading).
     """
 
     verdict: VerdictKind

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bundles import Runner
-from unibpf.settings import binary_directory
+from tests.support.programs.bundles import Runner
+from unibpf.host.settings import binary_directory
 
 
 @pytest.fixture

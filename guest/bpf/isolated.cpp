@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <new>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/bpf/jit/compiler.hpp"
 
 namespace unibpf {

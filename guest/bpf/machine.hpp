@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "guest/bpf/abi.hpp"
+#include "guest/bpf/bundle/abi.hpp"
 #include "guest/bpf/program.hpp"
 #include "guest/packet/packet.hpp"
 

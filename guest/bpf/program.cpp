@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "guest/bpf/helpers.hpp"
-#include "guest/bpf/map_array.hpp"
+#include "guest/bpf/helpers/helpers.hpp"
+#include "guest/bpf/maps/map_array.hpp"
 
 namespace unibpf {
 namespace {
@@ -131,7 +131,7 @@ Result<Owned<Program>> Loader::link(const ProgramShape& shape) {
         const Operation operation = find_operation(*in);
         if (operation == Operation::count) return Error{"load", "instruction was not validated", i};
         in->opcode = static_cast<std::uint8_t>(operation);
-        if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(helper_index(static_cast<std::uint32_t>(in->imm)));
+        if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(abi::helper_index(static_cast<std::uint32_t>(in->imm)));
         if (operation == Operation::op_call_local) {
             const Function& callee = program.function_at(static_cast<std::uint64_t>(static_cast<std::int64_t>(i) + 1 + in->imm));
             in->imm = static_cast<std::int32_t>(&callee - program.functions_.data());

@@ -10,12 +10,12 @@
 #include <span>
 #include <string_view>
 
-#include "guest/bpf/abi.hpp"
-#include "guest/bpf/decode.hpp"
-#include "guest/bpf/isa.hpp"
-#include "guest/bpf/map.hpp"
+#include "guest/bpf/bundle/abi.hpp"
+#include "guest/bpf/bundle/decode.hpp"
+#include "guest/bpf/bundle/isa.hpp"
+#include "guest/bpf/maps/map.hpp"
 #include "guest/bpf/native.hpp"
-#include "guest/bpf/validate.hpp"
+#include "guest/bpf/bundle/validate.hpp"
 #include "guest/core/heap.hpp"
 #include "guest/core/result.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/bpf/jit/compiler.hpp"
 #include "guest/platform/platform.hpp"
 

@@ -19,10 +19,10 @@
 #include <span>
 #include <string_view>
 
-#include "guest/bpf/abi.hpp"
+#include "guest/bpf/bundle/abi.hpp"
 #include "guest/bpf/isolated.hpp"
 #include "guest/bpf/machine.hpp"
-#include "guest/bpf/map.hpp"
+#include "guest/bpf/maps/map.hpp"
 #include "guest/bpf/program.hpp"
 #include "guest/core/heap.hpp"
 #include "guest/core/result.hpp"

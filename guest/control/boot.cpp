@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "guest/control/buffer.hpp"
-#include "guest/control/envelope.hpp"
+#include "guest/control/trust/envelope.hpp"
 #include "guest/core/cbor.hpp"
 
 namespace unibpf {

@@ -13,30 +13,10 @@
 #include <span>
 #include <string_view>
 
+#include "guest/core/bytes.hpp"
 #include "guest/core/result.hpp"
 
 namespace unibpf {
-
-using Bytes = std::span<const std::uint8_t>;
-using Digest = std::array<std::uint8_t, 32>;
-
-// A vector with room for N and no heap.
-template <typename T, std::size_t N>
-class FixedList {
-  public:
-    // Appends; the caller has checked `full()`.
-    void push(const T& item) { items_[count_++] = item; }
-    bool full() const { return count_ == N; }
-    std::size_t size() const { return count_; }
-    const T* begin() const { return items_.data(); }
-    const T* end() const { return items_.data() + count_; }
-    const T& operator[](std::size_t index) const { return items_[index]; }
-    static constexpr std::size_t capacity() { return N; }
-
-  private:
-    std::array<T, N> items_{};
-    std::size_t count_ = 0;
-};
 
 enum class Algorithm : std::int8_t { eddsa = -8, es256 = -7 };  // COSE numbers (RFC 9053 2.1, 2.2)
 

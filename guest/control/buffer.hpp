@@ -10,7 +10,7 @@
 #include <span>
 #include <utility>
 
-#include "guest/control/boot.hpp"
+#include "guest/core/bytes.hpp"
 #include "guest/core/heap.hpp"
 
 namespace unibpf {

@@ -2,14 +2,14 @@
 
 #include <atomic>
 
-#include "guest/bpf/random.hpp"
+#include "guest/bpf/maps/random.hpp"
 #include "guest/control/coap/server.hpp"
-#include "guest/control/context.hpp"
-#include "guest/control/crypto.hpp"
+#include "guest/control/update/context.hpp"
+#include "guest/control/trust/crypto.hpp"
 #include "guest/control/frame_queue.hpp"
 #include "guest/control/net/frames.hpp"
-#include "guest/control/resources.hpp"
-#include "guest/control/updater.hpp"
+#include "guest/control/resources/resources.hpp"
+#include "guest/control/update/updater.hpp"
 #include "guest/core/format.hpp"
 #include "guest/drivers/nic.hpp"
 #include "guest/platform/platform.hpp"

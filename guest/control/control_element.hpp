@@ -10,7 +10,7 @@
 //     control :: Control;
 #pragma once
 
-#include "guest/control/context.hpp"
+#include "guest/control/update/context.hpp"
 #include "guest/graph/element.hpp"
 
 namespace unibpf {

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 
 namespace unibpf::run {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 
 namespace unibpf::run {
 

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "guest/bpf/map_ring.hpp"
+#include "guest/bpf/maps/map_ring.hpp"
 
 namespace unibpf::run {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 
 namespace unibpf::run {
 

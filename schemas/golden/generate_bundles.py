@@ -8,8 +8,8 @@ that no reader may take, with the rule that they break.
 from pathlib import Path
 from typing import Any, cast
 
-from unibpf import cbor
-from unibpf.bundle import KINDS, Bundle, BundleMap, InnerMap, Line, LineInfo, encode
+from unibpf.formats import cbor
+from unibpf.formats.bundle import KINDS, Bundle, BundleMap, InnerMap, Line, LineInfo, encode
 
 FOLDER = Path(__file__).parent
 TARGET = FOLDER / "bundle.txt"

@@ -7,8 +7,8 @@ hex, numbers in decimal, text as it is. The seeds and keys are made up for the v
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
-from unibpf import boot_image, control_mac
-from unibpf.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
+from unibpf.formats import boot_image, control_mac
+from unibpf.formats.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
 
 FOLDER = Path(__file__).parent
 SEED = bytes(range(32))

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from unibpf import cbor, envelope
-from unibpf.cbor import Tag
-from unibpf.envelope import EDDSA, ES256, MapPolicy, Release, TrustedKey, VerifierNote
+from unibpf.formats import cbor, envelope
+from unibpf.formats.cbor import Tag
+from unibpf.formats.envelope import EDDSA, ES256, MapPolicy, Release, TrustedKey, VerifierNote
 
 FILE = Path(__file__).with_name("envelope.txt")
 ED25519_KEY = ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"unibpf test vector: ed25519").digest())

@@ -16,10 +16,11 @@ from services.deployer.libvirt_driver import EMBEDDED, LibvirtDriver
 from services.deployer.process import ProcessDriver
 from services.deployer.service import Deployer
 from services.deployer.settings import Settings, create_private
-from unibpf import identity, logs, process, tracing
+from unibpf import tracing
 from unibpf.bus import Bus, BusError, BusSettings
-from unibpf.identity import IdentityError
-from unibpf.settings import SettingError
+from unibpf.host import identity, logs, process
+from unibpf.host.identity import IdentityError
+from unibpf.host.settings import SettingError
 
 
 def _has_qemu() -> bool:

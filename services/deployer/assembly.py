@@ -19,12 +19,12 @@ from services.deployer import materials
 from services.deployer.boot import Fresh, Host, Materials
 from services.deployer.errors import BootError, HypervisorError
 from services.deployer.hypervisor import Hypervisor, Machine, MachineKind, OnEnded, Running
-from unibpf import boot_image
-from unibpf.boot_image import BootImageError, SignerKey
 from unibpf.bus import Bus
-from unibpf.guest_folder import Boot, GuestFolder, all_boots
+from unibpf.formats import boot_image
+from unibpf.formats.boot_image import BootImageError, SignerKey
+from unibpf.host.guest_folder import Boot, GuestFolder, all_boots
+from unibpf.host.settings import StatePaths
 from unibpf.messages import GuestSpec
-from unibpf.settings import StatePaths
 
 
 class Draft(Struct, frozen=True, kw_only=True):

@@ -25,9 +25,9 @@ from services.deployer.hypervisor import (
     MachineNic,
     mac_of,
 )
-from unibpf import boot_image
-from unibpf.boot_image import BootImage, FirstProgram, Management, SignerKey
-from unibpf.guest_folder import Boot, FirstRelease, GuestFolder
+from unibpf.formats import boot_image
+from unibpf.formats.boot_image import BootImage, FirstProgram, Management, SignerKey
+from unibpf.host.guest_folder import Boot, FirstRelease, GuestFolder
 from unibpf.messages import GuestSpec, Signed, SignedGraph
 
 MAX_TRUSTED_BYTES: Final = 65536

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from unibpf.guest_folder import Boot
+from unibpf.host.guest_folder import Boot
 from unibpf.messages import GuestSpec
 
 Kind = Literal["create", "restart", "replace", "adopt", "delete"]

@@ -22,7 +22,7 @@ from services.deployer.plan import Action, World
 from services.deployer.reporting import Reporter
 from unibpf import tracing
 from unibpf.bus import BusError
-from unibpf.guest_folder import Boot, GuestFolder
+from unibpf.host.guest_folder import Boot, GuestFolder
 from unibpf.messages import GuestSpec
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,9 @@ class Reconciler:
             cause = self._causes.pop(action.guest, None)
             with tracing.span(f"{action.kind} guest", parent=cause, attributes={"unibpf.guest": action.guest}):
                 await self._do(action, spec, running)
-        except LeaseError as error:  # no failure: its new host reports on the guest, the next look ends what is left here
+        except (
+            LeaseError
+        ) as error:  # no failure: its new host reports on the guest, the next look ends what is left here
             outcome, detail = error.rule, str(error)
         except (DeployerError, BusError, OSError) as error:
             outcome, detail = getattr(error, "rule", type(error).__name__), str(error)

@@ -7,7 +7,7 @@ from services.deployer.hypervisor import Running
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, BusError
 from unibpf.bus.topology import GUESTS_OBSERVED
-from unibpf.guest_folder import Boot
+from unibpf.host.guest_folder import Boot
 from unibpf.messages import GuestEvent, GuestObserved, GuestSpec
 from unibpf.subjects import GuestState
 

@@ -8,7 +8,7 @@ UNIBPF_ACCEL          `kvm`, `tcg`, or `auto`: probe once                  (defa
 UNIBPF_BOOT_TIMEOUT   seconds until a guest must be ready                  (default 20)
 UNIBPF_TICK           seconds between looks at everything                  (default 5)
 UNIBPF_LEASE          seconds for which a claim on a guest holds           (default 30)
-and those of unibpf.settings.
+and those of unibpf.host.settings.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from typing import Final
 from services.deployer.errors import HostConfigError
 from services.deployer.hypervisor import UNIX_PATH_BYTES
 from services.deployer.libvirt_driver import EMBEDDED
-from unibpf.settings import SettingError, StatePaths, binary_directory, host_name, nats_url, seconds
+from unibpf.host.settings import SettingError, StatePaths, binary_directory, host_name, nats_url, seconds
 
 # libvirt's longest socket path below its root is 56 bytes: `/lib/qemu/domain-<id>-<20 of the name>/monitor.sock`.
 RUNTIME_BYTES: Final = UNIX_PATH_BYTES - 56 - len("/vm")

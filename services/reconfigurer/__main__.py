@@ -7,12 +7,13 @@ import sys
 from services.reconfigurer.coap_client import CoapClient
 from services.reconfigurer.errors import ReconfigurerError
 from services.reconfigurer.service import Reconfigurer
+from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
-from services.reconfigurer.updater import Sessions
-from unibpf import identity, logs, process, tracing
+from unibpf import tracing
 from unibpf.bus import Bus, BusError, BusSettings
-from unibpf.identity import IdentityError
-from unibpf.settings import SettingError
+from unibpf.host import identity, logs, process
+from unibpf.host.identity import IdentityError
+from unibpf.host.settings import SettingError
 
 
 async def _main() -> None:

@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from services.reconfigurer.coap_client import Response
 from services.reconfigurer.errors import GuestRefused, GuestUnreachable
-from unibpf import cbor, control_mac
-from unibpf.control_mac import ControlKeys, MacError
+from unibpf.formats import cbor, control_mac
+from unibpf.formats.control_mac import ControlKeys, MacError
 
 MAX_ANSWER_BYTES: Final = 8 << 20
 COUNTER_RULE: Final = "counter"

@@ -5,8 +5,9 @@ from typing import Final
 from services.reconfigurer import answers
 from services.reconfigurer.errors import GuestUnreachable
 from services.reconfigurer.map_changes import map_path
-from services.reconfigurer.updater import EMPTY, Sessions
-from unibpf import cbor
+from services.reconfigurer.sessions import Sessions
+from services.reconfigurer.updater import EMPTY
+from unibpf.formats import cbor
 from unibpf.messages import GuestStatus, MapDump, MapQuery
 
 PAGE_ENTRIES: Final = 4096

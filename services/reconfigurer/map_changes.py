@@ -10,9 +10,10 @@ from urllib.parse import quote
 from opentelemetry.trace import SpanKind
 
 from services.reconfigurer import answers, timings
-from services.reconfigurer.updater import Sessions
-from unibpf import cbor, tracing
+from services.reconfigurer.sessions import Sessions
+from unibpf import tracing
 from unibpf.bus import Reject
+from unibpf.formats import cbor
 from unibpf.messages import MAX_CHANGE_BYTES, MapChange, MapChanged, MapMode
 
 FLAGS: Final[dict[MapMode, int]] = {"any": 0, "create": 1, "replace": 2}  # BPF_ANY, BPF_NOEXIST, BPF_EXIST

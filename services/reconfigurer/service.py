@@ -14,8 +14,9 @@ from typing import Final, TypeVar
 from services.reconfigurer import inspection, map_changes, plan
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, GuestUnreachable, ReconfigurerError
 from services.reconfigurer.plan import Target
+from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
-from services.reconfigurer.updater import Package, Sessions, Updater, failure
+from services.reconfigurer.updater import Package, Updater, failure
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, Received, Retry, ServiceError
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
@@ -223,7 +224,9 @@ def _line(event: ElementEvent, started: float) -> dict[str, str | float | int | 
     }
 
 
-def _map_line(wanted: MapChange, started: float, outcome: str, detail: str | None) -> dict[str, str | float | int | None]:
+def _map_line(
+    wanted: MapChange, started: float, outcome: str, detail: str | None
+) -> dict[str, str | float | int | None]:
     return {
         "guest": wanted.guest,
         "element": wanted.element,

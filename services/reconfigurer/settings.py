@@ -2,13 +2,13 @@
 
 UNIBPF_COAP_TIMEOUT   seconds for one exchange with a guest            (default 5)
 UNIBPF_GUEST_PATIENCE seconds for which an unreachable guest is tried  (default 20)
-and those of unibpf.settings.
+and those of unibpf.host.settings.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from unibpf.settings import StatePaths, host_name, nats_url, seconds
+from unibpf.host.settings import StatePaths, host_name, nats_url, seconds
 
 
 @dataclass(frozen=True, kw_only=True)

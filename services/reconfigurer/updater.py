@@ -20,12 +20,12 @@ from opentelemetry.trace import SpanKind
 from services.reconfigurer import answers, timings
 from services.reconfigurer.answers import Outcome
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, GuestUnreachable
-from services.reconfigurer.guest_session import Exchange, Fact, GuestSession
+from services.reconfigurer.guest_session import Fact
 from services.reconfigurer.plan import Target
-from unibpf import cbor, control_mac, envelope, tracing
-from unibpf.guest_folder import Boot, GuestFolder
+from services.reconfigurer.sessions import Sessions
+from unibpf import tracing
+from unibpf.formats import cbor, envelope
 from unibpf.messages import ElementEvent, Signed
-from unibpf.settings import StatePaths
 from unibpf.subjects import ElementState
 
 logger = logging.getLogger(__name__)
@@ -44,39 +44,6 @@ class Package:
         self.release = release
         self.envelope = envelope
         self.bundle = bundle
-
-
-class Sessions:
-    """A session a boot: a guest that booted again is talked to with its new keys."""
-
-    def __init__(self, *, paths: StatePaths, exchange: Exchange) -> None:
-        self._guests = paths.guests
-        self._exchange = exchange
-        self._sessions: dict[str, tuple[str, GuestSession]] = {}
-
-    def folder(self, guest: str) -> GuestFolder:
-        """The guest's private folder."""
-        return GuestFolder(self._guests, guest)
-
-    def boot(self, guest: str) -> Boot:
-        """The guest's last boot; raises GuestUnknown."""
-        boot = self.folder(guest).boot()
-        if boot is None:
-            raise GuestUnknown("guest", f"this host has no guest `{guest}`")
-        return boot
-
-    def of(self, guest: str) -> GuestSession:
-        """The session of the guest's last boot."""
-        boot = self.boot(guest)
-        known = self._sessions.get(guest)
-        if known is not None and known[0] == boot.boot_id:
-            return known[1]
-        keys = control_mac.derive(guest, boot.seed)
-        session = GuestSession(
-            address=boot.control, keys=keys, exchange=self._exchange, now_us=lambda: time.time_ns() // 1000
-        )
-        self._sessions[guest] = (boot.boot_id, session)
-        return session
 
 
 class Updater:

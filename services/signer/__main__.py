@@ -11,10 +11,11 @@ from services.signer.hsm import Hsm
 from services.signer.service import Signer
 from services.signer.settings import Settings
 from services.signer.token import init_token
-from unibpf import identity, logs, process, tracing
+from unibpf import tracing
 from unibpf.bus import Bus, BusError, BusSettings
-from unibpf.identity import IdentityError
-from unibpf.settings import SettingError
+from unibpf.host import identity, logs, process
+from unibpf.host.identity import IdentityError
+from unibpf.host.settings import SettingError
 
 NAME = "signer"
 

@@ -18,7 +18,7 @@ from pkcs11.exceptions import PKCS11Error
 
 from services.signer.errors import HsmError
 from services.signer.settings import HsmSettings
-from unibpf.envelope import ALGORITHMS, EDDSA, TrustedKey
+from unibpf.formats.envelope import ALGORITHMS, EDDSA, TrustedKey
 
 T = TypeVar("T")
 _DER_OCTET_STRING: Final = 0x04

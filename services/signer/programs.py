@@ -13,7 +13,7 @@ from services.signer.sequence import Reservation, Reserved, push_key
 from services.signer.signing import Request, Signing
 from unibpf import tracing
 from unibpf.bus import Bucket, BusError, Entry, ObjectCorrupt, ObjectMissing
-from unibpf.envelope import MAX_BUNDLE_BYTES
+from unibpf.formats.envelope import MAX_BUNDLE_BYTES
 from unibpf.messages import AuditRecord, Signed, Verdict
 
 MAX_REPORT_BYTES = 4 * 1024 * 1024

@@ -1,7 +1,7 @@
 """What exactly is signed for a push or a graph. Pure: the same input gives the same bytes, so a redelivery changes nothing."""
 
 from services.signer.sequence import Reservation
-from unibpf.envelope import Release, VerifierNote
+from unibpf.formats.envelope import Release, VerifierNote
 from unibpf.messages import AuditRecord, Signed, SignGraph, Verdict
 
 GRAPH_SIGNER = "operator"

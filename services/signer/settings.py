@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from unibpf import identity
-from unibpf.settings import StatePaths, count, nats_url
+from unibpf.host import identity
+from unibpf.host.settings import StatePaths, count, nats_url
 
 SOFTHSM: Final = "/usr/lib/softhsm/libsofthsm2.so"
 DEFAULT_POLICY: Final = Path(__file__).with_name("default-policy.toml")

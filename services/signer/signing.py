@@ -12,10 +12,10 @@ from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
 from services.signer.releases import audit_record
 from services.signer.sequence import Reservation, Reserved, Sequences
-from unibpf import envelope as envelopes
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, topology
-from unibpf.envelope import Release
+from unibpf.formats import envelope as envelopes
+from unibpf.formats.envelope import Release
 from unibpf.messages import AuditRecord
 
 

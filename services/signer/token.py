@@ -19,7 +19,7 @@ from pkcs11.util.ec import encode_named_curve_parameters
 from services.signer.errors import HsmError
 from services.signer.hsm import load_library, public_key, read_pin
 from services.signer.settings import HsmSettings, Settings
-from unibpf.envelope import ALGORITHMS, EDDSA, TrustedKey
+from unibpf.formats.envelope import ALGORITHMS, EDDSA, TrustedKey
 
 # X9.62 curve parameters: PrintableString "edwards25519", as SoftHSM 2.6 wants it; the OID of P-256.
 _EDWARDS25519: Final = b"\x13\x0cedwards25519"

@@ -12,9 +12,9 @@ The bytes of 3 and 4 were fetched by their digests (the bus checks those), not t
 import msgspec
 
 from services.signer.errors import EvidenceError
-from unibpf import bundle as bundles
-from unibpf import identity
-from unibpf.bundle import Bundle, BundleError
+from unibpf.formats import bundle as bundles
+from unibpf.formats.bundle import Bundle, BundleError
+from unibpf.host import identity
 from unibpf.messages import Report, Verdict, verdict_digest
 
 

@@ -7,9 +7,9 @@ These two print a report as JSON or a bundle and need no bus; their exit codes a
 import sys
 
 if sys.argv[1:2] == ["verify"]:
-    from services.verifier.once import main
+    from services.verifier.commands.verify import main
 elif sys.argv[1:2] == ["bundle"]:
-    from services.verifier.bundled import main
+    from services.verifier.commands.bundle import main
 else:
     from services.verifier.daemon import main
 

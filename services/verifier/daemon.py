@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 
 from services.verifier.errors import Trouble
+from services.verifier.processes.second_verifier import SecondVerifier
 from services.verifier.report import VERSION, digest
-from services.verifier.second import SecondVerifier
 from services.verifier.service import VerifierService, make_analyser, make_pool, step_span
 from services.verifier.settings import Settings
 from services.verifier.verification import Verification
-from unibpf import identity, logs, process, tracing
+from unibpf import tracing
 from unibpf.bus import Bus, BusError, BusSettings
-from unibpf.identity import IdentityError
+from unibpf.host import identity, logs, process
+from unibpf.host.identity import IdentityError
 
 NAME = "verifier"
 

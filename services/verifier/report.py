@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.verifier.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis, Invariant
 from services.verifier.errors import GaveUp
-from services.verifier.frontend import Answer, Options, Translation
-from services.verifier.lines import SourceLine, locate
+from services.verifier.frontend.frontend import Answer, Options, Translation
+from services.verifier.frontend.lines import SourceLine, locate
+from services.verifier.processes.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis, Invariant
 from unibpf.messages import Finding, Report, SecondOpinion, SliceStep
 
 VERIFIER: Final = "unibpf"

@@ -15,19 +15,19 @@ from dataclasses import dataclass
 import msgspec
 
 from services.verifier import report
-from services.verifier.analysis import EXECUTABLE, Analyser, AnalyserOptions
 from services.verifier.errors import Broken, Malformed
-from services.verifier.frontend import Answer, Options
+from services.verifier.frontend.frontend import Answer, Options
+from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions
+from services.verifier.processes.worker import Pool
 from services.verifier.report import Outcome
 from services.verifier.settings import Settings
 from services.verifier.verdict import Push, verdict
 from services.verifier.verification import Verification
-from services.verifier.worker import Pool
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError
 from unibpf.bus.topology import UPLOADED, VERDICTS
 from unibpf.messages import Finding, Report
-from unibpf.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
+from unibpf.push.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
 
 logger = logging.getLogger(__name__)
 

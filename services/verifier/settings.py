@@ -5,14 +5,14 @@ UNIBPF_VERIFIER_SECONDS            CPU seconds for one analysis                 
 UNIBPF_VERIFIER_MEMORY_MIB         address space of one analysis                   (default 1024)
 UNIBPF_VERIFIER_ALSO               other verifiers to ask, comma-separated: `prevail` (default none)
 UNIBPF_VERIFIER_IDENTITY           identity on the bus, key in the state directory (default `verifier`)
-and those of `unibpf.settings`: UNIBPF_STATE, UNIBPF_BIN, UNIBPF_NATS_URL.
+and those of `unibpf.host.settings`: UNIBPF_STATE, UNIBPF_BIN, UNIBPF_NATS_URL.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from unibpf.settings import StatePaths, binary_directory, count, nats_url
+from unibpf.host.settings import StatePaths, binary_directory, count, nats_url
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from services.verifier.report import Outcome
 from unibpf.bus.errors import Reject
 from unibpf.bus.received import Received
 from unibpf.messages import Identity, ProgramName, Verdict, verdict_digest
-from unibpf.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, UploadError, parse
+from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, UploadError, parse
 
 
 class Push(Struct, frozen=True, kw_only=True):

@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from services.verifier import report
-from services.verifier.analysis import Analyser, Analysis
 from services.verifier.errors import GaveUp
-from services.verifier.frontend import Answer, Options, Translation
+from services.verifier.frontend.frontend import Answer, Options, Translation
+from services.verifier.processes.analysis import Analyser, Analysis
+from services.verifier.processes.second_verifier import Program, SecondVerifier
 from services.verifier.report import Outcome
-from services.verifier.second import Program, SecondVerifier
-from unibpf import second_opinion
 from unibpf.messages import SecondOpinion
+from unibpf.push import second_opinion
 
 Translate = Callable[[bytes, Options], Awaitable[Answer]]
 Span = Callable[[str], AbstractContextManager[object]]

@@ -5,7 +5,7 @@
 -- program NAME INDEX LABEL                      (any number: an entry of a program array, the function at the label)
 -- packet HEX                                    (default: 64 zero bytes)
 -- code
-assembly, see tests/support/assembler.py
+assembly, see tests/support/programs/assembler.py
 -- result 0x2a        r0, all 64 bits      or   -- trap budget|fault
 -- packet-out HEX                                (optional: the packet afterwards)
 -- value NAME KEY_HEX VALUE_HEX                  (optional, any number: a map entry afterwards; VALUE_HEX `none`: no entry)
@@ -18,11 +18,19 @@ from pathlib import Path
 
 from msgspec import structs
 
-from unibpf.bundle import BundleMap
+from unibpf.formats.bundle import BundleMap
 from unibpf.messages import Kind
 
 DATA = Path(__file__).parent / "data"
-MAP_TYPES = {"hash": 1, "array": 2, "prog_array": 3, "percpu_hash": 5, "percpu_array": 6, "lru_hash": 9, "lru_percpu_hash": 10}
+MAP_TYPES = {
+    "hash": 1,
+    "array": 2,
+    "prog_array": 3,
+    "percpu_hash": 5,
+    "percpu_array": 6,
+    "lru_hash": 9,
+    "lru_percpu_hash": 10,
+}
 
 
 @dataclass(kw_only=True)

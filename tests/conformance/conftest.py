@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.assembler import Assembler
-from tests.support.bundles import Runner
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import Runner
 
 
 @pytest.fixture(scope="session")

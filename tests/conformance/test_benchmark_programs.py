@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import engines
 from benchmarks.engines import PACKET, Program
-from tests.support.checksums import sums
+from tests.support.programs.checksums import sums
 
 XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
 VERDICTS = {"pass": XDP_PASS, "match": XDP_TX, "NAT": XDP_TX, "firewall": XDP_PASS, "rate limiter": XDP_DROP}

@@ -1,11 +1,11 @@
-"""services/verifier/dead.py against the engine: what it says cannot run is spoilt, and random programs end as before."""
+"""frontend/dead_code.py against the engine: what it says cannot run is spoilt, and random programs end as before."""
 
 import random
 import struct
 
-from services.verifier.dead import Address, unreached
-from tests.support.bundles import Runner, bundle_of
-from unibpf.bundle import BundleMap
+from services.verifier.frontend.dead_code import Address, unreached
+from tests.support.programs.bundles import Runner, bundle_of
+from unibpf.formats.bundle import BundleMap
 
 PROGRAMS = 600
 ALU = (0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x90, 0xA0, 0xB0, 0xC0)

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.conformance.cases import Case, all_cases, maps_of
-from tests.support.assembler import Assembler
-from tests.support.bundles import ENGINES, Runner, bundle_of
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import ENGINES, Runner, bundle_of
 
 CASES = all_cases()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.golden import blocks
+from tests.support.signing.golden import blocks
 
 CASES = blocks("bundle")
 # A bundle is behind a signature when the guest reads it: what the host calls its shape is the guest's program interface.

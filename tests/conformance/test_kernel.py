@@ -3,10 +3,10 @@
 import pytest
 
 from tests.conformance.cases import Case, all_cases
-from tests.support import kernel_oracle
-from tests.support.assembler import Assembler
-from tests.support.bundles import bundle_of
-from unibpf.bundle import decode
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import bundle_of
+from unibpf.formats.bundle import decode
 
 CASES = [case for case in all_cases() if not case.no_kernel]
 

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from services.verifier import frontend
 from services.verifier.errors import Rejection
-from services.verifier.linker import LDDW, SRC_FUNCTION
-from tests.support import corpus, kernel_oracle
-from tests.support.analyser_cases import all_cases
-from tests.support.assembler import Assembler
-from tests.support.bundles import Runner
-from tests.support.kernel_oracle import KernelRefusedError, Oracle
-from tests.support.packets import boundary_packets
-from unibpf.bundle import INSN_BYTES, MAP_PROG_ARRAY, Bundle, decode
+from services.verifier.frontend import frontend
+from services.verifier.frontend.linker import LDDW, SRC_FUNCTION
+from tests.lab import corpus
+from tests.support.kernel import kernel_oracle
+from tests.support.kernel.kernel_oracle import KernelRefusedError, Oracle
+from tests.support.programs.analyser_cases import all_cases
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import Runner
+from tests.support.programs.packets import boundary_packets
+from unibpf.formats.bundle import INSN_BYTES, MAP_PROG_ARRAY, Bundle, decode
 
 pytestmark = pytest.mark.skipif(not kernel_oracle.available(), reason="loading programs into the kernel needs CAP_BPF")
 

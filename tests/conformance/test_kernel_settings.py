@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from services.verifier import frontend
-from services.verifier.frontend import Options
-from tests.support import kernel_loader, kernel_oracle
-from tests.support.bundles import ENGINES, Runner
-from tests.support.kernel_loader import Setting
-from tests.support.packets import random_packets
-from tests.support.programs import compiled
-from unibpf import loading
-from unibpf.bundle import BundleMap, decode
+from services.verifier.frontend import frontend
+from services.verifier.frontend.frontend import Options
+from tests.support.kernel import kernel_loader, kernel_oracle
+from tests.support.kernel.kernel_loader import Setting
+from tests.support.programs.bundles import ENGINES, Runner
+from tests.support.programs.packets import random_packets
+from tests.support.programs.programs import compiled
+from unibpf.formats.bundle import BundleMap, decode
+from unibpf.push import loading
 
 OBJECTS = Path("/usr/lib/x86_64-linux-gnu/bpf")
 

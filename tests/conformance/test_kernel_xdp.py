@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import kernel_oracle
-from tests.support.bundles import ENGINES, Runner
-from tests.support.packets import random_packets
-from tests.support.xdp_programs import EVENTS, PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
-from unibpf.bundle import decode
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.bundles import ENGINES, Runner
+from tests.support.programs.packets import random_packets
+from tests.support.programs.xdp_programs import EVENTS, PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
+from unibpf.formats.bundle import decode
 
 PACKETS = 2000
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from services.verifier import frontend
-from services.verifier.frontend import Options
-from tests.support import kernel_oracle
-from tests.support.bundles import Runner
-from tests.support.programs import compiled
-from unibpf import bundle
+from services.verifier.frontend import frontend
+from services.verifier.frontend.frontend import Options
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.bundles import Runner
+from tests.support.programs.programs import compiled
+from unibpf.formats import bundle
 
 ABORTED, DROP, PASS, TX = range(4)
 IPV4_PACKET = bytes(12) + b"\x08\x00" + bytes(50)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import corpus, foreign_sources, kernel_loader, kernel_oracle
-from tests.support.corpus import Platform, Sample
+from tests.lab import corpus, foreign_sources
+from tests.lab.corpus import Platform, Sample
+from tests.support.kernel import kernel_loader, kernel_oracle
 
 SOURCES = {path.name: path for path in corpus.operators_files()}
 VARIANTS = {
@@ -73,7 +74,9 @@ def test_what_operators_write_is_safe(name: str, variant: str, bin_directory: Pa
 def test_the_kernel_loads_it_too_but_for_the_named(name: str, variant: str) -> None:
     loaded = {one.function: kernel_loader.load(one.data, one.function) for one in compiled(name, VARIANTS[variant])}
     refused = {function: verdict.reason for function, verdict in loaded.items() if not verdict.loads}
-    assert {function: why for function, why in refused.items() if function not in BEYOND_THE_KERNEL | REFUSED.keys()} == {}
+    assert {
+        function: why for function, why in refused.items() if function not in BEYOND_THE_KERNEL | REFUSED.keys()
+    } == {}
     assert refused.keys() >= loaded.keys() & REFUSED.keys(), "what nobody can prove"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.cases import Case, all_cases
-from tests.support.assembler import Assembler
+from tests.support.programs.assembler import Assembler
 
 ENGINES = ("--interpret", "--jit")
 # The plug-in has no maps, and r1 is the memory and no context: cases that use either are not for it.

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import kernel_oracle
-from tests.support.assembler import Assembler, Row
-from tests.support.bundles import ENGINES, Runner, bundle_of
-from unibpf.bundle import decode
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.assembler import Assembler, Row
+from tests.support.programs.bundles import ENGINES, Runner, bundle_of
+from unibpf.formats.bundle import decode
 
 SLOTS = range(-64, 0, 8)
 REGISTERS = range(10)

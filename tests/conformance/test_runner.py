@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.assembler import Assembler
-from tests.support.bundles import bundle_of
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import bundle_of
 
 
 def run(bin_directory: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
@@ -44,7 +44,19 @@ def test_repetitions_get_a_fresh_packet_or_what_the_last_one_left(
     engine: str, how: list[str], last: str, bin_directory: Path, assembler: Assembler
 ) -> None:
     code = "ldxw r1, [r1+0]\nldxb r0, [r1+0]\nadd64 r0, 1\nstxb [r1+0], r0\nexit"
-    arguments = ["-", "--packet", "00" * 20, "--repeat", "5", "--json", "--engine", engine, "--policy", "trusting", *how]
+    arguments = [
+        "-",
+        "--packet",
+        "00" * 20,
+        "--repeat",
+        "5",
+        "--json",
+        "--engine",
+        engine,
+        "--policy",
+        "trusting",
+        *how,
+    ]
     status, out, _ = run(bin_directory, *arguments, stdin=bundle_of(assembler.assemble(code)[0]))
     report = json.loads(out)
     assert (status, report["packet"], report["verdict_code"]) == (0, last + "00" * 19, int(last))

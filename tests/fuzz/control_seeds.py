@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.support import live_guest
-from tests.support.signing import Signer, signed_bundle
-from unibpf import boot_image, cbor, control_mac, envelope
+from tests.support.guests import live_guest
+from tests.support.signing.signing import Signer, signed_bundle
+from unibpf.formats import boot_image, cbor, control_mac, envelope
 
 
 def datagrams(*messages: bytes) -> bytes:
@@ -47,7 +47,10 @@ def maps() -> dict[str, bytes]:
         f"set-{key}-{value}": {0: [[bytes(key), bytes(value)], [b"\1" * key, b"\2" * value], [bytes(key)]], 1: flags}
         for flags, (key, value) in enumerate([(3, 5), (4, 8), (1, 1)])
     }
-    queries = {f"get-{key}": {2: bytes(key)} for key in (1, 3, 4)} | {"page": {0: 1, 1: 2}, "release": {0: [], 2: bytes(32)}}
+    queries = {f"get-{key}": {2: bytes(key)} for key in (1, 3, 4)} | {
+        "page": {0: 1, 1: 2},
+        "release": {0: [], 2: bytes(32)},
+    }
     return {name: cbor.encode(items) for name, items in (bodies | queries).items()}
 
 

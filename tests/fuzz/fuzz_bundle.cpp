@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 
 using namespace unibpf;
 

@@ -6,8 +6,8 @@
 #include <array>
 #include <cstdlib>
 
-#include "guest/control/envelope.hpp"
-#include "guest/control/mac.hpp"
+#include "guest/control/trust/envelope.hpp"
+#include "guest/control/trust/mac.hpp"
 
 using namespace unibpf;
 

@@ -11,11 +11,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from services.verifier import frontend
-from services.verifier.frontend import Options
-from tests.support.bad_objects import DEFECTS, make
-from tests.support.programs import compiled, refused_programs
-from unibpf import loading
+from services.verifier.frontend import frontend
+from services.verifier.frontend.frontend import Options
+from tests.support.programs.bad_objects import DEFECTS, make
+from tests.support.programs.programs import compiled, refused_programs
+from unibpf.push import loading
 
 try:
     import atheris
@@ -28,7 +28,15 @@ GOOD = ("pass", "parse", "maps", "globals", "subprograms", "several", "classifie
 SETTABLE = ("settings", "settings_decide", "sized_by_loader", "ruled_out")
 # What is set in them, a word of each kind at a time; in other objects it names nothing.
 WORDS = {
-    "constants": ["limit=1", "cfg.rules[1].high=17", "cfg.bytes[3]=1", "name=text:a", "mode=MODE_TX", "grid[1][2]=9", "at=1"],
+    "constants": [
+        "limit=1",
+        "cfg.rules[1].high=17",
+        "cfg.bytes[3]=1",
+        "name=text:a",
+        "mode=MODE_TX",
+        "grid[1][2]=9",
+        "at=1",
+    ],
     "max_entries": ["flows=16", "events=5000", "tables=9", "tables.inner=3"],
     "inner_maps": ["tables=first", "tables:3=second"],
 }

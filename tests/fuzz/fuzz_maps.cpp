@@ -7,8 +7,8 @@
 #include <cstdlib>
 
 #include "guest/bpf/slot.hpp"
-#include "guest/control/map_access.hpp"
-#include "tests/unit/guest/bpf/bundle_builder.hpp"
+#include "guest/control/resources/map_access.hpp"
+#include "tests/unit/guest/bpf/bundle/bundle_builder.hpp"
 
 using namespace unibpf;
 

@@ -2,7 +2,7 @@
 // Input: frames, each after one byte of length.
 #include <cstdlib>
 
-#include "tests/support/guest/packet_sink.hpp"
+#include "tests/support/native/packet_sink.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace unibpf;

@@ -11,12 +11,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conformance.cases import all_cases
-from tests.support import analyser_cases
-from tests.support.adversarial import small_shapes
-from tests.support.assembler import Assembler
-from tests.support.bundles import bundle_of
-from tests.support.golden import blocks
-from unibpf.settings import binary_directory
+from tests.support.programs import analyser_cases
+from tests.support.programs.adversarial import small_shapes
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import bundle_of
+from tests.support.signing.golden import blocks
+from unibpf.host.settings import binary_directory
 
 
 def main(corpus: Path) -> None:

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/core/format.hpp"
 #include "guest/platform/platform.hpp"
 #include "guest/run/load.hpp"

@@ -1,4 +1,4 @@
-// The first process of a small Linux VM (tests/support/linux_vm.py): loads kernel modules, brings network interfaces up, and runs
+// The first process of a small Linux VM (tests/support/guests/linux_vm.py): loads kernel modules, brings network interfaces up, and runs
 // one guest process at a time.
 //
 // Orders come on the second serial port: 4 bytes big-endian length, then arguments that end with a NUL each, an empty one, and

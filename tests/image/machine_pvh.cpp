@@ -1,4 +1,4 @@
-#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/x86/cpu.hpp"
 #include "tests/image/machine.hpp"
 
 extern "C" std::uint64_t page_directories[4 * 512];

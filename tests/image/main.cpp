@@ -8,7 +8,7 @@
 // Or it is [cases], which are run one by one (cases.hpp), or [programs, packets], where each program gets all packets (streams.hpp).
 #include <array>
 
-#include "guest/bpf/random.hpp"
+#include "guest/bpf/maps/random.hpp"
 #include "guest/bpf/slot.hpp"
 #include "guest/core/cbor.hpp"
 #include "guest/core/format.hpp"

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/platform/platform.hpp"
 #include "guest/run/load.hpp"
 #include "tests/image/entries.hpp"

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.support.consuming import PATIENCE, consuming_uploads, eventually
-from tests.support.nats import NatsFixture
-from unibpf import identity, subjects, tracing
+from tests.support.services.consuming import PATIENCE, consuming_uploads, eventually
+from tests.support.services.nats import NatsFixture
+from unibpf import subjects, tracing
 from unibpf.bus import (
     Bus,
     BusNotReady,
@@ -25,8 +25,9 @@ from unibpf.bus import (
 )
 from unibpf.bus.embedded import free_port
 from unibpf.bus.permissions import OPERATOR
+from unibpf.client.tracing_store import build_tree, load_trace
+from unibpf.host import identity
 from unibpf.messages import SignedGraph, SignGraph
-from unibpf.tracing_store import build_tree, load_trace
 
 
 async def test_init_may_run_twice_and_says_what_it_did(bare_nats: NatsFixture) -> None:

@@ -6,7 +6,7 @@ import os
 import pytest
 from nats.js.errors import APIError
 
-from tests.support.nats import NatsFixture
+from tests.support.services.nats import NatsFixture
 from unibpf import subjects
 from unibpf.bus import (
     Bus,
@@ -66,7 +66,9 @@ async def test_a_full_upload_queue_refuses_more_and_keeps_what_it_took(nats: Nat
     async with nats.buses(OPERATOR, "ci") as (operator, ci):
         await shrink(operator, topology.UPLOADS, max_bytes=100_000)
         taken = [await ci.publish(subjects.upload("ci", "fw"), bytes(30_000)) for _ in range(3)]
-        with pytest.raises(BusFull, match=r"upload.ci.fw` has reached its limit on the server \(maximum bytes exceeded"):
+        with pytest.raises(
+            BusFull, match=r"upload.ci.fw` has reached its limit on the server \(maximum bytes exceeded"
+        ):
             await ci.publish(subjects.upload("ci", "fw"), bytes(30_000))
         assert (await operator.jetstream.stream_info(topology.UPLOADS)).state.messages == len(taken)
         await shrink(operator, topology.UPLOADS, max_msgs=len(taken))

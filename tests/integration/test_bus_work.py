@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.consuming import consuming_uploads, dead_letters, eventually
-from tests.support.nats import NatsFixture
+from tests.support.services.consuming import consuming_uploads, dead_letters, eventually
+from tests.support.services.nats import NatsFixture
 from unibpf import subjects
 from unibpf.bus import (
     Bus,

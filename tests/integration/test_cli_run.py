@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.bad_objects import DEFECTS, make
-from tests.support.cli import Answer, Cli
-from tests.support.programs import FOLDER
-from tests.support.vnf import ipv4
+from tests.support.programs.bad_objects import DEFECTS, make
+from tests.support.programs.programs import FOLDER
+from tests.support.programs.vnf import ipv4
+from tests.support.services.cli import Answer, Cli
 
 ROOT = Path(__file__).parents[2]
 FIREWALL = ROOT / "vnfs/firewall/program.c"
@@ -60,7 +60,9 @@ def test_each_engine_runs_the_packets_on_the_same_maps(engine: str, cli: Cli) ->
     assert "maps" not in first
     assert hits(last) == [1, 1, 0]
     assert last["ns"] > 0
-    assert (last["instructions"] > 0) == (engine == "interpreter")  # native code counts jumps backwards and calls: it has none
+    assert (last["instructions"] > 0) == (
+        engine == "interpreter"
+    )  # native code counts jumps backwards and calls: it has none
 
 
 def test_a_capture_follows_the_packets_and_each_is_repeated(cli: Cli, tmp_path: Path) -> None:
@@ -120,7 +122,9 @@ def test_maps_can_be_filled_and_a_redirect_says_its_port(cli: Cli, redirect: Pat
 def test_what_a_run_printed_fills_the_maps_of_the_next(cli: Cli, redirect: Path, tmp_path: Path) -> None:
     printed = run(cli, redirect, "--map", "ports:1=3", "--map", "ports:2=5", "--maps", "--json").out
     (tmp_path / "maps.json").write_text(printed)
-    again = reports(run(cli, redirect, "--maps-from", tmp_path / "maps.json", "--map", "ports:1=4", "--maps", "--json"))[0]
+    again = reports(
+        run(cli, redirect, "--maps-from", tmp_path / "maps.json", "--map", "ports:1=4", "--maps", "--json")
+    )[0]
     assert again["redirect_port"] == 4, "words come after the file"
     assert [entry["value"] for entry in again["maps"]["ports"]["entries"]] == ["04000000", "05000000"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bad_objects import DEFECTS, make
-from tests.support.programs import FOLDER, compiled
+from tests.support.programs.bad_objects import DEFECTS, make
+from tests.support.programs.programs import FOLDER, compiled
 
 UNIBPF = Path(sys.executable).parent / "unibpf"
 

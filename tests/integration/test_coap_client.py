@@ -13,9 +13,9 @@ import pytest
 
 from services.reconfigurer.coap_client import MAX_ANSWER, TRAIN, CoapClient, Response, SameHost
 from services.reconfigurer.errors import GuestUnreachable
-from tests.support import live_guest
-from tests.support.live_guest import counting_filter, first_program
-from tests.support.signing import Signer, signed_bundle
+from tests.support.guests import live_guest
+from tests.support.guests.live_guest import counting_filter, first_program
+from tests.support.signing.signing import Signer, signed_bundle
 
 PATH = "/elements/fw/program"
 CON, NON = 0, 1

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.release import TestSigner
-from tests.support.services import eventually, running
-from unibpf import boot_image, subjects
+from tests.support.services.services import eventually, running
+from tests.support.signing.release import TestSigner
+from unibpf import subjects
 from unibpf.bus.topology import GUESTS_OBSERVED
-from unibpf.guest_folder import GuestFolder
+from unibpf.formats import boot_image
+from unibpf.host.guest_folder import GuestFolder
 from unibpf.messages import GuestObserved, GuestSpec, HostStatus, Nic
 
 STUB = Path(__file__).parents[1] / "data" / "stub_guest.S"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.guests import Bench, spec
-from tests.support.programs import bundle_of_source
+from tests.support.guests.guests import Bench, spec
+from tests.support.programs.programs import bundle_of_source
 from unibpf import subjects
 from unibpf.messages import GuestObserved, MapDump, MapQuery
 
@@ -65,14 +65,18 @@ async def drain(nats) -> tuple[list[int], str]:
     """`unibpf map drain` of the ring: the numbers in its records, and what it said on stderr."""
     words = [sys.executable, "-m", "unibpf.cli", "map", "drain", "g1", "fw", "events", "--json"]
     environment = {**os.environ, **nats.environment()}
-    process = await asyncio.create_subprocess_exec(*words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     records = [bytes.fromhex(json.loads(line)["record"]) for line in out.splitlines()]
     return [int.from_bytes(record, "little") for record in records], err.decode()
 
 
-async def test_every_record_is_read_once_and_in_order_and_what_found_the_ring_full_is_counted(nats, guest, bin_directory):
+async def test_every_record_is_read_once_and_in_order_and_what_found_the_ring_full_is_counted(
+    nats, guest, bin_directory
+):
     seen = await send(nats, guest, bin_directory, rate=200, seconds=0.4)
     assert 0 < seen < ROOM
     assert await drain(nats) == (list(range(1, seen + 1)), "")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.golden import FOLDER, blocks
-from unibpf.bundle import KINDS, BundleError, decode, encode
+from tests.support.signing.golden import FOLDER, blocks
+from unibpf.formats.bundle import KINDS, BundleError, decode, encode
 
 CASES = blocks("bundle")
 GOOD = [name for name in CASES if not name.startswith("refused-")]

@@ -10,8 +10,8 @@ import pytest
 from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
 from services.signer.token import init_token, read_trusted
-from tests.support.hsm import HsmFixture, make_token
-from unibpf.envelope import EDDSA, ES256, signature_holds
+from tests.support.signing.hsm import HsmFixture, make_token
+from unibpf.formats.envelope import EDDSA, ES256, signature_holds
 
 
 @pytest.mark.parametrize(("algorithm", "number", "key_bytes"), [("EdDSA", EDDSA, 32), ("ES256", ES256, 65)])

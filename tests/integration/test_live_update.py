@@ -5,9 +5,10 @@ import signal
 
 import pytest
 
-from tests.support.guests import Bench, filter_bundle, spec
-from unibpf import boot_image, subjects
-from unibpf.guest_folder import GuestFolder
+from tests.support.guests.guests import Bench, filter_bundle, spec
+from unibpf import subjects
+from unibpf.formats import boot_image
+from unibpf.host.guest_folder import GuestFolder
 from unibpf.messages import ElementEvent, GuestQuery, GuestStatus, RollbackQuery
 
 HOST = "local"

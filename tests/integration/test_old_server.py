@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from unibpf import identity
 from unibpf.bus import Bus, BusSettings, BusUnavailable
+from unibpf.host import identity
 
 
 @contextlib.asynccontextmanager

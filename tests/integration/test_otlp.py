@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.support.otlp import OtlpReceiver
+from tests.support.services.otlp import OtlpReceiver
 from unibpf import tracing
 
 

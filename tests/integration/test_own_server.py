@@ -10,12 +10,13 @@ import pytest
 
 from services.signer.settings import Settings
 from services.signer.token import init_token
-from tests.support.cli import Cli
-from tests.support.services import eventually, running
-from unibpf import identity, subjects
+from tests.support.services.cli import Cli
+from tests.support.services.services import eventually, running
+from unibpf import subjects
 from unibpf.bus import Bus, BusSettings, PermissionDenied
 from unibpf.bus.embedded import answers, executable, free_port
 from unibpf.bus.permissions import SERVICES
+from unibpf.host import identity
 
 
 @contextlib.contextmanager

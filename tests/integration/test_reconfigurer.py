@@ -6,14 +6,14 @@ import signal
 
 import pytest
 
-from tests.support import fake_guest
-from tests.support.release import TestSigner
-from tests.support.services import eventually, running
+from tests.support.guests import fake_guest
+from tests.support.services.services import eventually, running
+from tests.support.signing.release import TestSigner
 from unibpf import subjects
 from unibpf.bus import BusNotReady, PermissionDenied, RequestFailed
 from unibpf.bus.permissions import OPERATOR
 from unibpf.bus.topology import GUESTS_OBSERVED
-from unibpf.guest_folder import GuestFolder
+from unibpf.host.guest_folder import GuestFolder
 from unibpf.messages import (
     ElementEvent,
     GuestEvent,
@@ -244,7 +244,9 @@ async def test_map_entries_are_set_and_deleted_and_asked_for_by_key(bench, servi
 
 
 async def test_a_change_that_the_map_refuses_tells_how_far_it_came(bench, service, guest):
-    wanted = MapChange(guest="g1", element="fw", map="hits", changes=[("aa000000", "00" * 8), ("bb000000", None), ("cc", "00")])
+    wanted = MapChange(
+        guest="g1", element="fw", map="hits", changes=[("aa000000", "00" * 8), ("bb000000", None), ("cc", "00")]
+    )
     changed = await bench.cli.request(subjects.map_change(HOST), wanted, MapChanged)
     assert (changed.applied, changed.errno) == (1, 2)
 

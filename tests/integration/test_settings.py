@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from services.signer.token import read_trusted
-from tests.support.hsm import HsmFixture
-from tests.support.nats import PUSHER, NatsFixture
-from tests.support.programs import compiled
-from tests.support.services import eventually, running
-from unibpf import bundle, envelope, subjects
+from tests.support.programs.programs import compiled
+from tests.support.services.nats import PUSHER, NatsFixture
+from tests.support.services.services import eventually, running
+from tests.support.signing.hsm import HsmFixture
+from unibpf import subjects
 from unibpf.bus import Bus
 from unibpf.bus.topology import EVENTS
-from unibpf.cli.push import Push, publish
-from unibpf.loading import Constant, Loading
+from unibpf.client.push import Push, publish
+from unibpf.formats import bundle, envelope
 from unibpf.messages import Signed, Verdict
+from unibpf.push.loading import Constant, Loading
 
 PROGRAM = "decide"
 

@@ -18,14 +18,15 @@ from services.signer.hsm import Hsm
 from services.signer.service import Signer
 from services.signer.settings import DEFAULT_POLICY
 from services.signer.token import read_trusted
-from tests.support.hsm import HsmFixture, make_token
-from tests.support.nats import NatsFixture
-from tests.support.pushes import announce, make_verdict, pass_bundle
-from unibpf import envelope, subjects
+from tests.support.services.nats import NatsFixture
+from tests.support.services.pushes import announce, make_verdict, pass_bundle
+from tests.support.signing.hsm import HsmFixture, make_token
+from unibpf import subjects
 from unibpf.bus import Bus, RequestFailed, topology
 from unibpf.bus.permissions import OPERATOR
+from unibpf.formats import envelope
+from unibpf.host.settings import REPOSITORY
 from unibpf.messages import AuditRecord, DeadLetter, Refused, SecondOpinion, Signed, SignedGraph, SignGraph
-from unibpf.settings import REPOSITORY
 
 PATIENCE = 10.0
 

@@ -9,10 +9,10 @@ from typing import Final
 
 import pytest
 
-from tests.support.guests import Bench, filter_bundle, is_alive, spec
-from tests.support.services import ServiceProcess, eventually
-from unibpf.guest_folder import GuestFolder
-from unibpf.settings import StatePaths
+from tests.support.guests.guests import Bench, filter_bundle, is_alive, spec
+from tests.support.services.services import ServiceProcess, eventually
+from unibpf.host.guest_folder import GuestFolder
+from unibpf.host.settings import StatePaths
 
 HOSTS: Final = ("left", "right")
 GUESTS: Final = [f"g{number}" for number in range(4)]
@@ -54,7 +54,13 @@ class Pair:
         self.pids |= {seen.pid} if seen and seen.pid else set()
         alive = {host for host in HOSTS if self.deployers[host].is_up()}
         booted = {host for host in alive if GuestFolder(self.paths[host].guests, guest).boot() is not None}
-        if seen is None or seen.state != "running" or seen.pid is None or booted != {seen.host} or not is_alive(seen.pid):
+        if (
+            seen is None
+            or seen.state != "running"
+            or seen.pid is None
+            or booted != {seen.host}
+            or not is_alive(seen.pid)
+        ):
             return None
         return seen.host, seen.pid
 

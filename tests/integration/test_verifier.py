@@ -11,16 +11,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.support.bad_objects import make
-from tests.support.nats import PUSHER, NatsFixture
-from tests.support.programs import compiled
-from tests.support.services import ServiceProcess, eventually, running
-from unibpf import bundle, identity, second_opinion, subjects
+from tests.support.programs.bad_objects import make
+from tests.support.programs.programs import compiled
+from tests.support.services.nats import PUSHER, NatsFixture
+from tests.support.services.services import ServiceProcess, eventually, running
+from unibpf import subjects
 from unibpf.bus import Bus, Received
 from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
-from unibpf.loading import Constant, Loading, Tail
+from unibpf.formats import bundle
+from unibpf.host import identity
 from unibpf.messages import DeadLetter, Report, SecondOpinion, Verdict
-from unibpf.upload import FUNCTION, Upload
+from unibpf.push import second_opinion
+from unibpf.push.loading import Constant, Loading, Tail
+from unibpf.push.upload import FUNCTION, Upload
 
 
 class Pipeline:
@@ -87,7 +90,9 @@ async def test_a_safe_program_is_verified_with_everything_that_the_signer_needs(
 async def test_the_pusher_says_the_kind_of_an_xdp_program_and_fills_its_program_arrays(pipeline: Pipeline) -> None:
     data, tails = compiled("tails_by_loader"), (Tail("jmp_table", 2, "handler_a"),)
     plain = await pipeline.verdict("plain", data, Upload(function="entry"))
-    chosen = await pipeline.verdict("chosen", data, Upload(function="entry", kind="rewriter", loading=Loading(tails=tails)))
+    chosen = await pipeline.verdict(
+        "chosen", data, Upload(function="entry", kind="rewriter", loading=Loading(tails=tails))
+    )
     assert (plain.verdict, plain.kind, chosen.verdict, chosen.kind) == ("safe", "filter", "safe", "rewriter")
     assert chosen.bundle is not None
     found = bundle.decode(await pipeline.bus.get_object(chosen.bundle))
@@ -106,14 +111,18 @@ async def test_what_a_loader_would_set_comes_in_headers_and_is_in_the_bundle(pip
     headers = {"Unibpf-Max-Entries": "flows=16,events=5000", "Unibpf-Inner-Maps": "tables:3=second"}
     push_id = await pipeline.bus.publish(subjects.upload(PUSHER, "sized"), compiled("sized_by_loader"), headers=headers)
     found = (await pipeline.event(push_id, "sized")).decode(Verdict)
-    maps = {entry.name: entry.max_entries for entry in bundle.decode(await pipeline.bus.get_object(str(found.bundle))).maps}
+    maps = {
+        entry.name: entry.max_entries for entry in bundle.decode(await pipeline.bus.get_object(str(found.bundle))).maps
+    }
     assert (found.verdict, maps) == ("safe", {"flows": 16, "events": 8192, "second": 2, "tables": 4})
 
 
 async def test_verdicts_are_remembered_by_what_was_set(pipeline: Pipeline) -> None:
     async def push(*words: str) -> Verdict:
         constants = tuple(map(Constant.parse, words))
-        return await pipeline.verdict("decide", compiled("settings_decide"), Upload(loading=Loading(constants=constants)))
+        return await pipeline.verdict(
+            "decide", compiled("settings_decide"), Upload(loading=Loading(constants=constants))
+        )
 
     plain, checked, unchecked, again = await push(), await push("at=3"), await push("unchecked=1"), await push("at=3")
     assert [one.verdict for one in (plain, checked, unchecked)] == ["safe", "safe", "unsafe"]
@@ -171,7 +180,11 @@ async def doubting(nats: NatsFixture, bin_directory: Path, tmp_path: Path) -> As
     (tmp_path / "prevail").write_text(PREVAIL)
     (tmp_path / "prevail").chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
-    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory), "UNIBPF_VERIFIER_ALSO": "prevail", "PATH": path}
+    environment = nats.environment() | {
+        "UNIBPF_BIN": str(bin_directory),
+        "UNIBPF_VERIFIER_ALSO": "prevail",
+        "PATH": path,
+    }
     async with (
         running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
         await nats.connect(PUSHER) as bus,
@@ -266,7 +279,6 @@ async def test_the_same_object_again_is_answered_from_the_cache(pipeline: Pipeli
 
 async def test_the_endpoint_verifies_without_leaving_anything_behind(pipeline: Pipeline) -> None:
     async with await pipeline.nats.connect("cli") as cli:
-
         await pipeline.verdict("warm", compiled("drop"))
         found = await cli.request(subjects.verify(), compiled("unsafe_parse"), Report)
         assert found.verdict == "unsafe"

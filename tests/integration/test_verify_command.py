@@ -8,8 +8,8 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from tests.support.cli import Answer, Cli
-from tests.support.programs import FOLDER, compiled
+from tests.support.programs.programs import FOLDER, compiled
+from tests.support.services.cli import Answer, Cli
 
 # What would cost more than the verification itself; typer alone brings pydantic along.
 HEAVY = {"typer", "pydantic", "rich", "nats", "opentelemetry", "cryptography", "cbor2", "asyncio", "http", "ssl"}
@@ -66,7 +66,7 @@ def test_the_command_imports_nothing_that_takes_long(verify: Verify) -> None:
 
 
 def test_the_verifier_imports_nothing_of_the_bus(verify: Verify) -> None:
-    found = loaded_by("services.verifier.once", "verify", str(verify.object("pass")))
+    found = loaded_by("services.verifier.commands.verify", "verify", str(verify.object("pass")))
     assert found & HEAVY_FOR_THE_VERIFIER == set()
     assert "elftools" in found
 
@@ -89,7 +89,11 @@ def test_several_programs_are_verified_by_choice_or_all(verify: Verify) -> None:
     assert "choose with `--section` and `--program`" in verify(path, code=2).err
     assert verify(path, "--program", "second", code=0).out.startswith("safe second")
     assert len(verify(path, "--all", code=0).out.splitlines()) == 3
-    assert [one["program"] for one in verify(path, "--all", "--json", code=0).json["programs"]] == ["first", "second", "third"]
+    assert [one["program"] for one in verify(path, "--all", "--json", code=0).json["programs"]] == [
+        "first",
+        "second",
+        "third",
+    ]
     cases = fromstring(verify(path, "--all", "--junit", code=0).out).iter("testcase")
     assert [case.get("name") for case in cases] == ["first", "second", "third"]
 
@@ -102,13 +106,18 @@ def test_what_a_loader_would_set_is_verified_as_it_is_set(verify: Verify) -> Non
     sized = verify.object("sized_by_loader")
     assert "`--max-entries flows=N`" in verify(sized, "--inner", "tables=first", code=3).err
     words = ("--inner", "tables=first", "--max-entries", "flows=9", "--max-entries", "events=1")
-    plain, more = (verify(sized, *words, *extra, "--json", code=0).json for extra in ((), ("--max-entries", "flows=10")))
+    plain, more = (
+        verify(sized, *words, *extra, "--json", code=0).json for extra in ((), ("--max-entries", "flows=10"))
+    )
     assert plain["bundle"] != more["bundle"]
     assert plain["options_digest"] != more["options_digest"]
     assert more["loading"][-1] == "--inner=tables=first"
     explained = verify(path, "--const", "at=15", "--explain", code=0).out
     assert "  set: --const=at=15\n" in explained
-    assert "map `flows`: map entries are out of range" in verify(sized, *words, "--max-entries", "flows=9999999", code=3).err
+    assert (
+        "map `flows`: map entries are out of range"
+        in verify(sized, *words, "--max-entries", "flows=9999999", code=3).err
+    )
 
 
 def test_what_is_set_holds_for_all_programs_of_an_object(verify: Verify) -> None:

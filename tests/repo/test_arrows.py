@@ -12,19 +12,20 @@ SERVICES = ("verifier", "signer", "deployer", "reconfigurer")
 # A folder of the guest may include itself and what stands here.
 GUEST_ARROWS = {
     "core": set(),
+    "wire": {"core"},
     "platform": {"core"},
     "packet": {"core", "platform"},
     "drivers": {"core", "platform", "packet"},
     "bpf": {"core", "platform", "packet"},
     "graph": {"core", "platform", "packet", "drivers"},
-    "elements": {"core", "platform", "packet", "drivers", "graph", "bpf"},
-    "control": {"core", "platform", "packet", "drivers", "graph", "bpf"},
+    "elements": {"core", "wire", "platform", "packet", "drivers", "graph", "bpf"},
+    "control": {"core", "wire", "platform", "packet", "drivers", "graph", "bpf"},
 }
 ANALYSER_MAY_INCLUDE = {
-    "guest/bpf/isa.hpp",
-    "guest/bpf/decode.hpp",
-    "guest/bpf/validate.hpp",
-    "guest/bpf/abi.hpp",
+    "guest/bpf/bundle/isa.hpp",
+    "guest/bpf/bundle/decode.hpp",
+    "guest/bpf/bundle/validate.hpp",
+    "guest/bpf/bundle/abi.hpp",
     "guest/core/result.hpp",
     "guest/core/cbor.hpp",
 }

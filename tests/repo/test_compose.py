@@ -23,7 +23,7 @@ CONTEXT = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text
 
 def known_variables() -> set[str]:
     """What some settings module reads, by its literal name."""
-    sources = [ROOT / "unibpf/settings.py", *ROOT.glob("services/*/settings.py")]
+    sources = [ROOT / "unibpf/host/settings.py", *ROOT.glob("services/*/settings.py")]
     return {name for path in sources for name in re.findall(r'"(UNIBPF_[A-Z0-9_]+)"', path.read_text())}
 
 

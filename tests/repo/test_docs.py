@@ -10,7 +10,9 @@ import pytest
 from unibpf.cli.output import Exit
 
 ROOT = Path(__file__).parents[2]
-TRACKED = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+TRACKED = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+    "\0"
+)
 DOCUMENTS = sorted(ROOT / name for name in TRACKED if name.endswith(".md"))
 TOP_LEVEL = {name.split("/")[0] for name in TRACKED if name}
 
@@ -35,7 +37,9 @@ def test_every_make_target_that_a_document_names_exists() -> None:
 
 
 def test_every_command_that_the_readme_names_exists() -> None:
-    named = set(re.findall(r"unibpf ([a-z]+)", re.sub(r"^.*import.*$", "", (ROOT / "README.md").read_text(), flags=re.M)))
+    named = set(
+        re.findall(r"unibpf ([a-z]+)", re.sub(r"^.*import.*$", "", (ROOT / "README.md").read_text(), flags=re.M))
+    )
     help_text = subprocess.run(
         [sys.executable, "-m", "unibpf.cli", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout

@@ -40,7 +40,11 @@ def test_every_program_is_a_row() -> None:
 def test_the_head_says_where_when_and_how() -> None:
     head = report.document([], machine="M", load=4321.0, when=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
     pattern = re.escape(head.strip())
-    for filled, expected in (("Machine: M", ".+"), ("4321.0", r"[\d.]+"), ("2026-01-02 03:04", r"20\d\d-\d\d-\d\d \d\d:\d\d")):
+    for filled, expected in (
+        ("Machine: M", ".+"),
+        ("4321.0", r"[\d.]+"),
+        ("2026-01-02 03:04", r"20\d\d-\d\d-\d\d \d\d:\d\d"),
+    ):
         pattern = pattern.replace(re.escape(filled), expected)
     assert re.match(pattern, TEXT)
     assert report.COMMAND in head

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from services.verifier import sandbox, worker
-from services.verifier.analysis import EXECUTABLE, Analyser, AnalyserOptions
-from services.verifier.frontend import Answer, Options
-from services.verifier.rules import RULES
+from services.verifier.frontend.frontend import Answer, Options
+from services.verifier.frontend.rules import RULES
+from services.verifier.processes import sandbox, worker
+from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions
 from services.verifier.verification import Verification
-from unibpf import bundle
-from unibpf.compile import compile_c
+from unibpf.formats import bundle
 from unibpf.messages import Report
+from unibpf.push.compile import compile_c
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "docs" / "rules"
 NATIVE = dict(
-    re.findall(r'\{Rule::\w+, "([a-z-]+)", "([^"]*)"', (ROOT / "services/verifier/native/rules.hpp").read_text())
+    re.findall(
+        r'\{Rule::\w+, "([a-z-]+)", "([^"]*)"', (ROOT / "services/verifier/native/findings/rules.hpp").read_text()
+    )
 )
 PAGES = {path.stem: path.read_text() for path in sorted(CATALOGUE.glob("*.md")) if path.stem != "README"}
 EXAMPLE = re.compile(r"^(Wrong|Right):\n\n```c\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -45,9 +47,9 @@ def test_every_rule_has_a_page_and_every_page_a_rule() -> None:
 
 
 def test_the_front_ends_table_lists_what_its_code_raises() -> None:
-    raised = set().union(*(rules_in_the_source(path) for path in (ROOT / "services/verifier").glob("*.py")))
+    raised = set().union(*(rules_in_the_source(path) for path in (ROOT / "services/verifier").rglob("*.py")))
     raised |= {f"bundle-{rule}" for rule in re.findall(r'BundleError\(\s*"(\w+)"', Path(bundle.__file__).read_text())}
-    uploads = (ROOT / "unibpf/upload.py").read_text()
+    uploads = (ROOT / "unibpf/push/upload.py").read_text()
     raised |= set(re.findall(r'UploadError\("([a-z-]+)"', uploads))
     raised |= {f"upload-{rule}" for rule in re.findall(r'_checked\(.*?, "([a-z]+)", [A-Z]+\)', uploads)}
     assert raised == set(RULES)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.verifier.once import Detailed
+from services.verifier.commands.verify import Detailed
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "verify.md").read_text()

@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "services/verifier/native/report.hpp"
+#include "services/verifier/native/report/report.hpp"
 #include "tests/soundness/generator.hpp"
 
 namespace unibpf::soundness {

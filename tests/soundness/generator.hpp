@@ -9,8 +9,8 @@
 #include <random>
 #include <vector>
 
-#include "guest/bpf/abi.hpp"
-#include "guest/bpf/isa.hpp"
+#include "guest/bpf/bundle/abi.hpp"
+#include "guest/bpf/bundle/isa.hpp"
 
 namespace unibpf::soundness {
 

@@ -7,9 +7,9 @@
 #include <memory>
 #include <string_view>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/packet/packet.hpp"
-#include "services/verifier/native/report.hpp"
+#include "services/verifier/native/report/report.hpp"
 #include "tests/soundness/claims.hpp"
 #include "tests/soundness/generator.hpp"
 

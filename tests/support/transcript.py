@@ -42,7 +42,9 @@ def read(document: str) -> list[Step]:
 def run(steps: list[Step], *, folder: Path, environment: Mapping[str, str], prelude: str = "") -> list[list[str]]:
     """What each step prints, in one shell that starts with `prelude`; the shell goes on whatever a command's status is."""
     marks = [f"---- {number} ----" for number in range(len(steps))]
-    script = prelude + "\n" + "\n".join(f"echo '{mark}'\n{step.command}" for mark, step in zip(marks, steps, strict=True))
+    script = (
+        prelude + "\n" + "\n".join(f"echo '{mark}'\n{step.command}" for mark, step in zip(marks, steps, strict=True))
+    )
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=folder,

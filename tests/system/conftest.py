@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import folders
-from tests.support.assembler import Assembler
-from tests.support.cli import Cli, StackProcess
-from tests.support.linux_vm import LinuxVm, running_linux
+from tests.support.guests.linux_vm import LinuxVm, running_linux
+from tests.support.programs.assembler import Assembler
+from tests.support.services.cli import Cli, StackProcess
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support.cli import Answer, Cli
-from unibpf.settings import REPOSITORY, binary_directory
+from tests.support.services.cli import Answer, Cli
+from unibpf.host.settings import REPOSITORY, binary_directory
 
 FOLDER = REPOSITORY / "vnfs" / "firewall"
 OPEN_PORT = 443
@@ -29,7 +29,9 @@ def push(cli: Cli, closed_port: int, *, new_port: int | None = None, ok: bool = 
 
 def apply(cli: Cli, name: str) -> dict[str, Any]:
     """Boot a guest; its observation."""
-    observed: dict[str, Any] = cli.run("guest", "apply", str(FOLDER / "guest.toml"), "--name", name, "--wait", "--json").json
+    observed: dict[str, Any] = cli.run(
+        "guest", "apply", str(FOLDER / "guest.toml"), "--name", name, "--wait", "--json"
+    ).json
     assert observed["state"] == "running"
     return observed
 
@@ -48,7 +50,9 @@ def element(cli: Cli, name: str, element_name: str = "fw") -> dict[str, Any]:
     return found
 
 
-def traffic(observed: dict[str, Any], ports: list[int], *, rate: int = 5000, seconds: float = 1.0) -> "subprocess.Popen[str]":
+def traffic(
+    observed: dict[str, Any], ports: list[int], *, rate: int = 5000, seconds: float = 1.0
+) -> "subprocess.Popen[str]":
     """A generator through the guest's two data NICs."""
     words = [str(binary_directory(os.environ) / "unibpf-pktgen"), "--rate", str(rate), "--seconds", str(seconds)]
     inside, outside = (observed["networks"][nic].removeprefix("unix:") for nic in ("inside", "outside"))

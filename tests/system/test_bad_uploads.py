@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Cli
-from unibpf.compile import compile_c
-from unibpf.settings import REPOSITORY
+from tests.support.services.cli import Cli
+from unibpf.host.settings import REPOSITORY
+from unibpf.push.compile import compile_c
 
 
 def push(cli: Cli, path: Path) -> tuple[int, str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.boot import Boot, firewall_boot, mac_text
-from tests.support.qemu import MACHINES, Machine, Wire, running_vm
+from tests.support.guests.boot import Boot, firewall_boot, mac_text
+from tests.support.guests.qemu import MACHINES, Machine, Wire, running_vm
 
 READY = re.compile(r"^unibpf ready guest=test-1 graph=test elements=(\d+) nics=3 ns=(\d+)$", re.MULTILINE)
 LARGEST_IMAGE = 256 * 1024
@@ -146,7 +146,7 @@ def test_process_guest_forwards_as_the_image_does(bin_directory: Path, folder: P
 @pytest.mark.parametrize("kind", ["tap", "packet"])
 def test_process_guest_forwards_between_kernel_interfaces(kind: str, bin_directory: Path, folder: Path) -> None:
     (folder / "image").write_bytes(Boot().image())
-    script = Path(__file__).parents[1] / "support" / "kernel_wires.py"
+    script = Path(__file__).parents[1] / "support/kernel/kernel_wires.py"
     inside = [
         "unshare",
         "--map-root-user",

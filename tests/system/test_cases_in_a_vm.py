@@ -8,10 +8,10 @@ import cbor2
 import pytest
 
 from tests.conformance.cases import Case, all_cases, maps_of
-from tests.support.assembler import Assembler
-from tests.support.bundles import bundle_of
 from tests.support.folders import short_folder
-from tests.support.qemu import MACHINES, running_vm
+from tests.support.guests.qemu import MACHINES, running_vm
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import bundle_of
 
 CASES = [case for case in all_cases() if not case.checking_only]
 LINE = re.compile(r"^case (\d+) (interpreter|jit) (.*)$", re.MULTILINE)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Cli
+from tests.support.services.cli import Cli
 
 
 @pytest.fixture(scope="module")

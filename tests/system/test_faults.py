@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.support.cli import StackProcess, eventually
+from tests.support.services.cli import StackProcess, eventually
 from tests.system import firewall
 
 GUEST = "fault-1"

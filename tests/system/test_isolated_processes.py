@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.assembler import Assembler
-from tests.support.boot import Boot, firewall_boot, firewall_bundle
-from tests.support.bundles import bundle_of
-from tests.support.checksums import with_checksums
-from tests.support.isolation import OVER_RETURN_ADDRESSES, PASS, Order, ProcessGuests, frames, wild_write
-from tests.support.linux_vm import LinuxVm
-from tests.support.live_guest import Channel
-from tests.support.signing import signed_bundle
-from tests.support.vnf import ipv4
-from unibpf import control_mac
+from tests.support.guests.boot import Boot, firewall_boot, firewall_bundle
+from tests.support.guests.isolation import OVER_RETURN_ADDRESSES, PASS, Order, ProcessGuests, frames, wild_write
+from tests.support.guests.linux_vm import LinuxVm
+from tests.support.guests.live_guest import Channel
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import bundle_of
+from tests.support.programs.checksums import with_checksums
+from tests.support.programs.vnf import ipv4
+from tests.support.signing.signing import signed_bundle
+from unibpf.formats import control_mac
 
 # Many milliseconds a packet; the first process of the VM (tests/image/init.cpp) runs every ten.
 SLOW = f"mov64 r1, 300000\nagain:\nadd64 r1, -1\njne64 r1, 0, again\n{PASS}"

@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.assembler import Assembler
-from tests.support.boot import firewall_boot
-from tests.support.bundles import Runner, bundle_of
-from tests.support.checksums import with_checksums
-from tests.support.isolation import (
+from tests.support.guests.boot import firewall_boot
+from tests.support.guests.isolation import (
     ANYWHERE,
     CANARY,
     IN_THE_BARE_IMAGE,
@@ -28,9 +25,12 @@ from tests.support.isolation import (
     frames,
     wild_write,
 )
-from tests.support.qemu import MACHINES, running_vm
-from tests.support.vnf import ipv4
-from unibpf.bundle import BundleMap
+from tests.support.guests.qemu import MACHINES, running_vm
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import Runner, bundle_of
+from tests.support.programs.checksums import with_checksums
+from tests.support.programs.vnf import ipv4
+from unibpf.formats.bundle import BundleMap
 
 PLACES = [("bare", place) for place in IN_THE_BARE_IMAGE] + [("process", place) for place in (*ANYWHERE, *OF_A_PROCESS)]
 

@@ -14,19 +14,19 @@ from pathlib import Path
 import cbor2
 import pytest
 
-from services.verifier import frontend
+from services.verifier.frontend import frontend
 from tests.conformance.test_random_programs import program
-from tests.support import kernel_oracle
-from tests.support.assembler import Assembler
-from tests.support.bundles import bundle_of
 from tests.support.folders import short_folder
-from tests.support.packets import random_packets
-from tests.support.programs import compiled as compiled_program
-from tests.support.qemu import MACHINES, running_vm
-from tests.support.vnf import bundle_of as bundle_of_source
-from tests.support.xdp_programs import EVENTS, PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
-from unibpf.bundle import decode
-from unibpf.settings import REPOSITORY
+from tests.support.guests.qemu import MACHINES, running_vm
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.assembler import Assembler
+from tests.support.programs.bundles import bundle_of
+from tests.support.programs.packets import random_packets
+from tests.support.programs.programs import compiled as compiled_program
+from tests.support.programs.vnf import bundle_of as bundle_of_source
+from tests.support.programs.xdp_programs import EVENTS, PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
+from unibpf.formats.bundle import decode
+from unibpf.host.settings import REPOSITORY
 
 pytestmark = pytest.mark.skipif(not kernel_oracle.available(), reason="loading programs into the kernel needs CAP_BPF")
 

@@ -8,8 +8,8 @@ import cbor2
 import pytest
 
 from benchmarks.firewall import firewall
-from tests.support.qemu import MACHINES, running_vm
-from tests.support.vnf import bundle_of
+from tests.support.guests.qemu import MACHINES, running_vm
+from tests.support.programs.vnf import bundle_of
 
 RULES = 10_000
 LINE = re.compile(r"^case 0 (interpreter|jit) (.*)$", re.MULTILINE)

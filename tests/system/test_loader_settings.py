@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import StackProcess
+from tests.support.services.cli import StackProcess
 from tests.system import firewall
 
 OBJECTS = Path("/usr/lib/x86_64-linux-gnu/bpf")
@@ -39,7 +39,14 @@ def push_dispatcher(stack: StackProcess, programs: int) -> dict[str, Any]:
 
 
 def push_dump(stack: StackProcess, length: int) -> dict[str, Any]:
-    words = ["--program", "dump", "--const", f"trace_cfg.capture_snaplen={length}", "--const", "trace_cfg.capture_prog_index=3"]
+    words = [
+        "--program",
+        "dump",
+        "--const",
+        f"trace_cfg.capture_snaplen={length}",
+        "--const",
+        "trace_cfg.capture_prog_index=3",
+    ]
     answer: dict[str, Any] = stack.cli.run("push", str(OBJECTS / "xdpdump_xdp.o"), *words, "--wait", "--json").json
     return answer
 
@@ -64,7 +71,9 @@ def passes(observed: dict[str, Any]) -> bool:
 
 
 def settings(stack: StackProcess) -> dict[str, int]:
-    found: dict[str, int] = stack.cli.run("map", "get", GUEST, "dump", ".data", "0", "--json").json["entries"][0]["fields"]
+    found: dict[str, int] = stack.cli.run("map", "get", GUEST, "dump", ".data", "0", "--json").json["entries"][0][
+        "fields"
+    ]
     return found["trace_cfg"]  # type: ignore[return-value]  # a variable's fields
 
 
@@ -73,12 +82,16 @@ def test_a_constant_of_the_next_release_holds_from_its_first_packet(stack: Stack
     first = push_dispatcher(stack, 1)
     assert [event["state"] for event in first["elements"]] == ["active"]
     assert not passes(guest), "a free place returns 31, which is no verdict"
-    assert push_dispatcher(stack, 1)["elements"][0]["already"], "the same object with the same constants is no new release"
+    assert push_dispatcher(stack, 1)["elements"][0]["already"], (
+        "the same object with the same constants is no new release"
+    )
     assert push_dispatcher(stack, 0)["signed"]["sequence"] > first["signed"]["sequence"]
     assert passes(guest)
 
 
-def test_a_variable_is_state_which_a_release_sets_where_there_is_none(stack: StackProcess, guest: dict[str, Any]) -> None:
+def test_a_variable_is_state_which_a_release_sets_where_there_is_none(
+    stack: StackProcess, guest: dict[str, Any]
+) -> None:
     assert settings(stack) == {"capture_if_ifindex": 0, "capture_snaplen": 20, "capture_prog_index": 3}
     answer = push_dump(stack, 64)
     assert {one["name"]: one["decision"] for one in answer["elements"][0]["maps"]}[".data"] == "kept"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.support.cli import Cli
+from tests.support.services.cli import Cli
 from tests.support.transcript import shape
 
 ROOT = Path(__file__).parents[2]

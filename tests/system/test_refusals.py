@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import StackProcess
+from tests.support.services.cli import StackProcess
 from tests.system import firewall
-from unibpf import cbor
 from unibpf.cli.demo.attacks import stage_raw, tampered
 from unibpf.cli.session import open_bus
+from unibpf.formats import cbor
 
 GUEST = "hostile-1"
 OTHER = "hostile-2"
@@ -34,7 +34,11 @@ def unchanged(stack: StackProcess, control: str):
     """The active release and the floor of both guests are the same before and after the test."""
 
     def running() -> list[object]:
-        return [firewall.element(stack.cli, name)[key] for name in (GUEST, OTHER) for key in ("envelope", "sequence", "floor")]
+        return [
+            firewall.element(stack.cli, name)[key]
+            for name in (GUEST, OTHER)
+            for key in ("envelope", "sequence", "floor")
+        ]
 
     before = running()
     yield
@@ -127,6 +131,8 @@ def test_cbor_nested_too_deep_is_refused(stack: StackProcess, control: str) -> N
     assert asyncio.run(put(cbor.encode([b"", b""]))) == "shape"
 
 
-def test_the_update_of_one_guest_reaches_the_other_of_its_class_too(stack: StackProcess, control: str, tmp_path: Path) -> None:
+def test_the_update_of_one_guest_reaches_the_other_of_its_class_too(
+    stack: StackProcess, control: str, tmp_path: Path
+) -> None:
     answer = firewall.push(stack.cli, 3100)
     assert {event["guest"] for event in answer.json["elements"]} >= {GUEST, OTHER}

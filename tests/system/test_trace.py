@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cli import StackProcess, eventually
 from tests.support.folders import short_folder
-from tests.support.otlp import OtlpReceiver, Span
+from tests.support.services.cli import StackProcess, eventually
+from tests.support.services.otlp import OtlpReceiver, Span
 from tests.system import firewall
 
 GUEST = "traced-1"
@@ -46,7 +46,11 @@ def update(traced: StackProcess, receiver: OtlpReceiver) -> tuple[str, list[Span
         names = {span.name for span in received() if span.service == f"guest/{GUEST}"}
         count, services = len(received()), {span.service for span in received()}
         time.sleep(1)
-        return set(STEPS) <= names and services >= {"cli", "verifier", "signer", "reconfigurer"} and count == len(received())
+        return (
+            set(STEPS) <= names
+            and services >= {"cli", "verifier", "signer", "reconfigurer"}
+            and count == len(received())
+        )
 
     eventually(arrived, what="the whole trace at the receiver")
     return trace_id, received(), traced.pids()

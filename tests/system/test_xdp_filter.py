@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.support import transcript
-from tests.support.cli import ROOT, StackProcess
+from tests.support.services.cli import ROOT, StackProcess
 from tests.system import firewall
-from unibpf.settings import binary_directory
+from unibpf.host.settings import binary_directory
 
 OBJECTS = Path("/usr/lib/x86_64-linux-gnu/bpf")
 HOWTO = ROOT / "docs/howto-xdp-filter.md"
@@ -75,7 +75,11 @@ def statistics(stack: StackProcess) -> dict[str, dict[str, int]]:
 def forget_rules(stack: StackProcess) -> None:
     for name in ("filter_ipv4", "filter_ports"):
         for one in rules(stack, "dump", name, "--nonzero")["entries"]:
-            words = ["set", name, f"hex:{one['key']}", "0"] if name == "filter_ports" else ["delete", name, f"hex:{one['key']}"]
+            words = (
+                ["set", name, f"hex:{one['key']}", "0"]
+                if name == "filter_ports"
+                else ["delete", name, f"hex:{one['key']}"]
+            )
             rules(stack, *words)
 
 
@@ -176,14 +180,19 @@ def test_one_trace_holds_the_change_from_the_command_to_the_guest(stack: StackPr
     answer = stack.cli.run("map", "set", GUEST, "filter", "filter_ports", port_key(1), "0")
     trace = answer.err.split(" trace ")[1].split()[0]
     spans = stack.cli.run("trace", trace, "--json").json["spans"]
-    assert {("change map", "reconfigurer"), ("apply", f"guest/{GUEST}")} <= {(one["name"], one["service"]) for one in spans}
+    assert {("change map", "reconfigurer"), ("apply", f"guest/{GUEST}")} <= {
+        (one["name"], one["service"]) for one in spans
+    }
 
 
 def test_the_session_of_the_how_to_page_is_what_a_user_sees(stack: StackProcess, tmp_path: Path) -> None:
     steps = transcript.read(HOWTO.read_text())
     shutil.rmtree(tmp_path / "work", ignore_errors=True)
     (tmp_path / "work").mkdir()
-    tools = {"unibpf": f"{sys.executable} -m unibpf.cli", "unibpf-pktgen": str(binary_directory(os.environ) / "unibpf-pktgen")}
+    tools = {
+        "unibpf": f"{sys.executable} -m unibpf.cli",
+        "unibpf-pktgen": str(binary_directory(os.environ) / "unibpf-pktgen"),
+    }
     prelude = "\n".join(f'{name}() {{ {command} "$@"; }}' for name, command in tools.items())
     environment = {**stack.cli.environ(), "UNIBPF_STATE": str(stack.cli.state)}
     printed = transcript.run(steps, folder=tmp_path / "work", environment=environment, prelude=prelude)

@@ -43,7 +43,7 @@ from unibpf.bus.kv import Bucket
 from unibpf.bus.objects import MAX_OBJECT_BYTES, ObjectStore
 from unibpf.bus.received import SIGNATURE_HEADER, Received
 from unibpf.bus.violations import Violations
-from unibpf.identity import Identity
+from unibpf.host.identity import Identity
 
 logger = logging.getLogger(__name__)
 

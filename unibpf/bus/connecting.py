@@ -10,7 +10,7 @@ from nats.errors import NoServersError
 
 from unibpf.bus.errors import BusUnavailable
 from unibpf.bus.violations import Violations
-from unibpf.identity import Identity
+from unibpf.host.identity import Identity
 
 MINIMUM_SERVER: Final = (2, 11)
 RECONNECT_SECONDS: Final = 0.1

@@ -18,7 +18,7 @@ from typing import Any, Final
 from unibpf.bus.errors import BusUnavailable
 from unibpf.bus.permissions import permissions
 from unibpf.bus.topology import total_bytes
-from unibpf.identity import Identity
+from unibpf.host.identity import Identity
 
 READY_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 10.0

@@ -23,7 +23,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
-from unibpf.settings import DEFAULT_HOST
+from unibpf.host.settings import DEFAULT_HOST
 from unibpf.subjects import PREFIX
 
 DAY: Final = 86400
@@ -177,7 +177,9 @@ BUCKETS: Final = (
 )
 
 STORES: Final = (
-    Store(name=OBJECTS, description="bundles, envelopes and reports by their SHA-256", max_bytes=2048 * MIB, full="refuse"),
+    Store(
+        name=OBJECTS, description="bundles, envelopes and reports by their SHA-256", max_bytes=2048 * MIB, full="refuse"
+    ),
     Store(
         name=UPLOADED,
         description="pushed objects by their SHA-256",

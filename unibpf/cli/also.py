@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from unibpf import second_opinion
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.report import Verified
 from unibpf.messages import SecondOpinion
+from unibpf.push import second_opinion
 
 KNOWN: Final = second_opinion.KNOWN
 TIMEOUT_SECONDS: Final = 60

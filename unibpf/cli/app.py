@@ -94,10 +94,10 @@ def push(
     json: Json = False,
 ) -> None:
     """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
-    from unibpf.cli import push as pushing
     from unibpf.cli.program_file import default_program_name, load_object, parsed_loading
     from unibpf.cli.report import print_report
     from unibpf.cli.session import open_bus, run
+    from unibpf.client import push as pushing
 
     request = pushing.Push(
         program=program or default_program_name(file),
@@ -199,8 +199,8 @@ def trace(
     """Print one trace as a tree: from the publish to the first packet of the new program."""
     from unibpf.cli.session import open_bus, run
     from unibpf.cli.trace_tree import tree_lines
+    from unibpf.client.tracing_store import load_trace
     from unibpf.messages import SpanRecord
-    from unibpf.tracing_store import load_trace
 
     async def work() -> list[SpanRecord]:
         async with open_bus() as bus:
@@ -239,18 +239,18 @@ def guest_apply(
     json: Json = False,
 ) -> None:
     """Ask for a guest; the deployer boots it and keeps it running."""
-    from unibpf.cli import guest
     from unibpf.cli.session import open_bus, run
+    from unibpf.client import guests
     from unibpf.messages import GuestObserved
 
     try:
-        spec = guest.read_guest_file(file, name=name, machine=machine)
-    except guest.GuestFileError as error:
+        spec = guests.read_guest_file(file, name=name, machine=machine)
+    except guests.GuestFileError as error:
         fail(Exit.USAGE, str(error))
 
     async def work() -> GuestObserved | None:
         async with open_bus() as bus:
-            return await guest.apply(bus, spec, wait=wait, timeout=timeout)
+            return await guests.apply(bus, spec, wait=wait, timeout=timeout)
 
     seen = run(work())
     if json:
@@ -265,9 +265,9 @@ def guest_apply(
 @guest_app.command("list")
 def guest_list(json: Json = False) -> None:
     """All guests that a deployer has seen."""
-    from unibpf.cli.push import observed_guests
     from unibpf.cli.session import open_bus, run
     from unibpf.cli.status import GUEST_HEADINGS, guest_row
+    from unibpf.client.push import observed_guests
     from unibpf.messages import GuestObserved
 
     async def work() -> list[GuestObserved]:
@@ -304,8 +304,8 @@ def guest_delete(
     json: Json = False,
 ) -> None:
     """End a guest; its state is gone."""
-    from unibpf.cli import guest as guests
     from unibpf.cli.session import open_bus, run
+    from unibpf.client import guests
 
     async def work() -> None:
         async with open_bus() as bus:
@@ -411,7 +411,7 @@ def bus_keys(
     """Make the nkeys of operator, services and pushers in the state directory; what exists is kept."""
     from unibpf.cli import bus
     from unibpf.cli.session import state_paths
-    from unibpf.identity import IdentityError
+    from unibpf.host.identity import IdentityError
 
     keys = state_paths().keys
     try:
@@ -436,7 +436,7 @@ def bus_config(
     """Print the configuration of a nats-server: everybody with a public key here, with his permissions."""
     from unibpf.cli import bus
     from unibpf.cli.session import state_paths
-    from unibpf.identity import IdentityError
+    from unibpf.host.identity import IdentityError
 
     try:
         made = bus.server_configuration(state_paths().keys, listen=listen, store=store, monitor=monitor)
@@ -457,7 +457,7 @@ def bus_init(
     """Create every stream, bucket and consumer, as the operator; running it again changes nothing."""
     from unibpf.bus import topology
     from unibpf.cli.session import open_bus, run
-    from unibpf.settings import host_name
+    from unibpf.host.settings import host_name
 
     hosts = tuple(host or [host_name(os.environ)])
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from unibpf import identity
 from unibpf.bus.embedded import configuration
 from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
+from unibpf.host import identity
 
 # Public keys of others that an identity checks signatures with.
 PINS: Final = {"signer": ("verifier",)}

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from unibpf import layout
-from unibpf.bundle import BundleMap
 from unibpf.cli import map_words
 from unibpf.cli.map_words import WordError
-from unibpf.layout import LayoutError
+from unibpf.formats import layout
+from unibpf.formats.bundle import BundleMap
+from unibpf.formats.layout import LayoutError
 
 Entry = tuple[str, Any, Any]  # map, key, value
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from unibpf import layout, tracing
+from unibpf import tracing
 from unibpf.cli import map_words
-from unibpf.cli.map_view import Changed, Dump, MapError, View, Words, view
 from unibpf.cli.map_words import WordError
 from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
 from unibpf.cli.session import open_bus, run
+from unibpf.client.maps import Changed, Dump, MapError, View, Words, view
+from unibpf.formats import layout
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@
     10.0.0.1, fd00::1 an IPv4 or IPv6 address, in network order
     02:00:00:00:01:01 bytes, as in a MAC address
     hex:0a000001      bytes
-    {"packets": 1}    a value by its named fields (unibpf.layout), where the bundle knows its layout
+    {"packets": 1}    a value by its named fields (unibpf.formats.layout), where the bundle knows its layout
 
 In JSON files text may also be plain hex, as dumps have it. On the command line it may not: `10000000` would be both a number
 and four bytes. Whatever does not fit is refused, nothing is cut or filled up.
@@ -16,8 +16,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from unibpf import layout
-from unibpf.layout import Layout, LayoutError
+from unibpf.formats import layout
+from unibpf.formats.layout import Layout, LayoutError
 
 INTEGER_BYTES: Final = frozenset({1, 2, 4, 8, 16})
 ARRAY_TYPES: Final = frozenset({2, 6})  # BPF_MAP_TYPE_ARRAY, _PERCPU_ARRAY: the key is an index

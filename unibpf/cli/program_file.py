@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from unibpf import loading
 from unibpf.cli.output import Exit, fail
-from unibpf.cli.push import read_object
-from unibpf.compile import CompileError, compile_c
-from unibpf.loading import Loading
+from unibpf.client.push import read_object
+from unibpf.push import loading
+from unibpf.push.compile import CompileError, compile_c
+from unibpf.push.loading import Loading
 
 _NAME = re.compile(r"[^a-z0-9_-]+")
 

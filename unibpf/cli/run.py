@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from unibpf.bundle import decode
 from unibpf.cli import entries, pcap, pcapng
 from unibpf.cli.map_words import WordError
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
-from unibpf.loading import NOTHING, Loading
+from unibpf.formats.bundle import decode
+from unibpf.host.settings import binary_directory
 from unibpf.messages import Kind
-from unibpf.settings import binary_directory
+from unibpf.push.loading import NOTHING, Loading
 
 _FRONT_END_SECONDS: Final = 60
 _EXECUTABLE: Final = "unibpf-run"

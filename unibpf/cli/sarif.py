@@ -73,7 +73,7 @@ def _location(at: Finding | SliceStep, one: Verified, file: Path) -> dict[str, A
 
 
 def _source(named: str | None, file: Path) -> str:
-    """Where a source lies from here. What we compiled ourselves is named from its own folder (unibpf/compile.py)."""
+    """Where a source lies from here. What we compiled ourselves is named from its own folder (unibpf/push/compile.py)."""
     if not named:
         return str(file)
     return str(file.parent / named) if file.suffix == ".c" else near(named)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from unibpf import identity, tracing
+from unibpf import tracing
 from unibpf.bus import (
     Bus,
     BusError,
@@ -20,7 +20,8 @@ from unibpf.bus import (
 )
 from unibpf.bus.permissions import CLI
 from unibpf.cli.output import Exit, fail
-from unibpf.settings import StatePaths, nats_url
+from unibpf.host import identity
+from unibpf.host.settings import StatePaths, nats_url
 
 T = TypeVar("T")
 

@@ -8,11 +8,11 @@ import msgspec
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
 from unibpf.bus.permissions import SERVICES
-from unibpf.cli import guest as guests
 from unibpf.cli.output import emit_fields, emit_table
-from unibpf.cli.push import observed_guests
 from unibpf.cli.session import open_bus, state_paths
-from unibpf.identity import IdentityError
+from unibpf.client import guests
+from unibpf.client.push import observed_guests
+from unibpf.host.identity import IdentityError
 from unibpf.messages import ElementStatus, GuestObserved, GuestQuery, GuestSpec, GuestStatus
 from unibpf.stack.embedded import read_state
 from unibpf.stack.supervisor import alive
@@ -83,7 +83,16 @@ def guest_row(seen: GuestObserved) -> tuple[object, ...]:
     """One guest as `status` and `guest list` show it."""
     programs = " ".join(f"{element}={program}" for element, program in seen.programs.items())
     boot = "-" if seen.boot_ms is None else seen.boot_ms
-    return (seen.guest, seen.state, seen.audience, _machine(seen), boot, seen.restarts, programs or "-", seen.reason or "")
+    return (
+        seen.guest,
+        seen.state,
+        seen.audience,
+        _machine(seen),
+        boot,
+        seen.restarts,
+        programs or "-",
+        seen.reason or "",
+    )
 
 
 def _machine(seen: GuestObserved) -> str:

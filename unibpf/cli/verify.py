@@ -15,12 +15,12 @@ from typing import Final, get_args
 
 import msgspec
 
-from unibpf import loading
 from unibpf.cli import also, junit, sarif
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.report import Verified, catalogue_pages, explain_lines, invariant_lines, print_report, verdict_line
-from unibpf.compile import CompileError, compile_c
 from unibpf.messages import Kind
+from unibpf.push import loading
+from unibpf.push.compile import CompileError, compile_c
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
 _PASSED_ON: Final = ("section", "kind", "platform", "max_seconds", "max_mebibytes")
@@ -51,7 +51,9 @@ def main(arguments: list[str]) -> int:
 
 def _verify(target: Path, chosen: argparse.Namespace, other: Path | None) -> int:
     code, output, programs = _run(target, chosen)
-    opinions = [also.ask(other, target, one, changed=chosen.loading.changes_the_object) for one in programs] if other else []
+    opinions = (
+        [also.ask(other, target, one, changed=chosen.loading.changes_the_object) for one in programs] if other else []
+    )
     if chosen.format == "json":
         print(also.with_opinions(output, opinions))
     elif chosen.format == "sarif":

@@ -14,11 +14,11 @@ from typing import Final
 
 import msgspec
 
-from unibpf import identity
 from unibpf.bus import Bus, BusSettings, topology
 from unibpf.bus.embedded import EmbeddedServer, answers
 from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
-from unibpf.settings import REPOSITORY, StatePaths, host_name
+from unibpf.host import identity
+from unibpf.host.settings import REPOSITORY, StatePaths, host_name
 from unibpf.stack.supervisor import Command, Supervisor, alive
 
 READY_SECONDS: Final = 30.0
@@ -112,7 +112,10 @@ class Stack:
         self._progress("making the HSM token")
         command = self._service("signer")
         process = await asyncio.create_subprocess_exec(
-            *command.arguments, "init-token", env=dict(command.environment), stdout=asyncio.subprocess.DEVNULL,
+            *command.arguments,
+            "init-token",
+            env=dict(command.environment),
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
         _, complaint = await process.communicate()
@@ -136,8 +139,10 @@ class Stack:
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
         while not await bus.ping(f"unibpf-{service}"):
             if asyncio.get_running_loop().time() > deadline:
-                raise StackError(f"the {service} did not answer within {READY_SECONDS:.0f} s; "
-                                 f"{last_line(self._paths.logs / f'{service}.log')}")
+                raise StackError(
+                    f"the {service} did not answer within {READY_SECONDS:.0f} s; "
+                    f"{last_line(self._paths.logs / f'{service}.log')}"
+                )
             await asyncio.sleep(POLL_SECONDS)
         self._progress(f"{service:<16} pid {self.pids().get(service)}")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import kernel_oracle
-from tests.support.bundles import ENGINES, Runner
-from tests.support.vnf import bundle_of, in_guest, in_kernel, ipv4
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.bundles import ENGINES, Runner
+from tests.support.programs.vnf import bundle_of, in_guest, in_kernel, ipv4
 
 FOLDER = Path(__file__).parent
 PASS, DROP = 2, 1
@@ -25,7 +25,12 @@ PACKETS = [
     ("ARP", bytes(12) + b"\x08\x06" + bytes(46), (PASS, 0), (PASS, 0)),
     ("an IPv4 header cut short", ipv4(protocol=TCP, port=23)[:30], (PASS, 0), (PASS, 0)),
     ("ports cut short", ipv4(protocol=TCP, port=23)[:36], (PASS, 0), (PASS, 0)),
-    ("an impossible header", ipv4(protocol=TCP, port=23).replace(b"\x08\x00\x45", b"\x08\x00\x42"), (PASS, 0), (PASS, 0)),
+    (
+        "an impossible header",
+        ipv4(protocol=TCP, port=23).replace(b"\x08\x00\x45", b"\x08\x00\x42"),
+        (PASS, 0),
+        (PASS, 0),
+    ),
 ]
 VERSIONS = [("program.c", 2), ("program_v2.c", 3)]
 
@@ -53,7 +58,9 @@ def rule_hits(table: dict[str, str]) -> dict[int, tuple[int, int]]:
 @pytest.mark.parametrize(("source", "column"), VERSIONS)
 def test_each_packet_hits_its_rule(source: str, column: int, engine: str, runner: Runner) -> None:
     outcome = in_guest(runner, bundle(source), [row[1] for row in PACKETS], engine)
-    assert dict(zip([row[0] for row in PACKETS], outcome.codes, strict=True)) == {row[0]: row[column][0] for row in PACKETS}
+    assert dict(zip([row[0] for row in PACKETS], outcome.codes, strict=True)) == {
+        row[0]: row[column][0] for row in PACKETS
+    }
     assert rule_hits(outcome.maps["rule_hits"]) == expected_hits(column)
 
 

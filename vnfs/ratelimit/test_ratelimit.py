@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import kernel_oracle
-from tests.support.bundles import ENGINES, Runner
-from tests.support.vnf import bundle_of, in_guest, in_kernel, ipv4
+from tests.support.kernel import kernel_oracle
+from tests.support.programs.bundles import ENGINES, Runner
+from tests.support.programs.vnf import bundle_of, in_guest, in_kernel, ipv4
 
 PROGRAM = Path(__file__).parent / "program.c"
 PASS, DROP = 2, 1

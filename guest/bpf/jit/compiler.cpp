@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "guest/bpf/helpers.hpp"
+#include "guest/bpf/helpers/helpers.hpp"
 #include "guest/bpf/jit/patterns.hpp"
 
 namespace unibpf::jit {

@@ -16,7 +16,7 @@
 #include "guest/bpf/jit/plan.hpp"
 #include "guest/bpf/machine.hpp"
 #include "guest/bpf/native.hpp"
-#include "guest/bpf/validate.hpp"
+#include "guest/bpf/bundle/validate.hpp"
 #include "guest/core/result.hpp"
 
 namespace unibpf::jit {

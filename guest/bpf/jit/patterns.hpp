@@ -5,7 +5,7 @@
 // nobody reads it. Each function returns how many slots it has done with, 0 when the code is not its pattern.
 #pragma once
 
-#include "guest/bpf/jit/control.hpp"
+#include "guest/bpf/jit/branches.hpp"
 
 namespace unibpf::jit {
 

@@ -10,10 +10,10 @@
 #include <cstdint>
 #include <span>
 
-#include "guest/bpf/effects.hpp"
+#include "guest/bpf/interpreter/effects.hpp"
 #include "guest/bpf/jit/emitter.hpp"
-#include "guest/bpf/map.hpp"
-#include "guest/bpf/validate.hpp"
+#include "guest/bpf/maps/map.hpp"
+#include "guest/bpf/bundle/validate.hpp"
 
 namespace unibpf::jit {
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "guest/control/boot.hpp"
+#include "guest/core/bytes.hpp"
 
 namespace unibpf::coap {
 

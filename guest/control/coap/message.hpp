@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-#include "guest/control/boot.hpp"
+#include "guest/core/bytes.hpp"
 #include "guest/core/result.hpp"
 
 namespace unibpf::coap {

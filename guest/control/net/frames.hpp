@@ -9,7 +9,7 @@
 #include <span>
 #include <string_view>
 
-#include "guest/control/boot.hpp"
+#include "guest/core/bytes.hpp"
 
 namespace unibpf::net {
 

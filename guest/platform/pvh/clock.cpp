@@ -4,7 +4,7 @@
 // since microvm has no port 0x61) over 1 ms; where there is no PIT, against the APIC timer, which QEMU and KVM run at 1 GHz.
 // ns = ticks * scale >> 32, with a 128-bit product (one instruction; no library call).
 #include "guest/platform/command_line.hpp"
-#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 #include "guest/platform/slice.hpp"
 

@@ -1,5 +1,5 @@
 // From start.S to guest_main: what C++ and the libraries need, in the order they need it.
-#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 
 extern "C" {

@@ -1,6 +1,6 @@
 // I/O APICs (Intel 82093AA): every pin that a virtio-mmio device may raise becomes the wake vector, edge-triggered, on the only
 // CPU. The handler (traps.S) does nothing: the data path finds out by polling who has something. MSI does the same for PCI.
-#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 
 namespace unibpf::platform {

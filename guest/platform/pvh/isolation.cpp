@@ -7,7 +7,7 @@
 // PKU rather than PKS, which keys supervisor pages: it is what servers have (Intel since Skylake-SP, AMD since Zen 3). Under
 // TCG neither is cheaper: a WRPKRU and a WRMSR of PKRS both flush the TLB, 10 us and more each on a busy host; reading is free.
 #include "guest/platform/gate.hpp"
-#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 
 extern "C" {

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "guest/platform/command_line.hpp"
-#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 
 namespace unibpf::platform {

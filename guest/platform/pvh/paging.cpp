@@ -5,7 +5,7 @@
 #include <array>
 #include <cstring>
 
-#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 
 extern "C" {

@@ -3,7 +3,7 @@
 
 #include "guest/core/format.hpp"
 #include "guest/platform/gate.hpp"
-#include "guest/platform/pvh/cpu.hpp"
+#include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 #include "guest/platform/slice.hpp"
 

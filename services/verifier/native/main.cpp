@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "services/verifier/native/memory.hpp"
-#include "services/verifier/native/report.hpp"
+#include "services/verifier/native/report/report.hpp"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "guest/bpf/decode.hpp"
-#include "guest/bpf/validate.hpp"
-#include "services/verifier/native/report.hpp"
+#include "guest/bpf/bundle/decode.hpp"
+#include "guest/bpf/bundle/validate.hpp"
+#include "services/verifier/native/report/report.hpp"
 
 using namespace unibpf;
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.support import live_guest
-from tests.support.live_guest import LiveGuest, Machine, first_program
-from tests.support.signing import Signer
+from tests.support.guests import live_guest
+from tests.support.guests.live_guest import LiveGuest, Machine, first_program
+from tests.support.signing.signing import Signer
 
 
 @pytest.fixture(scope="module", params=["process", "microvm"])

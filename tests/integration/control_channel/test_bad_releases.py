@@ -5,10 +5,10 @@ They are sent past all services, as an attacker on the management network would 
 
 import pytest
 
-from tests.support.live_guest import DROP, V1, V2, LiveGuest, counting_filter
-from tests.support.signing import Signer, signed_bundle
-from unibpf import envelope
-from unibpf.envelope import Release
+from tests.support.guests.live_guest import DROP, V1, V2, LiveGuest, counting_filter
+from tests.support.signing.signing import Signer, signed_bundle
+from unibpf.formats import envelope
+from unibpf.formats.envelope import Release
 
 
 def spoiled(signed: bytes, at: int) -> bytes:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.support import live_guest
-from tests.support.live_guest import V1, V2, Machine, first_program
-from tests.support.signing import EcSigner, Signer
-from unibpf import boot_image
-from unibpf.boot_image import BootImage
+from tests.support.guests import live_guest
+from tests.support.guests.live_guest import V1, V2, Machine, first_program
+from tests.support.signing.signing import EcSigner, Signer
+from unibpf.formats import boot_image
+from unibpf.formats.boot_image import BootImage
 
 
 def test_an_element_without_a_program_fails_closed_until_it_gets_one(

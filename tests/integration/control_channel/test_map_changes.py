@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.support import live_guest
-from tests.support.live_guest import LiveGuest, Machine
-from tests.support.programs import bundle_of_source
-from tests.support.signing import Signer
-from unibpf import cbor, control_mac
+from tests.support.guests import live_guest
+from tests.support.guests.live_guest import LiveGuest, Machine
+from tests.support.programs.programs import bundle_of_source
+from tests.support.signing.signing import Signer
+from unibpf.formats import cbor, control_mac
 
 SOURCE = """
 typedef unsigned int u32; typedef unsigned long long u64;

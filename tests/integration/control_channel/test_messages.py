@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from tests.support import live_guest
-from tests.support.live_guest import DROP, V1, V2, LiveGuest, counting_filter
-from tests.support.signing import Signer
-from unibpf import control_mac
+from tests.support.guests import live_guest
+from tests.support.guests.live_guest import DROP, V1, V2, LiveGuest, counting_filter
+from tests.support.signing.signing import Signer
+from unibpf.formats import control_mac
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,9 @@ def test_strangers_who_hold_every_slot_do_not_keep_out_who_has_the_key(lasting: 
                 tag = {292: secrets.token_bytes(4)}
                 stranger.exchange(live_guest.PUT, "/elements/fw/staged", blocks | tag, bytes(1024))
             program = counting_filter(DROP, filler=3000)
-            answer = lasting.channel.request("PUT", "/elements/fw/staged", signer.update(program, sequence=100 + number))
+            answer = lasting.channel.request(
+                "PUT", "/elements/fw/staged", signer.update(program, sequence=100 + number)
+            )
             assert answer.name == "2.04", answer
             assert lasting.channel.status()[0] == "fw1"
         last = stranger.exchange(live_guest.PUT, "/elements/fw/staged", blocks | {292: b"z"}, bytes(1024))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.live_guest import LiveGuest
-from tests.support.programs import bundle_of_source
-from tests.support.signing import Signer
-from unibpf import cbor
-from unibpf.envelope import MapPolicy
+from tests.support.guests.live_guest import LiveGuest
+from tests.support.programs.programs import bundle_of_source
+from tests.support.signing.signing import Signer
+from unibpf.formats import cbor
+from unibpf.formats.envelope import MapPolicy
 
 SOURCE = """
 typedef unsigned int u32; typedef unsigned long long u64;

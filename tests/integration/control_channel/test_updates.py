@@ -5,11 +5,11 @@ from pathlib import Path
 
 import aiocoap
 
-from tests.support import live_guest
-from tests.support.live_guest import PASS, V1, V2, LiveGuest, counting_filter
-from tests.support.signing import Signer, signed_bundle
-from unibpf import control_mac, envelope
-from unibpf.envelope import MapPolicy
+from tests.support.guests import live_guest
+from tests.support.guests.live_guest import PASS, V1, V2, LiveGuest, counting_filter
+from tests.support.signing.signing import Signer, signed_bundle
+from unibpf.formats import control_mac, envelope
+from unibpf.formats.envelope import MapPolicy
 
 
 def hits(guest: LiveGuest) -> int:
@@ -104,7 +104,9 @@ def test_status_tells_guest_graph_elements_and_nics(guest: LiveGuest) -> None:
 def test_status_tells_which_elements_run_isolated(bin_directory: Path, signer: Signer) -> None:
     graph = live_guest.GRAPH.replace("PROGRAM firewall", "PROGRAM firewall, ISOLATION pku")
     image = live_guest.boot(signer, graph=graph.encode(), graph_envelope=signer.graph(graph))
-    with live_guest.running("microvm", bin_directory, image) as guest:  # a CPU with protection keys, whatever the host's is
+    with live_guest.running(
+        "microvm", bin_directory, image
+    ) as guest:  # a CPU with protection keys, whatever the host's is
         assert [guest.channel.element(name)[14] for name in ("fw", "nat")] == ["pku", "none"]
 
 

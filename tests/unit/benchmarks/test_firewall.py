@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from benchmarks.firewall import firewall
-from services.verifier import frontend
-from tests.support.corpus import judge_bundle
-from unibpf.compile import compile_c
+from services.verifier.frontend import frontend
+from tests.lab.corpus import judge_bundle
+from unibpf.push.compile import compile_c
 
 
 def test_a_firewall_is_the_same_every_time_and_has_all_its_rules() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from unibpf import messages, subjects
-from unibpf.settings import REPOSITORY
+from unibpf.host.settings import REPOSITORY
 
 FOLDER = REPOSITORY / "schemas"
 _spec = importlib.util.spec_from_file_location("schemas_generate", FOLDER / "generate.py")

@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from unibpf.cli import guest as guests
 from unibpf.cli.demo import scenario
 from unibpf.cli.demo.result import DemoResult
 from unibpf.cli.demo.traffic import TrafficError
@@ -22,6 +21,7 @@ from unibpf.cli.output import Exit, fail, progress
 from unibpf.cli.report import format_finding
 from unibpf.cli.session import open_bus, run
 from unibpf.cli.trace_tree import tree_lines
+from unibpf.client import guests
 from unibpf.stack.child import StackError, running_stack
 
 SETTLE_SECONDS: Final = 1.0  # of traffic before and after the update
@@ -83,7 +83,9 @@ async def _scenario(demo: scenario.Demo, say: "_Steps") -> DemoResult:
     traffic = await scenario.start_traffic(demo)
     await asyncio.sleep(SETTLE_SECONDS)
     running = await scenario.rule_hits(demo)
-    say.note(f"passed so far {running[scenario.DEFAULT_RULE]}, dropped {running[scenario.CLOSED_RULE]} (read from the guest)")
+    say.note(
+        f"passed so far {running[scenario.DEFAULT_RULE]}, dropped {running[scenario.CLOSED_RULE]} (read from the guest)"
+    )
     second = await scenario.release_second(demo)
     event = second.elements[0]
     say.note(f"active {second.active_ms:.0f} ms after the publish; the swap itself took {event.swap_ns / 1000:.1f} µs")
@@ -104,10 +106,14 @@ async def _scenario(demo: scenario.Demo, say: "_Steps") -> DemoResult:
     scenario.check_counts(report, demo, before, after)
     sent = sum(one.sent for one in report.classes)
     say.step("the generator's own count")
-    say.note(f"{sent} packets sent, {report.port(scenario.OPEN_PORT).lost} lost; port {demo.new_port} passed "
-             f"{report.port(demo.new_port).received}, then none: one clean cut")
-    say.note(f"rule hits kept across the swap: {running[scenario.CLOSED_RULE]} then, {after[scenario.CLOSED_RULE]} now, "
-             f"equal to what was sent")
+    say.note(
+        f"{sent} packets sent, {report.port(scenario.OPEN_PORT).lost} lost; port {demo.new_port} passed "
+        f"{report.port(demo.new_port).received}, then none: one clean cut"
+    )
+    say.note(
+        f"rule hits kept across the swap: {running[scenario.CLOSED_RULE]} then, {after[scenario.CLOSED_RULE]} now, "
+        f"equal to what was sent"
+    )
 
     say.step(f"one trace of it all: unibpf trace {second.trace_id}")
     spans = await scenario.read_trace(demo, second.trace_id)

@@ -6,7 +6,7 @@ import aiocoap  # type: ignore[import-untyped]
 import cbor2
 from aiocoap.numbers.codes import Code  # type: ignore[import-untyped]
 
-from unibpf import cbor
+from unibpf.formats import cbor
 
 RULE_KEY = "urn:unibpf:v1"
 

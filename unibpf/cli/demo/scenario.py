@@ -11,16 +11,16 @@ import msgspec
 
 from unibpf import subjects
 from unibpf.bus import Bus
-from unibpf.cli import guest as guests
 from unibpf.cli.demo.attacks import stage_raw, tampered
 from unibpf.cli.demo.result import DemoResult, GuestResult, Refusal, SpanResult, TraceResult, UpdateResult
 from unibpf.cli.demo.traffic import Traffic, TrafficReport
-from unibpf.cli.push import Outcome, Push, push_and_wait
-from unibpf.compile import compile_c
+from unibpf.client import guests
+from unibpf.client.push import Outcome, Push, push_and_wait
+from unibpf.client.tracing_store import load_trace
+from unibpf.host.settings import REPOSITORY
 from unibpf.messages import GuestObserved, HostStatus, MapDump, MapQuery, SpanRecord
-from unibpf.settings import REPOSITORY
+from unibpf.push.compile import compile_c
 from unibpf.tracing import FLUSH_SECONDS
-from unibpf.tracing_store import load_trace
 
 FIREWALL: Final = REPOSITORY / "vnfs" / "firewall"
 GUEST: Final = "firewall-demo"

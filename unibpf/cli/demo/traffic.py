@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from unibpf.settings import binary_directory
+from unibpf.host.settings import binary_directory
 
 START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 15.0

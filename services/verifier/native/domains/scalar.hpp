@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-#include "guest/bpf/isa.hpp"
+#include "guest/bpf/bundle/isa.hpp"
 #include "services/verifier/native/domains/tnum.hpp"
 
 namespace unibpf::analyser {

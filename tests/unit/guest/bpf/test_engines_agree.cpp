@@ -9,9 +9,9 @@
 #include <random>
 #include <vector>
 
-#include "guest/bpf/interpreter.hpp"
+#include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/bpf/jit/compiler.hpp"
-#include "tests/unit/guest/bpf/bundle_builder.hpp"
+#include "tests/unit/guest/bpf/bundle/bundle_builder.hpp"
 
 using namespace unibpf;
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "guest/bpf/slot.hpp"
-#include "tests/unit/guest/bpf/bundle_builder.hpp"
+#include "tests/unit/guest/bpf/bundle/bundle_builder.hpp"
 
 using namespace unibpf;
 using test::BundleSpec;

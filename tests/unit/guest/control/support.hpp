@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "guest/control/crypto.hpp"
-#include "guest/control/envelope.hpp"
+#include "guest/control/trust/crypto.hpp"
+#include "guest/control/trust/envelope.hpp"
 #include "guest/core/cbor.hpp"
 
 namespace unibpf::test {

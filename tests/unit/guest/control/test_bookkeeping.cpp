@@ -7,8 +7,8 @@
 #include <string>
 
 #include "guest/control/frame_queue.hpp"
-#include "guest/control/rules.hpp"
-#include "guest/control/steps.hpp"
+#include "guest/control/resources/rules.hpp"
+#include "guest/control/update/steps.hpp"
 #include "guest/core/loop_stats.hpp"
 
 using namespace unibpf;

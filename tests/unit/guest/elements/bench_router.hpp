@@ -9,7 +9,7 @@
 #include "guest/core/cbor.hpp"
 #include "guest/elements/standard.hpp"
 #include "guest/graph/router.hpp"
-#include "tests/support/guest/fake_nic.hpp"
+#include "tests/support/native/fake_nic.hpp"
 
 namespace unibpf::test {
 

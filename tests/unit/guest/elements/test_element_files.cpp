@@ -15,7 +15,7 @@
 #include <memory>
 #include <set>
 
-#include "tests/support/guest/sections.hpp"
+#include "tests/support/native/sections.hpp"
 #include "tests/unit/guest/elements/bench_router.hpp"
 
 namespace unibpf::test {

@@ -8,7 +8,7 @@
 #include "guest/control/control_element.hpp"
 #include "guest/elements/standard.hpp"
 #include "guest/graph/router.hpp"
-#include "tests/support/guest/sections.hpp"
+#include "tests/support/native/sections.hpp"
 
 namespace unibpf::test {
 namespace {

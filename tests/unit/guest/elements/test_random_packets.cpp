@@ -2,7 +2,7 @@
 
 #include <random>
 
-#include "tests/support/guest/packet_sink.hpp"
+#include "tests/support/native/packet_sink.hpp"
 
 namespace unibpf::test {
 namespace {

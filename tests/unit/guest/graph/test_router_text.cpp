@@ -5,8 +5,8 @@
 #include "guest/bpf/slot.hpp"
 #include "guest/elements/standard.hpp"
 #include "guest/graph/router.hpp"
-#include "tests/support/guest/fake_nic.hpp"
-#include "tests/support/guest/sections.hpp"
+#include "tests/support/native/fake_nic.hpp"
+#include "tests/support/native/sections.hpp"
 
 namespace unibpf::test {
 namespace {

@@ -3,7 +3,7 @@
 import pytest
 
 from services.deployer.plan import Action, World, backoff, plan
-from unibpf.guest_folder import Boot
+from unibpf.host.guest_folder import Boot
 from unibpf.messages import GuestSpec
 
 SPEC = GuestSpec(guest="g", audience="edge", graph="a")

@@ -6,7 +6,7 @@ import pytest
 
 from services.deployer.errors import HypervisorError
 from services.deployer.reconciler import Reconciler
-from tests.support.guests import spec
+from tests.support.guests.guests import spec
 
 
 class Bench:
@@ -64,7 +64,9 @@ async def test_the_lease_is_renewed_right_before_the_guest_is_installed_and_star
     assert asked == ["draft", "stop", "claim", "install False", "booting", "start", "failed: test: no such machine"]
 
 
-async def test_a_guest_that_another_host_took_meanwhile_is_neither_booted_nor_reported(caplog: pytest.LogCaptureFixture):
+async def test_a_guest_that_another_host_took_meanwhile_is_neither_booted_nor_reported(
+    caplog: pytest.LogCaptureFixture,
+):
     caplog.set_level("INFO")
     assert await asked_for_a_boot(Bench(is_ours=False)) == ["draft", "stop", "claim"]
     assert [record.outcome for record in caplog.records if record.message == "guest"] == ["lease"]

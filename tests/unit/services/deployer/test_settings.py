@@ -5,7 +5,7 @@ import pytest
 from services.deployer.errors import HostConfigError
 from services.deployer.hypervisor import UNIX_PATH_BYTES
 from services.deployer.settings import Settings, create_private
-from unibpf.settings import SettingError
+from unibpf.host.settings import SettingError
 
 
 def settings(state, **environment):

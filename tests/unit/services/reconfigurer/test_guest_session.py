@@ -5,8 +5,8 @@ import pytest
 from services.reconfigurer.coap_client import Response
 from services.reconfigurer.errors import GuestRefused, GuestUnreachable
 from services.reconfigurer.guest_session import GuestSession
-from unibpf import cbor, control_mac
-from unibpf.control_mac import METHODS
+from unibpf.formats import cbor, control_mac
+from unibpf.formats.control_mac import METHODS
 
 KEYS = control_mac.derive("g1", bytes(32))
 NAMES = {code: name for name, code in METHODS.items()}

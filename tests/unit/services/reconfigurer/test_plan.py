@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.reconfigurer.plan import Target, behind, targets
-from tests.support.signing import SIGNED
+from tests.support.signing.signing import SIGNED
 from unibpf.messages import ElementStatus, GuestObserved
 
 GUEST = GuestObserved(

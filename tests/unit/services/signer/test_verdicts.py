@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from services.signer import verdicts
 from services.signer.errors import EvidenceError
-from tests.support.pushes import OPTIONS_DIGEST, pass_bundle
-from unibpf import identity
+from tests.support.services.pushes import OPTIONS_DIGEST, pass_bundle
+from unibpf.host import identity
 from unibpf.messages import Report, SecondOpinion, Verdict, verdict_digest
 
 BUNDLE = pass_bundle("firewall")

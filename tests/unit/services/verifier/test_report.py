@@ -5,17 +5,18 @@ import hashlib
 import pytest
 from msgspec.structs import replace
 
-from services.verifier import frontend, report
-from services.verifier.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis
+from services.verifier import report
 from services.verifier.errors import GaveUp
-from services.verifier.frontend import Options
+from services.verifier.frontend import frontend
+from services.verifier.frontend.frontend import Options
+from services.verifier.processes.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis
 from services.verifier.report import Outcome
 from services.verifier.verdict import Push, verdict
-from tests.support.bad_objects import make
-from tests.support.programs import compiled
+from tests.support.programs.bad_objects import make
+from tests.support.programs.programs import compiled
 from unibpf.bus import Received, Reject
 from unibpf.messages import Finding, Report, SecondOpinion, verdict_digest
-from unibpf.upload import DEFAULT_AUDIENCE
+from unibpf.push.upload import DEFAULT_AUDIENCE
 
 TRANSLATION = frontend.translate(compiled("unsafe_parse"), Options(name="parser"))
 ANALYSIS = Analysis(
@@ -38,7 +39,10 @@ def test_a_finding_gets_the_source_line_of_its_instruction() -> None:
 
 
 def test_a_slice_gets_the_source_line_of_each_step() -> None:
-    slices = [AnalyserStep(instruction=0, text="r1 = *(u32 *)(r1 + 0)"), AnalyserStep(instruction=1, text="exit", taken=True)]
+    slices = [
+        AnalyserStep(instruction=0, text="r1 = *(u32 *)(r1 + 0)"),
+        AnalyserStep(instruction=1, text="exit", taken=True),
+    ]
     analysis = replace(ANALYSIS, findings=[replace(ANALYSIS.findings[0], slice=slices)])
     found = report.analysed(TRANSLATION, analysis, "f" * 64).report.findings[0].slice
     assert [(step.text, step.file, step.taken) for step in found] == [

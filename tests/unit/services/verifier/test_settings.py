@@ -3,7 +3,7 @@
 import pytest
 
 from services.verifier.settings import Settings
-from unibpf.settings import SettingError
+from unibpf.host.settings import SettingError
 
 NUMBERS = ("UNIBPF_VERIFIER_WORKERS", "UNIBPF_VERIFIER_SECONDS", "UNIBPF_VERIFIER_MEMORY_MIB")
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from unibpf.bundle import BundleMap
 from unibpf.cli import entries
 from unibpf.cli.map_words import WordError
+from unibpf.formats.bundle import BundleMap
 
 MAPS = (
     BundleMap(name="ports", type=14, key_size=4, value_size=4, max_entries=8),

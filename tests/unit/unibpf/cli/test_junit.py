@@ -7,7 +7,9 @@ from unibpf.cli import junit
 from unibpf.cli.report import Verified
 from unibpf.messages import Finding
 
-BOUNDS = Finding(rule="packet-bounds", message="read of 4 bytes may pass the end", file="fw.c", line=4, source="a < b && \"c\"")
+BOUNDS = Finding(
+    rule="packet-bounds", message="read of 4 bytes may pass the end", file="fw.c", line=4, source='a < b && "c"'
+)
 SAFE = Verified(verdict="safe", program="first", function="first", timing={"total_ms": 12.5})
 UNSAFE = Verified(verdict="unsafe", program="second", function="second", findings=[BOUNDS], timing={"total_ms": 7.5})
 GAVE_UP = Verified(verdict="gave_up", program="", findings=[Finding(rule="limits", message="too long")])
@@ -47,6 +49,8 @@ def test_a_program_that_could_not_be_judged_is_an_error_and_no_failure() -> None
 def test_whatever_an_object_puts_into_its_names_stays_xml() -> None:
     hostile = 'a"<>&\n\0\x1b\ufffe'
     finding = Finding(rule="r", message=f"]]>{hostile}", file=hostile, line=1, source=hostile)
-    case = suites(Verified(verdict="unsafe", program=hostile, function=hostile, findings=[finding]), file="x\x01.o")[0][0]
+    case = suites(Verified(verdict="unsafe", program=hostile, function=hostile, findings=[finding]), file="x\x01.o")[0][
+        0
+    ]
     assert case.get("name") == 'a"<>&\n\ufffd\ufffd\ufffd'
     assert case.get("classname") == "x\ufffd.o"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from unibpf import layout
 from unibpf.cli import map_words
 from unibpf.cli.map_words import WordError
+from unibpf.formats import layout
 
 STRUCT = layout.parse("struct{u64 packets;u32[2] hits;}")
 

@@ -35,11 +35,25 @@ def test_a_check_sequence_length_beside_the_link_type_is_allowed() -> None:
         (capture(link=113), "got link type 113, expected 1"),
         (capture()[:30], "packet 0 has no whole header"),
         (capture()[:50], "packet 0 passes the end: got 10 bytes, expected 60"),
-        (capture()[:32] + struct.pack("<II", 60, 1500) + capture()[40:], "packet 0 was cut when captured: got 60 of 1500"),
+        (
+            capture()[:32] + struct.pack("<II", 60, 1500) + capture()[40:],
+            "packet 0 was cut when captured: got 60 of 1500",
+        ),
         (capture()[:32] + struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF) + capture()[40:], "packet 0 passes the end"),
         (bytes(MAX_BYTES + 1), "a capture is too large"),
     ],
-    ids=["empty", "header-cut", "pcapng", "version", "link-type", "record-cut", "packet-cut", "snapped", "length", "size"],
+    ids=[
+        "empty",
+        "header-cut",
+        "pcapng",
+        "version",
+        "link-type",
+        "record-cut",
+        "packet-cut",
+        "snapped",
+        "length",
+        "size",
+    ],
 )
 def test_what_is_no_whole_capture_is_refused_with_its_reason(data: bytes, reason: str) -> None:
     with pytest.raises(PcapError, match=reason):

@@ -33,7 +33,9 @@ def test_a_finding_reads_like_a_compilers() -> None:
 
 def sliced(count: int) -> Finding:
     steps = [SliceStep(instruction=at, text=f"r{at} = r0") for at in range(count)]
-    guard = SliceStep(instruction=50, text="if r2 > r3 goto 60", taken=False, file="firewall.c", line=40, source="if (x)")
+    guard = SliceStep(
+        instruction=50, text="if r2 > r3 goto 60", taken=False, file="firewall.c", line=40, source="if (x)"
+    )
     return replace(FINDING, slice=[*steps, guard, SliceStep(instruction=57, text="r0 = *(u32 *)(r2 + 0)")])
 
 

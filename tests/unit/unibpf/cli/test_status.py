@@ -36,7 +36,11 @@ GUEST = GuestStatus(
 
 def test_a_service_answers_or_is_silent_and_its_pid_is_told_where_it_is_known() -> None:
     status = Status(
-        state="/s", bus=True, url="nats://x", pids={"nats": 1, "signer": 2}, services={"signer": True, "verifier": False}
+        state="/s",
+        bus=True,
+        url="nats://x",
+        pids={"nats": 1, "signer": 2},
+        services={"signer": True, "verifier": False},
     )
     assert status_fields(status) == {
         "state": "/s", "bus": "nats://x", "nats": "runs     pid 1", "signer": "answers  pid 2", "verifier": "silent",

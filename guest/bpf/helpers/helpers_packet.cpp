@@ -1,0 +1,107 @@
+// The packet, and sums over bytes.
+#include <cstring>
+
+#include "guest/bpf/helpers/helpers_list.hpp"
+#include "guest/bpf/machine.hpp"
+
+namespace unibpf::helpers {
+namespace {
+
+// Ones' complement sum of 32-bit words (RFC 1071), the last one filled up with zeroes; not folded below 32 bits.
+std::uint32_t partial_sum(const std::uint8_t* bytes, std::uint32_t size, std::uint32_t seed) {
+    std::uint64_t sum = seed;
+    for (std::uint32_t i = 0; i < size; i += 4) {
+        std::uint32_t word = 0;
+        std::memcpy(&word, bytes + i, size - i < 4 ? size - i : 4);
+        sum += word;
+        sum = (sum & 0xffffffff) + (sum >> 32);
+    }
+    return static_cast<std::uint32_t>(sum);
+}
+
+}  // namespace
+
+// bpf-helpers(7): to minus from, plus seed. As Linux since 6.13: folded to 16 bits, any size (older: multiples of 4 only).
+Word csum_diff(Word from, Word from_bytes, Word to, Word to_bytes, Word start, Machine&) {
+    const auto from_size = static_cast<std::uint32_t>(from_bytes);
+    const auto to_size = static_cast<std::uint32_t>(to_bytes);
+    const auto seed = static_cast<std::uint32_t>(start);
+    std::uint32_t sum = seed;
+    if (to_size != 0) sum = partial_sum(bytes_of(to), to_size, sum);
+    if (from_size != 0) {
+        const std::uint32_t minus = ~partial_sum(bytes_of(from), from_size, to_size != 0 ? 0 : ~seed);
+        const std::uint64_t both = std::uint64_t{sum} + minus;
+        sum = to_size != 0 ? static_cast<std::uint32_t>(both + (both >> 32)) : minus;
+    }
+    sum += sum << 16 | sum >> 16;
+    return sum >> 16;
+}
+
+// A positive delta shortens the packet at its head, a negative one takes bytes from the headroom. Metadata moves along, and so the
+// head never moves so far that it would not fit.
+Word xdp_adjust_head(Word, Word by, Word, Word, Word, Machine& machine) {
+    const auto delta = static_cast<std::int32_t>(by);
+    Packet& packet = machine.packet;
+    const std::int64_t length = std::int64_t{packet.length()} - delta;
+    if (length < abi::min_packet_bytes || !packet.move_head(delta)) return failed(abi::einval);
+    machine.refresh_context();
+    return 0;
+}
+
+// A negative delta makes the metadata longer, towards the start of the headroom.
+Word xdp_adjust_meta(Word, Word by, Word, Word, Word, Machine& machine) {
+    const auto delta = static_cast<std::int32_t>(by);
+    Packet& packet = machine.packet;
+    const std::int64_t bytes = std::int64_t{packet.metadata()} - delta;
+    if (bytes < 0 || bytes > packet.headroom()) return failed(abi::einval);
+    if (bytes % 4 != 0 || bytes > abi::max_metadata_bytes) return failed(abi::eacces);
+    packet.set_metadata(static_cast<std::uint8_t>(bytes));
+    machine.refresh_context();
+    return 0;
+}
+
+// A positive delta takes bytes from the tailroom (zeroed, as Linux does), a negative one cuts the packet.
+Word xdp_adjust_tail(Word, Word by, Word, Word, Word, Machine& machine) {
+    const auto delta = static_cast<std::int32_t>(by);
+    Packet& packet = machine.packet;
+    const std::uint16_t old_length = packet.length();
+    if (std::int64_t{old_length} + delta < abi::min_packet_bytes || delta > std::int32_t{packet.tailroom()}) return failed(abi::einval);
+    const bool moved = delta < 0 ? packet.trim(static_cast<std::uint16_t>(-delta)) : packet.put(static_cast<std::uint16_t>(delta));
+    if (!moved) return failed(abi::einval);
+    if (delta > 0) std::memset(packet.data() + old_length, 0, static_cast<std::size_t>(delta));
+    machine.refresh_context();
+    return 0;
+}
+
+Word xdp_get_buff_len(Word, Word, Word, Word, Word, Machine& machine) { return machine.packet->length(); }
+
+namespace {
+
+// As Linux: numbers above 16 bits are EFAULT, a range outside the packet is EINVAL.
+int check_range(const Packet& packet, std::uint32_t offset, std::uint32_t bytes) {
+    if (offset > 0xffff || bytes > 0xffff) return abi::efault;
+    return offset + bytes > packet.length() ? abi::einval : 0;
+}
+
+}  // namespace
+
+Word xdp_load_bytes(Word, Word from, Word to, Word size, Word, Machine& machine) {
+    const auto offset = static_cast<std::uint32_t>(from);
+    const auto bytes = static_cast<std::uint32_t>(size);
+    if (const int error = check_range(machine.packet, offset, bytes); error != 0) {
+        std::memset(room_of(to), 0, bytes);  // the verifier counts it as written
+        return failed(error);
+    }
+    std::memmove(room_of(to), machine.packet->data() + offset, bytes);
+    return 0;
+}
+
+Word xdp_store_bytes(Word, Word to, Word from, Word size, Word, Machine& machine) {
+    const auto offset = static_cast<std::uint32_t>(to);
+    const auto bytes = static_cast<std::uint32_t>(size);
+    if (const int error = check_range(machine.packet, offset, bytes); error != 0) return failed(error);
+    std::memmove(machine.packet->data() + offset, bytes_of(from), bytes);
+    return 0;
+}
+
+}  // namespace unibpf::helpers

@@ -1,0 +1,82 @@
+#include "guest/control/resources/ring_access.hpp"
+
+#include "guest/bpf/maps/map_ring.hpp"
+#include "guest/core/heap.hpp"
+#include "guest/platform/platform.hpp"
+
+namespace unibpf {
+
+namespace {
+
+constexpr std::size_t entry_overhead = 1 + 1 + 5;  // heads of array, empty key and record
+constexpr std::size_t records_bytes = abi::max_record_bytes + entry_overhead;  // of one answer: any single record fits
+
+struct RingQuery {
+    std::uint64_t position = 0;  // as on the wire: counted from the ring's origin
+    std::uint64_t most = 0;      // records; 0 takes what fits
+};
+
+Result<RingQuery> read_ring_query(const RingMap& ring, Bytes body) {
+    cbor::Reader reader{body};
+    auto fields = TRY(cbor::MapReader::open(reader));
+    RingQuery query;
+    while (const auto key = TRY(fields.next())) {
+        if (*key > 1) return fields.unknown(*key);
+        (*key == 0 ? query.position : query.most) = TRY(reader.uint());
+    }
+    TRY(reader.end());
+    if (query.position > ring.origin() + ring.produced()) return reader.error("the position lies ahead of the ring", query.position);
+    return query;
+}
+
+bool consume_some(RingMap& ring, std::uint64_t position) {
+    const platform::NoPreempt whole;
+    return ring.consume(position);
+}
+
+RingMap::Step read_one(const RingMap& ring, std::uint64_t position) {
+    const platform::NoPreempt whole;
+    return ring.read(position);
+}
+
+}  // namespace
+
+bool is_ring(const Map& map) { return map.holds() == abi::Holds::records || map.holds() == abi::Holds::events; }
+
+Status write_ring_dump(cbor::Writer& writer, Map& map, Bytes body) {
+    auto& ring = static_cast<RingMap&>(map);
+    const RingQuery query = TRY(read_ring_query(ring, body));
+    auto room = make_array<std::uint8_t>(records_bytes);
+    if (!room) return Error{"memory", "there is no memory for the dump now", records_bytes};
+    while (query.position > ring.origin() && consume_some(ring, query.position - ring.origin())) {}
+
+    cbor::Writer records{room.span()};
+    std::uint64_t count = 0;
+    std::uint64_t position = ring.consumed();
+    const std::uint64_t end = ring.produced();  // what comes meanwhile is the next answer's
+    while (position < end && (query.most == 0 || count < query.most)) {
+        const RingMap::Step step = read_one(ring, position);
+        if (step.found && records.size() + step.record.size() + entry_overhead > room.size()) break;
+        position = step.next;
+        if (!step.found) continue;
+        records.array(2);
+        records.bytes({});
+        records.bytes(step.record);
+        ++count;
+    }
+
+    writer.map(9);
+    writer.uint(0), writer.text(map.name());
+    writer.uint(1), writer.uint(map.type());
+    writer.uint(2), writer.uint(map.key_size());
+    writer.uint(3), writer.uint(map.value_size());
+    writer.uint(4), writer.array(count);
+    writer.raw(records.written());
+    writer.uint(5), writer.uint(map.entries());
+    writer.uint(6), writer.uint(0);
+    writer.uint(7), writer.uint(ring.origin() + position);
+    writer.uint(8), writer.uint(ring.lost());
+    return done();
+}
+
+}  // namespace unibpf

@@ -1,0 +1,69 @@
+// Authentication of requests and answers: COSE_Mac0 with HMAC-SHA-256 (schemas/control.cddl, RFC 9052 6.2).
+//
+// Checks of a request, in this order: shape · tag, in constant time, over the payload as it came · strict claims · direction,
+// method, path, guest, boot nonce · body digest · counter. Only who holds the seed gets past the tag, and each message counts
+// once per boot: a MACed request can be neither changed, moved, reflected nor replayed.
+// An answer covers the request's tag, so it answers exactly that request.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "guest/core/bytes.hpp"
+#include "guest/core/result.hpp"
+
+namespace unibpf {
+
+struct MacKeys {
+    std::array<std::uint8_t, 16> nonce{};  // no secret: status shows it
+    Digest to_guest{};
+    Digest from_guest{};
+};
+MacKeys derive_mac_keys(std::span<const std::uint8_t, 32> seed);
+
+// What a request must be about.
+struct MacContext {
+    const MacKeys* keys = nullptr;
+    std::string_view guest;
+    std::uint8_t method = 0;
+    std::string_view path;
+};
+
+struct MacRequest {
+    Bytes body;
+    Digest tag{};
+    std::uint64_t counter = 0;
+};
+
+// Is this `[mac0, body]` (and not a bare signed bundle)? Told by the first byte of the first string.
+bool is_authenticated(Bytes message);
+
+// The counter of a request of which only the beginning has come, if its tag is right and it is about this; 0 if not, or if too
+// little has come to tell. It says who began to send, nothing about the body.
+std::uint64_t vouched_counter(Bytes beginning, const MacContext& context);
+
+// Everything but the counter, which the caller judges. Errors: `shape` or `mac`.
+Result<MacRequest> open_request(Bytes message, const MacContext& context);
+
+// What precedes `body` in the authenticated answer `[mac0, body]`; a prefix, so that the body need not be moved.
+inline constexpr std::size_t max_answer_prefix = 640;
+Result<std::size_t> seal_answer(const MacContext& context, const MacRequest& request, std::uint8_t code, Bytes body,
+                                std::span<std::uint8_t> prefix);
+
+// The counter of one boot.
+class CounterGate {
+  public:
+    // Fails with rule `counter` and the highest seen unless `counter` is higher than that.
+    Status pass(std::uint64_t counter) {
+        if (counter <= highest_) return Error{"counter", "the counter is not above the highest seen", highest_};
+        highest_ = counter;
+        return done();
+    }
+    std::uint64_t highest() const { return highest_; }
+
+  private:
+    std::uint64_t highest_ = 0;
+};
+
+}  // namespace unibpf

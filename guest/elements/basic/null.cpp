@@ -1,0 +1,7 @@
+#include "guest/elements/basic/null.hpp"
+
+namespace unibpf {
+
+constinit const ElementClass Null::kClass{"Null", "1/1", "a/a", "", "passes packets unchanged", {}, create_element<Null>};
+
+}  // namespace unibpf

@@ -1,0 +1,35 @@
+#include "guest/elements/basic/strip.hpp"
+
+#include "guest/elements/handlers.hpp"
+
+namespace unibpf {
+
+namespace {
+
+constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+
+void configure_length(Args& args, std::uint32_t& length, std::uint32_t most) {
+    args.required("LENGTH", length);
+    if (length > most) args.error("got LENGTH ", length, ", expected at most ", most);
+}
+
+}  // namespace
+
+constinit const ElementClass Strip::kClass{
+    "Strip", "1/1", "a/a", "LENGTH", "takes bytes off the front of packets", kHandlers, create_element<Strip>};
+constinit const ElementClass Unstrip::kClass{
+    "Unstrip", "1/1", "a/a", "LENGTH", "puts bytes back on the front of packets", kHandlers, create_element<Unstrip>};
+
+void Strip::configure(Args& args) { configure_length(args, length_, Packet::kLargest); }
+
+void Strip::process(Batch& batch) {
+    keep(batch, [this](Packet& packet) { return packet.pull(static_cast<std::uint16_t>(length_)); }, DropReason::too_short);
+}
+
+void Unstrip::configure(Args& args) { configure_length(args, length_, Packet::kHeadroom + Packet::kLargest); }
+
+void Unstrip::process(Batch& batch) {
+    keep(batch, [this](Packet& packet) { return packet.push(static_cast<std::uint16_t>(length_)); }, DropReason::no_headroom);
+}
+
+}  // namespace unibpf

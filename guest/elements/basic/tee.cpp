@@ -1,0 +1,63 @@
+#include "guest/elements/basic/tee.hpp"
+
+#include <cstring>
+#include <utility>
+
+#include "guest/elements/handlers.hpp"
+
+namespace unibpf {
+
+namespace {
+constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+}  // namespace
+
+constinit const ElementClass Tee::kClass{
+    "Tee", "1/1-", "h/h", "[N]", "sends a copy of each packet out of every output", kHandlers, create_element<Tee>};
+
+void Tee::configure(Args& args) {
+    std::uint32_t count = outputs();
+    args.optional("N", count);
+    if (count != outputs()) args.error("got ", outputs(), " connected outputs, expected ", count);
+}
+
+void Tee::initialize(Environment& environment, Errors&) { pool_ = environment.pool; }
+
+// The copy starts at the same offset as the original, so it has the same headroom. Null when the pool is empty.
+PacketPtr Tee::copy(const Packet& packet) {
+    PacketPtr made = pool_->acquire();
+    if (!made) return made;
+    const auto headroom = static_cast<int>(packet.headroom());
+    const int shift = headroom - static_cast<int>(made->headroom());
+    // Both slots have one size, so what fits there fits here.
+    if (shift >= 0) {
+        made->put(static_cast<std::uint16_t>(shift));
+        made->pull(static_cast<std::uint16_t>(shift));
+        made->put(packet.length());
+    } else {
+        made->push(static_cast<std::uint16_t>(-shift));
+        made->trim(static_cast<std::uint16_t>(-shift));
+        made->put(packet.length());
+    }
+    std::memcpy(made->data(), packet.data(), packet.length());
+    made->arrival_ns = packet.arrival_ns;
+    made->network_offset = packet.network_offset;
+    made->input_nic = packet.input_nic;
+    made->paint = packet.paint;
+    made->destination_ip = packet.destination_ip;
+    return made;
+}
+
+void Tee::push(unsigned, Batch&& batch) {
+    for (unsigned port = 1; port < outputs(); ++port) {
+        Batch copies;
+        for (const Packet& packet : batch) {
+            PacketPtr made = copy(packet);
+            if (made) copies.push_back(std::move(made));
+            else count_drop(DropReason::no_buffer);
+        }
+        if (!copies.empty()) output(port).push(std::move(copies));
+    }
+    output(0).push(std::move(batch));
+}
+
+}  // namespace unibpf

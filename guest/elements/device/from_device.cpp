@@ -1,0 +1,38 @@
+#include "guest/elements/device/from_device.hpp"
+
+#include <utility>
+
+#include "guest/drivers/nic.hpp"
+#include "guest/elements/device/device.hpp"
+#include "guest/elements/handlers.hpp"
+#include "guest/graph/router.hpp"
+
+namespace unibpf {
+
+namespace {
+constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<FromDevice>};
+}  // namespace
+
+constinit const ElementClass FromDevice::kClass{
+    "FromDevice", "0/1", "/h", "DEVNAME", "reads packets from a network interface", kHandlers, create_element<FromDevice>};
+
+void FromDevice::configure(Args& args) { args.required("DEVNAME", device_); }
+
+void FromDevice::initialize(Environment& environment, Errors& errors) {
+    nic_ = graph_nic(device_, *this, environment, errors);
+    for (const Element* other : router().elements()) {
+        if (!nic_ || &other->element_class() != &kClass || static_cast<const FromDevice*>(other)->nic_ != nic_ || other == this) continue;
+        errors.add(place(), "`", name(), "`: `", device_, "` is read by `", other->name(), "` already");
+    }
+}
+
+bool FromDevice::run_task() {
+    Batch batch;
+    nic_->receive(batch);
+    if (batch.empty()) return false;
+    count_packets(batch.size());
+    output(0).push(std::move(batch));
+    return true;
+}
+
+}  // namespace unibpf

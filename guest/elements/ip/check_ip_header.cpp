@@ -1,0 +1,71 @@
+#include "guest/elements/ip/check_ip_header.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "guest/elements/handlers.hpp"
+#include "guest/wire/wire.hpp"
+
+namespace unibpf {
+
+namespace {
+constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+}  // namespace
+
+constinit const ElementClass CheckIPHeader::kClass{
+    "CheckIPHeader", "1/1-2", "a/ah", "[OFFSET] [, BADSRC, CHECKSUM]", "checks IPv4 headers", kHandlers, create_element<CheckIPHeader>};
+
+void CheckIPHeader::configure(Args& args) {
+    args.optional("OFFSET", offset_);
+    if (offset_ > Packet::kSlotBytes) args.error("got OFFSET ", offset_, ", expected at most ", std::uint32_t{Packet::kSlotBytes});
+    args.keyword("CHECKSUM", checksum_);
+    std::string_view sources;
+    args.keyword("BADSRC", sources);
+    while (!sources.empty()) {
+        const std::string_view word = next_word(sources);
+        if (word.empty()) break;
+        if (bad_source_count_ == kMaxBadSources) return args.error("more than ", kMaxBadSources, " addresses in BADSRC");
+        if (!read_word(word, bad_sources_[bad_source_count_++])) args.error("got `", word, "` in BADSRC, expected an IP address");
+    }
+}
+
+bool CheckIPHeader::bad_source(const std::uint8_t* address) const {
+    const auto* end = bad_sources_.begin() + bad_source_count_;
+    return std::any_of(bad_sources_.begin(), end,
+                       [&](const IpAddress& bad) { return std::memcmp(bad.data(), address, bad.size()) == 0; });
+}
+
+// RFC 1812 5.2.2, in its order: length of the link frame, checksum, version, header length, total length.
+std::optional<DropReason> CheckIPHeader::check(Packet& packet) const {
+    if (packet.length() < offset_ + wire::ip::kSize) return DropReason::too_short;
+    const std::uint8_t* header = packet.data() + offset_;
+    const std::size_t room = packet.length() - offset_;
+    const std::size_t header_size = wire::ip::header_size(header);
+    const std::size_t total = wire::load16(header + wire::ip::kTotalLength);
+    if (header[wire::ip::kVersionLength] >> 4 != 4 || header_size < wire::ip::kSize) return DropReason::bad_header;
+    if (header_size > room) return DropReason::too_short;
+    if (checksum_ && wire::checksum({header, header_size}) != 0) return DropReason::bad_checksum;
+    if (total < header_size) return DropReason::bad_header;
+    if (total > room) return DropReason::too_short;
+    if (bad_source(header + wire::ip::kSource)) return DropReason::bad_source;
+    packet.set_network(static_cast<std::uint16_t>(offset_));
+    std::memcpy(&packet.destination_ip, header + wire::ip::kDestination, sizeof packet.destination_ip);
+    packet.trim(static_cast<std::uint16_t>(room - total));
+    return std::nullopt;
+}
+
+void CheckIPHeader::process(Batch& batch) {
+    const bool second_output = outputs() > 1;
+    Batch bad;
+    for (std::size_t n = batch.size(); n > 0; --n) {
+        PacketPtr packet = batch.pop_front();
+        const std::optional<DropReason> fault = check(*packet);
+        if (!fault) batch.push_back(std::move(packet));
+        else if (second_output) bad.push_back(std::move(packet));
+        else drop(std::move(packet), *fault);
+    }
+    if (!bad.empty()) output(1).push(std::move(bad));
+}
+
+}  // namespace unibpf

@@ -1,7 +1,0 @@
-#include "guest/elements/null.hpp"
-
-namespace unibpf {
-
-constinit const ElementClass Null::kClass{"Null", "1/1", "a/a", "", "passes packets unchanged", {}, create_element<Null>};
-
-}  // namespace unibpf

@@ -1,0 +1,72 @@
+#include "guest/elements/queue/queue.hpp"
+
+#include <utility>
+
+#include "guest/elements/handlers.hpp"
+
+namespace unibpf {
+
+namespace {
+const Queue& queue(const Element& element) { return static_cast<const Queue&>(element); }
+
+constexpr Handler kHandlers[] = {
+    {"length", [](const Element& e, Text& out) { out.number(queue(e).length()); }, nullptr},
+    {"highwater_length", [](const Element& e, Text& out) { out.number(queue(e).highwater()); }, nullptr},
+    {"capacity", [](const Element& e, Text& out) { out.number(queue(e).capacity()); }, nullptr},
+    kDropsHandler,
+    kResetHandler<Queue>,
+};
+}  // namespace
+
+constinit const ElementClass Queue::kClass{
+    "Queue", "1/1", "h/l", "[CAPACITY]", "stores packets in a first-in, first-out queue", kHandlers, create_element<Queue>};
+
+void Queue::configure(Args& args) {
+    args.optional("CAPACITY", capacity_);
+    if (capacity_ == 0 || capacity_ > kMaxCapacity) args.error("got capacity ", capacity_, ", expected 1 to ", kMaxCapacity);
+}
+
+void Queue::initialize(Environment&, Errors& errors) {
+    ring_ = make_array<PacketPtr>(capacity_);
+    if (!ring_) errors.add(place(), "`", name(), "`: no memory for ", capacity_, " packets");
+}
+
+void Queue::append(PacketPtr&& packet) {
+    const std::uint32_t at = first_ + length_;
+    ring_[at < capacity_ ? at : at - capacity_] = std::move(packet);
+    if (++length_ > highwater_) highwater_ = length_;
+}
+
+PacketPtr Queue::take_front() {
+    PacketPtr packet = std::move(ring_[first_]);
+    if (++first_ == capacity_) first_ = 0;
+    --length_;
+    return packet;
+}
+
+void Queue::push(unsigned, Batch&& batch) {
+    while (!batch.empty() && length_ < capacity_) append(batch.pop_front());
+    drop(std::move(batch), DropReason::queue_full);
+}
+
+void Queue::pull(unsigned, Batch& batch) {
+    while (length_ > 0 && !batch.full()) batch.push_back(take_front());
+}
+
+void Queue::reset() {
+    reset_counters();
+    highwater_ = length_;
+}
+
+void Queue::take_state(Element& old_element) {
+    auto& old = static_cast<Queue&>(old_element);
+    take_counters(old);
+    while (old.length_ > 0) {
+        PacketPtr packet = old.take_front();
+        if (length_ < capacity_) append(std::move(packet));
+        else drop(std::move(packet), DropReason::queue_full);
+    }
+    if (old.highwater_ > highwater_) highwater_ = old.highwater_;
+}
+
+}  // namespace unibpf

@@ -1,0 +1,1 @@
+"""What the verifier does when called from the command line."""

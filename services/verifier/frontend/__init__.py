@@ -1,0 +1,1 @@
+"""From an ELF object to a bundle."""

@@ -1,0 +1,307 @@
+"""From an object to bundles: the pure front end. Bytes and options in, bytes and source lines out.
+
+Steps: read the ELF tables (elf), the types (btf) and the maps (maps), with what a loader would set (sizing, constants); choose
+the program; link it (linker); read off what it needs (needs); attach source lines (lines); encode. Every step raises a
+`Rejection` and nothing else, whatever the bytes.
+
+Sections: `xdp*` (a Linux XDP program, a filter unless the pusher says otherwise), `unibpf/filter`, `unibpf/classifier`,
+`unibpf/rewriter`; a classifier's section may say its number of ports, `unibpf/classifier/4`.
+"""
+
+import re
+from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
+from services.verifier.frontend import btf, constants, core_relocations, elf, initial, lines, linker, maps, needs
+from unibpf.formats import bundle
+from unibpf.messages import Finding, Kind, VerdictKind
+from unibpf.push.loading import NOTHING, Loading
+
+Platform = Literal["guest", "linux-xdp"]
+
+# libbpf's section table: `xdp` programs, with fragments or without, also under any name that begins so; those of other hooks.
+_XDP: Final = re.compile(r"xdp([./_-].*|\d*)")
+_OTHER_XDP: Final = re.compile(r"xdp(\.frags)?[/_](devmap|cpumap)\b.*")
+_OWN: Final = re.compile(r"unibpf/(filter|classifier|rewriter)(?:/([1-9]\d{0,2}))?")
+_NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9_-]+")
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What the pusher chose: `name` is the program's name in the bundle, `section` and `function` pick one of several.
+
+    `kind` is what a program of an `xdp` section becomes, `loading` what a loader of its own would set. The hooks of
+    devmaps and cpumaps exist on Linux only (`platform`).
+    """
+
+    name: str | None = None
+    section: str | None = None
+    function: str | None = None
+    kind: Kind | None = None
+    loading: Loading = NOTHING
+    platform: Platform = "guest"
+
+
+class Candidate(Struct, frozen=True):
+    """A program found in an object; `outputs` only when its section says them."""
+
+    function: initial.Function
+    section: str
+    kind: Kind
+    outputs: int | None = None
+
+
+class Translation(Struct, frozen=True, kw_only=True):
+    """A bundle's bytes with what does not belong in it: where it came from and the text of its source lines."""
+
+    bundle: bytes
+    name: str
+    kind: Kind
+    function: str
+    section: str
+    instructions: int
+    helpers: tuple[int, ...]
+    maps: tuple[str, ...]
+    sources: tuple[lines.SourceLine, ...]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What the limited process says: a translation, or the finding and the verdict that stand in its place."""
+
+    translation: Translation | None = None
+    finding: Finding | None = None
+    verdict: VerdictKind = "unsupported"
+    bad_input: bool = False
+
+
+def answer(data: bytes, options: Options) -> Answer:
+    """Translate the chosen program; a rejection becomes an Answer."""
+    try:
+        return Answer(translation=translate(data, options))
+    except Rejection as error:
+        return Answer(
+            finding=_finding(data, error), verdict=error.verdict, bad_input=isinstance(error, Malformed | Ambiguous)
+        )
+
+
+def translate(data: bytes, options: Options) -> Translation:
+    """Translate the program that `options` choose, or the only one."""
+    obj = elf.read(data)
+    return _Object(obj, options).translate(_choose(programs(obj, options), options))
+
+
+def choices(data: bytes, options: Options) -> list[Options]:
+    """Return `options` with what chooses each program of the object, and each section of which a report can say why not.
+
+    Where the object cannot be read: one choice that will say so.
+    """
+    try:
+        found, unknown = _candidates(elf.read(data), options)
+    except Rejection:
+        return [options]
+    others = [replace(options, section=name) for name in dict.fromkeys(unknown)]
+    return [_only(one, options) for one in found] + others or [options]
+
+
+def _only(one: Candidate, options: Options) -> Options:
+    kind = options.kind if one.kind == options.kind else None  # a section of ours says another one
+    return replace(options, section=one.section, function=one.function.name, kind=kind)
+
+
+def translate_all(data: bytes) -> list[Translation]:
+    """Translate every program of the object, each under its function's name."""
+    obj = elf.read(data)
+    whole = _Object(obj, Options())
+    return [whole.translate(candidate) for candidate in programs(obj, Options())]
+
+
+# --- the programs of an object --------------------------------------------------------------------------------------------
+
+
+def programs(obj: elf.ObjectFile, options: Options) -> list[Candidate]:
+    """Return the global functions of program sections; a section nobody knows is refused unless a choice passes it by."""
+    found, unknown = _candidates(obj, options)
+    refused = unknown[:1] if options.section is None else [name for name in unknown if name == options.section]
+    if refused and (options.section is not None or options.function is None):
+        raise Unsupported(
+            "section-unknown",
+            f"section `{refused[0]:.80}` holds a program of an unknown kind",
+            hint="expected `xdp`, `unibpf/filter`, `unibpf/classifier` or `unibpf/rewriter`",
+        )
+    return found
+
+
+def _candidates(obj: elf.ObjectFile, options: Options) -> tuple[list[Candidate], list[str]]:
+    """Return the programs, and the sections whose programs are none of ours."""
+    found: list[Candidate] = []
+    unknown: list[str] = []
+    entries = _global_functions(obj)
+    for section in obj.sections:
+        if not section.executable or not section.size or section.name == ".text":
+            continue
+        kind, outputs = _kind(section.name, options)
+        if kind is None:
+            unknown.append(section.name)
+            continue
+        found += [Candidate(function, section.name, kind, outputs) for function in entries.get(section.index, [])]
+    return found, unknown
+
+
+def _global_functions(obj: elf.ObjectFile) -> dict[int, list[initial.Function]]:
+    names = {
+        (symbol.section, symbol.value)
+        for symbol in obj.symbols
+        if symbol.kind == elf.STT_FUNC and symbol.bind != elf.STB_LOCAL
+    }
+    found: dict[int, list[initial.Function]] = {}
+    for key, function in linker.functions(obj).items():
+        if key in names:
+            found.setdefault(function.section, []).append(function)
+    return found
+
+
+def _kind(section: str, options: Options) -> tuple[Kind | None, int | None]:
+    own = _OWN.fullmatch(section)
+    if own:
+        kind: Kind = own[1]  # type: ignore[assignment]  # the pattern holds exactly the kinds
+        return kind, min(int(own[2]), bundle.MAX_OUTPUTS) if own[2] else None
+    if _XDP.fullmatch(section) and (options.platform == "linux-xdp" or not _OTHER_XDP.fullmatch(section)):
+        return options.kind or "filter", None
+    return None, None
+
+
+def _choose(found: list[Candidate], options: Options) -> Candidate:
+    names = ", ".join(f"`{c.function.name:.60}` in `{c.section:.60}`" for c in found[:16])
+    if not found:
+        raise Malformed("program-missing", "the object holds no program", hint='mark its function with `SEC("xdp")`')
+    left = [
+        candidate
+        for candidate in found
+        if options.section in (None, candidate.section) and options.function in (None, candidate.function.name)
+    ]
+    if len(left) > 1:
+        left = [candidate for candidate in left if _program_name(candidate.function.name) == options.name] or left
+    if len(left) != 1:
+        raise Ambiguous(
+            "program-choice",
+            f"{'no' if not left else 'more than one'} program matches the choice: the object holds {names}",
+            hint="choose with `--section` and `--program`",
+        )
+    _check_kind(left[0], options)
+    return left[0]
+
+
+def _check_kind(chosen: Candidate, options: Options) -> None:
+    if options.kind not in (None, chosen.kind):
+        raise Ambiguous(
+            "program-choice",
+            f"section `{chosen.section:.80}` says kind {chosen.kind}: got the choice {options.kind}",
+            hint="choose the kind of programs in `xdp` sections only",
+        )
+
+
+def _program_name(function: str) -> str:
+    return _NOT_IN_A_NAME.sub("-", function.lower()).strip("-_")[:48] or "program"
+
+
+# --- one program ----------------------------------------------------------------------------------------------------------
+
+
+class _Object:
+    """What all programs of one object share."""
+
+    def __init__(self, obj: elf.ObjectFile, options: Options) -> None:
+        self.obj = obj
+        self.options = options
+        types = obj.section(".BTF")
+        self.btf = btf.read(types.data) if types else None
+        self.extension = _extension(obj, self.btf)
+        defined = maps.read(obj, self.btf, options.loading)
+        found = constants.apply(obj, self.btf, defined, options.loading.constants)
+        self.maps = initial.filled(found, options.loading, linker.functions(obj))
+
+    def translate(self, candidate: Candidate) -> Translation:
+        linked = linker.link(self.obj, candidate.function, self.maps, self.followers(candidate.kind))
+        self.check_core(linked)
+        sources = lines.trace(self.obj, linked, self.extension)
+        called = needs.helpers(linked.code)
+        result = bundle.Bundle(
+            name=self.options.name or _program_name(candidate.function.name),
+            kind=candidate.kind,
+            code=linked.code,
+            maps=linked.maps,
+            helpers=called,
+            outputs=needs.outputs(candidate.kind, linked, called, candidate.outputs),
+            stack=needs.stack(linked),
+            line_info=lines.line_info(sources),
+        )
+        return Translation(
+            bundle=_encode(result),
+            name=result.name,
+            kind=result.kind,
+            function=candidate.function.name,
+            section=candidate.section,
+            instructions=len(result.code) // bundle.INSN_BYTES,
+            helpers=called,
+            maps=tuple(entry.name for entry in result.maps),
+            sources=sources,
+        )
+
+    def followers(self, kind: Kind) -> frozenset[int]:
+        """Return the sections whose functions a program of that kind may go on in: its own kind's, and `.text`."""
+        sections = (section for section in self.obj.sections if section.executable)
+        return frozenset(s.index for s in sections if s.name == ".text" or _kind(s.name, self.options)[0] == kind)
+
+    def check_core(self, linked: linker.Linked) -> None:
+        if self.btf is None:
+            return
+        for placed in linked.functions:
+            function, section = placed.function, self.obj.sections[placed.function.section].name
+            records = self.extension.core.get(section, [])
+            for found in core_relocations.unsettled(self.btf, records, function.start, function.start + function.size):
+                if found.offset - function.start in placed.dead:
+                    continue
+                raise Unsupported(
+                    "core-relocation",
+                    f"the layout of `{found.type:.80}` depends on the kernel that runs the program (CO-RE)",
+                    hint="do not use `preserve_access_index` or `vmlinux.h` for this type",
+                    at=(section, found.offset),
+                )
+
+
+def _extension(obj: elf.ObjectFile, types: btf.Btf | None) -> btf.Extension:
+    section = obj.section(".BTF.ext")
+    return btf.read_extension(section.data, types) if section and types else btf.Extension()
+
+
+def _encode(result: bundle.Bundle) -> bytes:
+    try:
+        return bundle.encode(result)
+    except bundle.BundleError as error:
+        raise Unsupported(f"bundle-{error.rule}", str(error)) from error
+
+
+def _finding(data: bytes, error: Rejection) -> Finding:
+    """Add the source line to a rejection that has a place; the object is read again, the rejection's path is rare."""
+    if error.at is None:
+        return error.finding()
+    try:
+        obj = elf.read(data)
+        types = obj.section(".BTF")
+        extension = _extension(obj, btf.read(types.data) if types else None)
+        row = lines.locate_in_section(extension, *error.at)
+    except Rejection:
+        row = None
+    if row is None:
+        return error.finding()
+    return Finding(
+        rule=error.rule,
+        message=error.message,
+        hint=error.hint,
+        file=row.file,
+        line=row.line,
+        column=row.column,
+        source=row.text,
+    )

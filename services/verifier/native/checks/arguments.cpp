@@ -1,0 +1,232 @@
+// Arguments of helper calls, each by what its row in the platform's table asks for.
+#include <algorithm>
+#include <bit>
+
+#include "services/verifier/native/checks/access.hpp"
+#include "services/verifier/native/program/platform.hpp"
+
+namespace unibpf::analyser {
+namespace {
+
+using Outcome = std::optional<Finding>;
+using abi::Holds;
+
+constexpr std::int64_t ipv4_header_bytes = 20, ipv6_header_bytes = 40, tcp_header_bytes = 20;
+
+// What the map is, for messages.
+std::string noun(const abi::MapTypeRow& type) {
+    switch (type.holds) {
+        case Holds::values: return "map";
+        case Holds::programs: return "program array";
+        case Holds::devices: return "device map";
+        case Holds::maps: return "map of maps";
+        case Holds::records: return "ring buffer";
+        case Holds::events: return "perf event array";
+        case Holds::items: return std::string{type.name};
+    }
+    __builtin_unreachable();
+}
+
+// What a helper's row cannot say of the maps that it takes (Linux: what a map type's operations leave out).
+bool takes(abi::Helper helper, const abi::MapTypeRow& type) {
+    switch (helper) {
+        case abi::Helper::map_lookup_elem: return type.type != abi::MapType::cpumap;
+        case abi::Helper::for_each_map_elem: return type.index != abi::Index::prefix;
+        case abi::Helper::map_pop_elem: return type.type != abi::MapType::bloom_filter;
+        case abi::Helper::map_lookup_percpu_elem:
+            return type.type == abi::MapType::percpu_hash || type.type == abi::MapType::percpu_array || type.type == abi::MapType::lru_percpu_hash;
+        default: return true;
+    }
+}
+
+struct ArgumentChecker {
+    const View& view;
+    const abi::HelperRow& row;
+    std::uint8_t position;
+
+    Register reg() const { return static_cast<Register>(position + 1); }
+    const Value& value() const { return view.state.registers[reg()]; }
+    std::string what() const { return "argument " + std::to_string(position + 1) + " of `" + std::string{row.name} + "`"; }
+    Finding fault(const std::string& text, const std::string& hint = "") const { return view.fault(Rule::helper_argument, what() + " " + text, reg(), hint); }
+
+    // The maps that an earlier argument may name.
+    std::vector<const Map*> maps() const {
+        for (std::uint8_t i = 0; i < row.arguments.size(); ++i) {
+            if (row.arguments[i] == abi::Argument::map) return named_maps(view.program, view.state.registers[i + 1]);
+        }
+        return {};
+    }
+
+    Outcome run() const {
+        const abi::Argument wanted = row.arguments[position];
+        if (wanted == abi::Argument::any) return std::nullopt;
+        if (!value().is_readable()) return view.fault(Rule::uninitialised_register, what() + " was not written on every path", reg());
+        switch (wanted) {
+            case abi::Argument::none:
+            case abi::Argument::any: return std::nullopt;
+            case abi::Argument::number: return value().is_number() ? std::nullopt : Outcome{fault("must be a number")};
+            case abi::Argument::context: return value().kind == Kind::context && value().delta == 0 ? std::nullopt : Outcome{fault("must be the program's context")};
+            case abi::Argument::map: return handle();
+            case abi::Argument::map_key: return of_each_map(&Map::key_bytes, Direction::read);
+            case abi::Argument::map_value: return of_each_map(&Map::value_bytes, Direction::read);
+            case abi::Argument::map_value_write: return of_each_map(&Map::value_bytes, Direction::write);
+            case abi::Argument::memory_read: return sized(false, Direction::read);
+            case abi::Argument::memory_read_or_null: return sized(true, Direction::read);
+            case abi::Argument::memory_write: return sized(false, Direction::write);
+            case abi::Argument::memory_write_or_null: return sized(true, Direction::write);
+            case abi::Argument::memory_update: return updated();
+            case abi::Argument::size: return size(1);
+            case abi::Argument::size_or_zero: return size(0);
+            case abi::Argument::constant_size: return constant_size();
+            case abi::Argument::record: return reference(Kind::record, "a record that `bpf_ringbuf_reserve` gave");
+            case abi::Argument::socket: return reference(Kind::socket, "a socket that a look-up gave");
+            case abi::Argument::long_write: return accessible(8, Direction::write);
+            case abi::Argument::u32_update: return both(4);
+            case abi::Argument::string: return string();
+            case abi::Argument::function: return value().kind == Kind::function ? std::nullopt : Outcome{fault("must be a function of the program")};
+            case abi::Argument::callback_context: return callback_context();
+            case abi::Argument::lock: return lock();
+            case abi::Argument::ipv4_header: return accessible(ipv4_header_bytes, Direction::read);
+            case abi::Argument::ipv6_header: return accessible(ipv6_header_bytes, Direction::read);
+            case abi::Argument::tcp_header: return accessible(tcp_header_bytes, Direction::read);
+        }
+        __builtin_unreachable();
+    }
+
+    // --- maps
+
+    Outcome handle() const {
+        if (value().kind != Kind::map_handle && value().kind != Kind::inner_map) return fault("must be a map");
+        if (value().may_be_null()) return view.fault(Rule::null_check, what() + " may be null", reg(), null_hint(value()));
+        bool gives_maps = false, gives_values = false;
+        for (const Map* map : named_maps(view.program, value())) {
+            const abi::MapTypeRow& type = type_of(*map, view.options.platform);
+            if ((row.maps & abi::holding(type.holds)) == 0 || !takes(row.helper, type)) {
+                return view.fault(Rule::helper_argument, "`" + std::string{row.name} + "` cannot be used on " + noun(type) + " `" + map->name + "`", reg());
+            }
+            if (row.has(abi::writes_map) && map->read_only()) return view.fault(Rule::map_readonly, what() + " is read-only map `" + map->name + "`", reg());
+            (type.holds == Holds::maps ? gives_maps : gives_values) = true;
+        }
+        if (gives_maps && gives_values) return fault("is a map of maps on some paths and another map on others");
+        return std::nullopt;
+    }
+
+    Outcome of_each_map(std::uint32_t Map::* bytes, Direction direction) const {
+        for (const Map* map : maps()) {
+            if (map->*bytes == 0) continue;
+            if (auto finding = accessible(map->*bytes, direction)) return finding;
+        }
+        return std::nullopt;
+    }
+
+    // --- memory
+
+    Outcome accessible(std::int64_t bytes, Direction direction) const {
+        return check_access(view, {value(), bytes, reg(), direction, what() + " (" + bytes_text(static_cast<std::uint64_t>(bytes)) + ")"});
+    }
+    // Not atomically, so packets are good enough.
+    Outcome both(std::int64_t bytes) const {
+        if (auto finding = accessible(bytes, Direction::read)) return finding;
+        return accessible(bytes, Direction::write);
+    }
+
+    static constexpr std::int64_t largest_size = 1 << 29;
+
+    Outcome size(std::int64_t least) const {
+        if (!value().is_number()) return fault("must be a number of bytes");
+        const auto range = view.state.range(value());
+        if (range.low < least) return fault("may be less than " + std::to_string(least), "bound the size from below before the call");
+        if (range.high > largest_size) return fault("has no useful upper bound", "bound the size from above before the call");
+        return std::nullopt;
+    }
+
+    Outcome constant_size() const {
+        if (!value().is_constant()) return fault("must be a number that is known when the program is verified", "pass `sizeof` of the record");
+        const auto bytes = static_cast<std::int64_t>(value().delta);
+        return bytes > 0 && bytes <= largest_size ? std::nullopt : Outcome{fault("is no size that a record can have")};
+    }
+
+    // The size is in the next register; it is checked on its own.
+    Outcome sized(bool or_null, Direction direction) const {
+        const Value& length = view.state.registers[reg() + 1];
+        if (!length.is_number()) return std::nullopt;
+        const auto range = view.state.range(length);
+        if (or_null && value().is_null()) return range.high <= 0 ? std::nullopt : Outcome{fault("is null, but its size may not be 0")};
+        if (range.low < 0 || range.high > largest_size) return std::nullopt;
+        if (range.low == range.high || value().kind != Kind::packet) return range.high == 0 ? std::nullopt : accessible(range.high, direction);
+        return packet_of_variable_length(length, direction);
+    }
+
+    Outcome updated() const {
+        if (auto finding = sized(false, Direction::read)) return finding;
+        return sized(false, Direction::write);
+    }
+
+    // pointer + length <= data_end, with the two related as far as the state knows.
+    Outcome packet_of_variable_length(const Value& length, Direction direction) const {
+        State scratch = view.state;
+        Value end = scratch.add(Value::number(value().symbol, value().delta), length);
+        end.kind = Kind::packet;
+        end.nullable = value().nullable;
+        const View inner{scratch, view.program, view.options};
+        if (auto start = check_access(inner, {value(), 0, reg(), direction, what()})) return start;
+        return check_access(inner, {end, 0, reg(), direction, what()});
+    }
+
+    Outcome string() const {
+        const Value& text = value();
+        const bool known = text.kind == Kind::map_value && !text.may_be_null() && text.symbol == zero_symbol && std::has_single_bit(text.object);
+        const Map* map = known ? &view.program.values_of(static_cast<std::size_t>(std::countr_zero(text.object))) : nullptr;
+        if (map == nullptr || !map->is_constant()) return fault("must be a string constant", "declare it `static const char ...[]`");
+        const auto size = static_cast<std::int64_t>(map->initial.size());
+        const bool ends = text.delta >= 0 && text.delta < size && std::find(map->initial.begin() + text.delta, map->initial.end(), 0) != map->initial.end();
+        return ends ? std::nullopt : Outcome{fault("must end with a NUL byte")};
+    }
+
+    // --- what is no memory
+
+    Outcome reference(Kind kind, const std::string& expected) const {
+        if (value().kind != kind) return fault("must be " + expected);
+        if (value().may_be_null()) return view.fault(Rule::null_check, what() + " may be null", reg(), null_hint(value()));
+        const auto range = view.state.range(value());
+        return range.low == 0 && range.high == 0 ? std::nullopt : Outcome{fault("must point to the beginning of what was given")};
+    }
+
+    Outcome callback_context() const {
+        if (value().is_null()) return std::nullopt;
+        const bool on_guest = view.options.platform == Platform::guest && value().kind == Kind::map_value;
+        if ((value().kind == Kind::stack || on_guest) && !value().may_be_null()) return std::nullopt;
+        return fault("must be a pointer into the stack, or 0");
+    }
+
+    Outcome lock() const {
+        if (value().kind != Kind::map_value) return fault("must be the `bpf_spin_lock` of a map value");
+        if (value().may_be_null()) return view.fault(Rule::null_check, what() + " may be null", reg(), null_hint(value()));
+        const bool known = std::has_single_bit(value().object) && value().symbol == zero_symbol;
+        const Map* map = known ? &view.program.values_of(static_cast<std::size_t>(std::countr_zero(value().object))) : nullptr;
+        if (map == nullptr || !map->lock || value().delta != *map->lock) return fault("must be the `bpf_spin_lock` of a map value");
+        if (!row.has(abi::unlocks)) return std::nullopt;
+        const Lock& held = view.state.lock;
+        if (held.held == Lock::Held::yes && value().identity != no_site && value().identity == held.identity) return std::nullopt;
+        const std::string why = held.held == Lock::Held::no ? "is not locked" : "is not known to be the lock that is held";
+        return view.fault(Rule::spin_lock, what() + " " + why, reg(), "unlock the value that was locked, once");
+    }
+};
+
+}  // namespace
+
+std::vector<const Map*> named_maps(const Program& program, const Value& handle) {
+    std::vector<const Map*> result;
+    if (handle.kind != Kind::map_handle && handle.kind != Kind::inner_map) return result;
+    for (std::uint64_t maps = handle.object; maps != 0; maps &= maps - 1) {
+        const Map& map = program.maps[static_cast<std::size_t>(std::countr_zero(maps))];
+        result.push_back(handle.kind == Kind::inner_map ? map.inner.get() : &map);
+    }
+    return result;
+}
+
+std::optional<Finding> check_argument(const View& view, const Argument& argument) {
+    return ArgumentChecker{view, *argument.row, argument.position}.run();
+}
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,302 @@
+#include "services/verifier/native/effects/transformer.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "services/verifier/native/checks/access.hpp"
+#include "services/verifier/native/program/platform.hpp"
+
+namespace unibpf::analyser {
+namespace {
+
+struct Transformer {
+    State& state;
+    const Setting& setting;
+    const Program& program = setting.program;
+    const Options& options = setting.options;
+
+    Value& reg(Register number) { return state.registers[number]; }
+    Value operand(const Operand& operand) { return operand.is_register ? reg(operand.reg) : Value::constant(static_cast<std::uint64_t>(operand.imm)); }
+
+    // The low bytes of a number, as the same term if nothing is cut off.
+    Value truncate(const Value& value, unsigned bytes) {
+        const Scalar scalar = state.scalar(value);
+        const Scalar cut = zero_extend(scalar, bytes);
+        const bool whole = bytes == 8 || scalar.u64.high < std::uint64_t{1} << (bytes * 8);
+        return whole ? value : state.number(cut, low_half_of(value, bytes));
+    }
+    static Definition low_half_of(const Value& value, unsigned bytes) {
+        if (bytes != 4) return {};
+        return {Definition::Form::truncated, value, Value::constant(0)};
+    }
+    Value extend(const Value& value, unsigned bytes) {
+        const Scalar scalar = state.scalar(value);
+        const std::int64_t limit = bytes == 8 ? INT64_MAX : (std::int64_t{1} << (bytes * 8 - 1)) - 1;
+        const bool whole = bytes == 8 || (scalar.s64.low >= -limit - 1 && scalar.s64.high <= limit);
+        return whole ? value : state.number(sign_extend(scalar, bytes));
+    }
+
+    // --- arithmetic
+
+    void operator()(const Compute& insn) {
+        const Value left = reg(insn.dst), right = operand(insn.src);
+        if (insn.op == Alu::mov) {
+            reg(insn.dst) = insn.width == 64 ? right : right.is_pointer() ? half_of(right) : truncate(right, 4);
+        } else if (left.is_number() && right.is_number()) {
+            reg(insn.dst) = numbers(insn, left, right);
+        } else {
+            reg(insn.dst) = pointers(insn, left, right);
+        }
+    }
+
+    // The guest's packets lie below 4 GiB: their addresses are their own halves.
+    Value half_of(Value pointer) const {
+        if (state.is_short_address(pointer, options.platform)) return pointer;
+        pointer.kind = Kind::packet_address;
+        pointer.object |= low_half;
+        return pointer;
+    }
+
+    Value numbers(const Compute& insn, const Value& left, const Value& right) {
+        switch (insn.op) {
+            case Alu::add: return sum(insn.width, left, right, false);
+            case Alu::sub: return sum(insn.width, left, right, true);
+            case Alu::and_:
+                if (keeps_all(insn, left, right)) return insn.width == 64 ? left : truncate(left, 4);
+                break;
+            case Alu::lsh:
+                if (insn.width == 64 && right.is_constant() && right.delta == 32 && !left.is_constant()) return shifted_up(left);
+                break;
+            case Alu::rsh:
+            case Alu::arsh:
+                if (insn.width == 64 && right.is_constant() && right.delta == 32) {
+                    if (const auto back = shifted_back(left, insn.op == Alu::arsh)) return *back;
+                }
+                break;
+            case Alu::mul: case Alu::div: case Alu::sdiv: case Alu::or_: case Alu::neg: case Alu::mod: case Alu::smod:
+            case Alu::xor_: case Alu::mov: break;
+        }
+        return state.number(compute(insn.op, insn.width, state.scalar(left), state.scalar(right)));
+    }
+
+    // In 32 bits the sum is the term itself where it needs no more than 32 bits.
+    Value sum(unsigned width, const Value& left, const Value& right, bool negative) {
+        const auto wide = [&](const Value& a, const Value& b) { return negative ? state.subtract(a, b) : state.add(a, b); };
+        if (width == 64) return wide(left, right);
+        const Value low_left = truncate(left, 4);
+        const Value low_right = right.is_constant() ? Value::constant(static_cast<std::uint64_t>(static_cast<std::int32_t>(right.delta))) : truncate(right, 4);
+        const Value result = wide(low_left, low_right);
+        if (state.scalar(result).fits_u32()) return result;
+        const Alu op = negative ? Alu::sub : Alu::add;
+        return state.number(compute(op, 32, state.scalar(left), state.scalar(right)), low_half_of(result, 4));
+    }
+
+    // x & mask where x has no bits outside the mask.
+    bool keeps_all(const Compute& insn, const Value& left, const Value& right) {
+        if (!right.is_constant()) return false;
+        const std::uint64_t mask = insn.width == 64 ? right.constant() : right.constant() & UINT32_MAX;
+        Tnum bits = state.scalar(left).bits;
+        if (insn.width == 32) bits = low_bits(bits, 32);
+        return (bits.max() & ~mask) == 0;
+    }
+
+    // Compilers for BPF v1 and v2 extend 32-bit values by a pair of shifts.
+    Value shifted_up(const Value& value) {
+        const Scalar scalar = compute(Alu::lsh, 64, state.scalar(value), Scalar::constant(32));
+        return state.number(scalar, {Definition::Form::shifted, value, Value::constant(0)});
+    }
+    std::optional<Value> shifted_back(const Value& value, bool is_signed) {
+        const Definition& definition = state.symbols[value.symbol].definition;
+        if (value.delta != 0 || definition.form != Definition::Form::shifted) return std::nullopt;
+        const Value source = definition.left;
+        return is_signed ? extend(source, 4) : truncate(source, 4);
+    }
+
+    static Value with_term(Value pointer, const Value& term) {
+        pointer.symbol = term.symbol;
+        pointer.delta = term.delta;
+        return pointer;
+    }
+
+    Value pointers(const Compute& insn, const Value& left, const Value& right) {
+        const auto term = [](const Value& value) { return Value::number(value.symbol, value.delta); };
+        if (insn.op == Alu::sub && right.is_pointer()) {
+            const Value distance = state.subtract(term(left), term(right));
+            return insn.width == 64 ? distance : truncate(distance, 4);
+        }
+        if (insn.op == Alu::sub) return with_term(left, state.subtract(term(left), right));
+        if (left.is_number()) return with_term(right, state.add(term(right), left));
+        return with_term(left, state.add(term(left), right));
+    }
+
+    void operator()(const MoveSigned& insn) {
+        const Value wide = extend(reg(insn.src), insn.bytes);
+        reg(insn.dst) = insn.width == 64 ? wide : truncate(wide, 4);
+    }
+    void operator()(const Swap& insn) {
+        if (insn.order == ByteOrder::little) reg(insn.dst) = truncate(reg(insn.dst), insn.bytes);
+        else reg(insn.dst) = state.number(swap_bytes(insn.order, insn.bytes, state.scalar(reg(insn.dst))));
+    }
+    void operator()(const LoadNumber& insn) { reg(insn.dst) = Value::constant(insn.value); }
+    void operator()(const LoadMap& insn) { reg(insn.dst) = Value::pointer(Kind::map_handle, std::uint64_t{1} << insn.map); }
+    void operator()(const LoadMapValue& insn) {
+        reg(insn.dst) = Value::pointer(Kind::map_value, std::uint64_t{1} << insn.map, insn.offset);
+        if (program.maps[insn.map].lock) reg(insn.dst).identity = most_sites + insn.map;
+    }
+    void operator()(const LoadFunction& insn) { reg(insn.dst) = Value::pointer(Kind::function, insn.target); }
+
+    // --- memory
+
+    void operator()(const Load& insn) {
+        const Value base = reg(insn.base).moved(insn.offset);
+        if (base.kind == Kind::context) reg(insn.dst) = context_field(base.delta);
+        else if (base.kind == Kind::stack) reg(insn.dst) = from_stack(base, insn);
+        else if (base.kind == Kind::map_value) reg(insn.dst) = from_map(base, insn);
+        else reg(insn.dst) = state.number(of_bytes(insn.bytes, insn.sign));
+    }
+
+    Value context_field(std::int64_t offset) {
+        for (const abi::ContextRow& row : abi::context_fields) {
+            if (row.offset != offset) continue;
+            switch (row.field) {
+                case abi::ContextField::packet: return Value::pointer(Kind::packet);
+                case abi::ContextField::packet_end: return {Kind::packet, no_site, 0, packet_size, no_symbol, 0};
+                case abi::ContextField::packet_meta: return {Kind::packet, no_site, 0, meta_start, no_symbol, 0};
+                case abi::ContextField::number: break;
+            }
+        }
+        return state.number(of_bytes(4, false));
+    }
+
+    Value sign_if(const Load& insn, const Value& value) { return insn.sign ? extend(value, insn.bytes) : value; }
+
+    Value from_stack(const Value& base, const Load& insn) {
+        const auto range = state.range(base);
+        if (range.low != range.high) return state.number(of_bytes(insn.bytes, insn.sign));
+        const auto start = static_cast<unsigned>(range.low + Frame::size);
+        const Frame& frame = state.frame(base);
+        if (const Value* cell = frame.cell_at(start, insn.bytes)) return sign_if(insn, *cell);
+        if (const auto constant = frame.constant_at(start, insn.bytes)) return sign_if(insn, Value::constant(*constant));
+        return state.number(of_bytes(insn.bytes, insn.sign));
+    }
+
+    Value from_map(const Value& base, const Load& insn) {
+        if (!std::has_single_bit(base.object)) return state.number(of_bytes(insn.bytes, insn.sign));
+        const Map& map = program.values_of(static_cast<std::size_t>(std::countr_zero(base.object)));
+        if (!map.is_constant() || base.symbol != zero_symbol) return state.number(of_bytes(insn.bytes, insn.sign));
+        std::uint64_t word = 0;
+        for (unsigned i = 0; i < insn.bytes; ++i) word |= std::uint64_t{map.initial[static_cast<std::size_t>(base.delta) + i]} << (8 * i);
+        return sign_if(insn, Value::constant(word));
+    }
+
+    void operator()(const Store& insn) {
+        const Value base = reg(insn.base).moved(insn.offset);
+        if (base.kind != Kind::stack) return;
+        const Value source = operand(insn.src);
+        const Value value = source.is_number() ? truncate(source, insn.bytes) : source;
+        const auto range = state.range(base);
+        const auto first = static_cast<unsigned>(range.low + Frame::size), last = static_cast<unsigned>(range.high + Frame::size);
+        Frame& frame = state.frame(base);
+        if (first == last) frame.store(first, insn.bytes, value);
+        else frame.smear(first, last, insn.bytes);
+    }
+
+    void operator()(const AtomicUpdate& insn) {
+        const Value base = reg(insn.base).moved(insn.offset);
+        if (base.kind == Kind::stack) {
+            const auto range = state.range(base);
+            state.frame(base).smear(static_cast<unsigned>(range.low + Frame::size), static_cast<unsigned>(range.high + Frame::size), insn.bytes);
+        }
+        if (insn.op == Atomic::cmpxchg) reg(0) = state.number(of_bytes(insn.bytes, false));
+        else if (insn.op >= Atomic::fetch_add) reg(insn.src) = state.number(of_bytes(insn.bytes, false));
+    }
+
+    // --- calls
+
+    void operator()(const CallHelper& insn) {
+        const abi::HelperRow& row = *tables_of(options.platform).find_helper(insn.number);
+        for (std::uint8_t i = 0; i < row.arguments.size(); ++i) write_argument(row.arguments[i], static_cast<Register>(i + 1));
+        const Value result = result_of(row);
+        apply_effects(state, row, setting);
+        for (Register i = 0; i <= 5; ++i) reg(i) = {};
+        if (!row.has(abi::calls_back)) reg(0) = result.is_readable() ? result : state.number(Scalar::top());
+    }
+
+    Value result_of(const abi::HelperRow& row) {
+        switch (row.returns) {
+            case abi::Return::number: return {};
+            case abi::Return::map_value_or_null: return looked_up(row);
+            case abi::Return::record_or_null:
+            case abi::Return::socket_or_null: return acquired(state, row, setting);
+        }
+        __builtin_unreachable();
+    }
+
+    Value looked_up(const abi::HelperRow& row) {
+        const auto position = std::find(row.arguments.begin(), row.arguments.end(), abi::Argument::map) - row.arguments.begin();
+        const Value handle = reg(static_cast<Register>(position + 1));
+        const auto maps = named_maps(program, handle);
+        const bool gives_maps = std::any_of(maps.begin(), maps.end(), [](const Map* map) { return map->inner != nullptr; });
+        Value result = Value::pointer(gives_maps ? Kind::inner_map : Kind::map_value, handle.object);
+        result.nullable = state.fresh(Scalar::unsigned_range(0, 1));
+        if (std::any_of(maps.begin(), maps.end(), [](const Map* map) { return map->lock.has_value(); })) {
+            state.forget_identity(setting.site);
+            result.identity = setting.site;
+        }
+        return result;
+    }
+
+    // What the helper leaves in stack memory that it was given to write.
+    void write_argument(abi::Argument argument, Register number) {
+        const Value target = reg(number);
+        if (target.kind != Kind::stack) return;
+        const auto written = written_bytes(argument, number);
+        if (written.high == 0) return;
+        const auto range = state.range(target);
+        const auto first = static_cast<unsigned>(range.low + Frame::size), last = static_cast<unsigned>(range.high + Frame::size);
+        Frame& frame = state.frame(target);
+        frame.smear(first, last, static_cast<unsigned>(written.high));
+        if (first == last) frame.fill(first, static_cast<unsigned>(written.low));
+    }
+
+    Interval<std::int64_t> written_bytes(abi::Argument argument, Register number) const {
+        switch (argument) {
+            case abi::Argument::map_value_write: return value_bytes();
+            case abi::Argument::memory_write: case abi::Argument::memory_write_or_null:
+            case abi::Argument::memory_update: return state.range(state.registers[number + 1]);
+            case abi::Argument::long_write: return {8, 8};
+            case abi::Argument::u32_update: return {4, 4};
+            default: return {0, 0};
+        }
+    }
+    Interval<std::int64_t> value_bytes() const {
+        Interval<std::int64_t> bytes{INT64_MAX, 0};
+        for (const Map* map : named_maps(program, state.registers[1])) {
+            bytes = {std::min<std::int64_t>(bytes.low, map->value_bytes), std::max<std::int64_t>(bytes.high, map->value_bytes)};
+        }
+        return bytes;
+    }
+
+    void operator()(const Jump&) {}
+    void operator()(const Branch&) {}
+    void operator()(const CallLocal&) {}
+    void operator()(const Exit&) {}
+    void operator()(const SecondSlot&) {}
+};
+
+}  // namespace
+
+Scalar of_bytes(unsigned bytes, bool sign) {
+    if (bytes == 8) return Scalar::top();
+    const std::uint64_t limit = (std::uint64_t{1} << (bytes * 8)) - 1;
+    if (!sign) return Scalar::unsigned_range(0, limit);
+    return Scalar::signed_range(-static_cast<std::int64_t>(limit / 2) - 1, static_cast<std::int64_t>(limit / 2));
+}
+
+void apply(State& state, const Insn& insn, const Setting& setting) {
+    Transformer transformer{state, setting};
+    std::visit(transformer, insn);
+    state.compact_if_large();
+}
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,128 @@
+// Containment of states: is every machine state of one a machine state of the other?
+#include "services/verifier/native/state/state.hpp"
+
+namespace unibpf::analyser {
+namespace {
+
+constexpr std::uint64_t negate(std::uint64_t x) { return 0 - x; }
+
+// Maps each symbol of b to a term of a; every location must agree with the map.
+class Containment {
+  public:
+    Containment(const State& a, const State& b) : a_{a}, b_{b}, image_(b.symbols.size()), known_(b.symbols.size()), witness_(b.symbols.size(), no_symbol) {}
+
+    bool run() {
+        for (Symbol symbol = 0; symbol < first_free_symbol; ++symbol) {
+            image_[symbol] = Value::number(symbol);
+            known_[symbol] = true;
+            if (!a_.symbols[symbol].scalar.leq(b_.symbols[symbol].scalar)) return false;
+        }
+        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && differences();
+    }
+
+  private:
+    bool term(const Value& inner, const Value& outer) {
+        const Value image = Value::number(inner.symbol, inner.delta).moved(static_cast<std::int64_t>(negate(outer.constant())));
+        if (known_[outer.symbol]) return image_[outer.symbol] == image;
+        image_[outer.symbol] = image;
+        known_[outer.symbol] = true;
+        return a_.scalar(image).leq(b_.symbols[outer.symbol].scalar);
+    }
+
+    bool value(const Value& inner, const Value& outer) {
+        if (outer.kind == Kind::uninitialised) return true;
+        if (outer.kind == Kind::mixed) return inner.kind != Kind::uninitialised;
+        if (outer.may_be_null() && inner.is_null()) {
+            return outer.symbol == zero_symbol && witness(null_here, outer.nullable);
+        }
+        const bool same_object = outer.is_set() ? (inner.object & ~outer.object) == 0 : inner.object == outer.object;
+        const bool whole_in_half = outer.kind == Kind::packet_address && inner.kind == outer.kind && inner.object + low_half == outer.object;
+        if (whole_in_half) return term(inner, outer) && nullable(inner.nullable, outer.nullable);
+        if (inner.kind != outer.kind || !same_object || !term(inner, outer)) return false;
+        if (outer.identity != no_site && inner.identity != outer.identity) return false;
+        return nullable(inner.nullable, outer.nullable);
+    }
+
+    bool nullable(Symbol inner, Symbol outer) {
+        if (outer == no_symbol) return inner == no_symbol;
+        return witness(inner == no_symbol ? not_null_here : inner, outer);
+    }
+
+    static constexpr Symbol null_here = no_symbol - 1, not_null_here = no_symbol - 2;
+
+    bool witness(Symbol inner, Symbol outer) {
+        if (witness_[outer] == no_symbol) witness_[outer] = inner;
+        return witness_[outer] == inner;
+    }
+
+    bool registers() {
+        for (unsigned i = 0; i < register_count; ++i) {
+            if (!value(a_.registers[i], b_.registers[i])) return false;
+        }
+        return true;
+    }
+    bool saved() {
+        for (std::size_t i = 0; i < b_.saved.size(); ++i) {
+            for (std::size_t k = 0; k < b_.saved[i].size(); ++k) {
+                if (!value(a_.saved[i][k], b_.saved[i][k])) return false;
+            }
+        }
+        return true;
+    }
+    bool frames() {
+        for (std::size_t i = 0; i < b_.frames.size(); ++i) {
+            const Frame &inner = a_.frames[i], &outer = b_.frames[i];
+            if ((outer.data() & ~inner.data()).any()) return false;
+            for (const Cell& cell : outer.cells()) {
+                const Value* other = inner.cell_at(cell.start, cell.bytes);
+                if (other == nullptr || !value(*other, cell.value)) return false;
+            }
+        }
+        return true;
+    }
+    bool callbacks() {
+        for (std::size_t i = 0; i < b_.callbacks.size(); ++i) {
+            const Callback &inner = a_.callbacks[i], &outer = b_.callbacks[i];
+            if (outer.is_exact && !inner.is_exact) return false;
+            if (!value(inner.limit, outer.limit) || !value(inner.context, outer.context) || !value(inner.map, outer.map)) return false;
+        }
+        return true;
+    }
+    bool references() {
+        for (const Reference& inner : a_.references) {
+            if (b_.reference(inner.site) == nullptr) return false;
+        }
+        for (const Reference& outer : b_.references) {
+            const Reference* inner = a_.reference(outer.site);
+            if (inner != nullptr && inner->bytes < outer.bytes) return false;
+            if (inner == nullptr ? outer.nullable == no_symbol || !witness(null_here, outer.nullable) : !nullable(inner->nullable, outer.nullable)) return false;
+        }
+        return true;
+    }
+    bool lock() const { return b_.lock.held == Lock::Held::some || a_.lock == b_.lock; }
+    bool counters() {
+        for (std::size_t i = 0; i < b_.counters.size(); ++i) {
+            if (!term(a_.counters[i].up, b_.counters[i].up) || !term(a_.counters[i].down, b_.counters[i].down)) return false;
+        }
+        return true;
+    }
+    bool differences() {
+        for (const Difference& edge : b_.differences.edges()) {
+            if (!known_[edge.left] || !known_[edge.right]) return false;
+            const auto limit = a_.upper_difference(image_[edge.left], image_[edge.right]);
+            if (!limit || *limit > edge.limit) return false;
+        }
+        return true;
+    }
+
+    const State &a_, &b_;
+    std::vector<Value> image_;
+    std::vector<bool> known_;
+    std::vector<Symbol> witness_;
+};
+
+}  // namespace
+
+bool leq(const State& a, const State& b) { return Containment{a, b}.run(); }
+
+}  // namespace unibpf::analyser

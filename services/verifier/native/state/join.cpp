@@ -1,0 +1,315 @@
+// Join and widening of states.
+//
+// A location (register, cell, counter) has a term on each side. Locations whose terms have the same symbols and the same
+// distance on both sides form a class and get one symbol in the result, so equalities and constant distances that hold on both
+// sides survive without any constraint being written down (for example `p = data + 14 + i` around a loop over i). Differences
+// are then taken over for pairs of classes that are related on either side, for packet offsets against the packet's size, and at
+// loop heads for counters against everything: the bounds alone may imply on each side what neither implies for the join.
+#include <algorithm>
+#include <unordered_map>
+
+#include "services/verifier/native/state/state.hpp"
+
+namespace unibpf::analyser {
+namespace {
+
+constexpr std::uint64_t negate(std::uint64_t x) { return 0 - x; }
+
+// One class: `symbol` of the result stands for left.symbol + base in a and right term + base - distance in b.
+struct Class {
+    Value left, right;  // what the result's symbol is on each side
+    Symbol symbol;
+    bool is_offset = false;   // of a packet pointer
+    bool is_counter = false;
+    bool is_number = false;
+};
+
+struct Key {
+    Symbol left, right;
+    std::uint64_t distance;
+    bool operator==(const Key&) const = default;
+};
+struct KeyHash {
+    std::size_t operator()(const Key& key) const {
+        return (key.left * 0x9e3779b97f4a7c15ULL) ^ (key.right * 0xc2b2ae3d27d4eb4fULL) ^ (key.distance * 0x165667b19e3779f9ULL);
+    }
+};
+
+std::int64_t next_threshold_up(std::int64_t bound, const std::vector<std::int64_t>* thresholds) {
+    if (thresholds != nullptr) {
+        const auto next = std::lower_bound(thresholds->begin(), thresholds->end(), bound);
+        if (next != thresholds->end()) return *next;
+    }
+    return INT64_MAX;
+}
+std::int64_t next_threshold_down(std::int64_t bound, const std::vector<std::int64_t>* thresholds) {
+    if (thresholds != nullptr) {
+        const auto next = std::upper_bound(thresholds->begin(), thresholds->end(), bound);
+        if (next != thresholds->begin()) return *(next - 1);
+    }
+    return INT64_MIN;
+}
+
+// Bits that are not stable are given up but for the lowest, which tell alignment: bit by bit would take 64 rounds.
+Tnum widen(Tnum a, Tnum joined) {
+    if (joined.leq(a) || joined.mask == 0) return joined;
+    const std::uint64_t lowest = joined.mask & negate(joined.mask);
+    return {joined.value & (lowest - 1), ~(lowest - 1)};
+}
+
+// Bounds of `joined` that are beyond those of `a` jump to a threshold or to the end of the type.
+Scalar widen(const Scalar& a, const Scalar& joined, const std::vector<std::int64_t>* thresholds) {
+    Scalar x;
+    x.bits = widen(a.bits, joined.bits);
+    x.s64 = {joined.s64.low < a.s64.low ? next_threshold_down(joined.s64.low, thresholds) : a.s64.low,
+             joined.s64.high > a.s64.high ? next_threshold_up(joined.s64.high, thresholds) : a.s64.high};
+    x.u64.low = joined.u64.low < a.u64.low ? 0 : a.u64.low;
+    x.u64.high = a.u64.high;
+    if (joined.u64.high > a.u64.high) {
+        const auto next = joined.u64.high > INT64_MAX ? INT64_MAX : next_threshold_up(static_cast<std::int64_t>(joined.u64.high), thresholds);
+        x.u64.high = next == INT64_MAX ? UINT64_MAX : static_cast<std::uint64_t>(next);
+    }
+    x.u32 = {joined.u32.low < a.u32.low ? 0 : a.u32.low, joined.u32.high > a.u32.high ? UINT32_MAX : a.u32.high};
+    x.s32 = {joined.s32.low < a.s32.low ? INT32_MIN : a.s32.low, joined.s32.high > a.s32.high ? INT32_MAX : a.s32.high};
+    return x;
+}
+
+class Joiner {
+  public:
+    Joiner(const State& a, const State& b, const JoinOptions& options) : a_{a}, b_{b}, options_{options} {}
+
+    State run() {
+        for (Symbol symbol = 0; symbol < first_free_symbol; ++symbol) fixed_class(symbol);
+        for (unsigned i = 0; i < register_count; ++i) out_.registers[i] = value(a_.registers[i], b_.registers[i]);
+        for (std::size_t i = 0; i < a_.saved.size(); ++i) join_saved(a_.saved[i], b_.saved[i]);
+        for (std::size_t i = 0; i < a_.frames.size(); ++i) join_frame(a_.frames[i], b_.frames[i]);
+        join_callbacks();
+        join_counters();
+        join_references();
+        out_.lock = a_.lock == b_.lock ? a_.lock : Lock{Lock::Held::some, no_site};
+        join_differences();
+        return std::move(out_);
+    }
+
+  private:
+    void fixed_class(Symbol symbol) {
+        const Scalar left = a_.symbols[symbol].scalar, joined = join(left, b_.symbols[symbol].scalar);
+        out_.symbols.push_back({options_.widen ? widen(left, joined, options_.thresholds) : joined});
+        out_.symbols.back().scalar.normalise();
+        if (symbol == packet_size) {
+            out_.symbols.back().scalar = meet(out_.symbols.back().scalar, Scalar::unsigned_range(0, largest_packet));
+        }
+        found_.emplace(Key{symbol, symbol, 0}, static_cast<std::uint32_t>(classes_.size()));
+        classes_.push_back({Value::number(symbol), Value::number(symbol), symbol});
+    }
+
+    // The class of a pair of terms, made if new; gives the term in the result.
+    Value term(const Value& left, const Value& right, Class** found = nullptr) {
+        const std::uint64_t distance = static_cast<std::uint64_t>(left.delta) - static_cast<std::uint64_t>(right.delta);
+        const Key key{left.symbol, right.symbol, distance};
+        const auto [place, is_new] = found_.try_emplace(key, static_cast<std::uint32_t>(classes_.size()));
+        if (is_new) add_class(left, right, distance);
+        Class& entry = classes_[place->second];
+        if (found != nullptr) *found = &entry;
+        return Value::number(entry.symbol).moved(static_cast<std::int64_t>(static_cast<std::uint64_t>(left.delta) - entry.left.constant()));
+    }
+
+    void add_class(const Value& left, const Value& right, std::uint64_t distance) {
+        // Constants have no symbol to keep: the class stands for the value that was seen first.
+        const std::int64_t base = left.symbol == zero_symbol ? left.delta : 0;
+        Class entry{Value::number(left.symbol, base), Value::number(right.symbol).moved(base).moved(static_cast<std::int64_t>(negate(distance))), 0};
+        const Scalar old = a_.scalar(entry.left), joined = join(old, b_.scalar(entry.right));
+        Scalar scalar = options_.widen ? widen(old, joined, options_.thresholds) : joined;
+        scalar.normalise();
+        entry.symbol = out_.fresh(scalar);
+        classes_.push_back(entry);
+    }
+
+    Value value(const Value& left, const Value& right) {
+        if (left.kind == Kind::packet_address && right.kind == Kind::packet_address && ((left.object ^ right.object) & from_before) == 0) {
+            return same_kind(left, right);
+        }
+        if (left.kind == right.kind && (left.object == right.object || left.is_set())) return same_kind(left, right);
+        if (left.kind == Kind::uninitialised || right.kind == Kind::uninitialised) return {};
+        // A null pointer on one side, a pointer that may be null on the other or not.
+        if (left.is_null() && can_be_null(right.kind)) return with_null(right, false);
+        if (right.is_null() && can_be_null(left.kind)) return with_null(left, true);
+        return {Kind::mixed};
+    }
+
+    static bool can_be_null(Kind kind) { return kind >= Kind::packet && kind != Kind::stack; }
+
+    Value same_kind(const Value& left, const Value& right) {
+        if (left.kind == Kind::uninitialised || left.kind == Kind::mixed) return left;
+        if (left.kind == Kind::context && !(left == right)) return {Kind::mixed};  // offsets into the context are constants
+        Class* entry = nullptr;
+        Value result = term(left, right, &entry);
+        entry->is_offset |= left.kind == Kind::packet;
+        entry->is_number |= left.kind == Kind::number;
+        result.kind = left.kind;
+        const bool unites = left.is_set() || left.kind == Kind::packet_address;  // half an address on one side is half of one
+        result.object = unites ? left.object | right.object : left.object;
+        if (left.identity == right.identity) result.identity = left.identity;
+        if (left.may_be_null() || right.may_be_null()) result.nullable = nullable(left.nullable, right.nullable);
+        return result;
+    }
+
+    // The offset counts only where the pointer is not null, which it is on one side only; only constants are kept.
+    Value with_null(const Value& pointer, bool null_is_right) {
+        if (pointer.symbol != zero_symbol) return {Kind::mixed};
+        Value result = pointer;
+        result.nullable = null_is_right ? nullable(pointer.nullable, null_here) : nullable(null_here, pointer.nullable);
+        return result;
+    }
+
+    static constexpr Symbol null_here = no_symbol - 1;  // in a pair of witnesses: null, or not held
+
+    // Witness symbols only need identity: the same pair of witnesses is the same witness.
+    Symbol nullable(Symbol left, Symbol right) {
+        for (const auto& [l, r, symbol] : witnesses_) {
+            if (l == left && r == right) return symbol;
+        }
+        const Symbol symbol = out_.fresh(Scalar::unsigned_range(0, 1));
+        witnesses_.push_back({left, right, symbol});
+        return symbol;
+    }
+
+    void join_saved(const std::array<Value, 4>& left, const std::array<Value, 4>& right) {
+        auto& set = out_.saved.emplace_back();
+        for (unsigned i = 0; i < set.size(); ++i) set[i] = value(left[i], right[i]);
+    }
+
+    // Cells of equal extent are joined; others fall back to `data`.
+    void join_frame(const Frame& left, const Frame& right) {
+        Frame& frame = out_.frames.emplace_back();
+        frame.data() = left.data() & right.data();
+        auto other = right.cells().begin();
+        for (const Cell& cell : left.cells()) {
+            while (other != right.cells().end() && other->start < cell.start) ++other;
+            if (other == right.cells().end()) break;
+            if (other->start != cell.start || other->bytes != cell.bytes) continue;
+            const Value joined = value(cell.value, other->value);
+            if (!joined.is_readable()) continue;
+            if (joined.is_pointer() || joined.kind == Kind::mixed) {
+                for (unsigned i = cell.start; i < unsigned{cell.start} + cell.bytes; ++i) frame.data()[i] = false;
+            }
+            frame.cells().push_back({cell.start, cell.bytes, joined});
+        }
+    }
+
+    void join_callbacks() {
+        for (std::size_t i = 0; i < a_.callbacks.size(); ++i) {
+            const Callback &left = a_.callbacks[i], &right = b_.callbacks[i];
+            out_.callbacks.push_back({value(left.limit, right.limit), value(left.context, right.context), value(left.map, right.map), left.is_exact && right.is_exact});
+        }
+    }
+
+    // What one side holds and the other does not is held where its witness says so.
+    void join_references() {
+        for (const Reference& left : a_.references) {
+            const Reference* right = b_.reference(left.site);
+            add_reference(left, right == nullptr ? left.bytes : right->bytes, {left.nullable, right == nullptr ? null_here : right->nullable});
+        }
+        for (const Reference& right : b_.references) {
+            if (a_.reference(right.site) == nullptr) add_reference(right, right.bytes, {null_here, right.nullable});
+        }
+        std::sort(out_.references.begin(), out_.references.end(), [](const Reference& x, const Reference& y) { return x.site < y.site; });
+    }
+    void add_reference(Reference reference, std::int64_t bytes, const std::pair<Symbol, Symbol>& held) {
+        reference.bytes = std::min(reference.bytes, bytes);
+        const bool surely = held.first == no_symbol && held.second == no_symbol;
+        reference.nullable = surely ? no_symbol : nullable(held.first, held.second);
+        out_.references.push_back(reference);
+    }
+
+    void join_counters() {
+        for (std::size_t i = 0; i < a_.counters.size(); ++i) {
+            out_.counters.push_back({a_.counters[i].head, counter(a_.counters[i].up, b_.counters[i].up), counter(a_.counters[i].down, b_.counters[i].down)});
+        }
+    }
+    Value counter(const Value& left, const Value& right) {
+        Class* entry = nullptr;
+        const Value result = term(left, right, &entry);
+        entry->is_counter = true;
+        return result;
+    }
+
+    // --- differences
+
+    void join_differences() {
+        by_left_.assign(a_.symbols.size(), {});
+        by_right_.assign(b_.symbols.size(), {});
+        for (std::uint32_t i = 0; i < classes_.size(); ++i) {
+            by_left_[classes_[i].left.symbol].push_back(i);
+            by_right_[classes_[i].right.symbol].push_back(i);
+        }
+        for (const Difference& edge : a_.differences.edges()) relate_all(by_left_[edge.left], by_left_[edge.right]);
+        for (const Difference& edge : b_.differences.edges()) relate_all(by_right_[edge.left], by_right_[edge.right]);
+        for (std::uint32_t i = first_free_symbol; i < classes_.size(); ++i) {
+            if (classes_[i].is_offset) relate(i, packet_size), relate(meta_start, i);
+        }
+        if (!options_.relate_counters || options_.widen) return;  // widening only keeps what is written down
+        for (std::uint32_t i = first_free_symbol; i < classes_.size(); ++i) {
+            if (!classes_[i].is_counter) continue;
+            for (std::uint32_t j = first_free_symbol; j < classes_.size() && j < 48; ++j) {
+                if (i != j && changes(classes_[j])) relate(i, j), relate(j, i);
+            }
+        }
+        relate_changing();
+    }
+
+    // A variable that the loop moves and those that it may be compared with.
+    void relate_changing() {
+        for (std::uint32_t i = first_free_symbol; i < classes_.size() && i < 32; ++i) {
+            if (!changes(classes_[i]) || !(classes_[i].is_number || classes_[i].is_offset)) continue;
+            for (std::uint32_t j = first_free_symbol; j < classes_.size() && j < 32; ++j) {
+                if (i != j && !classes_[j].is_counter) relate(i, j), relate(j, i);
+            }
+        }
+    }
+
+    // Not the same term on both sides.
+    static bool changes(const Class& entry) { return !(entry.left == entry.right); }
+
+    void relate_all(const std::vector<std::uint32_t>& from, const std::vector<std::uint32_t>& to) {
+        if (from.size() * to.size() > 64) return;
+        for (const std::uint32_t i : from) {
+            for (const std::uint32_t j : to) relate(i, j);
+        }
+    }
+
+    void relate(std::uint32_t i, std::uint32_t j) {
+        const Class &x = classes_[i], &y = classes_[j];
+        if (x.symbol == y.symbol || x.symbol == zero_symbol || y.symbol == zero_symbol) return;
+        const auto left = a_.upper_difference(x.left, y.left);
+        if (!left) return;
+        const auto right = b_.upper_difference(x.right, y.right);
+        if (!right) return;
+        std::int64_t limit = std::max(*left, *right);
+        if (options_.widen && *right > *left) {
+            if (limit > 0) return;
+            limit = limit == 0 ? 0 : -1;  // the thresholds that guards like `i < n` and `i != n` need
+        }
+        const bool loop_relation = options_.relate_counters && (changes(x) || changes(y));
+        if (loop_relation) return out_.differences.add(x.symbol, y.symbol, limit);
+        std::int64_t implied;
+        const bool wraps = __builtin_sub_overflow(out_.symbols[x.symbol].scalar.s64.high, out_.symbols[y.symbol].scalar.s64.low, &implied);
+        if (!wraps && implied <= limit) return;
+        out_.differences.add(x.symbol, y.symbol, limit);
+    }
+
+    const State &a_, &b_;
+    const JoinOptions& options_;
+    State out_;
+    std::vector<Class> classes_;
+    std::unordered_map<Key, std::uint32_t, KeyHash> found_;
+    struct Witness { Symbol left, right, symbol; };
+    std::vector<Witness> witnesses_;
+    std::vector<std::vector<std::uint32_t>> by_left_, by_right_;
+};
+
+}  // namespace
+
+State join(const State& a, const State& b, const JoinOptions& options) { return Joiner{a, b, options}.run(); }
+
+}  // namespace unibpf::analyser

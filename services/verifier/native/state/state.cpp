@@ -1,0 +1,380 @@
+#include "services/verifier/native/state/state.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace unibpf::analyser {
+namespace {
+
+using Wide = __int128;
+
+bool fits(Wide x) { return x >= INT64_MIN && x <= INT64_MAX; }
+
+std::int64_t clamp(Wide x) {
+    return x < INT64_MIN ? INT64_MIN : x > INT64_MAX ? INT64_MAX : static_cast<std::int64_t>(x);
+}
+
+// The term wraps nowhere and sums of two such terms do not wrap either.
+bool is_tame(const State& state, const Value& value) {
+    const auto range = state.range(value);
+    return is_exact(state.symbols[value.symbol].scalar, value.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
+}
+
+// Of data_meta from data. Linux: at most 256 bytes of headroom, or 1, which says that the driver has none.
+Scalar metadata_of(Platform platform) {
+    if (platform == Platform::linux_xdp) return Scalar::signed_range(-256, 1);
+    const bool has_metadata = abi::find_helper(static_cast<std::uint32_t>(abi::Helper::xdp_adjust_meta)) != nullptr;
+    return has_metadata ? Scalar::signed_range(-static_cast<std::int64_t>(largest_metadata), 0) : Scalar::constant(0);
+}
+
+Value plain(const Value& value) { return Value::number(value.symbol, value.delta); }
+
+}  // namespace
+
+bool is_exact(const Scalar& symbol, std::int64_t delta) { return fits(Wide{symbol.s64.low} + delta) && fits(Wide{symbol.s64.high} + delta); }
+
+State State::entry(Platform platform) {
+    State state;
+    state.symbols.resize(first_free_symbol);
+    state.symbols[zero_symbol].scalar = Scalar::constant(0);
+    state.forget_packet(platform);
+    state.frames.resize(1);
+    state.registers[1] = Value::pointer(Kind::context);
+    state.registers[10] = Value::pointer(Kind::stack);
+    return state;
+}
+
+void State::forget_packet(Platform platform) {
+    each_value([](Value& value) {
+        if (!value.is_packet_address()) return;
+        const bool is_old = value.kind == Kind::packet_address && (value.object & from_before) != 0;
+        if (is_old || value.may_be_null()) value = {};
+        else value.object |= from_before, value.kind = Kind::packet_address;
+    });
+    // Values that hold the old size or a distance keep it under new names; the three fixed symbols start afresh.
+    for (const Symbol fixed : {packet_size, meta_start}) {
+        const Symbol copy = fresh(symbols[fixed].scalar);
+        substitute(fixed, copy, 0);
+        differences.each_edge([&](Difference& edge) {
+            if (edge.left == fixed) edge.left = copy;
+            if (edge.right == fixed) edge.right = copy;
+        });
+    }
+    symbols[packet_size] = {Scalar::unsigned_range(0, largest_packet)};
+    symbols[meta_start] = {metadata_of(platform)};
+}
+
+const Reference* State::reference(Site site) const {
+    for (const Reference& one : references) {
+        if (one.site == site) return &one;
+    }
+    return nullptr;
+}
+
+void State::acquire(const Reference& reference) {
+    release(reference.site);
+    const auto place = std::find_if(references.begin(), references.end(), [&](const Reference& one) { return one.site > reference.site; });
+    references.insert(place, reference);
+}
+
+void State::release(Site site) {
+    each_value([&](Value& value) {
+        if (value.is_reference() && value.object == site) value = {};
+    });
+    std::erase_if(references, [&](const Reference& one) { return one.site == site; });
+}
+
+void State::forget_references() {
+    each_value([](Value& value) {
+        if (value.is_reference()) value = {Kind::mixed};
+    });
+    for (Reference& one : references) one.nullable = fresh(Scalar::unsigned_range(0, 1));
+}
+
+void State::forget_identity(Site site) {
+    each_value([&](Value& value) {
+        if (value.identity == site) value.identity = no_site;
+    });
+}
+
+void State::forget_frame(std::uint64_t frame) {
+    each_value([&](Value& value) {
+        if (value.kind == Kind::stack && value.object >= frame) value = {Kind::mixed};
+        if (value.kind == Kind::map_key && (value.identity >= frame || value.identity == no_site)) value = {Kind::mixed};
+    });
+}
+
+Symbol State::fresh(const Scalar& scalar, Definition definition) {
+    symbols.push_back({scalar, definition});
+    return static_cast<Symbol>(symbols.size() - 1);
+}
+
+Value State::number(const Scalar& scalar, Definition definition) {
+    if (scalar.is_constant()) return Value::constant(scalar.u64.low);
+    return Value::number(fresh(scalar, definition));
+}
+
+Scalar State::scalar(const Value& value) const {
+    if (value.symbol == zero_symbol) return Scalar::constant(value.constant());
+    const Scalar& symbol = symbols[value.symbol].scalar;
+    return value.delta == 0 ? symbol : analyser::add(symbol, Scalar::constant(value.constant()));
+}
+
+Interval<std::int64_t> State::range(const Value& value) const {
+    const Scalar& own = symbols[value.symbol].scalar;
+    if (!is_exact(own, value.delta)) return scalar(value).s64;
+    Interval<std::int64_t> best = own.s64;
+    if (value.symbol != zero_symbol) {
+        for (const auto& [symbol, limit] : differences.reach(value.symbol, true)) {
+            best.high = std::min(best.high, clamp(Wide{symbols[symbol].scalar.s64.high} + limit));
+        }
+        for (const auto& [symbol, limit] : differences.reach(value.symbol, false)) {
+            best.low = std::max(best.low, clamp(Wide{symbols[symbol].scalar.s64.low} - limit));
+        }
+    }
+    return {clamp(Wide{best.low} + value.delta), clamp(Wide{best.high} + value.delta)};
+}
+
+std::optional<std::int64_t> State::upper_difference(const Value& a, const Value& b) const {
+    if (!is_exact(symbols[a.symbol].scalar, a.delta) || !is_exact(symbols[b.symbol].scalar, b.delta)) return std::nullopt;
+    Wide best;
+    if (a.symbol == b.symbol) {
+        best = Wide{a.delta} - b.delta;
+    } else {
+        best = Wide{range(a).high} - range(b).low;
+        if (const auto path = differences.path(a.symbol, b.symbol)) best = std::min(best, Wide{*path} + a.delta - b.delta);
+    }
+    if (!fits(best)) return std::nullopt;
+    return static_cast<std::int64_t>(best);
+}
+
+bool State::is_short_address(const Value& value, Platform platform) const {
+    if (platform != Platform::guest || value.kind != Kind::packet || value.may_be_null()) return false;
+    const auto low = upper_difference(Value::number(meta_start), value), high = upper_difference(value, Value::number(packet_size));
+    return low && *low <= 0 && high && *high <= 0;
+}
+
+Value State::add(const Value& a, const Value& b) {
+    if (b.symbol == zero_symbol) return a.moved(b.delta);
+    if (a.symbol == zero_symbol) return plain(b).moved(a.delta);
+    const Scalar result = analyser::add(scalar(a), scalar(b));
+    if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
+    const Value sum = number(result, {Definition::Form::sum, plain(a), plain(b)});
+    if (sum.symbol != zero_symbol) (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
+    return sum;
+}
+
+Value State::subtract(const Value& a, const Value& b) {
+    if (a.symbol == b.symbol) return Value::constant(a.constant() - b.constant());
+    if (b.symbol == zero_symbol) return plain(a).moved(static_cast<std::int64_t>(0 - b.constant()));
+    Scalar result = analyser::subtract(scalar(a), scalar(b));
+    if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
+    const auto high = upper_difference(a, b), low = upper_difference(b, a);
+    if (high && low) result = meet(result, Scalar::signed_range(-*low, *high));
+    if (result.is_bottom()) result = Scalar::top();  // an impossible state: any answer is sound
+    const Value rest = number(result, {Definition::Form::difference, plain(a), plain(b)});
+    if (rest.symbol != zero_symbol) (void)learn_definition(rest.symbol);
+    return rest;
+}
+
+// --- learning -------------------------------------------------------------------------------------------------------------
+
+bool State::narrow(const Value& value, const Scalar& scalar) {
+    const Scalar moved = value.delta == 0 ? scalar : analyser::add(scalar, Scalar::constant(0 - value.constant()));
+    Scalar& own = symbols[value.symbol].scalar;
+    own = meet(own, moved);
+    return !own.is_bottom();
+}
+
+// small - large <= -gap, by a test of the program: false if it is known to fail.
+bool State::test_order(const Value& small, const Value& large, std::int64_t gap) {
+    if (const auto reverse = upper_difference(large, small); reverse && *reverse < gap) return false;
+    return learn_order(small, large, gap);
+}
+
+bool State::learn_order(const Value& small, const Value& large, std::int64_t gap) {
+    if (!is_exact(symbols[small.symbol].scalar, small.delta) || !is_exact(symbols[large.symbol].scalar, large.delta)) return true;
+    if (small.symbol == large.symbol) return true;
+    if (small.symbol == zero_symbol && fits(Wide{small.delta} + gap)) return narrow(large, Scalar::signed_range(small.delta + gap, INT64_MAX));
+    if (large.symbol == zero_symbol && fits(Wide{large.delta} - gap)) return narrow(small, Scalar::signed_range(INT64_MIN, large.delta - gap));
+    if (small.symbol == zero_symbol || large.symbol == zero_symbol) return true;
+    const Wide limit = Wide{large.delta} - small.delta - gap;
+    if (fits(limit)) differences.add(small.symbol, large.symbol, static_cast<std::int64_t>(limit));
+    return true;
+}
+
+bool State::learn_relation(Condition condition, bool holds, const Value& a, const Value& b) {
+    switch (condition) {
+        case Condition::gt:
+        case Condition::sgt: return holds ? test_order(b, a, 1) : test_order(a, b, 0);
+        case Condition::ge:
+        case Condition::sge: return holds ? test_order(b, a, 0) : test_order(a, b, 1);
+        case Condition::lt:
+        case Condition::slt: return holds ? test_order(a, b, 1) : test_order(b, a, 0);
+        case Condition::le:
+        case Condition::sle: return holds ? test_order(a, b, 0) : test_order(b, a, 1);
+        case Condition::eq:
+        case Condition::ne:
+            if (holds == (condition == Condition::eq)) return test_order(a, b, 0) && test_order(b, a, 0);
+            if (const auto high = upper_difference(a, b); high && *high == 0 && !test_order(a, b, 1)) return false;
+            if (const auto low = upper_difference(b, a); low && *low == 0 && !test_order(b, a, 1)) return false;
+            return true;
+        case Condition::set: return true;
+    }
+    __builtin_unreachable();
+}
+
+// distance.low <= a - b <= distance.high
+bool State::learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance) {
+    if (distance.low > -Differences::largest && !learn_order(b, a, distance.low)) return false;
+    return distance.high >= Differences::largest || learn_order(a, b, -distance.high);
+}
+
+// What bounds of one of three terms say of the other two.
+bool State::learn_definition(Symbol symbol) {
+    const Definition definition = symbols[symbol].definition;
+    const Value own = Value::number(symbol), &left = definition.left, &right = definition.right;
+    const auto bounds = [&](const Value& value) { return scalar(value).s64; };
+    switch (definition.form) {
+        case Definition::Form::none:
+        case Definition::Form::shifted: return true;
+        case Definition::Form::truncated: return learn_low_half(symbol, left);
+        case Definition::Form::sum: return learn_distance(own, left, bounds(right)) && learn_distance(own, right, bounds(left));
+        case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, bounds(right));
+    }
+    __builtin_unreachable();
+}
+
+// Word and low half tell each other what is known of the low half.
+bool State::learn_low_half(Symbol symbol, const Value& whole) {
+    Scalar low;
+    const Scalar& own = symbols[symbol].scalar;
+    low.u32 = own.u32;
+    low.s32 = own.s32;
+    low.bits = {own.bits.value & UINT32_MAX, own.bits.mask | ~std::uint64_t{UINT32_MAX}};
+    return narrow(whole, low) && narrow(Value::number(symbol), zero_extend(scalar(whole), 4));
+}
+
+bool State::learn_definitions(Symbol changed) {
+    if (changed == zero_symbol) return true;
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        const Definition& definition = symbols[symbol].definition;
+        if (definition.form == Definition::Form::none) continue;
+        if (symbol != changed && definition.left.symbol != changed && definition.right.symbol != changed) continue;
+        if (!learn_definition(symbol)) return false;
+    }
+    return true;
+}
+
+bool State::propagate() {
+    bool changed = true;
+    for (int round = 0; changed && round < 4; ++round) {
+        changed = false;
+        for (const Difference& edge : differences.edges()) {
+            Scalar& left = symbols[edge.left].scalar;
+            Scalar& right = symbols[edge.right].scalar;
+            const std::int64_t high = clamp(Wide{right.s64.high} + edge.limit), low = clamp(Wide{left.s64.low} - edge.limit);
+            if (high < left.s64.high) {
+                left = meet(left, Scalar::signed_range(INT64_MIN, high));
+                changed = true;
+            }
+            if (low > right.s64.low) {
+                right = meet(right, Scalar::signed_range(low, INT64_MAX));
+                changed = true;
+            }
+            if (left.is_bottom() || right.is_bottom()) return false;
+        }
+    }
+    return true;
+}
+
+bool State::assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b) {
+    Scalar x = scalar(a), y = scalar(b);
+    analyser::assume(condition, width, holds, x, y);
+    if (x.is_bottom() || y.is_bottom() || !narrow(a, x) || !narrow(b, y)) return false;
+    const bool is_signed = condition == Condition::sgt || condition == Condition::sge || condition == Condition::slt || condition == Condition::sle;
+    const bool equality = condition == Condition::eq || condition == Condition::ne;
+    const bool positive = x.s64.low >= 0 && y.s64.low >= 0;
+    bool as_integers = positive || is_signed || equality;
+    if (width == 32) as_integers = (x.fits_u32() && y.fits_u32() && (!is_signed || (x.fits_s32() && y.fits_s32()))) || (is_signed && x.fits_s32() && y.fits_s32());
+    if (as_integers && !learn_relation(condition, holds, a, b)) return false;
+    return learn_definitions(a.symbol) && learn_definitions(b.symbol) && propagate() && fold_constants();
+}
+
+void State::substitute(Symbol symbol, Symbol by, std::int64_t delta) {
+    const auto replace = [&](Value& value) {
+        if (value.symbol != symbol) return;
+        value.symbol = by;
+        value = value.moved(delta);
+    };
+    each_value(replace);
+    for (SymbolInfo& info : symbols) {
+        if (info.definition.form == Definition::Form::none) continue;
+        replace(info.definition.left);
+        replace(info.definition.right);
+    }
+}
+
+// Symbols that became constants are replaced; their edges have been turned into bounds by `propagate`.
+bool State::fold_constants() {
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        SymbolInfo& info = symbols[symbol];
+        if (info.scalar.is_bottom()) return false;
+        if (!info.scalar.is_constant() || info.definition.form == Definition::Form::none) continue;
+        if (!learn_definition(symbol)) return false;
+        symbols[symbol].definition = {};
+    }
+    each_value([&](Value& value) {
+        if (value.symbol < first_free_symbol || !symbols[value.symbol].scalar.is_constant()) return;
+        const auto constant = static_cast<std::int64_t>(symbols[value.symbol].scalar.u64.low);
+        value.symbol = zero_symbol;
+        value = value.moved(constant);
+    });
+    return true;
+}
+
+void State::assume_null(Symbol nullable, bool is_null) {
+    each_value([&](Value& value) {
+        if (value.nullable != nullable) return;
+        if (is_null) value = Value::constant(0);
+        else value.nullable = no_symbol;
+    });
+    if (is_null) std::erase_if(references, [&](const Reference& one) { return one.nullable == nullable; });
+    for (Reference& one : references) {
+        if (one.nullable == nullable) one.nullable = no_symbol;
+    }
+}
+
+void State::compact() {
+    std::vector<Symbol> renamed(symbols.size(), no_symbol);
+    std::vector<SymbolInfo> kept(symbols.begin(), symbols.begin() + first_free_symbol);
+    for (Symbol symbol = 0; symbol < first_free_symbol; ++symbol) renamed[symbol] = symbol;
+    const auto keep = [&](Symbol& symbol) {
+        if (symbol == no_symbol) return;
+        if (renamed[symbol] == no_symbol) {
+            renamed[symbol] = static_cast<Symbol>(kept.size());
+            kept.push_back(symbols[symbol]);
+        }
+        symbol = renamed[symbol];
+    };
+    each_value([&](Value& value) {
+        keep(value.symbol);
+        keep(value.nullable);
+    });
+    for (Reference& one : references) keep(one.nullable);
+    for (Symbol symbol = 0; symbol < renamed.size(); ++symbol) {
+        if (renamed[symbol] == no_symbol) differences.forget(symbol);
+    }
+    differences.each_edge([&](Difference& edge) { edge = {renamed[edge.left], renamed[edge.right], edge.limit}; });
+    for (SymbolInfo& info : kept) {
+        Definition& definition = info.definition;
+        if (definition.form == Definition::Form::none) continue;
+        const Symbol left = renamed[definition.left.symbol], right = renamed[definition.right.symbol];
+        if (left == no_symbol || right == no_symbol) definition = {};
+        else definition.left.symbol = left, definition.right.symbol = right;
+    }
+    symbols = std::move(kept);
+    compact_at_ = 2 * symbols.size() + 64;
+}
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,161 @@
+// State: what holds whenever control reaches one point: registers, stack frames, loop counters, symbols and their differences.
+//
+// Invariants: every symbol named by a value, an edge or a definition has an entry in `symbols`; the first three are those of
+// value.hpp; a symbol (other than those) whose scalar is a constant is replaced by zero + constant as soon as that is found, so
+// that equal constants are equal terms. A state that cannot occur is never stored: operations that can discover it say so.
+// Concretisation: the machine states for which some assignment of the symbols satisfies all scalars, edges and definitions.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "services/verifier/native/domains/differences.hpp"
+#include "services/verifier/native/domains/scalar.hpp"
+#include "services/verifier/native/program/program.hpp"
+#include "services/verifier/native/state/stack.hpp"
+#include "services/verifier/native/state/value.hpp"
+
+namespace unibpf::analyser {
+
+// How a symbol came to be, where later tests of it teach something about its operands.
+struct Definition {
+    enum class Form : std::uint8_t { none, sum, difference, shifted, truncated } form = Form::none;
+    // sum, difference: left + right, left - right, no wrap. shifted: left << 32. truncated: low 32 bits of left.
+    Value left{}, right{};
+};
+
+struct SymbolInfo {
+    Scalar scalar;
+    Definition definition{};
+};
+
+// A loop counts how often its head was entered, upwards from 0 and downwards from 0 (two, so that differences can relate
+// either to variables that rise or fall).
+struct LoopCounter {
+    std::uint32_t head;
+    Value up, down;
+};
+
+// What a helper gave to the program and must get back. `nullable` as in Value: no_symbol where the program holds it for sure,
+// else a symbol that is 1 where it does; a register that shares it is null where it does not. At most one for a site.
+struct Reference {
+    Site site;
+    Kind kind;                  // record or socket
+    std::uint32_t instruction;  // of the call
+    std::int64_t bytes;         // that a pointer to it may reach
+    Symbol nullable;
+};
+
+// The bpf_spin_lock that is held.
+struct Lock {
+    enum class Held : std::uint8_t { no, yes, some } held = Held::no;  // some: on some paths, or nobody knows which
+    Site identity = no_site;                                            // of the value that it is in
+    bool operator==(const Lock&) const = default;
+};
+
+// A call that calls back: how often at most, with what. Kept from the call until the helper returns.
+struct Callback {
+    Value limit, context, map;
+    bool is_exact;  // as often, unless a callback says that it is enough
+};
+
+// A packet is never longer, on any platform; and no loop runs for longer than a machine lives.
+inline constexpr std::int64_t largest_packet = 0xffff, largest_metadata = 256;
+inline constexpr std::int64_t largest_count = std::int64_t{1} << 60;
+
+class State {
+  public:
+    // The entry of a program of this platform.
+    static State entry(Platform platform);
+
+    std::array<Value, register_count> registers{};
+    std::vector<std::array<Value, 4>> saved;  // r6..r9 of the callers
+    std::vector<Frame> frames;
+    std::vector<Callback> callbacks;  // of calls that have not returned, outermost first
+    std::vector<LoopCounter> counters;
+    std::vector<Reference> references;  // sorted by site
+    Lock lock;
+    std::vector<SymbolInfo> symbols;
+    Differences differences;
+
+    Frame& frame(const Value& pointer) { return frames[pointer.object]; }
+    const Frame& frame(const Value& pointer) const { return frames[pointer.object]; }
+
+    // --- numbers
+    Symbol fresh(const Scalar& scalar, Definition definition = {});
+    Value number(const Scalar& scalar, Definition definition = {});  // constants need no symbol
+    Scalar scalar(const Value& value) const;
+    // Signed bounds of the term, differences included; what may wrap gives the whole range.
+    Interval<std::int64_t> range(const Value& value) const;
+    // Least known c with a - b <= c, as integers; nothing if unknown or if a term may wrap.
+    std::optional<std::int64_t> upper_difference(const Value& a, const Value& b) const;
+    // Sum and difference of terms, with all that is known of their relation.
+    Value add(const Value& a, const Value& b);
+    Value subtract(const Value& a, const Value& b);
+
+    // Points into the packet or at its end, so that the address fits 32 bits where packets lie below 4 GiB (design section 7).
+    bool is_short_address(const Value& value, Platform platform) const;
+
+    // --- learning; false: the state cannot occur
+    [[nodiscard]] bool assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b);
+    [[nodiscard]] bool narrow(const Value& value, const Scalar& scalar);
+    void assume_null(Symbol nullable, bool is_null);
+    // Old packet pointers are good for distances between each other only; the old size means nothing any more.
+    void forget_packet(Platform platform);
+    // The reference of that site is held now, or held where `nullable` is 1; old pointers to it are worthless.
+    void acquire(const Reference& reference);
+    // Given back: pointers to it are worthless, wherever they are.
+    void release(Site site);
+    const Reference* reference(Site site) const;
+    // Nobody knows any more which are held.
+    void forget_references();
+    // The call of that site gives another value: what it gave before is some value.
+    void forget_identity(Site site);
+    // After a frame is popped, addresses in it are worthless.
+    void forget_frame(std::uint64_t frame);
+
+    // Drops symbols that nothing names.
+    void compact();
+    void compact_if_large() { if (symbols.size() > compact_at_) compact(); }
+
+    template <typename F>
+    void each_value(F&& visit) {
+        for (Value& value : registers) visit(value);
+        for (auto& set : saved) for (Value& value : set) visit(value);
+        for (Frame& frame : frames) for (Cell& cell : frame.cells()) visit(cell.value);
+        for (Callback& call : callbacks) visit(call.limit), visit(call.context), visit(call.map);
+        for (LoopCounter& counter : counters) visit(counter.up), visit(counter.down);
+    }
+
+  private:
+    bool propagate();
+    bool test_order(const Value& small, const Value& large, std::int64_t gap);
+    bool learn_order(const Value& small, const Value& large, std::int64_t gap);
+    bool learn_relation(Condition condition, bool holds, const Value& a, const Value& b);
+    bool learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance);
+    bool learn_definition(Symbol symbol);
+    bool learn_low_half(Symbol symbol, const Value& whole);
+    bool learn_definitions(Symbol changed);
+    void substitute(Symbol symbol, Symbol by, std::int64_t delta);
+    bool fold_constants();
+
+    std::size_t compact_at_ = 96;
+};
+
+// Can the term be computed without wrapping as a signed number?
+bool is_exact(const Scalar& symbol, std::int64_t delta);
+
+// Least upper bound. `widen`: the result is above `a` too, and iterating it terminates; bounds jump to `thresholds` (sorted).
+// `relate_counters`: at loop heads, look for differences between counters and what changes in the loop.
+struct JoinOptions {
+    bool widen = false;
+    bool relate_counters = false;
+    const std::vector<std::int64_t>* thresholds = nullptr;
+};
+State join(const State& a, const State& b, const JoinOptions& options = {});
+// Sound test for containment: true means that every machine state of `a` is one of `b`.
+bool leq(const State& a, const State& b);
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,83 @@
+"""A signer without an HSM: an Ed25519 key in memory behind the signer's real seams (endpoint, object store, KV, events).
+
+For tests of what comes after the signer; the real signer and its token have tests of their own.
+"""
+
+import json
+from pathlib import Path
+
+from tests.support.signing.signing import Signer, release_of
+from unibpf import subjects
+from unibpf.bus import Bus, Received
+from unibpf.bus.topology import RELEASES
+from unibpf.formats import envelope
+from unibpf.formats.envelope import TrustedKey, VerifierNote
+from unibpf.messages import Signed, SignedGraph, SignGraph
+
+OPERATOR = VerifierNote(name="operator", version="", options=bytes(32), verdict=bytes(32))
+
+
+class TestSigner:
+    """Signs anything; `sequence` counts up from a number that can be set."""
+
+    __test__ = False
+
+    def __init__(self, *, bus: Bus, sequence: int = 1_700_000_000) -> None:
+        self._bus = bus
+        self._signer = Signer()
+        self._graphs: dict[tuple[str, str], SignedGraph] = {}
+        self.sequence = sequence
+
+    @property
+    def trusted(self) -> TrustedKey:
+        return self._signer.trusted
+
+    def write_trusted(self, path: Path) -> None:
+        """`trusted-signers.json`, as `init-token` writes it."""
+        row = {"kid": self.trusted.kid.hex(), "alg": "EdDSA", "key": self.trusted.key.hex()}
+        path.write_text(json.dumps([row]))
+
+    async def serve(self) -> None:
+        """Answer `sign_graph` as the signer does."""
+        await self._bus.serve("unibpf-signer", {subjects.sign_graph(): self.on_sign_graph})
+
+    async def on_sign_graph(self, message: Received) -> SignedGraph:
+        ask = message.decode(SignGraph)
+        digest = envelope.digest(ask.graph.encode())
+        if (ask.name, digest) not in self._graphs:
+            self._graphs[ask.name, digest] = await self._sign_graph(ask, digest)
+        return self._graphs[ask.name, digest]
+
+    async def _sign_graph(self, ask: SignGraph, digest: str) -> SignedGraph:
+        self.sequence += 1
+        fields = {"kind": "graph", "program": ask.name, "sequence": self.sequence, "audience": ask.audience}
+        signed = self._signer.release(ask.graph.encode(), **fields, verifier=OPERATOR)
+        return SignedGraph(
+            name=ask.name,
+            audience=ask.audience,
+            sequence=self.sequence,
+            envelope=await self._bus.put_object(signed),
+            graph=digest,
+            policy="test",
+        )
+
+    async def release(self, data: bytes, /, *, program: str, audience: str, **fields: object) -> Signed:
+        """Sign a bundle, make it the newest release and publish `signed`. `fields` override those of the Release."""
+        self.sequence += 1
+        base = {"program": program, "sequence": self.sequence, "audience": audience}
+        release = release_of(data, **(base | fields))
+        signed = Signed(
+            push_id=f"test:{release.sequence}",
+            program=program,
+            audience=audience,
+            kind=release.kind,
+            element=release.element,
+            sequence=release.sequence,
+            envelope=await self._bus.put_object(self._signer.sign(release)),
+            bundle=await self._bus.put_object(data),
+            policy="test",
+            identity="ci",
+        )
+        await (await self._bus.kv(RELEASES)).change(f"{audience}.{program}", lambda _: signed)
+        await self._bus.publish(subjects.signed(program), signed)
+        return signed

@@ -1,0 +1,247 @@
+"""One map of a running guest, asked of the reconfigurer of the guest's host.
+
+Sizes come from the guest, the layout of values from the bundle of the release that it runs. A change is bound to that
+release: if another one becomes active meanwhile, the guest refuses it, and no value is written by the wrong layout.
+"""
+
+import errno
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from unibpf import subjects, tracing
+from unibpf.bus import Bus, ObjectMissing
+from unibpf.cli import map_words
+from unibpf.cli.output import Exit, progress
+from unibpf.client import guests
+from unibpf.formats import bundle, envelope, layout
+from unibpf.formats.layout import Layout, LayoutError
+from unibpf.messages import (
+    MAX_CHANGE_BYTES,
+    MAX_CHANGES,
+    ElementStatus,
+    GuestQuery,
+    GuestStatus,
+    MapChange,
+    MapChanged,
+    MapDump,
+    MapMode,
+    MapQuery,
+    MapStatus,
+)
+
+RING_TYPES: Final = frozenset({4, 27})  # BPF_MAP_TYPE_PERF_EVENT_ARRAY, _RINGBUF
+PATIENCE: Final = 20.0  # seconds: a large dump or change is many blocks
+
+Words = tuple[Any, Any]  # key and value as written; value None deletes
+Change = tuple[str, str | None]  # the same in hex
+
+
+class MapError(Exception):
+    """The command cannot be done; `code` is its exit code."""
+
+    def __init__(self, message: str, hint: str, code: Exit = Exit.USAGE) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
+
+
+class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One entry as `--json` prints it: hex, and the value's fields where the layout is known."""
+
+    key: str
+    value: str
+    fields: Any = None
+
+
+class Dump(msgspec.Struct, kw_only=True):
+    """What `map dump --json` and `map get --json` print; `position` and `lost` are a ring's."""
+
+    map: str
+    type: int
+    key_size: int
+    value_size: int
+    layout: str | None
+    entries: list[Entry]
+    position: int | None = None
+    lost: int = 0
+
+
+class Changed(msgspec.Struct, kw_only=True):
+    """What `map set --json` and `map delete --json` print. `failed` is the first change that was not made."""
+
+    map: str
+    changes: int
+    applied: int = 0
+    entries: int = 0
+    failed: str | None = None
+    errno: int | None = None
+    error: str | None = None
+    trace_id: str = ""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the map is, what the guest says of it, and the text of its values' layout where that is known."""
+
+    host: str
+    guest: str
+    element: ElementStatus
+    row: MapStatus
+    layout: str | None
+
+
+class View:
+    """A map that was found."""
+
+    def __init__(self, bus: Bus, found: Found) -> None:
+        self._bus = bus
+        self._found = found
+        self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
+
+    async def dump(self, *, nonzero: bool = False, received: int = 0) -> Dump:
+        """All entries, or those whose value is not all zeroes; of a ring, the records behind `received`."""
+        entries: list[Entry] = []
+        cursor = received
+        while True:
+            page = await self._ask(cursor=cursor)
+            entries += [entry for entry in self._entries(page) if entry.value.strip("0") or not nonzero]
+            cursor = page.next
+            if cursor == 0:
+                return self._dump(entries, position=page.position, lost=page.lost)
+
+    async def drain(self) -> AsyncIterator[MapDump]:
+        """A ring's records, until there are none; each page is acknowledged by asking for the next one."""
+        if self._found.row.type not in RING_TYPES:
+            raise MapError(f"`{self._found.row.name}` is no ring", "`unibpf map dump` shows other maps")
+        position = 0
+        while True:
+            page = await self._ask(cursor=position)
+            if not page.entries and page.position in (None, position):
+                return
+            yield page
+            position = page.position or 0  # a ring always says it
+
+    async def get(self, key: Any) -> Dump:
+        """The entry of one key, or none."""
+        wanted = map_words.key_bytes(key, self._found.row.key_size).hex()
+        return self._dump(self._entries(await self._ask(key=wanted)))
+
+    async def change(self, rows: Sequence[Words], mode: MapMode) -> Changed:
+        """Make the changes in order, until one fails; all are read before the first is sent."""
+        changes = [self._change(key, value) for key, value in rows]
+        row = self._found.row
+        done = Changed(map=row.name, changes=len(changes), entries=row.entries, trace_id=tracing.trace_id())
+        for part in parts(changes):
+            answer = await self._send(part, mode, done.applied)
+            done.applied += answer.applied
+            done.entries = answer.entries
+            if answer.errno is not None:
+                done.failed, done.errno = part[answer.applied][0], answer.errno
+                done.error = errno.errorcode.get(answer.errno, str(answer.errno))
+                break
+        return done
+
+    async def _send(self, part: list[Change], mode: MapMode, before: int) -> MapChanged:
+        found = self._found
+        wanted = MapChange(
+            guest=found.guest,
+            element=found.element.name,
+            map=found.row.name,
+            changes=part,
+            mode=mode,
+            envelope=found.element.envelope,
+        )
+        try:
+            return await self._bus.request(subjects.map_change(found.host), wanted, MapChanged, timeout=PATIENCE)
+        except Exception:
+            if before:
+                progress(f"{before} changes were made before this:")
+            raise
+
+    def _change(self, key: Any, value: Any) -> Change:
+        row = self._found.row
+        name = map_words.key_bytes(key, row.key_size).hex()
+        return name, None if value is None else map_words.value_bytes(value, row.value_size, self._shape).hex()
+
+    async def _ask(self, *, cursor: int = 0, key: str | None = None) -> MapDump:
+        found = self._found
+        query = MapQuery(guest=found.guest, element=found.element.name, map=found.row.name, cursor=cursor, key=key)
+        return await self._bus.request(subjects.map_dump(found.host), query, MapDump, timeout=PATIENCE)
+
+    def _entries(self, page: MapDump) -> list[Entry]:
+        shape = self._shape
+        if shape is None:
+            return [Entry(key=key, value=value) for key, value in page.entries]
+        return [
+            Entry(key=key, value=value, fields=layout.decode(shape, bytes.fromhex(value)))
+            for key, value in page.entries
+        ]
+
+    def _dump(self, entries: list[Entry], *, position: int | None = None, lost: int = 0) -> Dump:
+        row = self._found.row
+        return Dump(
+            map=row.name,
+            type=row.type,
+            key_size=row.key_size,
+            value_size=row.value_size,
+            layout=self._found.layout,
+            entries=entries,
+            position=position,
+            lost=lost,
+        )
+
+
+async def view(bus: Bus, guest: str, element: str, name: str) -> View:
+    """Find the map; raises MapError when there is no such guest, element, program or map."""
+    observed = await guests.observed(bus, guest)
+    if observed is None or observed.state != "running":
+        raise MapError(f"no guest `{guest}` is running", "`unibpf guest list` shows them")
+    status = await bus.request(subjects.guest_status(observed.host), GuestQuery(guest=guest), GuestStatus)
+    found = _element(status, element)
+    row = next((row for row in found.maps if row.name == name), None)
+    if row is None:
+        known = ", ".join(f"`{row.name}`" for row in found.maps) or "none"
+        raise MapError(f"element `{element}` has no map `{name}`", f"its program `{found.program}` has: {known}")
+    text = await _layout(bus, found, row)
+    return View(bus, Found(host=observed.host, guest=guest, element=found, row=row, layout=text))
+
+
+def parts(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """Pure: the changes in runs that fit into one MapChange each."""
+    run: list[Change] = []
+    size = 0
+    for change in changes:
+        length = sum(len(part) // 2 for part in change if part is not None)
+        if run and (size + length > MAX_CHANGE_BYTES or len(run) == MAX_CHANGES):
+            yield run
+            run, size = [], 0
+        run.append(change)
+        size += length
+    if run:
+        yield run
+
+
+def _element(status: GuestStatus, name: str) -> ElementStatus:
+    found = next((one for one in status.elements if one.name == name), None)
+    holders = ", ".join(f"`{one.name}`" for one in status.elements if one.maps) or "none"
+    if found is None:
+        raise MapError(f"guest `{status.guest}` has no element `{name}`", f"elements with maps: {holders}")
+    if found.program is None:
+        raise MapError(f"element `{name}` has no program", "`unibpf push` brings one", Exit.REFUSED)
+    return found
+
+
+async def _layout(bus: Bus, element: ElementStatus, row: MapStatus) -> str | None:
+    """From the bundle that the active release's envelope names; None where values have no layout, or the store lost it."""
+    if element.envelope is None:
+        return None
+    try:
+        signed = envelope.parse(await bus.get_object(element.envelope))
+        program = bundle.decode(await bus.get_object(signed.release.bundle.hex()))
+        text = next((one.layout for one in program.maps if one.name == row.name), None)
+        is_whole = text is not None and layout.parse(text).size == row.value_size
+    except (ObjectMissing, envelope.EnvelopeError, bundle.BundleError, LayoutError) as error:
+        progress(f"values are bytes here, their layout is not known: {error}")
+        return None
+    return text if is_whole else None

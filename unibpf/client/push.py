@@ -1,0 +1,199 @@
+"""`unibpf push`: publish an object, and with `--wait` follow it until the guests run it.
+
+The outcome is computed from events only (`Progress.hear`), so that it can be tested without a bus.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from unibpf import subjects, tracing
+from unibpf.bus import Bus, Follower, Received
+from unibpf.bus.topology import GUESTS_OBSERVED, UPLOADED
+from unibpf.cli.output import Exit, progress
+from unibpf.messages import ElementEvent, GuestObserved, Kind, Refused, Report, Signed, Verdict
+from unibpf.push.loading import NOTHING, Loading
+from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
+
+_VERDICT_EXIT = {"unsafe": Exit.REFUSED, "unsupported": Exit.UNSUPPORTED, "gave_up": Exit.GAVE_UP}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """What to push, and for whom."""
+
+    program: str
+    data: bytes
+    audience: str = DEFAULT_AUDIENCE
+    element: str = ANY_ELEMENT
+    section: str | None = None
+    function: str | None = None
+    kind: Kind | None = None
+    loading: Loading = NOTHING
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What `push --json` prints. Times are milliseconds from just before the publish.
+
+    `staged` are the guests' answers when the program lay beside the running one, `elements` the final ones.
+    """
+
+    program: str
+    push_id: str = ""
+    trace_id: str = ""
+    verdict: Verdict | None = None
+    report: Report | None = None
+    signed: Signed | None = None
+    refused: Refused | None = None
+    staged: list[ElementEvent] = []
+    elements: list[ElementEvent] = []
+    verified_ms: float | None = None
+    signed_ms: float | None = None
+    active_ms: float | None = None
+
+    def exit_code(self) -> Exit:
+        """The command's exit code."""
+        if self.verdict is not None and self.verdict.verdict != "safe":
+            return _VERDICT_EXIT[self.verdict.verdict]
+        if self.refused is not None or any(event.state != "active" for event in self.elements):
+            return Exit.REFUSED
+        return Exit.OK
+
+
+@dataclass(kw_only=True)
+class Waiting:
+    """The state of `--wait`: hears events, knows when nothing more can come."""
+
+    outcome: Outcome
+    started: float
+    targets: set[tuple[str, str]] | None = None
+    _answers: dict[tuple[str, str], ElementEvent] = field(default_factory=dict)
+
+    def hear(self, event: Received, now: float) -> None:
+        """Take one event; events of other pushes are passed over."""
+        kind = event.tokens[3]
+        elapsed = round((now - self.started) * 1000, 3)
+        if kind in {"verified", "rejected"}:
+            verdict = event.decode(Verdict)
+            if verdict.push_id == self.outcome.push_id:
+                self.outcome.verdict, self.outcome.verified_ms = verdict, elapsed
+        elif kind == "refused":
+            refused = event.decode(Refused)
+            if refused.push_id == self.outcome.push_id:
+                self.outcome.refused = refused
+        elif kind == "signed":
+            signed = event.decode(Signed)
+            if signed.push_id == self.outcome.push_id:
+                self.outcome.signed, self.outcome.signed_ms = signed, elapsed
+        elif event.tokens[2] == "element":
+            self._hear_element(event.decode(ElementEvent), elapsed)
+
+    def _hear_element(self, event: ElementEvent, elapsed: float) -> None:
+        signed = self.outcome.signed
+        if signed is None or event.envelope != signed.envelope:
+            return
+        if event.state == "staged":
+            self.outcome.staged = [*self.outcome.staged, event]
+            return
+        self._answers[event.guest, event.element] = event
+        self.outcome.elements = list(self._answers.values())
+        self.outcome.active_ms = elapsed
+
+    def finished(self) -> bool:
+        """Whether the outcome is final: refused somewhere, or every target has answered."""
+        if self.outcome.verdict is not None and self.outcome.verdict.verdict != "safe":
+            return True
+        if self.outcome.refused is not None:
+            return True
+        return self.targets is not None and self.targets <= set(self._answers)
+
+
+def targets_of(signed: Signed, guests: Sequence[GuestObserved]) -> set[tuple[str, str]]:
+    """[(guest, element)] that run the released program now."""
+    return {
+        (guest.guest, element)
+        for guest in guests
+        if guest.state == "running" and guest.audience == signed.audience
+        for element, program in guest.programs.items()
+        if program == signed.program and signed.element in {"*", element}
+    }
+
+
+async def publish(bus: Bus, push: Push) -> str:
+    """Publish the object (by reference when it is large); returns the push id."""
+    data = push.data
+    upload = Upload(
+        audience=push.audience,
+        element=push.element,
+        section=push.section,
+        function=push.function,
+        kind=push.kind,
+        loading=push.loading,
+    )
+    if len(data) > INLINE_BYTES:
+        upload, data = msgspec.structs.replace(upload, object=await bus.put_object(data, store=UPLOADED)), b""
+    return await bus.publish(subjects.upload(bus.identity.name, push.program), data, headers=upload.headers())
+
+
+async def push_and_wait(bus: Bus, push: Push, *, wait: bool, timeout: float) -> Outcome:  # noqa: ASYNC109
+    """Publish, and when asked follow it to its end; TimeoutError when that does not come in `timeout` seconds."""
+    outcome = Outcome(program=push.program)
+    heard = [f"{subjects.PREFIX}.program.*.{push.program}", f"{subjects.PREFIX}.element.*.*.*"] if wait else []
+    async with await bus.follow(heard) as follower:
+        with tracing.span(f"push {push.program}", attributes={"unibpf.program": push.program}):
+            outcome.trace_id = tracing.trace_id()
+            started = time.monotonic()
+            outcome.push_id = await publish(bus, push)
+        if wait:
+            await _wait(bus, follower, Waiting(outcome=outcome, started=started), timeout)
+    if outcome.verdict is not None and outcome.verdict.verdict != "safe":
+        outcome.report = msgspec.json.decode(await bus.get_object(outcome.verdict.report), type=Report)
+    return outcome
+
+
+async def _wait(bus: Bus, follower: Follower, waiting: Waiting, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while not waiting.finished():
+            waiting.hear(await follower.next(), time.monotonic())
+            signed = waiting.outcome.signed
+            if signed is not None and waiting.targets is None:
+                waiting.targets = targets_of(signed, await observed_guests(bus))
+
+
+async def observed_guests(bus: Bus) -> list[GuestObserved]:
+    """What the deployers last saw."""
+    bucket = await bus.kv(GUESTS_OBSERVED)
+    return [entry.decode(GuestObserved) for entry in await bucket.entries()]
+
+
+def say(outcome: Outcome) -> None:
+    """The outcome for people, on stderr."""
+    progress(f"published  {outcome.program}  push {outcome.push_id}  trace {outcome.trace_id}")
+    if outcome.verdict is not None and outcome.verdict.verdict == "safe":
+        progress(f"verified   {outcome.verified_ms:.0f} ms  {outcome.verdict.summary or 'safe'}")
+    if outcome.refused is not None:
+        progress(f"refused    by the signer: {outcome.refused.rule}: {outcome.refused.reason}")
+    if outcome.signed is not None:
+        progress(f"signed     {outcome.signed_ms:.0f} ms  sequence {outcome.signed.sequence}")
+    for event in outcome.elements:
+        if event.state == "active":
+            progress(
+                f"active     {outcome.active_ms:.0f} ms  {event.guest}/{event.element}, swapped in "
+                f"{event.swap_ns / 1000:.1f} µs, {event.packets_lost} packets lost"
+            )
+        else:
+            progress(f"failed     {event.guest}/{event.element}: {event.rule}: {event.reason}")
+    if outcome.signed is not None and not outcome.elements:
+        progress("no running guest has this program; it boots with the next one that does")
+
+
+def read_object(path: Path) -> bytes:
+    """The object's bytes; OSError when it cannot be read, ValueError above the cap."""
+    size = path.stat().st_size
+    if size > MAX_OBJECT_BYTES:
+        raise ValueError(f"`{path}` is too large: got {size} bytes, expected at most {MAX_OBJECT_BYTES}")
+    return path.read_bytes()

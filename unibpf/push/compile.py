@@ -1,0 +1,77 @@
+"""Compiles one C file to an eBPF object, for `unibpf push` and `unibpf verify` on FILE.c.
+
+clang does the work; this module only knows how to ask it: target, debug information (the verifier needs BTF), where Linux'
+architecture headers are, and the network functions' own. clang runs in the source's folder and names files relative to it, so
+that the same source gives the same object wherever it lies (a prefix map would do too, but loses the source lines in BTF).
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from unibpf.host.settings import REPOSITORY
+
+COMPILERS: Final = ("clang-19", "clang", "clang-18", "clang-17", "clang-16", "clang-15", "clang-14")
+FLAGS: Final = ("-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror=implicit-function-declaration")
+TIMEOUT_SECONDS: Final = 60
+
+
+class CompileError(Exception):
+    """The compiler is missing, or refused the source; then the text is what it said."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def compile_c(source: Path, *, defines: Sequence[str] = ()) -> bytes:
+    """Return the object of `source`, compiled with `defines` (`NAME` or `NAME=VALUE`); raises CompileError."""
+    if not source.is_file():
+        raise CompileError(f"`{source}` cannot be read")
+    with tempfile.TemporaryDirectory(prefix="unibpf-") as folder:
+        target = Path(folder) / "program.o"
+        command = [find_compiler(), *FLAGS, *_includes(), *(f"-D{define}" for define in defines)]
+        command += ["-c", source.name, "-o", str(target)]
+        done = _run(command, source)
+        if done.returncode != 0:
+            raise CompileError(done.stderr.strip() or f"clang ended with status {done.returncode}")
+        return target.read_bytes()
+
+
+def find_compiler() -> str:
+    """Return the first clang on PATH; raises CompileError."""
+    for name in COMPILERS:
+        found = shutil.which(name)
+        if found:
+            return found
+    raise CompileError("clang is not installed", hint="install the Debian package `clang-19`, or give an object file")
+
+
+def _run(command: list[str], source: Path) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+            env=environment,
+            cwd=source.resolve().parent,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CompileError(f"`{source}` takes longer than {TIMEOUT_SECONDS} s to compile") from error
+
+
+def _includes() -> list[str]:
+    return [
+        f"-I/usr/include/{platform.machine()}-linux-gnu",
+        f"-I{REPOSITORY / 'vnfs'}",
+        "-fdebug-compilation-dir=.",
+    ]

@@ -1,0 +1,123 @@
+"""What a push says beside its bytes: the headers of `unibpf.v1.program.upload.<identity>.<program>`.
+
+    Unibpf-Audience   the guest class it is meant for          (default `edge`)
+    Unibpf-Element    the element it is meant for, or `*`      (default `*`)
+    Unibpf-Section    ELF section of the program, when the object holds several
+    Unibpf-Function   its function, likewise
+    Unibpf-Kind       what a program of an `xdp` section is here: filter, classifier or rewriter  (default `filter`)
+    Unibpf-Tails, Unibpf-Constants, Unibpf-Max-Entries, Unibpf-Inner-Maps
+                      what a loader of the object's own would set (unibpf.push.loading), words with commas between them
+    Unibpf-Object     digest of the object in the object store; then the payload is empty (objects above INLINE_BYTES)
+
+Every header is optional, so that `nats pub` alone is a valid push.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, get_args
+
+import msgspec
+from msgspec import Struct
+
+from unibpf.messages import Audience, Digest, ElementName, Kind
+from unibpf.push import loading
+from unibpf.push.loading import NOTHING, Loading
+
+AUDIENCE: Final = "Unibpf-Audience"
+ELEMENT: Final = "Unibpf-Element"
+SECTION: Final = "Unibpf-Section"
+FUNCTION: Final = "Unibpf-Function"
+KIND: Final = "Unibpf-Kind"
+OBJECT: Final = "Unibpf-Object"
+
+HEADERS: Final = {
+    AUDIENCE: "the guest class it is meant for (default: edge)",
+    ELEMENT: "the element it is meant for, or * (default)",
+    SECTION: "the section of the program, when the object holds several",
+    FUNCTION: "its function, likewise",
+    KIND: "what a program of an xdp section is: filter (default), classifier or rewriter",
+    **{option.header: f"{option.help}: {option.metavar}, with commas between them" for option in loading.OPTIONS},
+    OBJECT: "SHA-256 of the object in the object store; then the payload is empty",
+}
+
+DEFAULT_AUDIENCE: Final = "edge"
+ANY_ELEMENT: Final = "*"
+INLINE_BYTES: Final = 512 << 10
+MAX_OBJECT_BYTES: Final = 4 << 20  # of the object store; the front end itself would take more
+_PLAIN: Final = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class UploadError(ValueError):
+    """A header of a push is malformed; `rule` names it."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """The headers of one push."""
+
+    audience: str = DEFAULT_AUDIENCE
+    element: str = ANY_ELEMENT
+    section: str | None = None
+    function: str | None = None
+    kind: Kind | None = None
+    loading: Loading = NOTHING
+    object: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers to publish with."""
+        named = {
+            AUDIENCE: self.audience,
+            ELEMENT: self.element,
+            SECTION: self.section,
+            FUNCTION: self.function,
+            KIND: self.kind,
+            OBJECT: self.object,
+        }
+        return {name: value for name, value in named.items() if value is not None} | self.loading.headers()
+
+
+def parse(headers: Mapping[str, str]) -> Upload:
+    """Read the headers of a push; raises UploadError."""
+    element = headers.get(ELEMENT, ANY_ELEMENT)
+    return Upload(
+        audience=_checked(headers.get(AUDIENCE, DEFAULT_AUDIENCE), Audience, "audience", AUDIENCE),
+        element=element if element == ANY_ELEMENT else _checked(element, ElementName, "element", ELEMENT),
+        section=_plain(headers, SECTION),
+        function=_plain(headers, FUNCTION),
+        kind=_kind(headers),
+        loading=_loading(headers),
+        object=_checked(headers[OBJECT], Digest, "object", OBJECT) if OBJECT in headers else None,
+    )
+
+
+def _checked(value: str, kind: object, rule: str, header: str) -> str:
+    try:
+        text: str = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise UploadError(f"upload-{rule}", f"header `{header}` is not valid: got `{value:.64}`") from error
+    return text
+
+
+def _kind(headers: Mapping[str, str]) -> Kind | None:
+    value = headers.get(KIND)
+    found: Kind | None = next((kind for kind in get_args(Kind) if kind == value), None)
+    if value is not None and found is None:
+        raise UploadError("upload-header", f"header `{KIND}` is not valid: got `{value!r:.64}`")
+    return found
+
+
+def _loading(headers: Mapping[str, str]) -> Loading:
+    try:
+        return loading.of_headers(headers)
+    except ValueError as error:
+        raise UploadError("upload-header", str(error)) from error
+
+
+def _plain(headers: Mapping[str, str], header: str) -> str | None:
+    value = headers.get(header)
+    if value is not None and not _PLAIN.fullmatch(value):
+        raise UploadError("upload-header", f"header `{header}` is not valid: got `{value!r:.64}`")
+    return value
