@@ -12,7 +12,9 @@ from services.deployer.errors import BootError
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
 from unibpf.bus.topology import RELEASES
-from unibpf.messages import GuestSpec, Signed, SignedGraph, SignGraph
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.guests import GuestSpec
+from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from services.deployer.reporting import Reporter
 from unibpf import tracing
 from unibpf.bus import BusError
 from unibpf.host.guest_folder import Boot, GuestFolder
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 logger = logging.getLogger(__name__)
 

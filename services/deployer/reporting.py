@@ -8,8 +8,7 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, BusError
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.host.guest_folder import Boot
-from unibpf.messages import GuestEvent, GuestObserved, GuestSpec
-from unibpf.subjects import GuestState
+from unibpf.messages.guests import GuestEvent, GuestObserved, GuestSpec, GuestState
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from services.deployer.settings import Settings
 from unibpf import subjects
 from unibpf.bus import Bucket, Bus, BusError, Received, Reject
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
-from unibpf.messages import GuestObserved, GuestSpec, HostStatus
+from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus
 
 logger = logging.getLogger(__name__)
 

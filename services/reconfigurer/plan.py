@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from unibpf.messages import ElementStatus, GuestObserved, Signed
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.programs import Signed
+from unibpf.messages.status import ElementStatus
 
 ANY_ELEMENT: Final = "*"
 

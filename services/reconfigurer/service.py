@@ -20,18 +20,11 @@ from services.reconfigurer.updater import Package, Updater, failure
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, Received, Retry, ServiceError
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
-from unibpf.messages import (
-    ElementEvent,
-    GuestObserved,
-    GuestQuery,
-    GuestStatus,
-    MapChange,
-    MapChanged,
-    MapDump,
-    MapQuery,
-    RollbackQuery,
-    Signed,
-)
+from unibpf.messages.elements import ElementEvent, RollbackQuery
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
+from unibpf.messages.programs import Signed
+from unibpf.messages.status import GuestQuery, GuestStatus
 
 logger = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from unibpf import tracing
 from unibpf.formats import cbor, envelope
-from unibpf.messages import ElementEvent, Signed
-from unibpf.subjects import ElementState
+from unibpf.messages.elements import ElementEvent, ElementState
+from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import msgspec
 from unibpf import subjects, tracing
 from unibpf.bus import Bus
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED
-from unibpf.messages import GuestObserved, GuestSpec
+from unibpf.messages.guests import GuestObserved, GuestSpec
 
 FINAL_STATES = frozenset({"running", "failed", "stopped"})
 

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 _BOOT: Final = "boot.json"
 _FLOORS: Final = "floors.json"

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
-from unibpf.messages import VerdictKind
+from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
 MAX_OUTPUT: Final = 8 << 20

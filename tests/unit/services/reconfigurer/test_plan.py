@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from services.reconfigurer.plan import Target, behind, targets
 from tests.support.signing.signing import SIGNED
-from unibpf.messages import ElementStatus, GuestObserved
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.status import ElementStatus
 
 GUEST = GuestObserved(
     guest="g1",

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from unibpf.host.guest_folder import Boot, GuestFolder, all_boots, write_private
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 
 def boot(boot_id="1", guest="g"):
