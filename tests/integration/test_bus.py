@@ -25,7 +25,7 @@ from unibpf.bus import (
 )
 from unibpf.bus.embedded import free_port
 from unibpf.bus.permissions import OPERATOR
-from unibpf.client.tracing_store import build_tree, load_trace
+from unibpf.client.traces import build_tree, load_trace
 from unibpf.host import identity
 from unibpf.messages.graphs import SignedGraph, SignGraph
 

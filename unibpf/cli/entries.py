@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from unibpf.cli import map_words
-from unibpf.cli.map_words import WordError
-from unibpf.formats import layout
+from unibpf.formats import layout, map_words
 from unibpf.formats.bundle import BundleMap
 from unibpf.formats.layout import LayoutError
+from unibpf.formats.map_words import WordError
 
 Entry = tuple[str, Any, Any]  # map, key, value
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from unibpf.cli import entries
-from unibpf.cli.map_words import WordError
 from unibpf.formats.bundle import BundleMap
+from unibpf.formats.map_words import WordError
 
 MAPS = (
     BundleMap(name="ports", type=14, key_size=4, value_size=4, max_entries=8),

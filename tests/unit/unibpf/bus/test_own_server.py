@@ -1,12 +1,12 @@
-"""unibpf.cli.bus: keys and the configuration of an operator's own server."""
+"""unibpf.bus.own_server: keys and the configuration of an operator's own server."""
 
 from pathlib import Path
 
 import pytest
 
+from unibpf.bus.own_server import BusFileError, make_keys, server_configuration
 from unibpf.bus.permissions import CLI, OPERATOR, SERVICES, permissions
 from unibpf.bus.topology import total_bytes
-from unibpf.cli.bus import BusFileError, make_keys, server_configuration
 
 STORE = Path("/jetstream")
 

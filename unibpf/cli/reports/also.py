@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from unibpf.cli.output import Exit, fail
-from unibpf.cli.report import Verified
+from unibpf.cli.reports.text import Verified
 from unibpf.messages.reports import SecondOpinion
 from unibpf.push import second_opinion
 

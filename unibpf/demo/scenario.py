@@ -11,12 +11,12 @@ import msgspec
 
 from unibpf import subjects
 from unibpf.bus import Bus
-from unibpf.cli.demo.attacks import stage_raw, tampered
-from unibpf.cli.demo.result import DemoResult, GuestResult, Refusal, SpanResult, TraceResult, UpdateResult
-from unibpf.cli.demo.traffic import Traffic, TrafficReport
 from unibpf.client import guests
 from unibpf.client.push import Outcome, Push, push_and_wait
-from unibpf.client.tracing_store import load_trace
+from unibpf.client.traces import load_trace
+from unibpf.demo.attacks import stage_raw, tampered
+from unibpf.demo.result import DemoResult, GuestResult, Refusal, SpanResult, TraceResult, UpdateResult
+from unibpf.demo.traffic import Traffic, TrafficReport
 from unibpf.host.settings import REPOSITORY
 from unibpf.messages.guests import GuestObserved, HostStatus
 from unibpf.messages.maps import MapDump, MapQuery

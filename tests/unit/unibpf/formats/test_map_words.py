@@ -1,10 +1,9 @@
-"""unibpf.cli.map_words: keys and values as people write them."""
+"""unibpf.formats.map_words: keys and values as people write them."""
 
 import pytest
 
-from unibpf.cli import map_words
-from unibpf.cli.map_words import WordError
-from unibpf.formats import layout
+from unibpf.formats import layout, map_words
+from unibpf.formats.map_words import WordError
 
 STRUCT = layout.parse("struct{u64 packets;u32[2] hits;}")
 

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from unibpf.cli.pcap import MAX_BYTES, PcapError, packets
+from unibpf.cli.captures.pcap import MAX_BYTES, PcapError, packets
 
 PACKETS = [bytes(range(60)), b"\xff" * 14, b""]
 

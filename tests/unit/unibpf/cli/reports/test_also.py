@@ -1,4 +1,4 @@
-"""unibpf/cli/also.py: a second verifier beside ours. PREVAIL is in no Debian package, so the seam is its command line:
+"""unibpf/cli/reports/also.py: a second verifier beside ours. PREVAIL is in no Debian package, so the seam is its command line:
 small scripts that end as PREVAIL ends (0 accepts, anything else refuses)."""
 
 import json
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from unibpf.cli import also
-from unibpf.cli.report import Verified
+from unibpf.cli.reports import also
+from unibpf.cli.reports.text import Verified
 
 SAFE = Verified(verdict="safe", program="fw", section="xdp", function="firewall")
 UNSAFE = Verified(verdict="unsafe", program="fw", section="xdp", function="firewall")

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from unibpf.cli.report import Verified, format_finding, verdict_line
+from unibpf.cli.reports.text import Verified, format_finding, verdict_line
 
 # Everything that XML 1.0 cannot carry, not even escaped (2.2 Char).
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

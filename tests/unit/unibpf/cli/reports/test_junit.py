@@ -1,10 +1,10 @@
-"""unibpf/cli/junit.py: one test case a program, in the subset that CI systems agree on."""
+"""unibpf/cli/reports/junit.py: one test case a program, in the subset that CI systems agree on."""
 
 from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
-from unibpf.cli import junit
-from unibpf.cli.report import Verified
+from unibpf.cli.reports import junit
+from unibpf.cli.reports.text import Verified
 from unibpf.messages.reports import Finding
 
 BOUNDS = Finding(

@@ -1,11 +1,11 @@
-"""unibpf/cli/report.py: what a rejected program looks like."""
+"""unibpf/cli/reports/text.py: what a rejected program looks like."""
 
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from unibpf.cli.report import explain_lines, format_finding, verdict_line
+from unibpf.cli.reports.text import explain_lines, format_finding, verdict_line
 from unibpf.messages.reports import Finding, Report, SliceStep
 
 FINDING = Finding(

@@ -1,6 +1,6 @@
-"""unibpf.client.tracing_store: the tree of a trace, however incomplete."""
+"""unibpf.client.traces: the tree of a trace, however incomplete."""
 
-from unibpf.client.tracing_store import TraceNode, build_tree
+from unibpf.client.traces import TraceNode, build_tree
 from unibpf.messages.operations import SpanRecord
 
 

@@ -14,14 +14,15 @@ from typing import Final
 
 import msgspec
 
-from unibpf.cli.demo import scenario
-from unibpf.cli.demo.result import DemoResult
-from unibpf.cli.demo.traffic import TrafficError
 from unibpf.cli.output import Exit, fail, progress
-from unibpf.cli.report import format_finding
-from unibpf.cli.session import open_bus, run
+from unibpf.cli.reports.text import format_finding
+from unibpf.cli.session import run
 from unibpf.cli.trace_tree import tree_lines
 from unibpf.client import guests
+from unibpf.client.session import open_bus
+from unibpf.demo import scenario
+from unibpf.demo.result import DemoResult
+from unibpf.demo.traffic import TrafficError
 from unibpf.stack.child import StackError, running_stack
 
 SETTLE_SECONDS: Final = 1.0  # of traffic before and after the update

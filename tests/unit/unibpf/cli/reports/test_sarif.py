@@ -1,4 +1,4 @@
-"""unibpf/cli/sarif.py: what SARIF 2.1.0 demands of a log, and what a code host needs to show a finding at its line."""
+"""unibpf/cli/reports/sarif.py: what SARIF 2.1.0 demands of a log, and what a code host needs to show a finding at its line."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from unibpf.cli import sarif
-from unibpf.cli.report import Verified
+from unibpf.cli.reports import sarif
+from unibpf.cli.reports.text import Verified
 from unibpf.messages.reports import Finding, SliceStep
 
 PLACED = Finding(

@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from unibpf.cli.pcap import MAX_BYTES, PcapError
-from unibpf.cli.pcapng import packets
+from unibpf.cli.captures.pcap import MAX_BYTES, PcapError
+from unibpf.cli.captures.pcapng import packets
 
 PACKETS = [bytes(range(60)), b"\xff" * 14, b""]
 

@@ -1,0 +1,1 @@
+"""Captured packets, read from files."""
