@@ -2,8 +2,8 @@
 
 import logging
 
-from services.deployer.console import Ready
-from services.deployer.hypervisor import Running
+from services.deployer.machines.console import Ready
+from services.deployer.machines.hypervisor import Running
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, BusError
 from unibpf.bus.topology import GUESTS_OBSERVED

@@ -18,7 +18,7 @@ from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
 from services.reconfigurer.updater import Package, Updater, failure
 from unibpf import subjects
-from unibpf.bus import Bus, BusError, Received, Retry, ServiceError
+from unibpf.bus import Bus, BusError, Received, Retry, ServiceError, consume
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
@@ -55,7 +55,7 @@ class Reconfigurer:
         }
         await self._bus.serve("unibpf-reconfigurer", endpoints, description="running guests of a host")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._bus.consume(reconfigurer(host), self.on_signed), name="signed")
+            group.create_task(consume(self._bus, reconfigurer(host), self.on_signed), name="signed")
             group.create_task(self._follow_guests(), name="guests")
 
     async def on_signed(self, message: Received) -> None:

@@ -1,6 +1,6 @@
 """compose.yaml and the Dockerfiles against the code: every path, module, variable, key and volume that they name is real.
 
-There is no container engine in the tests; tests/integration/test_own_server.py runs what `setup` and `init` run.
+There is no container engine in the tests; tests/integration/bus/test_own_server.py runs what `setup` and `init` run.
 """
 
 import importlib.util

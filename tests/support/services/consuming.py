@@ -8,6 +8,7 @@ from unibpf import subjects
 from unibpf.bus import (
     Bus,
     Received,
+    consume,
     topology,
 )
 from unibpf.messages.operations import DeadLetter
@@ -20,7 +21,7 @@ async def consuming_uploads(
     bus: Bus, handler: Callable[[Received], Awaitable[None]], *, concurrency: int = 1
 ) -> AsyncIterator[None]:
     """A verifier that handles uploads while the block runs."""
-    task = asyncio.create_task(bus.consume("verifier", handler, concurrency=concurrency))
+    task = asyncio.create_task(consume(bus, "verifier", handler, concurrency=concurrency))
     try:
         yield
     finally:

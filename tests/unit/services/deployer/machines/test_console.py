@@ -1,8 +1,8 @@
-"""services.deployer.console: only a whole ready line counts."""
+"""services.deployer.machines.console: only a whole ready line counts."""
 
 import asyncio
 
-from services.deployer import console
+from services.deployer.machines import console
 
 LINE = b"unibpf ready guest=g1 graph=g elements=7 nics=3 ns=4100200\n"
 

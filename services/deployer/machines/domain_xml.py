@@ -12,7 +12,7 @@ microvm without <acpi/> boots qboot, and QEMU appends the virtio-mmio devices to
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
 
-from services.deployer.hypervisor import (
+from services.deployer.machines.hypervisor import (
     COAP_PORT,
     GUEST_ADDRESS,
     MANAGEMENT,

@@ -1,13 +1,13 @@
-"""services.deployer.domain_xml: what of a machine becomes which element, and that no name can become markup."""
+"""services.deployer.machines.domain_xml: what of a machine becomes which element, and that no name can become markup."""
 
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from services.deployer.domain_xml import QEMU_NS, domain_xml
 from services.deployer.host_config import Network
-from services.deployer.hypervisor import Machine, MachineNic
+from services.deployer.machines.domain_xml import QEMU_NS, domain_xml
+from services.deployer.machines.hypervisor import Machine, MachineNic
 
 MAC = bytes.fromhex("525400010203")
 

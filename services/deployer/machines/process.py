@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from services.deployer.errors import HypervisorError, SpecError
-from services.deployer.hypervisor import MANAGEMENT, Ended, Machine, MachineNic, OnEnded, Running, mac_text
+from services.deployer.machines.hypervisor import MANAGEMENT, Ended, Machine, MachineNic, OnEnded, Running, mac_text
 
 
 class _Process(Struct, frozen=True, kw_only=True):

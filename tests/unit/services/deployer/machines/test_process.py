@@ -1,4 +1,4 @@
-"""services.deployer.process with a shell script for a guest: processes are found, watched and ended by pid and boot."""
+"""services.deployer.machines.process with a shell script for a guest: found, watched and ended by pid and boot."""
 
 import asyncio
 import os
@@ -10,8 +10,8 @@ import pytest
 
 from services.deployer.errors import HypervisorError, SpecError
 from services.deployer.host_config import Network
-from services.deployer.hypervisor import Machine, MachineNic
-from services.deployer.process import ProcessDriver
+from services.deployer.machines.hypervisor import Machine, MachineNic
+from services.deployer.machines.process import ProcessDriver
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from services.deployer import domain_xml
 from services.deployer.errors import HypervisorError
-from services.deployer.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running
+from services.deployer.machines import domain_xml
+from services.deployer.machines.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running
 
 # libvirt reads this once, when it is loaded, and would mix its banners and warnings into our log lines.
 os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", "4:stderr")

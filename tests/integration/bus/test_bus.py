@@ -21,6 +21,7 @@ from unibpf.bus import (
     Received,
     RequestFailed,
     ServiceError,
+    consume,
     topology,
 )
 from unibpf.bus.embedded import free_port
@@ -43,7 +44,7 @@ async def test_without_the_topology_every_use_says_what_to_run(bare_nats: NatsFi
         with pytest.raises(BusNotReady, match=r"no stream takes .* run `unibpf bus init`"):
             await cli.publish(subjects.upload("cli", "fw"), b"elf")
         with pytest.raises(BusNotReady, match="consumer `verifier` is missing"):
-            await verifier.consume("verifier", lambda _: asyncio.sleep(0))
+            await consume(verifier, "verifier", lambda _: asyncio.sleep(0))
         with pytest.raises(BusNotReady, match="bucket `unibpf-guests` is missing"):
             await (await cli.kv(topology.GUESTS)).get("fw1")
         with pytest.raises(BusNotReady, match="object store is missing"):
@@ -202,7 +203,7 @@ async def test_a_trace_is_one_tree_across_publish_and_consume(nats: NatsFixture)
                 tracing.record("cpu", start_ns=1, end_ns=2, service="guest/fw1")
             done.set()
 
-        await verifier.consume("verifier", handler)
+        await consume(verifier, "verifier", handler)
 
     done = asyncio.Event()
     tracing.init("verifier", environ={})
@@ -254,7 +255,7 @@ async def test_the_limits_stream_gives_every_host_every_release(nats: NatsFixtur
             return handler
 
         tasks = [
-            asyncio.create_task(bus.consume(topology.reconfigurer(host), hear(host)))
+            asyncio.create_task(consume(bus, topology.reconfigurer(host), hear(host)))
             for bus, host in ((one, "a"), (two, "b"))
         ]
         await signer.publish(subjects.signed("fw"), b"{}")

@@ -1,8 +1,8 @@
-"""services.deployer.kvm_probe: which accelerator the measured times speak for, and that the answer is kept."""
+"""services.deployer.machines.kvm_probe: which accelerator the measured times speak for, and that the answer is kept."""
 
 import pytest
 
-from services.deployer import kvm_probe
+from services.deployer.machines import kvm_probe
 
 
 @pytest.mark.parametrize(
