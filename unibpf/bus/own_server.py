@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from unibpf.bus.embedded import configuration
-from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
+from unibpf.bus.permissions import OPERATOR
 from unibpf.host import identity
+from unibpf.subjects import CLI, SERVICES
 
 # Public keys of others that an identity checks signatures with.
 PINS: Final = {"signer": ("verifier",)}

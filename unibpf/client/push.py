@@ -5,7 +5,7 @@ The outcome is computed from events only (`Progress.hear`), so that it can be te
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,10 +133,16 @@ async def publish(bus: Bus, push: Push) -> str:
     return await bus.publish(subjects.upload(bus.identity.name, push.program), data, headers=upload.headers())
 
 
+def _told(program: str) -> Iterator[str]:
+    """What there is to hear about a push."""
+    yield from (row(program) for row in (subjects.verified, subjects.rejected, subjects.signed, subjects.refused))
+    yield from subjects.element.patterns()
+
+
 async def push_and_wait(bus: Bus, push: Push, *, wait: bool, timeout: float) -> Outcome:  # noqa: ASYNC109
     """Publish, and when asked follow it to its end; TimeoutError when that does not come in `timeout` seconds."""
     outcome = Outcome(program=push.program)
-    heard = [f"{subjects.PREFIX}.program.*.{push.program}", f"{subjects.PREFIX}.element.*.*.*"] if wait else []
+    heard = list(_told(push.program)) if wait else []
     async with await bus.follow(heard) as follower:
         with tracing.span(f"push {push.program}", attributes={"unibpf.program": push.program}):
             outcome.trace_id = tracing.trace_id()

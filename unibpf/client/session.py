@@ -7,9 +7,9 @@ from pathlib import Path
 
 from unibpf import tracing
 from unibpf.bus import Bus, BusSettings
-from unibpf.bus.permissions import CLI
 from unibpf.host import identity
 from unibpf.host.settings import StatePaths, nats_url
+from unibpf.subjects import CLI
 
 
 def state_paths() -> StatePaths:

@@ -5,7 +5,6 @@ import asyncio
 import msgspec
 
 from unibpf.bus import BusError, RequestFailed
-from unibpf.bus.permissions import SERVICES
 from unibpf.client import guests
 from unibpf.client.session import open_bus, state_paths
 from unibpf.host.identity import IdentityError
@@ -13,6 +12,7 @@ from unibpf.messages.guests import GuestObserved, GuestSpec
 from unibpf.messages.status import GuestStatus
 from unibpf.stack.embedded import read_state
 from unibpf.stack.supervisor import alive
+from unibpf.subjects import SERVICES
 
 
 class Status(msgspec.Struct, kw_only=True):

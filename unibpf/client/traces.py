@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from unibpf import subjects
-from unibpf.bus import Bus, topology
+from unibpf.bus import Bus
 from unibpf.messages.operations import SpanRecord
 
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
@@ -30,7 +30,7 @@ async def load_trace(bus: Bus, trace_id: str) -> list[SpanRecord]:
     if not _TRACE_ID.match(trace_id):
         return []
     found: dict[str, SpanRecord] = {}
-    async for message in bus.history(topology.TRACES, subjects.trace(trace_id)):
+    async for message in bus.history(subjects.TRACES, subjects.trace(trace_id)):
         for span in msgspec.json.decode(message.data, type=list[SpanRecord]):
             found[span.span_id] = span
     return sorted(found.values(), key=lambda span: (span.start_ns, span.end_ns))

@@ -39,7 +39,7 @@ async def test_an_uploader_cannot_make_the_server_speak_for_somebody_else(nats: 
         request = json.dumps({"stream_name": f"OBJ_{topology.UPLOADED}", "config": deliver}).encode()
         with pytest.raises(PermissionDenied):
             await ci.request(f"$JS.API.CONSUMER.CREATE.OBJ_{topology.UPLOADED}", request, dict)
-        assert (await operator.jetstream.stream_info(topology.UPLOADS)).state.messages == 0
+        assert (await operator.jetstream.stream_info(subjects.UPLOADS)).state.messages == 0
 
 
 async def test_an_uploader_cannot_empty_the_object_store_with_a_rollup(nats: NatsFixture) -> None:
@@ -64,14 +64,14 @@ async def shrink(operator: Bus, name: str, **limits: int) -> None:
 
 async def test_a_full_upload_queue_refuses_more_and_keeps_what_it_took(nats: NatsFixture) -> None:
     async with nats.buses(OPERATOR, "ci") as (operator, ci):
-        await shrink(operator, topology.UPLOADS, max_bytes=100_000)
+        await shrink(operator, subjects.UPLOADS, max_bytes=100_000)
         taken = [await ci.publish(subjects.upload("ci", "fw"), bytes(30_000)) for _ in range(3)]
         with pytest.raises(
             BusFull, match=r"upload.ci.fw` has reached its limit on the server \(maximum bytes exceeded"
         ):
             await ci.publish(subjects.upload("ci", "fw"), bytes(30_000))
-        assert (await operator.jetstream.stream_info(topology.UPLOADS)).state.messages == len(taken)
-        await shrink(operator, topology.UPLOADS, max_msgs=len(taken))
+        assert (await operator.jetstream.stream_info(subjects.UPLOADS)).state.messages == len(taken)
+        await shrink(operator, subjects.UPLOADS, max_msgs=len(taken))
         with pytest.raises(BusFull, match="maximum messages exceeded"):
             await ci.publish(subjects.upload("ci", "fw"), b"small")
 
@@ -90,8 +90,8 @@ async def test_a_flood_of_uploaded_objects_pushes_out_uploads_and_nothing_else(n
 
 async def test_a_full_audit_stream_takes_no_record_and_loses_none(nats: NatsFixture) -> None:
     async with nats.buses(OPERATOR, "signer") as (operator, signer):
-        await shrink(operator, topology.AUDIT, max_bytes=10_000)
+        await shrink(operator, subjects.AUDIT, max_bytes=10_000)
         with pytest.raises(BusFull):
             for _ in range(10):
                 await signer.publish(subjects.audit("fw"), bytes(3_000))
-        assert (await operator.jetstream.stream_info(topology.AUDIT)).state.first_seq == 1
+        assert (await operator.jetstream.stream_info(subjects.AUDIT)).state.first_seq == 1

@@ -41,7 +41,7 @@ async def test_a_rejected_message_is_dead_at_once_and_the_queue_goes_on(nats: Na
 
 
 async def no_pending(bus: Bus) -> bool:
-    info = await bus.jetstream.consumer_info(topology.UPLOADS, "verifier")
+    info = await bus.jetstream.consumer_info(subjects.UPLOADS, "verifier")
     return info.num_ack_pending == 0 and info.num_pending == 0
 
 
@@ -95,7 +95,7 @@ async def test_work_longer_than_the_ack_wait_is_not_delivered_twice(nats: NatsFi
 
     async with nats.buses(OPERATOR, "ci", "verifier") as (operator, ci, verifier):
         row = replace(topology.consumer("verifier"), ack_wait=0.5)
-        await operator.jetstream.add_consumer(topology.UPLOADS, topology.consumer_config(row))
+        await operator.jetstream.add_consumer(subjects.UPLOADS, topology.consumer_config(row))
         await ci.publish(subjects.upload("ci", "fw"), b"slow")
         task = asyncio.create_task(consuming.work(verifier, row, handler))
         await eventually(lambda: no_pending(verifier))
@@ -107,7 +107,7 @@ async def test_a_message_whose_workers_all_die_ends_in_the_servers_own_advisory(
     async with nats.buses(OPERATOR, "ci") as (operator, ci):
         config = topology.consumer_config(topology.consumer("verifier"))
         config.ack_wait, config.max_deliver = 0.1, 2
-        await operator.jetstream.add_consumer(topology.UPLOADS, config)
+        await operator.jetstream.add_consumer(subjects.UPLOADS, config)
         await ci.publish(subjects.upload("ci", "fw"), b"kills its worker")
         pull = await operator.subscribe_pull(topology.consumer("verifier"))
         for _ in range(2):
@@ -118,7 +118,7 @@ async def test_a_message_whose_workers_all_die_ends_in_the_servers_own_advisory(
 
         async def advised() -> bool:
             advisories = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
-            found = [json.loads(m.data) async for m in operator.history(topology.DEAD, advisories)]
+            found = [json.loads(m.data) async for m in operator.history(subjects.DEAD, advisories)]
             return [(a["stream"], a["consumer"], a["stream_seq"]) for a in found] == [("UNIBPF_UPLOADS", "verifier", 1)]
 
         await eventually(advised)

@@ -15,8 +15,8 @@ from tests.support.services.services import eventually, running
 from unibpf import subjects
 from unibpf.bus import Bus, BusSettings, PermissionDenied
 from unibpf.bus.embedded import answers, executable, free_port
-from unibpf.bus.permissions import SERVICES
 from unibpf.host import identity
+from unibpf.subjects import SERVICES
 
 
 @contextlib.contextmanager

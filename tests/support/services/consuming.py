@@ -9,7 +9,6 @@ from unibpf.bus import (
     Bus,
     Received,
     consume,
-    topology,
 )
 from unibpf.messages.operations import DeadLetter
 
@@ -38,4 +37,4 @@ async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
 
 async def dead_letters(bus: Bus) -> list[DeadLetter]:
     """What the verifier's queue gave up."""
-    return [m.decode(DeadLetter) async for m in bus.history(topology.DEAD, subjects.dead_letter("verifier"))]
+    return [m.decode(DeadLetter) async for m in bus.history(subjects.DEAD, subjects.dead_letter("verifier"))]

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from unibpf.bus.own_server import BusFileError, make_keys, server_configuration
-from unibpf.bus.permissions import CLI, OPERATOR, SERVICES, permissions
+from unibpf.bus.permissions import OPERATOR, permissions
 from unibpf.bus.topology import total_bytes
+from unibpf.subjects import CLI, SERVICES
 
 STORE = Path("/jetstream")
 
