@@ -195,11 +195,29 @@ class GuestSpec(Message, frozen=True, kw_only=True):
     host: str | None = None
 
 
+def spec_digest(spec: GuestSpec) -> str:
+    """What an observation is an answer to: SHA-256 over the specification in its canonical JSON, as hex."""
+    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
+
+
+class SpecRefusal(Message, frozen=True, kw_only=True):
+    """A specification that failed on a guest that goes on with another: its digest, and the revision of its record."""
+
+    spec: Digest
+    rule: str
+    reason: str
+    revision: int = 0
+
+
 class GuestObserved(Message, frozen=True, kw_only=True):
-    """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel."""
+    """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel.
+
+    `spec` is the digest of the specification that this is about, `refused` a newer one that failed and was left. `degraded`
+    runs, but an element has no program: `reason` says which and why. `alarm` is what somebody has to look at.
+    """
 
     guest: GuestName
-    state: Literal["booting", "running", "failed", "stopped"]
+    state: Literal["booting", "running", "degraded", "failed", "stopped"]
     audience: Audience
     host: str
     programs: dict[str, str] = {}
@@ -213,15 +231,24 @@ class GuestObserved(Message, frozen=True, kw_only=True):
     networks: dict[str, str] = {}
     graph_digest: str = ""
     boot_id: str = ""
+    spec: str = ""
+    refused: SpecRefusal | None = None
+    alarm: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it forwards packets and can be updated."""
+        return self.state in {"running", "degraded"}
 
 
 class GuestEvent(Message, frozen=True, kw_only=True):
     """`guest.<state>`: a change in a guest's life."""
 
     guest: GuestName
-    state: Literal["booting", "running", "failed", "stopped"]
+    state: Literal["booting", "running", "degraded", "failed", "stopped"]
     host: str
     reason: str | None = None
+    alarm: str | None = None
     boot_ms: float | None = None
     machine: str = ""
     accel: str = ""

@@ -78,6 +78,6 @@ class TestSigner:
             policy="test",
             identity="ci",
         )
-        await (await self._bus.kv(RELEASES)).change(f"{audience}.{program}", lambda _: signed)
+        await (await self._bus.kv(RELEASES)).change(subjects.release_key(audience, program, signed.element), lambda _: signed)
         await self._bus.publish(subjects.signed(program), signed)
         return signed
