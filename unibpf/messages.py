@@ -266,12 +266,13 @@ class MapDecision(Message, frozen=True, kw_only=True):
 class ElementEvent(Message, frozen=True, kw_only=True):
     """`element.<state>`: the guest's own, authenticated answer about one update of one element.
 
-    `steps` are the guest's timings, [name, start ns, duration ns]. On `failed`, `rule` and `reason` are the guest's.
+    `steps` are the guest's timings, [name, start ns, duration ns]. On `failed`, `rule` and `reason` are the guest's. On
+    `rolled_back` the release is the one that runs now, and `push_id` names the push that was rolled back, where that is known.
     """
 
     guest: GuestName
     element: ElementName
-    state: Literal["staged", "active", "failed", "rolled_back"]
+    state: Literal["staged", "active", "failed", "rolled_back", "superseded"]
     program: str
     sequence: int
     envelope: Digest

@@ -5,7 +5,7 @@ from typing import Final, Literal
 PREFIX: Final = "unibpf.v1"
 
 GuestState = Literal["booting", "running", "degraded", "failed", "stopped"]
-ElementState = Literal["staged", "active", "failed", "rolled_back"]
+ElementState = Literal["staged", "active", "failed", "rolled_back", "superseded"]
 RolloutCommand = Literal["start", "pause", "resume", "abort"]
 
 
@@ -67,17 +67,6 @@ def trace(trace_id: str) -> str:
 def audit(program: str) -> str:
     """`unibpf.v1.audit.<program>`: the signer's AuditRecord, written before it signs."""
     return f"{PREFIX}.audit.{program}"
-
-
-def release_key(audience: str, program: str, element: str) -> str:
-    """KV `unibpf-releases`: a release for any element and one for a single element do not hide each other."""
-    suffix = "" if element == "*" else "." + element.replace("@", "=")  # ADR-8: no `@` in a key, and no `=` in a name
-    return f"{audience}.{program}{suffix}"
-
-
-def release_keys(audience: str, program: str, element: str) -> tuple[str, str]:
-    """Where the releases are that apply to an element."""
-    return release_key(audience, program, "*"), release_key(audience, program, element)
 
 
 def dead_letter(service: str) -> str:

@@ -14,6 +14,7 @@ from services.deployer.boot import Materials, SignedProgram
 from services.deployer.errors import BootError, SignerAway
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
+from unibpf.bus.release_keys import release_keys
 from unibpf.bus.topology import RELEASES
 from unibpf.host.outcomes import ANY_ELEMENT, OutcomeFile, choose, newest_of
 from unibpf.messages import GuestSpec, Signed, SignedGraph, SignGraph
@@ -74,6 +75,6 @@ async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcome
 async def _newest(bus: Bus, audience: str, element: str, program: str) -> Signed | None:
     """The newest release for this element or for any; None where there is none."""
     bucket = await bus.kv(RELEASES)
-    found = [await bucket.get(key) for key in subjects.release_keys(audience, program, element)]
+    found = [await bucket.get(key) for key in release_keys(audience, program, element)]
     releases = [entry.decode(Signed) for entry in found if entry is not None]
     return newest_of([release for release in releases if release.element in {ANY_ELEMENT, element}])

@@ -29,6 +29,8 @@ from unibpf.messages import GuestSpec, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
 
+CHANGE = "change"  # alarms about a change that cannot be carried out now
+
 
 class _Guest:
     """What this process knows of a guest besides its folder."""
@@ -36,6 +38,7 @@ class _Guest:
     def __init__(self) -> None:
         self.ended = asyncio.Event()
         self.is_watched = False
+        self.is_stopped = False
         self.ready_at = 0.0
         self.spec: GuestSpec | None = None
         self.failures = 0
@@ -141,11 +144,11 @@ class Reconciler:
             outcome, detail = error.rule, str(error)
         except (DeployerError, BusError, OSError) as error:
             outcome, detail = getattr(error, "rule", type(error).__name__), str(error)
-            await self._failed(action, error)
+            await self._failed(action, error, goes_on=running is not None and not self._guest(action.guest).is_stopped)
         except Exception as error:
             outcome, detail = "bug", str(error)
             logger.exception("%s `%s` failed", action.kind, action.guest)
-            await self._failed(action, error)
+            await self._failed(action, error, goes_on=running is not None and not self._guest(action.guest).is_stopped)
         logger.info(
             "guest",
             extra={
@@ -168,12 +171,12 @@ class Reconciler:
 
     async def _boot(self, spec: GuestSpec, *, restart: bool) -> None:
         guest = self._guest(spec.guest)
-        guest.spec = spec
+        guest.spec, guest.is_stopped = spec, False
         if restart and guest.untold is not None:
             await self._reporter.failed(spec, guest.untold)
         guest.untold = None
         draft = await self._assembly.draft(spec)  # before anything that runs is stopped: it may be refused
-        guest.is_watched = False
+        guest.is_watched, guest.is_stopped = False, True
         await self._assembly.stop(spec.guest)
         guest.ended = asyncio.Event()
         if not await self._claim(spec.guest):  # once more: what comes before this may take longer than a lease lasts
@@ -206,6 +209,7 @@ class Reconciler:
         note_floors(folder, boot)
         folder.is_good(boot.spec)
         guest.ready_at = time.monotonic()
+        await self._reporter.alarm(name, CHANGE, None)
         await self._reporter.running(boot, running, ready)
         await self._reporter.refused(name, folder.refused_spec())
         guest.is_watched = True  # last: what could not be reported is adopted, and so reported, at the next look
@@ -219,12 +223,12 @@ class Reconciler:
         del self._guests[name]
         await self._reporter.stopped(name, boot)
 
-    async def _failed(self, action: Action, error: Exception) -> None:
+    async def _failed(self, action: Action, error: Exception, *, goes_on: bool) -> None:
         """A new specification that fails where an earlier one worked is refused: the guest goes on, or comes back."""
         guest, spec, folder = self._guest(action.guest), action.spec, self._assembly.folder(action.guest)
         rule = getattr(error, "rule", type(error).__name__)
         good = folder.good_spec()
-        if spec is not None and good not in {None, spec} and not is_passing(error):
+        if spec is not None and good is not None and good != spec and not is_passing(error):
             refusal = SpecRefusal(
                 spec=spec_digest(spec), rule=rule, reason=str(error), revision=self._revisions.get(action.guest, 0)
             )
@@ -234,8 +238,8 @@ class Reconciler:
         guest.has_failed()
         if spec is None:
             return
-        if guest.is_watched:  # nothing was stopped for it
-            await self._told(self._reporter.alarm(spec.guest, f"{rule}: {error}"))
+        if goes_on:
+            await self._told(self._reporter.alarm(spec.guest, CHANGE, f"{rule}: {error}"))
         else:
             await self._reporter.failed(spec, f"{rule}: {error}")
 

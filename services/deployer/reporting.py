@@ -28,6 +28,7 @@ class Reporter:
         self._bus = bus
         self._host = host
         self._told: dict[str, GuestObserved] = {}
+        self._alarms: dict[str, dict[str, str]] = {}
 
     async def booting(self, boot: Boot) -> None:
         """The guest is about to be started."""
@@ -48,11 +49,18 @@ class Reporter:
         if told is not None and told.is_live:
             await self._tell_change(with_programs(told, lacking))
 
-    async def alarm(self, guest: str, alarm: str | None) -> None:
-        """Something that somebody has to look at, about a guest that goes on; None: it is over."""
+    async def alarm(self, guest: str, source: str, alarm: str | None) -> None:
+        """Something that somebody has to look at, about a guest that goes on; None: that `source` has no more to say."""
+        alarms = self._alarms.setdefault(guest, {})
+        alarms.pop(source, None)
+        if alarm is not None:
+            alarms[source] = alarm
         told = self._told.get(guest)
         if told is not None:
-            await self._tell_change(replace(told, alarm=alarm))
+            await self._tell_change(replace(told, alarm=self._alarm_of(guest)))
+
+    def _alarm_of(self, guest: str) -> str | None:
+        return "; ".join(text for _, text in sorted(self._alarms.get(guest, {}).items())) or None
 
     async def refused(self, guest: str, refusal: SpecRefusal | None) -> None:
         """A specification that failed while the guest goes on, or is brought back, with another."""
@@ -86,6 +94,7 @@ class Reporter:
     async def stopped(self, guest: str, boot: Boot | None) -> None:
         """The guest was deleted."""
         self._told.pop(guest, None)
+        self._alarms.pop(guest, None)
         bucket = await self._bus.kv(GUESTS_OBSERVED)
         entry = await bucket.get(guest)
         if entry is not None and _host_of(entry) == self._host:
@@ -112,6 +121,7 @@ class Reporter:
             graph_digest=boot.graph_digest,
             boot_id=boot.boot_id,
             spec=spec_digest(boot.spec),
+            alarm=self._alarm_of(boot.spec.guest),
         )
 
     async def _tell_change(self, observed: GuestObserved) -> None:

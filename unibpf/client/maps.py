@@ -195,7 +195,7 @@ class View:
 async def view(bus: Bus, guest: str, element: str, name: str) -> View:
     """Find the map; raises MapError when there is no such guest, element, program or map."""
     observed = await guests.observed(bus, guest)
-    if observed is None or observed.state != "running":
+    if observed is None or not observed.is_live:
         raise MapError(f"no guest `{guest}` is running", "`unibpf guest list` shows them")
     status = await bus.request(subjects.guest_status(observed.host), GuestQuery(guest=guest), GuestStatus)
     found = _element(status, element)

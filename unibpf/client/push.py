@@ -117,7 +117,7 @@ def targets_of(signed: Signed, guests: Sequence[GuestObserved]) -> set[tuple[str
     return {
         (guest.guest, element)
         for guest in guests
-        if guest.state == "running" and guest.audience == signed.audience
+        if guest.is_live and guest.audience == signed.audience
         for element, program in guest.programs.items()
         if program == signed.program and signed.element in {"*", element}
     }

@@ -64,6 +64,9 @@ class Bench:
     async def failed(self, _spec, reason):
         self.asked.append(f"failed: {reason}")
 
+    async def alarm(self, _guest, _source, alarm):
+        self.asked.append(f"alarm: {alarm}")
+
     async def refused(self, _guest, refusal):
         self.asked.append(f"refused: {refusal.rule}")
 
@@ -115,5 +118,5 @@ async def test_a_new_specification_that_does_not_boot_is_refused_where_an_earlie
 async def test_a_fault_that_passes_refuses_nothing(tmp_path):
     bench = Bench(tmp_path, draft_fault=SignerAway("signer", "no answer"))
     bench.was_good(spec())
-    assert await look(bench, spec(memory_mib=16)) == ["draft", "failed: signer: no answer"]
+    assert await look(bench, spec(memory_mib=16)) == ["draft", "alarm: signer: no answer"]
     assert bench.folder("g1").refused_spec() is None
