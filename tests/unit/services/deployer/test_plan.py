@@ -37,7 +37,7 @@ TABLE = {
     "a running guest that nobody wants is deleted": (world(desired=False, running="1"), "delete"),
     "what an unwanted guest left is deleted": (world(desired=False, boot=boot()), "delete"),
     "a guest in its backoff waits": (world(boot=boot(), not_before={"g": 5.0}, now=4.0), None),
-    "a guest behind its backoff is restarted": (world(boot=boot(), not_before={"g": 5.0}, now=5.0), "restart"),
+    "a guest past its backoff is restarted": (world(boot=boot(), not_before={"g": 5.0}, now=5.0), "restart"),
     "a failed replacement waits as well": (world(boot=boot(OTHER), running="1", not_before={"g": 5.0}), None),
     "a guest that survived is adopted in its backoff": (
         world(boot=boot(), running="1", not_before={"g": 5.0}),
