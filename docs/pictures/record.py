@@ -76,7 +76,7 @@ def recording(page: str) -> str:
             f"<title>{title}</title><style>{style}</style>",
             f'<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="10" fill="#0d1117" stroke="#30363d"/>',
             *(f'<circle cx="{22 + 20 * at}" cy="20" r="6" fill="{fill}"/>' for at, fill in enumerate(("#ff5f57", "#febc2e", "#28c840"))),
-            f'<clipPath id="screen"><rect x="0" y="{TOP - 6}" width="{width}" height="{ROWS * LINE + 8}"/></clipPath>',
+            f'<clipPath id="screen"><rect x="0" y="{TOP}" width="{width}" height="{ROWS * LINE + 2}"/></clipPath>',
             '<g clip-path="url(#screen)"><g id="roll">',
             *texts,
             "</g></g></svg>\n",
