@@ -5,6 +5,7 @@ cut. What plays no animations, or was asked for less motion, shows the first scr
 """
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -23,10 +24,12 @@ def transcript(page: str) -> list[str]:
 
 def times(lines: list[str]) -> list[float]:
     """When each line appears: a step at its own second, what stands below it spread over the time to the next step."""
-    marks = [(at, float(found[1])) for at, line in enumerate(lines) if (found := re.match(r"\d .*\[([\d.]+) s\]$", line))]
+    marks = [
+        (at, float(found[1])) for at, line in enumerate(lines) if (found := re.match(r"\d .*\[([\d.]+) s\]$", line))
+    ]
     stops = [*marks, (len(lines), marks[-1][1] + 1.5)]
     moments = [0.0] * marks[0][0]
-    for (first, began), (last, ended) in zip(stops, stops[1:], strict=False):
+    for (first, began), (last, ended) in pairwise(stops):
         moments += [1.0 + began + (ended - began) * at / (last - first) for at in range(last - first)]
     return moments
 
@@ -43,7 +46,11 @@ def frames(moments: list[float]) -> str:
     rules = [f"text,#roll{{animation:{length:g}s infinite step-end}}"]
     for at, moment in enumerate(moments):
         share = 100 * moment / length
-        rules.append(f"@keyframes l{at}{{0%{{opacity:0}}{share:.2f}%{{opacity:1}}}}#l{at}{{animation-name:l{at}}}" if share else "")
+        rules.append(
+            f"@keyframes l{at}{{0%{{opacity:0}}{share:.2f}%{{opacity:1}}}}#l{at}{{animation-name:l{at}}}"
+            if share
+            else ""
+        )
     stops = [
         f"{100 * moment / length:.2f}%{{transform:translateY({-(at - ROWS + 1) * LINE}px)}}"
         for at, moment in enumerate(moments)
@@ -75,7 +82,10 @@ def recording(page: str) -> str:
             f' role="img" aria-label="{title}" xml:space="preserve">',
             f"<title>{title}</title><style>{style}</style>",
             f'<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="10" fill="#0d1117" stroke="#30363d"/>',
-            *(f'<circle cx="{22 + 20 * at}" cy="20" r="6" fill="{fill}"/>' for at, fill in enumerate(("#ff5f57", "#febc2e", "#28c840"))),
+            *(
+                f'<circle cx="{22 + 20 * at}" cy="20" r="6" fill="{fill}"/>'
+                for at, fill in enumerate(("#ff5f57", "#febc2e", "#28c840"))
+            ),
             f'<clipPath id="screen"><rect x="0" y="{TOP}" width="{width}" height="{ROWS * LINE + 2}"/></clipPath>',
             '<g clip-path="url(#screen)"><g id="roll">',
             *texts,

@@ -1,11 +1,11 @@
 """Who says what to whom, in the order of time.
 
-    title    words
-    width    PIXELS between two lifelines
-    who      NAME KIND | name | line        a lifeline, from left to right
-    say      FROM -> TO | words | words     the first line above the arrow, others below it
-    do       NAME [KIND] | words | words    what somebody does meanwhile, in a box on the lifeline
-    phase    words                          a line across
+title    words
+width    PIXELS between two lifelines
+who      NAME KIND | name | line        a lifeline, from left to right
+say      FROM -> TO | words | words     the first line above the arrow, others below it
+do       NAME [KIND] | words | words    what somebody does meanwhile, in a box on the lifeline
+phase    words                          a line across
 """
 
 from boxes import MARGIN, words
