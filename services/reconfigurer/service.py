@@ -1,4 +1,4 @@
-"""The rim of the reconfigurer: releases in, element events out; guests that come up are brought up to date.
+"""The adapter of the reconfigurer: releases in, element events out; guests that come up are brought up to date.
 
 Redelivery is harmless (updater.py), so a release is acknowledged only when every target has its event. No decision is made
 here but who is asked: plan.py names the targets, the guest judges the release.

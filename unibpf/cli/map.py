@@ -1,4 +1,4 @@
-"""`unibpf map dump|drain|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
+"""`unibpf map dump|drain|get|set|delete`: words and exit codes; `unibpf.client.maps` asks, `map_words` reads values."""
 
 import json as json_text
 import sys
