@@ -261,7 +261,7 @@ def is_passing(error: Exception) -> bool:
 
 
 def note_floors(folder: GuestFolder, boot: Boot) -> None:
-    """What a ready guest booted with is active: it may not go back behind that, not even by a reboot."""
+    """What a ready guest booted with is active: it may not go back below that, not even by a reboot."""
     folder.raise_floor("", boot.graph_sequence)
     for element, release in boot.programs.items():
         folder.raise_floor(element, release.sequence)

@@ -1,4 +1,4 @@
-"""The rim of the deployer: commands in, desired state to KV, changes of anything to the next look.
+"""The adapter of the deployer: commands in, desired state to KV, changes of anything to the next look.
 
 A command is done when the desired state is in KV; carrying it out is the reconciler's, which needs no command for it and
 goes on after a crash. No decision is made here.

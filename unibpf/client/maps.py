@@ -100,7 +100,7 @@ class View:
         self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
 
     async def dump(self, *, nonzero: bool = False, received: int = 0) -> Dump:
-        """All entries, or those whose value is not all zeroes; of a ring, the records behind `received`."""
+        """All entries, or those whose value is not all zeroes; of a ring, the records after `received`."""
         entries: list[Entry] = []
         cursor = received
         while True:

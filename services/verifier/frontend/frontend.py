@@ -68,7 +68,7 @@ class Translation(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What the limited process says: a translation, or the finding and the verdict that stand in its place."""
+    """What the limited process says: a translation, or the finding and the verdict instead of one."""
 
     translation: Translation | None = None
     finding: Finding | None = None
