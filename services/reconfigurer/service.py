@@ -1,4 +1,4 @@
-"""The rim of the reconfigurer: releases in, element events out; every guest is compared with what it should run, all the time.
+"""The adapter of the reconfigurer: releases in, element events out; every guest is compared with what it should run, all the time.
 
 Events only make it quicker: what a message, a crash or a cut channel lost is found by the next comparison, so a release is
 acknowledged when its targets' lanes have it (convergence.py). No decision is made here but who is asked: plan.py names the
