@@ -24,7 +24,7 @@ from unibpf.formats import boot_image
 from unibpf.formats.boot_image import BootImageError, SignerKey
 from unibpf.host.guest_folder import Boot, GuestFolder, all_boots, unreadable_boots
 from unibpf.host.settings import StatePaths
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 
 class Draft(Struct, frozen=True, kw_only=True):

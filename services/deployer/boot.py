@@ -28,7 +28,9 @@ from services.deployer.hypervisor import (
 from unibpf.formats import boot_image
 from unibpf.formats.boot_image import BootImage, FirstProgram, Management, SignerKey
 from unibpf.host.guest_folder import Boot, FirstRelease, GuestFolder
-from unibpf.messages import GuestSpec, Signed, SignedGraph
+from unibpf.messages.graphs import SignedGraph
+from unibpf.messages.guests import GuestSpec
+from unibpf.messages.programs import Signed
 
 MAX_TRUSTED_BYTES: Final = 65536
 MANAGEMENT_NETWORK: Final = Management(

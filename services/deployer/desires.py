@@ -13,7 +13,7 @@ from msgspec import Struct
 from unibpf.bus import Entry
 from unibpf.host.guest_folder import Boot
 from unibpf.host.outcomes import Outcomes
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 MISSING: Final = "nothing on the bus says what it should be; it goes on as it last booted"
 HINT: Final = "`unibpf bus adopt` writes the state of this host back"

@@ -17,7 +17,9 @@ from unibpf.bus import Bus, BusError, RequestFailed
 from unibpf.bus.release_keys import release_keys
 from unibpf.bus.topology import RELEASES
 from unibpf.host.outcomes import ANY_ELEMENT, OutcomeFile, choose, newest_of
-from unibpf.messages import GuestSpec, Signed, SignedGraph, SignGraph
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.guests import GuestSpec
+from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 

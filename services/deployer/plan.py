@@ -22,7 +22,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from unibpf.host.guest_folder import Boot
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 Kind = Literal["create", "restart", "replace", "adopt", "delete"]
 

@@ -25,7 +25,7 @@ from services.deployer.reporting import Reporter
 from unibpf import tracing
 from unibpf.bus import BusError
 from unibpf.host.guest_folder import Boot, GuestFolder
-from unibpf.messages import GuestSpec, SpecRefusal, spec_digest
+from unibpf.messages.guests import GuestSpec, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, BusError, Entry
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.host.guest_folder import Boot
-from unibpf.messages import GuestEvent, GuestObserved, GuestSpec, SpecRefusal, spec_digest
-from unibpf.subjects import GuestState
+from unibpf.messages.guests import GuestEvent, GuestObserved, GuestSpec, GuestState, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from unibpf import subjects
 from unibpf.bus import Bus, BusError, Received, Reject
 from unibpf.bus.kv import readable
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
-from unibpf.messages import GuestObserved, GuestSpec, HostStatus, spec_digest
+from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus, spec_digest
 
 logger = logging.getLogger(__name__)
 

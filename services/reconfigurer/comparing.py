@@ -14,7 +14,8 @@ from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import Publish, Updater
 from unibpf.bus import BusError
-from unibpf.messages import GuestObserved, Signed
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from services.reconfigurer.errors import GuestUnknown, GuestUnreachable
 from services.reconfigurer.plan import Target
 from services.reconfigurer.updater import Package, Updater, failure, superseded
 from unibpf.bus import BusError
-from unibpf.messages import ElementEvent, Signed
+from unibpf.messages.elements import ElementEvent
+from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 

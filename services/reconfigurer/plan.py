@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from unibpf.host.outcomes import ANY_ELEMENT, Outcomes, choose
-from unibpf.messages import ElementStatus, GuestObserved, Signed
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.programs import Signed
+from unibpf.messages.status import ElementStatus
 
 
 class Target(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The adapter of the reconfigurer: releases in, element events out; every guest is compared with what it should run, all the time.
+"""The adapter of the reconfigurer: releases in, element events out; guests are compared with what they should run, always.
 
 Events only make it quicker: what a message, a crash or a cut channel lost is found by the next comparison, so a release is
 acknowledged when its targets' lanes have it (convergence.py). No decision is made here but who is asked: plan.py names the
@@ -26,18 +26,11 @@ from unibpf.bus.kv import readable
 from unibpf.bus.release_keys import release_keys
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.host.outcomes import ANY_ELEMENT, newest_of
-from unibpf.messages import (
-    ElementEvent,
-    GuestObserved,
-    GuestQuery,
-    GuestStatus,
-    MapChange,
-    MapChanged,
-    MapDump,
-    MapQuery,
-    RollbackQuery,
-    Signed,
-)
+from unibpf.messages.elements import ElementEvent, RollbackQuery
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
+from unibpf.messages.programs import Signed
+from unibpf.messages.status import GuestQuery, GuestStatus
 
 logger = logging.getLogger(__name__)
 

@@ -27,8 +27,9 @@ from services.reconfigurer.sessions import Sessions
 from unibpf import tracing
 from unibpf.formats import cbor, envelope
 from unibpf.host.outcomes import Outcome as Recorded
-from unibpf.messages import ElementEvent, ElementStatus, Signed
-from unibpf.subjects import ElementState
+from unibpf.messages.elements import ElementEvent, ElementState
+from unibpf.messages.programs import Signed
+from unibpf.messages.status import ElementStatus
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from unibpf import tracing
 from unibpf.bus import Bucket, BusError, Entry, ObjectCorrupt, ObjectMissing
 from unibpf.bus.release_keys import release_key
 from unibpf.formats.envelope import MAX_BUNDLE_BYTES
-from unibpf.messages import AuditRecord, Signed, Verdict
+from unibpf.messages.programs import AuditRecord, Signed, Verdict
 
 MAX_REPORT_BYTES = 4 * 1024 * 1024
 

@@ -18,7 +18,7 @@ from unibpf.bus.permissions import OPERATOR
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
 from unibpf.formats import boot_image
 from unibpf.host.guest_folder import GuestFolder
-from unibpf.messages import GuestObserved, GuestSpec, HostStatus, Nic
+from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus, Nic
 
 STUB = Path(__file__).parents[1] / "data" / "stub_guest.S"
 

@@ -13,7 +13,8 @@ from unibpf.cli.session import open_bus, state_paths
 from unibpf.client import guests
 from unibpf.client.push import observed_guests
 from unibpf.host.identity import IdentityError
-from unibpf.messages import ElementStatus, GuestObserved, GuestQuery, GuestSpec, GuestStatus
+from unibpf.messages.guests import GuestObserved, GuestSpec
+from unibpf.messages.status import ElementStatus, GuestQuery, GuestStatus
 from unibpf.stack.embedded import read_state
 from unibpf.stack.supervisor import alive
 

@@ -11,7 +11,7 @@ import msgspec
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Entry
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED
-from unibpf.messages import GuestObserved, GuestSpec, Nic, spec_digest
+from unibpf.messages.guests import GuestObserved, GuestSpec, Nic, spec_digest
 
 FINAL_STATES = frozenset({"running", "degraded", "failed", "stopped"})
 

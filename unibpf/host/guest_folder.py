@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from unibpf.host.outcomes import OutcomeFile
 from unibpf.host.private_file import write_private
-from unibpf.messages import GuestSpec, SpecRefusal
+from unibpf.messages.guests import GuestSpec, SpecRefusal
 
 _BOOT: Final = "boot.json"
 _FLOORS: Final = "floors.json"

@@ -18,7 +18,7 @@ from msgspec import Struct
 from unibpf.formats import cbor
 from unibpf.formats.envelope import SIGNED_BUNDLE_BYTES
 from unibpf.host.private_file import write_private
-from unibpf.messages import Signed
+from unibpf.messages.programs import Signed
 
 ANY_ELEMENT: Final = "*"
 KEPT: Final = 16  # outcomes of one element; the newest good one is never forgotten

@@ -13,7 +13,8 @@ from unibpf import subjects
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.formats import bundle
 from unibpf.host.guest_folder import GuestFolder
-from unibpf.messages import ElementEvent, GuestObserved, GuestSpec, Nic
+from unibpf.messages.elements import ElementEvent
+from unibpf.messages.guests import GuestObserved, GuestSpec, Nic
 
 GRAPH = """\
 control :: Control;

@@ -13,7 +13,8 @@ from unibpf.bus.release_keys import release_key
 from unibpf.bus.topology import RELEASES
 from unibpf.formats import envelope
 from unibpf.formats.envelope import TrustedKey, VerifierNote
-from unibpf.messages import Signed, SignedGraph, SignGraph
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.programs import Signed
 
 OPERATOR = VerifierNote(name="operator", version="", options=bytes(32), verdict=bytes(32))
 

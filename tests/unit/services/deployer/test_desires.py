@@ -7,7 +7,7 @@ from tests.support.signing.signing import SIGNED
 from unibpf.bus import Entry
 from unibpf.host.guest_folder import Boot
 from unibpf.host.outcomes import Outcome
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 
 def spec(guest, host=None):

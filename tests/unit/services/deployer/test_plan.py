@@ -4,7 +4,7 @@ import pytest
 
 from services.deployer.plan import Action, World, backoff, plan
 from unibpf.host.guest_folder import Boot
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 SPEC = GuestSpec(guest="g", audience="edge", graph="a")
 OTHER = GuestSpec(guest="g", audience="edge", graph="b")

@@ -9,7 +9,7 @@ from services.deployer.hypervisor import Running
 from services.deployer.reconciler import Reconciler
 from tests.support.guests.guests import spec
 from unibpf.host.guest_folder import Boot, GuestFolder
-from unibpf.messages import spec_digest
+from unibpf.messages.guests import spec_digest
 
 
 class Bench:

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from services.reconfigurer.plan import Target, behind, left_behind, targets
 from tests.support.signing.signing import SIGNED
 from unibpf.host.outcomes import Outcome
-from unibpf.messages import ElementStatus, GuestObserved
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.status import ElementStatus
 
 GUEST = GuestObserved(
     guest="g1",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from unibpf.client.guests import GuestFileError, read_guest_file
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 ROOT = Path(__file__).parents[4]
 GOOD = """guest = "fw1"

@@ -6,7 +6,7 @@ import pytest
 
 from unibpf.host.guest_folder import Boot, GuestFolder, all_boots
 from unibpf.host.private_file import write_private
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 
 def boot(boot_id="1", guest="g"):
