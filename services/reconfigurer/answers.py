@@ -40,7 +40,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class DumpPage(Struct, frozen=True, kw_only=True):
-    """One page of a map; `next` is the cursor of the page behind it, 0 at the end and for a ring, which has a `position`."""
+    """One page of a map; `next` is the cursor of the page after it, 0 at the end and for a ring, which has a `position`."""
 
     name: str
     type: int

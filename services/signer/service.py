@@ -1,4 +1,4 @@
-"""The signer's rim: verified pushes in, `signed` or `refused` out; graphs on request. No decisions here."""
+"""The signer's adapter: verified pushes in, `signed` or `refused` out; graphs on request. No decisions here."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""The rim: uploads in, verdicts out. It decides nothing: verification and verdict are made in pure modules.
+"""The adapter: uploads in, verdicts out. It decides nothing: verification and verdict are made in pure modules.
 
 For every upload, in this order: subject and headers, size cap, cached outcome or verification, bytes into the object store
 (object, bundle, report), the signed Verdict, the cache. The Verdict comes after everything that it names by digest, so a

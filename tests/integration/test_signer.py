@@ -71,7 +71,7 @@ async def running_signer(
 
 
 async def next_event(bus: Bus, subject: str, *, after: int = 0) -> tuple[int, bytes]:
-    """The first stored event of `subject` behind stream sequence `after`."""
+    """The first stored event of `subject` after stream sequence `after`."""
     async with asyncio.timeout(PATIENCE):
         while True:
             async for event in bus.history(subjects.EVENTS, subject, start=after + 1):

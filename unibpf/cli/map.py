@@ -100,5 +100,5 @@ def print_changed(changed: Changed, *, json: bool) -> NoReturn:
         emit_json(changed)
     if changed.failed is not None:
         reason = f"the guest refused key `hex:{changed.failed}` with {changed.error}"
-        fail(Exit.REFUSED, reason, "what was changed before it stays, none behind it was tried")
+        fail(Exit.REFUSED, reason, "what was changed before it stays, none after it was tried")
     raise SystemExit(int(Exit.OK))

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from unibpf.cli import entries
-from unibpf.cli.captures import pcap, pcapng
+from unibpf.cli.inputs import entries, pcap, pcapng
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
 from unibpf.formats.bundle import decode

@@ -96,7 +96,7 @@ class View:
         return self._found.problem
 
     async def dump(self, *, nonzero: bool = False, received: int = 0) -> Dump:
-        """All entries, or those whose value is not all zeroes; of a ring, the records behind `received`."""
+        """All entries, or those whose value is not all zeroes; of a ring, the records after `received`."""
         entries: list[Entry] = []
         cursor = received
         while True:
@@ -194,7 +194,7 @@ class View:
 async def view(bus: Bus, guest: str, element: str, name: str) -> View:
     """Find the map; raises MapError when there is no such guest, element, program or map."""
     observed = await guests.observed(bus, guest)
-    if observed is None or observed.state != "running":
+    if observed is None or not observed.is_live:
         raise MapError(f"no guest `{guest}` is running", "`unibpf guest list` shows them")
     status = await guests.status(bus, observed)
     found = _element(status, element)

@@ -111,7 +111,7 @@ def targets_of(signed: Signed, observed: Sequence[GuestObserved]) -> set[tuple[s
     return {
         (guest.guest, element)
         for guest in observed
-        if guest.state == "running" and guest.audience == signed.audience
+        if guest.is_live and guest.audience == signed.audience
         for element, program in guest.programs.items()
         if program == signed.program and signed.element in {"*", element}
     }

@@ -60,7 +60,7 @@ async def describe_guest(name: str) -> GuestDescription | None:
         if desired is None and observed is None:
             return None
         found = GuestDescription(desired=desired, observed=observed)
-        if observed is not None and observed.state == "running":
+        if observed is not None and observed.is_live:
             try:
                 found.guest = await guests.status(bus, observed)
             except (RequestFailed, BusError) as error:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from unibpf.messages.base import Digest, ElementName, GuestName, Message
 
-ElementState = Literal["staged", "active", "failed", "rolled_back"]
+ElementState = Literal["staged", "active", "failed", "rolled_back", "superseded"]
 
 
 class MapDecision(Message, frozen=True, kw_only=True):
@@ -18,7 +18,8 @@ class MapDecision(Message, frozen=True, kw_only=True):
 class ElementEvent(Message, frozen=True, kw_only=True):
     """`element.<state>`: the guest's own, authenticated answer about one update of one element.
 
-    `steps` are the guest's timings, [name, start ns, duration ns]. On `failed`, `rule` and `reason` are the guest's.
+    `steps` are the guest's timings, [name, start ns, duration ns]. On `failed`, `rule` and `reason` are the guest's. On
+    `rolled_back` the release is the one that runs now, and `push_id` names the push that was rolled back, where that is known.
     """
 
     guest: GuestName

@@ -1,12 +1,14 @@
 """Guests as they are wanted, as a deployer sees them, and what changes in their lives."""
 
+import hashlib
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
-from unibpf.messages.base import Audience, GuestName, Message
+from unibpf.messages.base import Audience, Digest, GuestName, Message
 
-GuestState = Literal["booting", "running", "failed", "stopped"]
+GuestState = Literal["booting", "running", "degraded", "failed", "stopped"]
 
 
 class Nic(Message, frozen=True, kw_only=True):
@@ -34,8 +36,26 @@ class GuestSpec(Message, frozen=True, kw_only=True):
     host: str | None = None
 
 
+def spec_digest(spec: GuestSpec) -> str:
+    """What an observation is an answer to: SHA-256 over the specification in its canonical JSON, as hex."""
+    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
+
+
+class SpecRefusal(Message, frozen=True, kw_only=True):
+    """A specification that failed on a guest that goes on with another: its digest, and the revision of its record."""
+
+    spec: Digest
+    rule: str
+    reason: str
+    revision: int = 0
+
+
 class GuestObserved(Message, frozen=True, kw_only=True):
-    """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel."""
+    """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel.
+
+    `spec` is the digest of the specification that this is about, `refused` a newer one that failed and was left. `degraded`
+    runs, but an element has no program: `reason` says which and why. `alarm` is what somebody has to look at.
+    """
 
     guest: GuestName
     state: GuestState
@@ -52,6 +72,14 @@ class GuestObserved(Message, frozen=True, kw_only=True):
     networks: dict[str, str] = {}
     graph_digest: str = ""
     boot_id: str = ""
+    spec: str = ""
+    refused: SpecRefusal | None = None
+    alarm: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it forwards packets and can be updated."""
+        return self.state in {"running", "degraded"}
 
 
 class GuestEvent(Message, frozen=True, kw_only=True):
@@ -61,6 +89,7 @@ class GuestEvent(Message, frozen=True, kw_only=True):
     state: GuestState
     host: str
     reason: str | None = None
+    alarm: str | None = None
     boot_ms: float | None = None
     machine: str = ""
     accel: str = ""

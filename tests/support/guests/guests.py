@@ -108,7 +108,7 @@ class Bench:
         return await eventually(look, what=what)
 
     async def running(self, guest: str) -> GuestObserved:
-        return await self.when(guest, lambda it: it.state == "running", "a running guest")
+        return await self.when(guest, lambda it: it.is_live, "a running guest")
 
     async def events(self, guest: str) -> list[ElementEvent]:
         found = self.cli.history("UNIBPF_EVENTS", f"unibpf.v1.element.*.{guest}.*")

@@ -42,7 +42,9 @@ def guest_apply(
         progress(
             f"{seen.state}  {seen.guest}  {seen.machine}/{seen.accel}  boot {seen.boot_ms} ms  {seen.reason or ''}"
         )
-    raise SystemExit(int(Exit.REFUSED if seen is not None and seen.state != "running" else Exit.OK))
+    raise SystemExit(
+        int(Exit.REFUSED if seen is not None and (seen.state != "running" or seen.refused is not None) else Exit.OK)
+    )
 
 
 @app.command("list")

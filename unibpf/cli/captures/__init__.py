@@ -1,1 +1,0 @@
-"""Captured packets, read from files."""
