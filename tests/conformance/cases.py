@@ -18,19 +18,11 @@ from pathlib import Path
 
 from msgspec import structs
 
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 from unibpf.messages.base import Kind
 
 DATA = Path(__file__).parent / "data"
-MAP_TYPES = {
-    "hash": 1,
-    "array": 2,
-    "prog_array": 3,
-    "percpu_hash": 5,
-    "percpu_array": 6,
-    "lru_hash": 9,
-    "lru_percpu_hash": 10,
-}
 
 
 @dataclass(kw_only=True)
@@ -94,7 +86,9 @@ def _directive(case: Case, words: list[str]) -> None:
 def _map(words: list[str]) -> BundleMap:
     name, kind, *numbers = words
     key, value, entries, flags = map(int, [*numbers, "0"][:4])
-    return BundleMap(name=name, type=MAP_TYPES[kind], key_size=key, value_size=value, max_entries=entries, flags=flags)
+    return BundleMap(
+        name=name, type=MapType.named(kind), key_size=key, value_size=value, max_entries=entries, flags=flags
+    )
 
 
 def maps_of(case: Case, labels: dict[str, int]) -> list[BundleMap]:

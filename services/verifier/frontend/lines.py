@@ -12,7 +12,8 @@ from msgspec import Struct
 from services.verifier.frontend.btf import Extension, LineRecord
 from services.verifier.frontend.elf import ObjectFile
 from services.verifier.frontend.linker import Linked, Placed
-from unibpf.formats.bundle import INSN_BYTES, Line, LineInfo
+from unibpf.formats.bpf import INSN_BYTES
+from unibpf.formats.bundle import Line, LineInfo
 
 
 class SourceLine(Struct, frozen=True):
