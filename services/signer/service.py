@@ -14,7 +14,7 @@ from services.signer.programs import Programs
 from services.signer.sequence import Sequences
 from services.signer.signing import Signing
 from unibpf import subjects
-from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, topology
+from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, consume, topology
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.programs import Refused, Signed, Verdict
 
@@ -53,7 +53,7 @@ class Signer:
         """Serve and consume until cancelled."""
         endpoints = {subjects.sign_graph(): self.on_sign_graph}
         await self._bus.serve(SERVICE, endpoints, description="signs verified programs and graphs inside an HSM")
-        await self._bus.consume(CONSUMER, self.on_verified, concurrency=workers)
+        await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
 
     async def on_verified(self, received: Received) -> None:
         """`program.verified`: sign, refuse, or put aside."""

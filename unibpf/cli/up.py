@@ -6,7 +6,7 @@ import signal
 
 from unibpf.bus import BusError
 from unibpf.cli.output import Exit, emit_json, fail, progress
-from unibpf.cli.session import state_paths
+from unibpf.client.session import state_paths
 from unibpf.stack.embedded import Stack, StackError
 
 

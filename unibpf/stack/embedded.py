@@ -18,12 +18,13 @@ import msgspec
 
 from unibpf.bus import Bus, BusSettings, topology
 from unibpf.bus.embedded import EmbeddedServer, answers
-from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
+from unibpf.bus.permissions import OPERATOR
 from unibpf.host import identity
 from unibpf.host.settings import REPOSITORY, StatePaths, host_name
 from unibpf.stack import lock
 from unibpf.stack.lock import FolderLock, Occupied
 from unibpf.stack.supervisor import Command, Supervisor
+from unibpf.subjects import CLI, SERVICES
 
 READY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
