@@ -1,4 +1,4 @@
-// Layout: straight code with gaps for jumps -> code with jumps, each as short as it may be.
+// Code layout: straight code with gaps for jumps -> code with jumps, each as short as it may be.
 //
 // How far a jump goes is known only when all code is. So code is written once, as a draft: each jump is a gap as wide as its
 // longest form, with a note of where it goes (a joint), and each place that jumps go to is marked. Then the sizes of all jumps are
