@@ -10,7 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.reconfigurer.errors import GuestUnreachable
-from unibpf.messages import ElementStatus, GuestStatus, Kind, MapChanged, MapDecision, MapStatus, NicStatus, Placed
+from unibpf.messages.base import Kind
+from unibpf.messages.elements import MapDecision
+from unibpf.messages.maps import MapChanged
+from unibpf.messages.status import ElementStatus, GuestStatus, MapStatus, NicStatus, Placed
 
 T = TypeVar("T")
 

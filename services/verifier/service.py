@@ -26,7 +26,7 @@ from services.verifier.verification import Verification
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError
 from unibpf.bus.topology import UPLOADED, VERDICTS
-from unibpf.messages import Finding, Report
+from unibpf.messages.reports import Finding, Report
 from unibpf.push.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
 
 logger = logging.getLogger(__name__)

@@ -220,6 +220,7 @@ enum class Argument : std::uint8_t {
 };
 enum class Return : std::uint8_t {
     number,
+    nothing,            // r0 must not be read (Linux: RET_VOID)
     map_value_or_null,  // of a map that holds maps: that map, or null
     record_or_null,     // a record of `constant_size` bytes that must be released
     socket_or_null,     // must be released

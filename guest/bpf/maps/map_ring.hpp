@@ -53,8 +53,8 @@ class RingMap final : public Map {
     std::uint8_t* at(std::uint64_t position) const { return storage() + (position & (size_ - 1)); }
     std::uint32_t header(std::uint64_t position) const;
     static std::uint64_t room_of(std::uint32_t header);
-    template <typename Visit>
-    bool any_reserved(Visit&& visit) const;
+    template <typename Each>
+    bool any_reserved(Each&& each) const;
 
     std::uint64_t size_ = 0, consumed_ = 0, produced_ = 0, lost_ = 0, origin_ = 0;
 };
