@@ -13,7 +13,7 @@ namespace unibpf {
 // staged here; without one every packet is dropped.
 // ISOLATION pku: the program can write its stack, its maps and packets, nothing else, whatever it does; a write elsewhere
 // ends its run (dropped as aborted) and nothing more. Takes a CPU with protection keys.
-// Ports: one push input, 1 to 256 push outputs; all but 0 may be left free.
+// Ports: one push input, 1 to 256 push outputs, some may be left free.
 // Drops: no-program, aborted, unknown-code, budget, no-port, dropped-by-program.
 // Handlers: count, drops, program, engine, isolation (read), reset_counts (write).
 // Example: FromDevice(eth0) -> fw :: BPFFilter(PROGRAM firewall) -> Queue -> ToDevice(eth1);
