@@ -5,7 +5,7 @@ namespace {
 
 Claim claim_of(const State& state, const Value& value) {
     const bool has_term = value.kind != Kind::uninitialised && value.kind != Kind::mixed;
-    return {true, value.kind, has_term ? state.scalar(value) : Scalar::top()};
+    return {true, value.kind, has_term ? state.bounds(value.term()) : Scalar::top()};
 }
 
 const char* name_of(Kind kind) {
