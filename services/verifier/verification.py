@@ -15,7 +15,7 @@ from services.verifier.frontend.frontend import Answer, Options, Translation, ho
 from services.verifier.processes.analysis import Analyser, Analysis
 from services.verifier.processes.second_verifier import Program, SecondVerifier
 from services.verifier.report import Outcome
-from unibpf.messages import SecondOpinion
+from unibpf.messages.reports import SecondOpinion
 from unibpf.push import second_opinion
 
 Translate = Callable[[bytes, Options], Awaitable[Answer]]

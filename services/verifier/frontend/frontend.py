@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
 from services.verifier.frontend import btf, constants, core_relocations, elf, initial, lines, linker, maps, needs
 from unibpf.formats import bundle
-from unibpf.messages import Finding, Kind, VerdictKind
+from unibpf.messages.base import Kind
+from unibpf.messages.reports import Finding, VerdictKind
 from unibpf.push.loading import NOTHING, Loading
 
 Platform = Literal["guest", "linux-xdp"]
@@ -69,7 +70,7 @@ class Translation(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What the limited process says: a translation, or the finding and the verdict that stand in its place."""
+    """What the limited process says: a translation, or the finding and the verdict instead of one."""
 
     translation: Translation | None = None
     finding: Finding | None = None

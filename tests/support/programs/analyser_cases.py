@@ -23,7 +23,7 @@ from msgspec import structs
 from tests.support.programs.assembler import Assembler
 from tests.support.programs.bundles import bundle_of
 from unibpf.formats.bundle import BundleMap, InnerMap
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 
 DATA = Path(__file__).parents[2] / "data" / "analyser"
 MAP_TYPES = {

@@ -206,7 +206,7 @@ struct Checker {
         const abi::MapTypeRow* type = tables_of(options.platform).find_map_type(map.type);
         const bool one_value = type != nullptr && type->array_like() && map.max_entries == 1;
         if (a.is_value && !one_value) return Finding{Rule::malformed, "address into map `" + map.name + "`, which is no array of one entry"};
-        if (a.is_value && a.offset >= map.value_bytes) return Finding{Rule::map_bounds, "address behind the end of map `" + program.maps[a.map].name + "`"};
+        if (a.is_value && a.offset >= map.value_bytes) return Finding{Rule::map_bounds, "address past the end of map `" + program.maps[a.map].name + "`"};
         return std::nullopt;
     }
 
