@@ -4,7 +4,8 @@
 #include <cstring>
 
 #include "guest/elements/handlers.hpp"
-#include "guest/wire/wire.hpp"
+#include "guest/wire/icmp.hpp"
+#include "guest/wire/ipv4.hpp"
 
 namespace unibpf {
 
@@ -12,52 +13,27 @@ namespace {
 
 constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
 constexpr std::uint8_t kReplyTtl = 255;
-constexpr std::uint16_t kFragmentBits = 0x3fff;  // more fragments, and the offset (RFC 791 3.1)
 
-bool is_echo_request(std::span<const std::uint8_t> network) {
-    if (network.size() < wire::ip::kSize) return false;
-    const std::size_t header_size = wire::ip::header_size(network.data());
-    return header_size >= wire::ip::kSize && network.size() >= header_size + wire::icmp::kSize &&
-           network[wire::ip::kProtocol] == wire::ip::kIcmp &&
-           (wire::load16(&network[wire::ip::kFragment]) & kFragmentBits) == 0 &&
-           network[header_size + wire::icmp::kType] == wire::icmp::kEchoRequest;
-}
-
-void set_ttl(std::uint8_t* ip, std::uint8_t ttl) {
-    const std::uint16_t old_word = wire::load16(ip + wire::ip::kTtl);
-    ip[wire::ip::kTtl] = ttl;
-    wire::store16(ip + wire::ip::kChecksum,
-                  wire::updated_checksum(wire::load16(ip + wire::ip::kChecksum), old_word, wire::load16(ip + wire::ip::kTtl)));
-}
-
-// By the total length, or what there is of it: padding does not count.
-std::size_t length_of_message(std::span<const std::uint8_t> network) {
-    const std::size_t header = wire::ip::header_size(network.data());
-    const std::size_t total = std::min<std::size_t>(wire::load16(&network[wire::ip::kTotalLength]), network.size());
-    return total < header + wire::icmp::kSize ? wire::icmp::kSize : total - header;
-}
-
-// RFC 1624 3: an update gives 0000 both where the sum is that and where it is ffff, which is where all other bytes are zero.
-void store_checksum(std::uint8_t* icmp, std::size_t length, std::uint16_t updated) {
-    wire::store16(icmp + wire::icmp::kChecksum, 0);
+// RFC 1624 3: an update gives 0000 both where the sum is that and where it is ffff, which is where all bytes are zero. Padding behind
+// the packet's own end does not count.
+void tell_zero_from_minus_zero(const wire::Ipv4<std::uint8_t>& ip, const wire::Icmp<std::uint8_t>& icmp) {
+    const std::span<std::uint8_t> rest = ip.rest();
+    const std::size_t total = ip.total_bytes(), header = ip.header_bytes();
+    const std::size_t bytes = std::clamp<std::size_t>(total > header ? total - header : 0, icmp.header_bytes, rest.size());
     const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
-    if (updated == 0 && std::all_of(icmp, icmp + length, is_zero)) updated = 0xffff;
-    wire::store16(icmp + wire::icmp::kChecksum, updated);
+    if (std::all_of(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(bytes), is_zero)) wire::store16(&rest[icmp.checksum_at], 0xffff);
 }
 
 bool answer(Packet& packet) {
-    const std::span<std::uint8_t> network = packet.network();
-    if (!is_echo_request(network)) return false;
-    std::uint8_t* ip = network.data();
-    wire::swap_bytes(ip + wire::ip::kSource, ip + wire::ip::kDestination, wire::ip::kAddressSize);  // the sum stays the same
-    set_ttl(ip, kReplyTtl);
-    std::memcpy(&packet.destination_ip, ip + wire::ip::kDestination, sizeof packet.destination_ip);
-
-    std::uint8_t* icmp = ip + wire::ip::header_size(ip);
-    const std::uint16_t old_word = wire::load16(icmp + wire::icmp::kType);
-    icmp[wire::icmp::kType] = wire::icmp::kEchoReply;
-    store_checksum(icmp, length_of_message(network), wire::updated_checksum(wire::load16(icmp + wire::icmp::kChecksum), old_word,
-                                                                       wire::load16(icmp + wire::icmp::kType)));
+    const auto ip = wire::view<wire::Ipv4>(packet.network());
+    if (!ip || ip.protocol() != wire::IpProtocol::icmp || ip.is_fragment()) return false;
+    const auto icmp = wire::view<wire::Icmp>(ip.rest());
+    if (!icmp || icmp.type() != wire::IcmpType::echo_request) return false;
+    ip.swap_addresses();
+    ip.set_ttl(kReplyTtl);
+    icmp.set_type(wire::IcmpType::echo_reply);
+    if (icmp.checksum() == 0) tell_zero_from_minus_zero(ip, icmp);
+    std::memcpy(&packet.destination_ip, ip.destination_field().data(), sizeof packet.destination_ip);
     return true;
 }
 
