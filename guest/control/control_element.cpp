@@ -44,6 +44,7 @@ constexpr Handler handlers[] = {
     {"requests", read_counter<&ControlContext::requests>},
     {"duplicates", read_counter<&ControlContext::duplicates>},
     {"malformed", read_counter<&ControlContext::malformed>},
+    {"strangers_dropped", read_counter<&ControlContext::strangers_dropped>},
     {"stagings", read_counter<&ControlContext::stagings>},
     {"activations", read_counter<&ControlContext::activations>},
     {"rollbacks", read_counter<&ControlContext::rollbacks>},
