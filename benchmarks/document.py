@@ -12,7 +12,7 @@ from typing import Final
 COMMAND: Final = "python -m benchmarks --write docs/performance.md"
 
 
-def document(tables: Sequence[str], *, machine: str, load: float, when: datetime) -> str:
+def text(tables: Sequence[str], *, host: str, load: float, when: datetime) -> str:
     """Markdown; `tables` as they are printed."""
     head = f"""# Performance
 
@@ -20,7 +20,7 @@ Written by one command, not by hand; run it again to compare:
 
     .venv/bin/{COMMAND}
 
-- Machine: {machine}
+- Machine: {host}
 - Other work on it: a load of {load:.1f} in the minute before
 - Date: {when:%Y-%m-%d %H:%M} UTC
 
@@ -30,8 +30,8 @@ NO, it is missed. How each is measured is said at the top of its module in `benc
     return "\n".join([head, *tables]).rstrip() + "\n"
 
 
-def machine() -> str:
-    """This machine in one line."""
+def host() -> str:
+    """This computer in one line."""
     found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     model = found[1] if found else platform.machine()
