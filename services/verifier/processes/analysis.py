@@ -6,9 +6,7 @@ executable is Broken.
 """
 
 import asyncio
-import contextlib
 import os
-import resource
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.frontend import Hook
+from unibpf.host import fence
 from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
@@ -95,14 +94,17 @@ class Analyser:
 
     async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken. `hook` is where Linux attaches the program."""
+        limits = self._limits
         process = await self._start(hook)
         try:
-            async with asyncio.timeout(2 * self.options.max_seconds + 1):
-                output = await _exchange(process, bundle)
+            async with asyncio.timeout(limits.wall_seconds):
+                output = await fence.answer(process, limits, bundle)
         except TimeoutError as error:
-            raise GaveUp("limits", f"the analysis took longer than {2 * self.options.max_seconds + 1} s") from error
+            raise GaveUp("limits", f"the analysis took longer than {limits.wall_seconds:g} s") from error
+        except fence.AnswerTooLongError as error:
+            raise GaveUp("analyser-crash", f"the analyser wrote more than {limits.answer_bytes} bytes") from error
         finally:
-            status = await _end(process)
+            status = await fence.end(process)
         if not output or status != 0:
             raise self._gave_up(status)
         try:
@@ -116,72 +118,26 @@ class Analyser:
         arguments += ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
         arguments += ["--invariants", "on"] if self.invariants else []
         arguments += ["--cfg", "dot"] if self.graph else []
+        arguments += ["--max-seconds", str(options.max_seconds), "--max-mebibytes", str(options.max_mebibytes)]
         try:
-            process = await asyncio.create_subprocess_exec(
-                self.executable,
-                *arguments,
-                "--max-seconds",
-                str(options.max_seconds),
-                "--max-mebibytes",
-                str(options.max_mebibytes),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-                start_new_session=True,
-            )
+            return await fence.start([self.executable, *arguments], self._limits, environment={}, asks=True)
         except OSError as error:
             raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
-        _limit(process.pid, cpu_seconds=options.max_seconds + 4, memory_bytes=(options.max_mebibytes + 64) << 20)
-        return process
+
+    @property
+    def _limits(self) -> fence.Limits:
+        """A little wider than those that the analyser sets itself."""
+        return fence.Limits(
+            cpu_seconds=self.options.max_seconds + 4,
+            wall_seconds=2 * self.options.max_seconds + 1,
+            memory_bytes=(self.options.max_mebibytes + 64) << 20,
+            answer_bytes=MAX_OUTPUT,
+            file_bytes=16 << 20,
+            files=16,
+        )
 
     def _gave_up(self, status: int) -> GaveUp:
         if status in (-signal.SIGXCPU, -signal.SIGKILL):  # the kernel's answers to the limits set here
             return GaveUp("limits", "the analysis took more CPU time or memory than it may")
         how = f"signal {-status}" if status < 0 else f"status {status}"
         return GaveUp("analyser-crash", f"the analyser ended with {how}")
-
-
-def _limit(pid: int, *, cpu_seconds: int, memory_bytes: int) -> None:
-    limits = {
-        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds + 1),  # SIGXCPU at the first, SIGKILL at the second
-        resource.RLIMIT_AS: (memory_bytes, memory_bytes),
-        resource.RLIMIT_FSIZE: (16 << 20, 16 << 20),
-        resource.RLIMIT_NOFILE: (16, 16),
-        resource.RLIMIT_CORE: (0, 0),
-    }
-    # Only ever tighten. PermissionError: its own hard limit is tighter already. ProcessLookupError: it ended at once, the
-    # exchange will say how.
-    for what, bounds in limits.items():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            soft, hard = resource.prlimit(pid, what)
-            resource.prlimit(pid, what, (_tighter(bounds[0], soft), _tighter(bounds[1], hard)))
-
-
-def _tighter(wanted: int, current: int) -> int:
-    return wanted if current == resource.RLIM_INFINITY else min(wanted, current)
-
-
-async def _end(process: asyncio.subprocess.Process) -> int:
-    """Kill what is left, with all that it started, and read what is left in the pipe: `wait` needs its end."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.communicate()
-    return await process.wait()
-
-
-async def _exchange(process: asyncio.subprocess.Process, bundle: bytes) -> bytes:
-    """Write the bundle, read the whole output."""
-    if process.stdin is None or process.stdout is None:
-        raise AssertionError("the analyser is started with pipes")
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(bundle)
-        await process.stdin.drain()
-        process.stdin.close()
-    output = bytearray()
-    while chunk := await process.stdout.read(1 << 16):
-        output += chunk
-        if len(output) > MAX_OUTPUT:
-            raise GaveUp("analyser-crash", f"the analyser wrote more than {MAX_OUTPUT} bytes")
-    await process.wait()  # its own status, not that of `_end`
-    return bytes(output)
