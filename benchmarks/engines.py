@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Figure
+from benchmarks.report import progress
 from tests.support.kernel import kernel_oracle
 from tests.support.programs.checksums import with_checksums
 from tests.support.programs.vnf import bundle_of, ipv4
-from unibpf.cli.output import progress
 from unibpf.formats.bundle import decode
 from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.push.compile import find_compiler
@@ -134,11 +134,11 @@ def compiled(program: Program, folder: Path) -> Path:
     return folder / "native"
 
 
-def command_timer(command: Sequence[str], *behind: str) -> Timer:
+def command_timer(command: Sequence[str], *last: str) -> Timer:
     """A timer of a command that takes the number of runs and answers with JSON."""
 
     def time(repeat: int) -> Timing:
-        done = subprocess.run([*command, str(repeat), *behind], capture_output=True, text=True, check=True)
+        done = subprocess.run([*command, str(repeat), *last], capture_output=True, text=True, check=True)
         answer = json.loads(done.stdout)
         return Timing(ns=max(answer["ns"], 0.1), code=answer["verdict_code"], packet=answer["packet"])
 

@@ -5,7 +5,7 @@ namespace unibpf {
 namespace {
 
 const ControlContext* context_of(const Element& element) {
-    // Sound: these handlers stand in the row of this class only.
+    // Sound: these handlers are in the row of this class only.
     return static_cast<const ControlElement&>(element).context();
 }
 
@@ -44,6 +44,7 @@ constexpr Handler handlers[] = {
     {"requests", read_counter<&ControlContext::requests>},
     {"duplicates", read_counter<&ControlContext::duplicates>},
     {"malformed", read_counter<&ControlContext::malformed>},
+    {"strangers_dropped", read_counter<&ControlContext::strangers_dropped>},
     {"stagings", read_counter<&ControlContext::stagings>},
     {"activations", read_counter<&ControlContext::activations>},
     {"rollbacks", read_counter<&ControlContext::rollbacks>},

@@ -58,19 +58,19 @@ class GuestSession:
         self._turn = asyncio.Lock()
 
     async def request(self, method: str, path: str, body: bytes, *, trace: bytes | None = None) -> Fact:
-        """Ask; raises GuestRefused or GuestUnreachable. A counter that was too low is raised once."""
+        """Ask; raises GuestRefused or GuestUnreachable. A counter out of the guest's range is set right once."""
         async with self._turn:
             try:
-                return await self._once(method, path, body, trace)
+                return await self._once(max(self._counter + 1, self._now_us()), method, path, body, trace)
             except GuestRefused as refused:
                 if refused.rule != COUNTER_RULE or refused.code != CONFLICT or refused.highest is None:
                     raise
-                self._counter = max(self._counter, refused.highest)
-                return await self._once(method, path, body, trace)
+                # Above our own as well when that was too far ahead for the guest (schemas/control.cddl, counter).
+                return await self._once(refused.highest + 1, method, path, body, trace)
 
-    async def _once(self, method: str, path: str, body: bytes, trace: bytes | None) -> Fact:
-        self._counter = max(self._counter + 1, self._now_us())
-        sealed = control_mac.seal_request(self._keys, method=method, path=path, counter=self._counter, body=body)
+    async def _once(self, counter: int, method: str, path: str, body: bytes, trace: bytes | None) -> Fact:
+        self._counter = counter
+        sealed = control_mac.seal_request(self._keys, method=method, path=path, counter=counter, body=body)
         response = await self._exchange.exchange(self._address, method, path, sealed.message, trace=trace)
         try:
             answer = control_mac.open_answer(self._keys, response.payload, request=sealed, code=response.code)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.services.cli import StackProcess
 from tests.system import firewall
-from unibpf.cli.demo.attacks import stage_raw, tampered
-from unibpf.cli.session import open_bus
+from unibpf.client.session import open_bus
+from unibpf.demo.attacks import stage_raw, tampered
 from unibpf.formats import cbor
 
 GUEST = "hostile-1"
@@ -83,7 +83,7 @@ def test_an_element_that_does_not_exist_is_refused(stack: StackProcess, control:
 def _bundle_of(stack: StackProcess, active: dict) -> str:
     async def find() -> str:
         from unibpf.bus.topology import RELEASES
-        from unibpf.messages import Signed
+        from unibpf.messages.programs import Signed
 
         async with open_bus() as bus:
             entry = await (await bus.kv(RELEASES)).get("edge.firewall")
@@ -116,7 +116,7 @@ def test_cbor_nested_too_deep_is_refused(stack: StackProcess, control: str) -> N
     async def put(payload: bytes) -> str:
         import aiocoap
 
-        from unibpf.cli.demo.attacks import problem_rule
+        from unibpf.demo.attacks import problem_rule
 
         context = await aiocoap.Context.create_client_context()
         try:

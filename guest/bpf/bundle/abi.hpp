@@ -108,7 +108,7 @@ inline constexpr std::uint32_t map_flag_no_prealloc = 1U << 0;  // accepted, ign
 inline constexpr std::uint32_t map_flag_no_common_lru = 1U << 1;  // accepted, ignored: with one CPU every LRU list is its own
 inline constexpr std::uint32_t map_flag_rdonly_prog = 1U << 7;  // programs may not write values
 inline constexpr std::uint32_t map_flag_mmapable = 1U << 10;    // accepted, ignored: clang's loaders set it on global data
-inline constexpr std::uint32_t map_flag_inner_map = 1U << 12;   // arrays of other lengths may stand in a map of maps
+inline constexpr std::uint32_t map_flag_inner_map = 1U << 12;   // a map of maps may hold arrays of other lengths
 
 // How a key finds its entry.
 enum class Index : std::uint8_t {
@@ -170,7 +170,7 @@ inline constexpr std::array<MapTypeRow, 14> map_types = {{
 }};
 
 // Flags of bpf_map_update_elem, and the error numbers that helpers return negated.
-inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2;
+inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2, update_lock = 4;
 inline constexpr int enoent = 2, e2big = 7, eagain = 11, enomem = 12, eacces = 13, efault = 14, eexist = 17, einval = 22, enospc = 28,
                      erange = 34;
 
@@ -220,6 +220,7 @@ enum class Argument : std::uint8_t {
 };
 enum class Return : std::uint8_t {
     number,
+    nothing,            // r0 must not be read (Linux: RET_VOID)
     map_value_or_null,  // of a map that holds maps: that map, or null
     record_or_null,     // a record of `constant_size` bytes that must be released
     socket_or_null,     // must be released

@@ -1,4 +1,4 @@
-// Plan: what the JIT knows of a program before it writes code.
+// Compile plan: what the JIT knows of a program before it writes code.
 //
 // Where jumps land, which values are read later (so that the rest need not be computed), which lookups need no call, and where
 // each eBPF register lives. r0-r5 live where the C ABI has results and arguments; r6-r10 and what the code itself keeps get
@@ -86,7 +86,7 @@ class Plan {
     RegisterSet saved_by(std::size_t function) const { return saved_[function]; }
     bool makes_calls(std::size_t function) const { return makes_calls_[function]; }
 
-    // Labels: of each instruction and of the end; of what is behind all functions; of each function.
+    // Labels: of each instruction and of the end; of what is after all functions; of each function.
     static constexpr Label at(std::size_t index) { return static_cast<Label>(index); }
     Label budget() const { return behind(1); }       // stops a run
     Label fault() const { return behind(2); }        // stops a run

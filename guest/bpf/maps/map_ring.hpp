@@ -1,9 +1,9 @@
-// Rings: records that programs leave for control (Documentation/bpf/ringbuf.rst): ring buffers and the ring behind a
+// Rings: records that programs leave for control (Documentation/bpf/ringbuf.rst): ring buffers and the ring of a
 // perf_event_array.
 //
 // A record is an 8-byte header (u32 length with two marks in its high bits, u32 zero) and its bytes, up to the next multiple of 8.
 // Positions count bytes since the ring was made and never fall; [consumed, produced) is at most the ring's size and always
-// begins at a header. A record lies in one piece at its position modulo the size: behind the last byte of the ring there is
+// begins at a header. A record lies in one piece at its position modulo the size: after the last byte of the ring there is
 // memory for the one record that would wrap.
 // A record that is still busy when control looks was reserved by a run that was stopped (budget, fault), because control never
 // sees a run in its midst: it counts as discarded.
@@ -17,6 +17,7 @@ class RingMap final : public Map {
   public:
     static constexpr std::uint32_t busy = 1U << 31, discarded = 1U << 30;  // marks in a header's length
     static constexpr std::uint32_t header_bytes = 8;
+    static constexpr std::uint32_t records_a_step = scan_places;  // that control looks at in one call
 
     // Null when the ring has no room: then one more is lost.
     std::uint8_t* reserve(std::uint64_t bytes);
@@ -25,23 +26,25 @@ class RingMap final : public Map {
     long output(std::span<const std::uint8_t> first, std::span<const std::uint8_t> second);
 
     std::uint64_t size() const { return size_; }
-    std::uint64_t consumed() const { return consumed_; }
-    std::uint64_t produced() const { return produced_; }
-    std::uint64_t lost() const { return lost_; }
+    std::uint64_t consumed() const { return head().consumed; }
+    std::uint64_t produced() const { return head().produced; }
+    std::uint64_t lost() const { return head().lost; }
     // Where the control channel counts positions from: the time of birth. So a position of an older ring (before a reboot or a
     // reset) lies before all of this one's and acknowledges nothing.
     std::uint64_t origin() const { return origin_; }
 
-    // Control's side; hold NoPreempt around one call. The first record at `position` or behind it that was not discarded; its bytes
+    // Control's side; hold NoPreempt around one call. The first record at `position` or after it that was not discarded; its bytes
     // stay as they are until it is consumed. Looks at 64 records at most.
     struct Step {
         bool found = false;
         std::span<const std::uint8_t> record{};
-        std::uint64_t next = 0;  // position behind what was looked at
+        std::uint64_t next = 0;  // position after what was looked at
     };
     Step read(std::uint64_t position) const;
     // Gives back the room of records that end at `position` or before, 64 at most; true: call again.
     bool consume(std::uint64_t position);
+    // consume with the rights of the programs that write the ring; false when a fault ended it.
+    bool give_back(std::uint64_t position);
 
     ScanStep scan(std::uint32_t, std::uint8_t*, std::uint8_t*) const override { return {}; }
     // Inside a record that is reserved and not yet submitted?
@@ -56,7 +59,7 @@ class RingMap final : public Map {
     template <typename Each>
     bool any_reserved(Each&& each) const;
 
-    std::uint64_t size_ = 0, consumed_ = 0, produced_ = 0, lost_ = 0, origin_ = 0;
+    std::uint64_t size_ = 0, origin_ = 0;
 };
 
 }  // namespace unibpf

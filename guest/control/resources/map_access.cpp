@@ -123,7 +123,7 @@ bool copy_next(const Map& map, std::uint32_t& cursor, std::span<std::uint8_t> ke
 // 0 or a Linux error number.
 std::uint64_t apply(Map& map, const Change& change, std::uint64_t flags) {
     const platform::NoPreempt whole;
-    const long result = change.deletes ? map.remove(change.key.data()) : map.update(change.key.data(), change.value.data(), flags);
+    const long result = change.deletes ? map.erase(change.key.data()) : map.set(change.key.data(), change.value.data(), flags);
     return static_cast<std::uint64_t>(-result);
 }
 

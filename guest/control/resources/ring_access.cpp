@@ -1,5 +1,7 @@
 #include "guest/control/resources/ring_access.hpp"
 
+#include <algorithm>
+
 #include "guest/bpf/maps/map_ring.hpp"
 #include "guest/control/keys.hpp"
 #include "guest/core/heap.hpp"
@@ -35,7 +37,7 @@ Result<RingQuery> read_ring_query(const RingMap& ring, Bytes body) {
 
 bool consume_some(RingMap& ring, std::uint64_t position) {
     const platform::NoPreempt whole;
-    return ring.consume(position);
+    return ring.give_back(position);
 }
 
 RingMap::Step read_one(const RingMap& ring, std::uint64_t position) {
@@ -52,15 +54,18 @@ Status write_ring_dump(cbor::Writer& writer, Map& map, Bytes body) {
     const RingQuery query = TRY(read_ring_query(ring, body));
     auto room = make_array<std::uint8_t>(records_bytes);
     if (!room) return Error{"memory", "there is no memory for the dump now", records_bytes};
-    while (query.position > ring.origin() && consume_some(ring, query.position - ring.origin())) {}
+    // So often at most, whatever an isolated program says of its ring.
+    std::uint64_t rounds = ring.size() / RingMap::header_bytes / RingMap::records_a_step + 1;
+    while (rounds-- != 0 && query.position > ring.origin() && consume_some(ring, query.position - ring.origin())) {}
 
     cbor::Writer records{room.span()};
     std::uint64_t count = 0;
     std::uint64_t position = ring.consumed();
-    const std::uint64_t end = ring.produced();  // what comes meanwhile is the next answer's
+    const std::uint64_t end = std::min(ring.produced(), position + std::min(ring.size(), UINT64_MAX - position));  // what comes meanwhile is the next answer's
     while (position < end && (query.most == 0 || count < query.most)) {
         const RingMap::Step step = read_one(ring, position);
         if (step.found && records.size() + step.record.size() + entry_overhead > room.size()) break;
+        if (step.next <= position) break;  // never of a whole ring
         position = step.next;
         if (!step.found) continue;
         records.array(2);

@@ -44,7 +44,7 @@ inline constexpr auto rule_table = std::to_array<RuleRow>({
     {"memory", "memory", coap::internal_error, "memory for the new program beside the old one"},
     {"load", "load", coap::internal_error, "a program that can be loaded"},
     {"mac", "mac", coap::unauthorized, "a MAC by the key of this boot for this very request"},
-    {"counter", "counter", coap::conflict, "a counter above the highest one seen", true},
+    {"counter", "counter", coap::conflict, "a counter above the highest one seen, by at most 2^45", true},
     {"method", "method", coap::method_not_allowed, "a method that this resource has"},
     {"path", "path", coap::not_found, "a path that `/.well-known/core` lists"},
     {"option", "option", coap::bad_option, "CoAP options that this server knows"},

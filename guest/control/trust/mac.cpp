@@ -135,11 +135,11 @@ Result<Claims> open_beginning(Bytes beginning, const MacContext& context) {
 }  // namespace
 
 MacKeys derive_mac_keys(std::span<const std::uint8_t, 32> seed) {
-    const Digest key = crypto::hkdf_extract(as_bytes("unibpf.v1"), seed);
+    const crypto::Hkdf hkdf{as_bytes("unibpf.v1"), seed};
     MacKeys keys;
-    crypto::hkdf_expand(key, as_bytes("boot-nonce"), keys.nonce);
-    crypto::hkdf_expand(key, as_bytes("to-guest"), keys.to_guest);
-    crypto::hkdf_expand(key, as_bytes("from-guest"), keys.from_guest);
+    hkdf.expand(as_bytes("boot-nonce"), keys.nonce);
+    hkdf.expand(as_bytes("to-guest"), keys.to_guest);
+    hkdf.expand(as_bytes("from-guest"), keys.from_guest);
     return keys;
 }
 

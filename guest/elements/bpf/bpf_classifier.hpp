@@ -6,7 +6,7 @@ namespace unibpf {
 
 // BPFClassifier - runs an eBPF program that chooses an output
 //
-//   BPFClassifier(PROGRAM name [, OUTPUTS n] [, ENGINE auto|interpreter|jit] [, ISOLATION none|pku])
+//   BPFClassifier(PROGRAM name [, OUTPUTS n] [, ENGINE auto|interpreter|jit] [, ISOLATION auto|none|pku])
 //
 // The program's return value is the output that the packet leaves by. OUTPUTS says how many there are, where the last of
 // them are not connected. Only a release of the program PROGRAM can be staged here; without one every packet is dropped.

@@ -43,7 +43,7 @@ class BpfElement : public Element {
 
     abi::Kind kind_;
     EngineOption engine_ = EngineOption::automatic;
-    IsolationOption isolation_ = IsolationOption::none;
+    IsolationOption isolation_ = IsolationOption::automatic;
     std::string_view program_;
     std::uint32_t program_outputs_ = 0;
     Owned<ProgramSlot> slot_;

@@ -6,7 +6,7 @@ namespace unibpf {
 
 // BPFFilter - runs an eBPF program that passes or drops packets
 //
-//   BPFFilter(PROGRAM name [, ENGINE auto|interpreter|jit] [, ISOLATION none|pku])
+//   BPFFilter(PROGRAM name [, ENGINE auto|interpreter|jit] [, ISOLATION auto|none|pku])
 //
 // XDP_PASS leaves by output 0, XDP_DROP by output 1 and XDP_TX by output 2 where those are connected, XDP_REDIRECT by the output
 // that bpf_redirect or a devmap named. The program must not change the packet. Only a release of the program PROGRAM can be

@@ -6,7 +6,7 @@ namespace unibpf {
 
 // BPFRewriter - runs an eBPF program that changes packets
 //
-//   BPFRewriter(PROGRAM name [, ENGINE auto|interpreter|jit] [, ISOLATION none|pku])
+//   BPFRewriter(PROGRAM name [, ENGINE auto|interpreter|jit] [, ISOLATION auto|none|pku])
 //
 // Like BPFFilter, and the program may change bytes and move the packet's head and tail (256 bytes of headroom, metadata included).
 // ISOLATION as for BPFFilter.

@@ -14,7 +14,7 @@ void read_start_info(std::uint64_t address);
 struct Range {
     std::uint64_t begin, end;
 };
-Range free_memory();  // one range behind the image, below 4 GiB, clear of the boot module
+Range free_memory();  // one range after the image, below 4 GiB, clear of the boot module
 
 // paging.cpp
 void protect_image();  // W^X, guard page, null page

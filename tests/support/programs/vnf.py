@@ -1,13 +1,11 @@
-"""A network function under test: compiled from its folder, run on packets in the guest's engine and in the kernel."""
+"""A network function under test: compiled from its folder and run on packets in the guest's engine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.verifier.frontend import frontend
-from tests.support.kernel import kernel_oracle
 from tests.support.programs.bundles import Runner
-from unibpf.formats.bundle import decode
 from unibpf.push.compile import compile_c
 
 Maps = dict[str, dict[str, str]]
@@ -34,16 +32,8 @@ def in_guest(runner: Runner, bundle: bytes, packets: Sequence[bytes], engine: st
     return Outcome([report["verdict_code"] for report in reports], maps)
 
 
-def in_kernel(bundle: bytes, packets: Iterable[bytes]) -> Outcome:
-    """The same in Linux, through BPF_PROG_TEST_RUN."""
-    decoded = decode(bundle)
-    with kernel_oracle.Oracle(bundle=decoded) as kernel:
-        codes = [kernel.run(packet).code for packet in packets]
-        return Outcome(codes, {spec.name: kernel.entries(spec.name) for spec in decoded.maps})
-
-
 def ipv4(*, protocol: int, port: int, source: int = 0x0A000002, options: int = 0, payload: int = 24) -> bytes:
-    """An Ethernet frame with IPv4 (`options` words behind the header) and eight bytes of ports and length."""
+    """An Ethernet frame with IPv4 (`options` words after the header) and eight bytes of ports and length."""
     header = 20 + 4 * options
     total = header + 8 + payload
     ip = bytes([0x45 + options, 0]) + total.to_bytes(2, "big") + bytes(4) + bytes([64, protocol, 0, 0])

@@ -42,6 +42,7 @@ inline constexpr HoldsSet records = holding(Holds::records), events = holding(Ho
                           programs = holding(Holds::programs), items = holding(Holds::items);
 
 inline constexpr std::array more_helpers = {
+    HelperRow{Helper::tail_call, "bpf_tail_call", {A::context, A::map, A::number}, Return::nothing, every_kind, tail_calls, programs},
     HelperRow{Helper::redirect, "bpf_redirect", {A::number, A::number}, Return::number, every_kind},
     HelperRow{Helper::redirect_map, "bpf_redirect_map", {A::map, A::number, A::number}, Return::number, every_kind, pure, devices},
     HelperRow{Helper::fib_lookup, "bpf_fib_lookup", {A::context, A::memory_update, A::size, A::number}, Return::number, every_kind},
@@ -51,9 +52,13 @@ inline constexpr std::array more_helpers = {
     HelperRow{Helper::map_push_elem, "bpf_map_push_elem", {A::map, A::map_value, A::number}, Return::number, every_kind, writes_map, items},
     HelperRow{Helper::map_pop_elem, "bpf_map_pop_elem", {A::map, A::map_value_write}, Return::number, every_kind, writes_map, items},
     HelperRow{Helper::map_peek_elem, "bpf_map_peek_elem", {A::map, A::map_value_write}, Return::number, every_kind, pure, items},
+    HelperRow{Helper::spin_lock, "bpf_spin_lock", {A::lock}, Return::nothing, every_kind, locks},
+    HelperRow{Helper::spin_unlock, "bpf_spin_unlock", {A::lock}, Return::nothing, every_kind, unlocks},
     HelperRow{Helper::skc_lookup_tcp, "bpf_skc_lookup_tcp", {A::context, A::memory_read, A::size, A::number, A::number}, Return::socket_or_null, every_kind},
     HelperRow{Helper::tcp_check_syncookie, "bpf_tcp_check_syncookie", {A::socket, A::memory_read, A::size, A::memory_read, A::size}, Return::number, every_kind},
     HelperRow{Helper::tcp_gen_syncookie, "bpf_tcp_gen_syncookie", {A::socket, A::memory_read, A::size, A::memory_read, A::size}, Return::number, every_kind},
+    HelperRow{Helper::ringbuf_submit, "bpf_ringbuf_submit", {A::record, A::number}, Return::nothing, every_kind, releases},
+    HelperRow{Helper::ringbuf_discard, "bpf_ringbuf_discard", {A::record, A::number}, Return::nothing, every_kind, releases},
     HelperRow{Helper::check_mtu, "bpf_check_mtu", {A::context, A::number, A::u32_update, A::number, A::number}, Return::number, every_kind},
     HelperRow{Helper::tcp_raw_gen_syncookie_ipv4, "bpf_tcp_raw_gen_syncookie_ipv4", {A::ipv4_header, A::memory_read, A::size}, Return::number, every_kind},
     HelperRow{Helper::tcp_raw_gen_syncookie_ipv6, "bpf_tcp_raw_gen_syncookie_ipv6", {A::ipv6_header, A::memory_read, A::size}, Return::number, every_kind},
