@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -35,3 +36,8 @@ def host() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     model = found[1] if found else platform.machine()
     return f"{model}, {os.cpu_count()} CPUs, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+
+
+def progress(text: str) -> None:
+    """One line about work that takes time, on stderr: stdout is the document."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,7 +1,6 @@
 """schemas/: what lies there is what the code says."""
 
 import importlib.util
-import inspect
 import json
 
 import jsonschema
@@ -30,9 +29,10 @@ def test_the_file_is_what_the_code_makes(file: str, make) -> None:
     assert (FOLDER / file).read_text() == generate.render(make()), "run `python schemas/generate.py`"
 
 
-def test_every_subject_of_the_code_has_a_channel() -> None:
-    functions = {name for name, value in vars(subjects).items() if inspect.isfunction(value)}
-    assert functions == {row.make.__name__ for row in generate.channels()}
+def test_every_subject_of_the_code_has_a_row_and_a_channel() -> None:
+    named = [value for value in vars(subjects).values() if isinstance(value, subjects.Subject)]
+    assert list(subjects.SUBJECTS) == named
+    assert [row for row in named if row not in {channel.row for channel in generate.channels()}] == []
 
 
 def test_every_channel_address_is_unique_and_shows_its_parameters() -> None:
