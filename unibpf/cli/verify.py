@@ -28,6 +28,7 @@ from unibpf.cli.reports.text import (
 from unibpf.messages.base import Kind
 from unibpf.push import loading
 from unibpf.push.compile import CompileError, compile_c
+from unibpf.text import visible
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
 _PASSED_ON: Final = ("section", "kind", "platform", "max_seconds", "max_mebibytes")
@@ -120,9 +121,9 @@ def _say(one: Verified, chosen: argparse.Namespace) -> None:
         return
     print(verdict_line(one))
     if chosen.explain:
-        print(*explain_lines(one), sep="\n")
+        print(*map(visible, explain_lines(one)), sep="\n")
     for line in invariant_lines(one):
-        print(line)
+        print(visible(line))
 
 
 def _explain_rules(programs: list[Verified], *, explain: bool) -> None:

@@ -170,7 +170,7 @@ inline constexpr std::array<MapTypeRow, 14> map_types = {{
 }};
 
 // Flags of bpf_map_update_elem, and the error numbers that helpers return negated.
-inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2;
+inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2, update_lock = 4;
 inline constexpr int enoent = 2, e2big = 7, eagain = 11, enomem = 12, eacces = 13, efault = 14, eexist = 17, einval = 22, enospc = 28,
                      erange = 34;
 

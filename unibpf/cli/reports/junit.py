@@ -4,16 +4,14 @@ There is no standard; this is the part that all readers share: an unsafe program
 is an error.
 """
 
-import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
 
 from unibpf.cli.reports.text import Verified, format_finding, verdict_line
+from unibpf.text import visible_lines
 
-# Everything that XML 1.0 cannot carry, not even escaped (2.2 Char).
-_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WHITE: Final = {ord(white): f"&#{ord(white)};" for white in "\t\n\r"}
 
 
@@ -55,4 +53,5 @@ def _attribute(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Nothing is left that XML 1.0 cannot carry (2.2 Char)."""
+    return visible_lines(text)

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from unibpf.host.settings import REPOSITORY
 from unibpf.messages.reports import Finding, Report, SliceStep
+from unibpf.text import visible
 
 PLACE_WIDTH: Final = 44  # the instruction's column, for findings of ordinary length
 SHORT_SLICE: Final = 6  # lines
@@ -35,7 +36,7 @@ class Verified(Report, frozen=True, kw_only=True):
 
 def verdict_line(report: Report) -> str:
     """One line: the verdict, and what the program is or why there is no proof."""
-    name = f" {report.program}" if report.program else ""
+    name = f" {visible(report.program)}" if report.program else ""
     if report.verdict != "safe":
         count = len(report.findings)
         return f"{report.verdict.replace('_', ' ')}{name}: {count} finding{'' if count == 1 else 's'}"
@@ -43,7 +44,7 @@ def verdict_line(report: Report) -> str:
     if report.instruction_bound is not None:
         facts.append(f"at most {report.instruction_bound} instructions a packet")
     if report.maps:
-        facts.append(f"maps {', '.join(report.maps)}")
+        facts.append(f"maps {visible(', '.join(report.maps))}")
     return f"safe{name}: {', '.join(facts)}"
 
 
@@ -55,7 +56,7 @@ def print_report(report: Report, *, explain: bool = False) -> None:
 
 def format_finding(finding: Finding, *, explain: bool = False) -> str:
     """One finding as several lines; a slice that is not short is shown to who wants it explained."""
-    return "\n".join(_finding_lines(finding, explain=explain))
+    return "\n".join(map(visible, _finding_lines(finding, explain=explain)))
 
 
 def _finding_lines(finding: Finding, *, explain: bool) -> Iterator[str]:

@@ -1,4 +1,4 @@
-#include "guest/drivers/pci.hpp"
+#include "guest/drivers/transports/pci.hpp"
 
 #include "guest/platform/platform.hpp"
 

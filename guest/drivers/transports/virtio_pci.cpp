@@ -1,6 +1,6 @@
 // Virtio over PCI, modern interface (virtio 1.2, 4.1): the structures are found through vendor capabilities.
 #include "guest/core/heap.hpp"
-#include "guest/drivers/pci.hpp"
+#include "guest/drivers/transports/pci.hpp"
 #include "guest/drivers/transport.hpp"
 #include "guest/platform/platform.hpp"
 
