@@ -70,7 +70,8 @@ class Report(Message, frozen=True, kw_only=True):
 
     `instruction_bound` is the most instructions that one packet can cost, if that is finite. `timing` has milliseconds:
     `frontend_ms`, `analyser_cpu_ms`, `total_ms`; and `peak_mib`, the analyser's memory. `loading` is what the pusher set in
-    place of a loader, as options of the command line (`--const=limit=9`, unibpf.push.loading).
+    place of a loader, as options of the command line (`--const=limit=9`, unibpf.push.loading). `certificate` is what proves
+    the verdict to the signer's checker (schemas/certificate.cddl).
     """
 
     verdict: VerdictKind
@@ -79,6 +80,7 @@ class Report(Message, frozen=True, kw_only=True):
     kind: Kind | None = None
     bundle: Digest | None = None
     bundle_length: int = 0
+    certificate: Digest | None = None
     instructions: int = 0
     stack_bytes: int = 0
     instruction_bound: int | None = None
@@ -122,6 +124,7 @@ class Verdict(Message, frozen=True, kw_only=True):
     bundle: Digest | None = None
     bundle_length: int = 0
     kind: Kind | None = None
+    certificate: Digest | None = None
     element: str = "*"
     summary: str = ""
     also: list[SecondOpinion] = []
@@ -156,7 +159,7 @@ class Refused(Message, frozen=True, kw_only=True):
 
 
 class AuditRecord(Message, frozen=True, kw_only=True):
-    """One decision of the signer, written before the HSM is asked."""
+    """One decision of the signer, written before the HSM is asked. `certificate` is of programs: the proof that was checked."""
 
     push_id: str
     program: ProgramName
@@ -168,6 +171,7 @@ class AuditRecord(Message, frozen=True, kw_only=True):
     policy: str
     signed_at: int
     kid: str
+    certificate: Digest | None = None
 
 
 class Nic(Message, frozen=True, kw_only=True):
