@@ -14,8 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
+from services.verifier.frontend.frontend import Hook
 from unibpf.host import limited
-from unibpf.messages import VerdictKind
+from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
 MAX_OUTPUT: Final = 8 << 20
@@ -95,8 +96,8 @@ class Analyser:
                 f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`"
             )
 
-    async def analyse(self, bundle: bytes) -> Analysis:
-        """Return the analyser's verdict; raises GaveUp or Broken."""
+    async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
+        """Return the analyser's verdict; raises GaveUp or Broken. `hook` is where Linux attaches the program."""
         options = self.options
         limits = limited.Limits(
             cpu_seconds=options.max_seconds + 4,
@@ -105,7 +106,7 @@ class Analyser:
             answer_bytes=MAX_OUTPUT,
         )
         try:
-            answer = await limited.ask(self.executable, self._arguments(), bundle, limits)
+            answer = await limited.ask(self.executable, self._arguments(hook), bundle, limits)
         except TimeoutError as error:  # which is an OSError too
             raise GaveUp("limits", f"the analysis took longer than {limits.wall_seconds:g} s") from error
         except OSError as error:
@@ -121,9 +122,10 @@ class Analyser:
             raise GaveUp("analyser-crash", f"the analyser's answer cannot be read: {error}") from error
         return analysis
 
-    def _arguments(self) -> list[str]:
+    def _arguments(self, hook: Hook) -> list[str]:
         options = self.options
-        arguments = ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
+        arguments = ["--hook", hook] if options.platform == "linux-xdp" else []
+        arguments += ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
         arguments += ["--invariants", "on"] if self.invariants else []
         arguments += ["--cfg", "dot"] if self.graph else []
         arguments += ["--certificate", "on"] if self.certificate else []

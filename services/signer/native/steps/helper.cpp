@@ -11,11 +11,7 @@ void Step::call_helper() {
     demand(row->has(abi::unlocks) || state_.locked == Locked::no, "a call while a lock may be held");
     for (unsigned number = 1; number <= row->arguments.size(); ++number) argument(*row, number);
     for (unsigned number = 1; number <= row->arguments.size(); ++number) written(*row, number);
-    Value result = Value::number({});
-    if (row->returns == abi::Return::number) result = state_.number({});
-    else if (row->returns == abi::Return::map_value_or_null) result = look_up(*row);
-    else if (row->returns == abi::Return::record_or_null) result = reserve(*row);
-    else refuse("guests have no sockets");
+    const Value result = returned(*row);
     if (row->has(abi::releases)) state_.give_back(state_.reg[register_of(*row, abi::Argument::record)].object);
     if (row->has(abi::locks)) {
         const Value& value = state_.reg[register_of(*row, abi::Argument::lock)];
@@ -28,6 +24,17 @@ void Step::call_helper() {
     if (row->has(abi::moves_packet)) state_.packet_moved();
     for (unsigned number = 1; number <= 5; ++number) state_.reg[number] = {};
     state_.reg[0] = row->has(abi::calls_back) ? Value{} : result;
+}
+
+Value Step::returned(const abi::HelperRow& row) {
+    switch (row.returns) {
+        case abi::Return::number: return state_.number({});
+        case abi::Return::nothing: return {};
+        case abi::Return::map_value_or_null: return look_up(row);
+        case abi::Return::record_or_null: return reserve(row);
+        case abi::Return::socket_or_null: refuse("guests have no sockets");
+    }
+    __builtin_unreachable();
 }
 
 // Stack memory that the helper writes holds numbers afterwards.

@@ -80,6 +80,7 @@ class Step {
     void context_argument(const Value& value) const;
     void lock_argument(const abi::HelperRow& row, const Value& value) const;
     void written(const abi::HelperRow& row, unsigned number);
+    Value returned(const abi::HelperRow& row);
     Value look_up(const abi::HelperRow& row);
     Value reserve(const abi::HelperRow& row);
     void begin_callbacks(const abi::HelperRow& row);
