@@ -163,11 +163,13 @@ Value Step::compute_pointers(const Value& left, const Value& right) {
 
 // --- branches
 
-// Memory that programs see begins above 64 KiB and ends far below 2^64, on every platform: an address with such an offset is not
-// 0 and does not wrap. Of functions nothing is believed.
+// What is believed of guests: memory of programs begins above 64 KiB and ends below 4 GiB, so an address with such an offset is not
+// 0 and does not wrap; and no function has the value 0 (guest/bpf/program.hpp). Neither functions nor maps can be moved.
 bool Step::is_in_memory(const Value& pointer) const {
-    if (pointer.kind == Kind::function || !pointer.is_address() || pointer.is_half()) return false;
+    if (!pointer.is_address() || pointer.is_half()) return false;
     const auto offset = state_.range(pointer.term);
+    const bool has_inside = pointer.kind != Kind::function && pointer.kind != Kind::map && pointer.kind != Kind::inner_map;
+    if (!has_inside) return offset.low == 0 && offset.high == 0;
     return offset.low >= -0xffff && offset.high <= std::int64_t{1} << 40;
 }
 

@@ -173,9 +173,12 @@ class Engine {
         for (unsigned i = 0; i < narrowings && back; ++i) {
             Pending next = std::make_unique<State>(outside == nullptr ? *back : join(*outside, *back, {false, true, nullptr}));
             const bool better = !leq(*invariant, *next);
-            invariant = std::move(next);
+            Pending wider = std::exchange(invariant, std::move(next));
             if (!better) break;
             back = joined(pass(loop, only(invariant), entries, false));
+            if (!back || leq(*back, *invariant)) continue;
+            invariant = std::move(wider);  // the narrower one holds as well, but whoever looks only once cannot see that
+            break;
         }
         if (!back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
         active_.back().is_final = true;
