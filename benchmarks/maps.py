@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.document import progress
 from benchmarks.engines import JIT, KERNEL, PACKET, Timer, best_times, command_timer, kernel_timer
-from benchmarks.report import progress
 from tests.support.kernel import kernel_oracle
 from tests.support.programs.vnf import bundle_of
 from unibpf.formats.bpf import MapType

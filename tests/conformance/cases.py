@@ -1,7 +1,7 @@
 """Reads the case files of `data/`: one behaviour a file, cited from RFC 9669.
 
 # what is shown, with the clause
--- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES     (any number; the index is the order)
+-- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES [FLAGS [LOCK]]   (any number; the index is the order; LOCK: offset of a lock)
 -- program NAME INDEX LABEL                      (any number: an entry of a program array, the function at the label)
 -- packet HEX                                    (default: 64 zero bytes)
 -- code
@@ -85,9 +85,15 @@ def _directive(case: Case, words: list[str]) -> None:
 
 def _map(words: list[str]) -> BundleMap:
     name, kind, *numbers = words
-    key, value, entries, flags = map(int, [*numbers, "0"][:4])
+    key, value, entries, flags, *lock = map(int, [*numbers, *["0"][: 4 - len(numbers)]])
     return BundleMap(
-        name=name, type=MapType.named(kind), key_size=key, value_size=value, max_entries=entries, flags=flags
+        name=name,
+        type=MapType.named(kind),
+        key_size=key,
+        value_size=value,
+        max_entries=entries,
+        flags=flags,
+        lock=lock[0] if lock else None,
     )
 
 

@@ -1,7 +1,8 @@
 """One fence around child processes: limits, a session of their own, and answers that have an end.
 
     confine(limits)        a forked child limits itself, before it looks at anything
-    start(...), end(...)   a program under asyncio; it ends with all that it started
+    ask(...)               an executable under asyncio: question in, answer out
+    start(...), end(...)   any program under asyncio; it ends with all that it started
     run(...)               the same without asyncio, to its end
 
 Limits only ever go down: a process that is limited more tightly already stays so. On a program that limits itself they are
@@ -53,10 +54,15 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a program ended (negative: by that signal), and what it said on stderr."""
+    """How a program ended (negative: by that signal), and what it answered, or of `run`, said on stderr."""
 
     status: int
-    said: bytes
+    output: bytes
+
+    @property
+    def struck(self) -> bool:
+        """Whether the kernel ended it for a limit set here."""
+        return self.status in {-signal.SIGXCPU, -signal.SIGKILL}
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------------
@@ -109,13 +115,28 @@ async def start(
     return process
 
 
-async def answer(process: asyncio.subprocess.Process, limits: Limits, question: bytes = b"") -> bytes:
-    """Write the question, read the whole answer; raises AnswerTooLongError."""
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            process.stdin.write(question)
-            await process.stdin.drain()
-            process.stdin.close()
+async def ask(command: Sequence[str | Path], question: bytes, limits: Limits) -> Ended:
+    """Ask an executable of this project, which gets no environment.
+
+    Raises OSError if it cannot be started, TimeoutError (which is an OSError too) after the wall time, AnswerTooLongError.
+    """
+    process = await start(command, limits, environment={}, asks=True)
+    try:
+        async with asyncio.timeout(limits.wall_seconds):
+            output = await _exchange(process, limits, question)
+            await process.wait()  # its own status, not that of `end`
+    finally:
+        status = await end(process)
+    return Ended(status=status, output=output)
+
+
+async def _exchange(process: asyncio.subprocess.Process, limits: Limits, question: bytes) -> bytes:
+    if process.stdin is None:
+        raise AssertionError("it is started with pipes")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(question)
+        await process.stdin.drain()
+        process.stdin.close()
     found = bytearray()
     async for chunk in _chunks(process.stdout):
         found += chunk
@@ -169,8 +190,8 @@ def run(command: Sequence[str | Path], limits: Limits, *, environment: Mapping[s
     ) as process:
         _tighten(process.pid, limits)
         try:
-            said = collect(process.stderr.fileno() if process.stderr else -1, deadline, limits.answer_bytes)
-            return Ended(status=process.wait(max(0.0, deadline - time.monotonic())), said=said)
+            output = collect(process.stderr.fileno() if process.stderr else -1, deadline, limits.answer_bytes)
+            return Ended(status=process.wait(max(0.0, deadline - time.monotonic())), output=output)
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(str(error)) from error
         finally:

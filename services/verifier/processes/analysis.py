@@ -1,13 +1,11 @@
 """Runs the analyser, `unibpf-analyse`, as a limited process: bundle bytes in, its JSON out.
 
-The analyser limits itself before it reads. The limits set here right after its start are a second fence around that one
-and a little wider, for the case that it forgets to. Whatever goes wrong with the process is a GaveUp; only a missing
-executable is Broken.
+Whatever goes wrong with the process is a GaveUp; only a missing executable is Broken.
 """
 
-import asyncio
+import base64
+import binascii
 import os
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -74,16 +72,22 @@ class Analysis(Struct, frozen=True, kw_only=True):
     invariants: list[Invariant] = []
     invariants_cut: bool = False
     graph: str = ""
+    certificate: str = ""
+
+    def proof(self) -> bytes | None:
+        """The certificate's bytes (schemas/certificate.cddl); a program without one is not signed."""
+        return base64.b64decode(self.certificate, validate=True) if self.certificate else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analyser:
-    """The executable with its options; `invariants` and `graph` (as DOT) add to the answer and never change the verdict."""
+    """The executable with its options; `invariants`, `graph` (as DOT) and `certificate` add to the answer, no more."""
 
     executable: Path
     options: AnalyserOptions
     invariants: bool = False
     graph: bool = False
+    certificate: bool = False
 
     def require(self) -> None:
         """Raise Broken where there is nothing to run: a service without it would only put every object back."""
@@ -94,50 +98,44 @@ class Analyser:
 
     async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken. `hook` is where Linux attaches the program."""
-        limits = self._limits
-        process = await self._start(hook)
+        options = self.options
+        limits = fence.Limits(
+            cpu_seconds=options.max_seconds + 4,
+            wall_seconds=2 * options.max_seconds + 1,
+            memory_bytes=(options.max_mebibytes + 64) << 20,
+            answer_bytes=MAX_OUTPUT,
+            file_bytes=16 << 20,
+            files=16,
+        )
         try:
-            async with asyncio.timeout(limits.wall_seconds):
-                output = await fence.answer(process, limits, bundle)
-        except TimeoutError as error:
+            answer = await fence.ask([self.executable, *self._arguments(hook)], bundle, limits)
+        except TimeoutError as error:  # which is an OSError too
             raise GaveUp("limits", f"the analysis took longer than {limits.wall_seconds:g} s") from error
+        except OSError as error:
+            raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
         except fence.AnswerTooLongError as error:
-            raise GaveUp("analyser-crash", f"the analyser wrote more than {limits.answer_bytes} bytes") from error
-        finally:
-            status = await fence.end(process)
-        if not output or status != 0:
-            raise self._gave_up(status)
+            raise GaveUp("analyser-crash", f"the analyser wrote more than {MAX_OUTPUT} bytes") from error
+        if not answer.output or answer.status != 0:
+            raise _gave_up(answer)
         try:
-            return msgspec.json.decode(output, type=Analysis)
-        except msgspec.MsgspecError as error:
+            analysis = msgspec.json.decode(answer.output, type=Analysis)
+            analysis.proof()
+        except (msgspec.MsgspecError, binascii.Error) as error:
             raise GaveUp("analyser-crash", f"the analyser's answer cannot be read: {error}") from error
+        return analysis
 
-    async def _start(self, hook: Hook) -> asyncio.subprocess.Process:
+    def _arguments(self, hook: Hook) -> list[str]:
         options = self.options
         arguments = ["--hook", hook] if options.platform == "linux-xdp" else []
         arguments += ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
         arguments += ["--invariants", "on"] if self.invariants else []
         arguments += ["--cfg", "dot"] if self.graph else []
-        arguments += ["--max-seconds", str(options.max_seconds), "--max-mebibytes", str(options.max_mebibytes)]
-        try:
-            return await fence.start([self.executable, *arguments], self._limits, environment={}, asks=True)
-        except OSError as error:
-            raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
+        arguments += ["--certificate", "on"] if self.certificate else []
+        return [*arguments, "--max-seconds", str(options.max_seconds), "--max-mebibytes", str(options.max_mebibytes)]
 
-    @property
-    def _limits(self) -> fence.Limits:
-        """A little wider than those that the analyser sets itself."""
-        return fence.Limits(
-            cpu_seconds=self.options.max_seconds + 4,
-            wall_seconds=2 * self.options.max_seconds + 1,
-            memory_bytes=(self.options.max_mebibytes + 64) << 20,
-            answer_bytes=MAX_OUTPUT,
-            file_bytes=16 << 20,
-            files=16,
-        )
 
-    def _gave_up(self, status: int) -> GaveUp:
-        if status in (-signal.SIGXCPU, -signal.SIGKILL):  # the kernel's answers to the limits set here
-            return GaveUp("limits", "the analysis took more CPU time or memory than it may")
-        how = f"signal {-status}" if status < 0 else f"status {status}"
-        return GaveUp("analyser-crash", f"the analyser ended with {how}")
+def _gave_up(answer: fence.Ended) -> GaveUp:
+    if answer.struck:
+        return GaveUp("limits", "the analysis took more CPU time or memory than it may")
+    how = f"signal {-answer.status}" if answer.status < 0 else f"status {answer.status}"
+    return GaveUp("analyser-crash", f"the analyser ended with {how}")
