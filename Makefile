@@ -6,7 +6,7 @@
 #   make sanitize  native tests and conformance under the address and undefined-behaviour sanitizers (about 10 minutes)
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: demo test bench fuzz sanitize lint docs build native clean
+.PHONY: format-check demo test bench fuzz sanitize lint docs build native clean
 
 NATIVE := build/native
 PYTHON := .venv/bin/python
@@ -59,6 +59,10 @@ sanitize: build
 docs:
 	python3 docs/pictures/draw.py
 	python3 docs/pictures/record.py
+
+# What clang-format would change in the guest and the analyser; nothing is written.
+format-check: build/.debian
+	@find guest services/verifier/native -name '*.[ch]pp' | xargs clang-format-19 --dry-run -Werror
 
 lint: .venv/.installed
 	.venv/bin/ruff check .
