@@ -38,7 +38,7 @@ Device* open_tap(std::string_view interface);
 Device* open_packet(std::string_view interface);
 Device* open_udp_control(std::uint16_t port);
 
-void set_boot_module(std::span<const std::byte> module);
+void set_boot_module(std::span<std::byte> module);
 void set_command_line(std::string_view text);
 void add_device(Device* device);
 void note_entry();          // now is entry_ns

@@ -19,7 +19,7 @@ constexpr std::size_t kMostDevices = 16;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::size_t kRegionLimit = 256u << 20;  // what alloc_region gives in all
 
-std::span<const std::byte> module_bytes;
+std::span<std::byte> module_bytes;
 std::string_view arguments;
 linux_process::Device* devices[kMostDevices];
 FrameDevice* frame_list[kMostDevices];
@@ -101,8 +101,9 @@ std::span<std::byte> alloc_region(std::size_t bytes) {
     return {static_cast<std::byte*>(region), bytes};
 }
 
+std::uint64_t device_address(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
 std::size_t region_available() { return kRegionLimit - regions_bytes; }
-std::span<const std::byte> boot_module() { return module_bytes; }
+std::span<std::byte> boot_module() { return module_bytes; }
 std::size_t memory_total() { return regions_bytes; }
 
 bool entropy(std::span<std::byte> out) {
@@ -124,7 +125,7 @@ void pci_write(std::uint8_t, std::uint8_t, std::uint8_t, std::uint32_t) {}
 namespace linux_process {
 
 void place_regions_at(std::uintptr_t address) { next_region = address; }
-void set_boot_module(std::span<const std::byte> module) { module_bytes = module; }
+void set_boot_module(std::span<std::byte> module) { module_bytes = module; }
 void set_command_line(std::string_view text) { arguments = text; }
 void note_entry() { entered_ns = monotonic_ns(); }
 

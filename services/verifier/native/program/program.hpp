@@ -53,6 +53,7 @@ struct Options {
     bool unrolling = true;           // false: of tests that want to see what is claimed of loops
     bool invariants = false;         // keep them for the report
     bool graph = false;              // draw the control-flow graph for the report
+    bool certificate = false;        // write down what proves the verdict `safe`
 };
 
 struct Malformed {
