@@ -17,10 +17,10 @@ from services.verifier.errors import GaveUp
 from services.verifier.frontend.frontend import Answer, Options, Translation
 from services.verifier.frontend.lines import SourceLine, locate
 from services.verifier.processes.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis, Invariant
+from unibpf import VERSION
 from unibpf.messages.reports import Finding, Report, SecondOpinion, SliceStep
 
 VERIFIER: Final = "unibpf"
-VERSION: Final = "0.1.0"
 MAX_FINDINGS: Final = 32
 MAX_SUMMARY: Final = 200
 
