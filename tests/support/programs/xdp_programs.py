@@ -23,6 +23,7 @@ REFERRING: Final = (
     12,
     13,
 )  # map types whose values, programs and maps, are other numbers to the kernel than here
+PER_CPU: Final = (5, 6, 10)  # the kernel has a value for each of its CPUs, and chooses where it runs
 
 _INCLUDE: Final = "/usr/include/x86_64-linux-gnu"
 _COMMAND: Final = ("clang-19", "-target", "bpf", "-mcpu=v4", "-O2", "-g", "-Wall", "-Werror", "-I", _INCLUDE, "-c")
