@@ -16,6 +16,7 @@ from msgspec import Struct
 from services.reconfigurer.coap_client import Response
 from services.reconfigurer.errors import GuestRefused, GuestUnreachable
 from unibpf.formats import cbor, control_mac
+from unibpf.formats.control_keys import ProblemKey, RefusalKey
 from unibpf.formats.control_mac import ControlKeys, MacError
 
 MAX_ANSWER_BYTES: Final = 8 << 20
@@ -91,12 +92,18 @@ class GuestSession:
 def refusal(code: int, problem: Any) -> GuestRefused:
     """RFC 9290 problem details, with our own entry for rule and highest (schemas/control.cddl, problem)."""
     ours = problem.get(PROBLEM) if isinstance(problem, dict) else None
-    if not isinstance(ours, dict) or not isinstance(ours.get(0), str):
+    rule = ours.get(RefusalKey.RULE) if isinstance(ours, dict) else None
+    if not isinstance(ours, dict) or not isinstance(rule, str):
         raise GuestUnreachable("answer", f"the guest refused with {code >> 5}.{code & 31:02d} and no problem details")
-    title, detail = problem.get(-1), problem.get(-2)
+    title, detail = problem.get(ProblemKey.TITLE), problem.get(ProblemKey.DETAIL)
     message = ": ".join(part for part in (title, detail) if isinstance(part, str) and part)
-    highest = ours.get(1)
-    return GuestRefused(ours[0], message or ours[0], code=code, highest=highest if isinstance(highest, int) else None)
+    highest = ours.get(RefusalKey.HIGHEST)
+    return GuestRefused(
+        rule,
+        message or rule,
+        code=code,
+        highest=highest if isinstance(highest, int) else None,
+    )
 
 
 def _decode(data: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""An isolated program fills every page of its key with junk: control goes on working on its maps, nothing else has changed."""
+"""An isolated program fills every page of its key with junk: control goes on, and nothing else has changed."""
 
 import struct
 from collections.abc import Callable, Iterator

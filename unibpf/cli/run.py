@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from unibpf.cli import entries, pcap, pcapng
-from unibpf.cli.map_words import WordError
+from unibpf.cli.inputs import entries, pcap, pcapng
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
 from unibpf.formats.bundle import decode
+from unibpf.formats.map_words import WordError
 from unibpf.host.settings import binary_directory
 from unibpf.messages.base import Kind
 from unibpf.push.loading import NOTHING, Loading

@@ -15,9 +15,16 @@ from typing import Final, get_args
 
 import msgspec
 
-from unibpf.cli import also, junit, sarif
 from unibpf.cli.output import Exit, fail
-from unibpf.cli.report import Verified, catalogue_pages, explain_lines, invariant_lines, print_report, verdict_line
+from unibpf.cli.reports import also, junit, sarif
+from unibpf.cli.reports.text import (
+    Verified,
+    catalogue_pages,
+    explain_lines,
+    invariant_lines,
+    print_report,
+    verdict_line,
+)
 from unibpf.messages.base import Kind
 from unibpf.push import loading
 from unibpf.push.compile import CompileError, compile_c

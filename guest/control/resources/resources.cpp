@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "guest/control/keys.hpp"
 #include "guest/control/resources/answers.hpp"
 #include "guest/control/resources/map_access.hpp"
 #include "guest/control/resources/ring_access.hpp"
@@ -27,7 +28,7 @@ Result<Bytes> read_activation(Bytes body) {
     auto map = TRY(cbor::MapReader::open(reader));
     Bytes digest;
     while (const auto key = TRY(map.next())) {
-        if (*key != 0) return map.unknown(*key);
+        if (static_cast<ActivateKey>(*key) != ActivateKey::envelope) return map.unknown(*key);
         digest = TRY(reader.bytes());
     }
     TRY(map.require(1));

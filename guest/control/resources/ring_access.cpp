@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "guest/bpf/maps/map_ring.hpp"
+#include "guest/control/keys.hpp"
 #include "guest/core/heap.hpp"
 #include "guest/platform/platform.hpp"
 
@@ -23,8 +24,11 @@ Result<RingQuery> read_ring_query(const RingMap& ring, Bytes body) {
     auto fields = TRY(cbor::MapReader::open(reader));
     RingQuery query;
     while (const auto key = TRY(fields.next())) {
-        if (*key > 1) return fields.unknown(*key);
-        (*key == 0 ? query.position : query.most) = TRY(reader.uint());
+        switch (static_cast<RingQueryKey>(*key)) {
+            case RingQueryKey::position: query.position = TRY(reader.uint()); break;
+            case RingQueryKey::most: query.most = TRY(reader.uint()); break;
+            default: return fields.unknown(*key);
+        }
     }
     TRY(reader.end());
     if (query.position > ring.origin() + ring.produced()) return reader.error("the position lies ahead of the ring", query.position);
@@ -70,17 +74,17 @@ Status write_ring_dump(cbor::Writer& writer, Map& map, Bytes body) {
         ++count;
     }
 
-    writer.map(9);
-    writer.uint(0), writer.text(map.name());
-    writer.uint(1), writer.uint(map.type());
-    writer.uint(2), writer.uint(map.key_size());
-    writer.uint(3), writer.uint(map.value_size());
-    writer.uint(4), writer.array(count);
+    cbor::Fields<DumpKey> fields{writer};
+    fields[DumpKey::name].text(map.name());
+    fields[DumpKey::type].uint(map.type());
+    fields[DumpKey::key_size].uint(map.key_size());
+    fields[DumpKey::value_size].uint(map.value_size());
+    fields[DumpKey::entries].array(count);
     writer.raw(records.written());
-    writer.uint(5), writer.uint(map.entries());
-    writer.uint(6), writer.uint(0);
-    writer.uint(7), writer.uint(ring.origin() + position);
-    writer.uint(8), writer.uint(ring.lost());
+    fields[DumpKey::held].uint(map.entries());
+    fields[DumpKey::next].uint(0);
+    fields[DumpKey::position].uint(ring.origin() + position);
+    fields[DumpKey::lost].uint(ring.lost());
     return done();
 }
 

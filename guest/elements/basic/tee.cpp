@@ -12,7 +12,8 @@ constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
 }  // namespace
 
 constinit const ElementClass Tee::kClass{
-    "Tee", "1/1-", "h/h", "[N]", "sends a copy of each packet out of every output", kHandlers, create_element<Tee>};
+    "Tee", "1/1-", "h/h", "[N]", "sends a copy of each packet out of every output", kHandlers,
+    kReasons<DropReason::no_buffer>, create_element<Tee>};
 
 void Tee::configure(Args& args) {
     std::uint32_t count = outputs();

@@ -14,7 +14,7 @@ namespace unibpf {
 // ISOLATION pku: the program can write its stack, what its maps hold and packets, nothing else, whatever it does, and it cannot read
 // MAC keys nor other programs' maps; an access elsewhere ends its run (dropped as aborted) and nothing more. Takes a CPU with
 // protection keys. ISOLATION auto, the default: so where the machine has what it takes, else as `none`.
-// Ports: one push input, 1 to 256 push outputs; all but 0 may be left free.
+// Ports: one push input, 1 to 256 push outputs, some may be left free.
 // Drops: no-program, aborted, unknown-code, budget, no-port, dropped-by-program.
 // Handlers: count, drops, program, engine, isolation (read), reset_counts (write).
 // Example: FromDevice(eth0) -> fw :: BPFFilter(PROGRAM firewall) -> Queue -> ToDevice(eth1);

@@ -40,7 +40,8 @@ bool answer(Packet& packet) {
 }  // namespace
 
 constinit const ElementClass ICMPPingResponder::kClass{
-    "ICMPPingResponder", "1/1-2", "a/ah", "", "answers ICMP echo requests", kHandlers, create_element<ICMPPingResponder>};
+    "ICMPPingResponder", "1/1-2", "a/ah", "", "answers ICMP echo requests", kHandlers,
+    kReasons<DropReason::no_match>, create_element<ICMPPingResponder>};
 
 void ICMPPingResponder::process(Batch& batch) { split(batch, answer, DropReason::no_match); }
 
