@@ -28,7 +28,6 @@ NO_MIRROR = {
     "guest/control/coap/test_coap_server.cpp": "a server made of all that the folder holds",
     "guest/control/resources/test_golden_bodies.cpp": "the golden files of all bodies",
     "guest/control/test_bookkeeping.cpp": "floors and counters over several resources",
-    "guest/control/resources/test_golden_bodies.cpp": "the golden file, which other languages read too",
     "guest/control/trust/test_golden_envelope.cpp": "the golden file, which other languages read too",
     "guest/control/trust/test_golden_envelopes.cpp": "the golden files, which other languages read too",
     "guest/drivers/test_constants.cpp": "the numbers of all drivers against the kernel's headers",
