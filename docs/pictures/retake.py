@@ -1,5 +1,7 @@
-"""`.venv/bin/unibpf demo 2>&1 | python docs/pictures/retake.py` puts that run into docs/demo.md, README.md and docs/demo.svg."""
+"""Puts another run of the demo into docs/demo.md, README.md and docs/demo.svg:
 
+    .venv/bin/unibpf demo 2>&1 | python docs/pictures/retake.py
+"""
 import re
 import sys
 from pathlib import Path
