@@ -1,7 +1,8 @@
 """Puts another run of the demo into docs/demo.md, README.md and docs/demo.svg:
 
-    .venv/bin/unibpf demo 2>&1 | python docs/pictures/retake.py
+.venv/bin/unibpf demo 2>&1 | python docs/pictures/retake.py
 """
+
 import re
 import sys
 from pathlib import Path
