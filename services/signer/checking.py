@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from services.signer.errors import CheckerError, EvidenceError
 from unibpf.formats import cbor
-from unibpf.host import fence
+from unibpf.host import fence, fenced
 
 EXECUTABLE: Final = "unibpf-check"
 MAX_CERTIFICATE_BYTES: Final = 4 << 20
@@ -59,7 +59,7 @@ class Checker:
     async def check(self, bundle: bytes, certificate: bytes) -> Proof:
         """Return the proof; raises EvidenceError where there is none, CheckerError where nothing can be checked."""
         try:
-            answer = await fence.ask([self.executable], cbor.encode([bundle, certificate]), _LIMITS)
+            answer = await fenced.ask([self.executable], cbor.encode([bundle, certificate]), _LIMITS)
         except (TimeoutError, fence.AnswerTooLongError) as error:  # a TimeoutError is an OSError too
             raise EvidenceError("certificate-limits", "the check took longer than it may") from error
         except OSError as error:

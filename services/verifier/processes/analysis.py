@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.frontend import Hook
-from unibpf.host import fence
+from unibpf.host import fence, fenced
 from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
@@ -108,7 +108,7 @@ class Analyser:
             files=16,
         )
         try:
-            answer = await fence.ask([self.executable, *self._arguments(hook)], bundle, limits)
+            answer = await fenced.ask([self.executable, *self._arguments(hook)], bundle, limits)
         except TimeoutError as error:  # which is an OSError too
             raise GaveUp("limits", f"the analysis took longer than {limits.wall_seconds:g} s") from error
         except OSError as error:

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.verifier.errors import Broken
 from services.verifier.report import digest
-from unibpf.host import fence
+from unibpf.host import fenced
 from unibpf.host.fence import Limits
 from unibpf.messages.reports import SecondOpinion, VerdictKind
 from unibpf.push import second_opinion
@@ -69,17 +69,17 @@ class SecondVerifier:
             try:
                 async with asyncio.timeout(self.limits.wall_seconds):
                     out, err = await asyncio.gather(
-                        fence.tail(process.stdout, _KEPT), fence.tail(process.stderr, _KEPT)
+                        fenced.tail(process.stdout, _KEPT), fenced.tail(process.stderr, _KEPT)
                     )
                     status = await process.wait()
             except TimeoutError:
                 return second_opinion.none(self.name, f"no answer within {self.limits.wall_seconds:g} s")
             finally:
-                await fence.end(process)
+                await fenced.end(process)
         said = (text.decode(errors="replace") for text in (out, err))
         return second_opinion.of_exit(self.name, program.verdict, status, *said)
 
     async def _start(self, target: Path, program: Program) -> asyncio.subprocess.Process:
         call = second_opinion.command(self.executable, target, program.section, program.function)
         environment = {"PATH": "/usr/bin:/bin"}
-        return await fence.start(call, self.limits, environment=environment, folder=target.parent)
+        return await fenced.start(call, self.limits, environment=environment, folder=target.parent)

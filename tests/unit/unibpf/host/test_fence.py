@@ -64,29 +64,3 @@ def test_limits_only_ever_go_down() -> None:
         finally:
             os._exit(0 if found == [(5, 6), (8, 8), (0, 0)] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
-
-async def test_a_program_is_limited_asked_and_answers() -> None:
-    limits = Limits(cpu_seconds=30, wall_seconds=60.0, file_bytes=4096, files=16)
-    script = "import resource, sys; print(sys.stdin.read(), resource.getrlimit(resource.RLIMIT_NOFILE)); sys.exit(3)"
-    ended = await fence.ask([sys.executable, "-c", script], b"?", limits)
-    assert (ended.status, ended.output) == (3, b"? (16, 16)\n")
-
-
-async def test_an_answer_has_an_end() -> None:
-    limits = Limits(memory_bytes=None, answer_bytes=1000, wall_seconds=60.0)
-    with pytest.raises(AnswerTooLongError):
-        await fence.ask(["/usr/bin/yes"], b"", limits)
-
-
-async def test_who_does_not_answer_in_time_is_ended() -> None:
-    with pytest.raises(TimeoutError):
-        await fence.ask(["/usr/bin/sleep", "600"], b"", Limits(memory_bytes=None, wall_seconds=0.5))
-
-
-async def test_of_too_much_said_the_end_is_kept() -> None:
-    process = await fence.start(["/usr/bin/seq", "100000"], FREE, environment={})
-    try:
-        assert await fence.tail(process.stdout, 7) == b"100000\n"
-    finally:
-        await fence.end(process)

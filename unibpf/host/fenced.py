@@ -1,0 +1,92 @@
+"""Programs inside the fence (unibpf.host.fence), under asyncio.
+
+ask(...)               an executable of this project: question in, answer out
+start(...), end(...)   any program; it ends with all that it started
+"""
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from unibpf.host import fence
+from unibpf.host.fence import AnswerTooLongError, Ended, Limits
+
+_CHUNK: Final = 1 << 16
+
+
+async def start(
+    command: Sequence[str | Path],
+    limits: Limits,
+    *,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    asks: bool = False,
+) -> asyncio.subprocess.Process:
+    """Start a program with a pipe for its answer. `asks`: and one for a question; else one for what it says on stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=subprocess.PIPE if asks else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if asks else subprocess.PIPE,
+        cwd=folder,
+        env=dict(environment),
+        start_new_session=True,
+    )
+    fence.tighten(process.pid, limits)
+    return process
+
+
+async def ask(command: Sequence[str | Path], question: bytes, limits: Limits) -> Ended:
+    """Ask an executable of this project, which gets no environment.
+
+    Raises OSError if it cannot be started, TimeoutError (which is an OSError too) after the wall time, AnswerTooLongError.
+    """
+    process = await start(command, limits, environment={}, asks=True)
+    try:
+        async with asyncio.timeout(limits.wall_seconds):
+            output = await _exchange(process, limits, question)
+            await process.wait()  # its own status, not that of `end`
+    finally:
+        status = await end(process)
+    return Ended(status=status, output=output)
+
+
+async def _exchange(process: asyncio.subprocess.Process, limits: Limits, question: bytes) -> bytes:
+    if process.stdin is None:
+        raise AssertionError("it is started with pipes")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(question)
+        await process.stdin.drain()
+        process.stdin.close()
+    found = bytearray()
+    async for chunk in _chunks(process.stdout):
+        found += chunk
+        if len(found) > limits.answer_bytes:
+            raise AnswerTooLongError(f"got more than {limits.answer_bytes} bytes")
+    return bytes(found)
+
+
+async def tail(stream: asyncio.StreamReader | None, most: int) -> bytes:
+    """Read to the end; of what is too much only the end is kept, where a program says what it thinks."""
+    text = bytearray()
+    async for chunk in _chunks(stream):
+        text += chunk
+        del text[:-most]
+    return bytes(text)
+
+
+async def _chunks(stream: asyncio.StreamReader | None) -> AsyncIterator[bytes]:
+    if stream is None:
+        raise AssertionError("it is started with pipes")
+    while chunk := await stream.read(_CHUNK):
+        yield chunk
+
+
+async def end(process: asyncio.subprocess.Process) -> int:
+    """Kill what is left, with all that it started, and read what is left in the pipes: `wait` needs their end."""
+    fence.end_group(process.pid)
+    await process.communicate()
+    return await process.wait()
