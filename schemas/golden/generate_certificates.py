@@ -1,7 +1,7 @@
 """Write `certificate.txt`: golden certificates that the signer's checker must accept, as the analyser wrote them.
 
-Run as `python schemas/golden/generate_certificates.py` after `make build`. The file is `[case]` blocks of `field = value` lines,
-bytes as hex. The analyser may find other proofs tomorrow; these stay good as long as the format is version 1.
+Run as `python schemas/golden/generate_certificates.py` after `make build`. The file is `[case]` blocks of `field = value`
+lines, bytes as hex. The analyser may find other proofs tomorrow; these stay good as long as the format is version 1.
 """
 
 import os
