@@ -30,6 +30,7 @@ MAP_TYPES = {
     "percpu_array": 6,
     "lru_hash": 9,
     "lru_percpu_hash": 10,
+    "lpm_trie": 11,
 }
 
 

@@ -7,24 +7,32 @@
 namespace unibpf::helpers {
 namespace {
 
-// Ones' complement sum of 32-bit words (RFC 1071), the last one filled up with zeroes; not folded below 32 bits.
+// Ones' complement sum of 32-bit words (RFC 1071), the last one filled up with zeroes; not folded below 32 bits. Sums of fewer than
+// 2^32 words fit 64 bits, so carries are added in at the end (RFC 1071 2 C).
 std::uint32_t partial_sum(const std::uint8_t* bytes, std::uint32_t size, std::uint32_t seed) {
     std::uint64_t sum = seed;
-    for (std::uint32_t i = 0; i < size; i += 4) {
+    const std::uint32_t whole = size / 4 * 4;
+    for (std::uint32_t i = 0; i < whole; i += 4) {
         std::uint32_t word = 0;
-        std::memcpy(&word, bytes + i, size - i < 4 ? size - i : 4);
+        std::memcpy(&word, bytes + i, sizeof word);
         sum += word;
-        sum = (sum & 0xffffffff) + (sum >> 32);
     }
+    if (whole != size) {
+        std::uint32_t word = 0;
+        std::memcpy(&word, bytes + whole, size - whole);
+        sum += word;
+    }
+    for (int i = 0; i < 2; ++i) sum = (sum & 0xffffffff) + (sum >> 32);
     return static_cast<std::uint32_t>(sum);
 }
 
 }  // namespace
 
 // bpf-helpers(7): to minus from, plus seed. As Linux since 6.13: folded to 16 bits, any size (older: multiples of 4 only).
-Word csum_diff(Word from, Word from_bytes, Word to, Word to_bytes, Word start, Machine&) {
+Word csum_diff(Word from, Word from_bytes, Word to, Word to_bytes, Word start, Machine& machine) {
     const auto from_size = static_cast<std::uint32_t>(from_bytes);
     const auto to_size = static_cast<std::uint32_t>(to_bytes);
+    if (!machine.afford(abi::cost::bytes(from_size) + abi::cost::bytes(to_size))) return 0;
     const auto seed = static_cast<std::uint32_t>(start);
     std::uint32_t sum = seed;
     if (to_size != 0) sum = partial_sum(bytes_of(to), to_size, sum);
@@ -88,6 +96,7 @@ int check_range(const Packet& packet, std::uint32_t offset, std::uint32_t bytes)
 Word xdp_load_bytes(Word, Word from, Word to, Word size, Word, Machine& machine) {
     const auto offset = static_cast<std::uint32_t>(from);
     const auto bytes = static_cast<std::uint32_t>(size);
+    if (!machine.afford(abi::cost::bytes(bytes))) return 0;
     if (const int error = check_range(machine.packet, offset, bytes); error != 0) {
         std::memset(room_of(to), 0, bytes);  // the verifier counts it as written
         return failed(error);
@@ -99,6 +108,7 @@ Word xdp_load_bytes(Word, Word from, Word to, Word size, Word, Machine& machine)
 Word xdp_store_bytes(Word, Word to, Word from, Word size, Word, Machine& machine) {
     const auto offset = static_cast<std::uint32_t>(to);
     const auto bytes = static_cast<std::uint32_t>(size);
+    if (!machine.afford(abi::cost::bytes(bytes))) return 0;
     if (const int error = check_range(machine.packet, offset, bytes); error != 0) return failed(error);
     std::memmove(machine.packet->data() + offset, bytes_of(from), bytes);
     return 0;

@@ -52,7 +52,7 @@ bool ArrayMap::vacant(const std::uint8_t* place) const {
 std::uint8_t* ArrayMap::lookup_value(Map& map, const std::uint8_t* key) { return array(map).find(key); }
 
 long ArrayMap::update_value(Map& map, const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
-    if (flags > abi::update_exist) return -abi::einval;
+    if (!abi::options::update(flags)) return -abi::einval;
     std::uint8_t* place = array(map).find(key);
     if (place == nullptr) return -abi::e2big;
     if (flags == abi::update_noexist) return -abi::eexist;
@@ -85,7 +85,7 @@ std::uint8_t* ArrayMap::lookup_device(Map& map, const std::uint8_t* key) {
 }
 
 long ArrayMap::update_device(Map& map, const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
-    if (flags > abi::update_exist) return -abi::einval;
+    if (!abi::options::update(flags)) return -abi::einval;
     if (array(map).find(key) == nullptr) return -abi::e2big;
     if (flags == abi::update_noexist) return -abi::eexist;
     std::uint8_t stored[8] = {};

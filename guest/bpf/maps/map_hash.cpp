@@ -60,7 +60,7 @@ struct HashMap::By {
     }
 
     static long put(HashMap& map, const std::uint8_t* key, const std::uint8_t* stored, std::uint64_t flags) {
-        if (flags > abi::update_exist) return -abi::einval;
+        if (!abi::options::update(flags)) return -abi::einval;
         std::uint32_t& bucket = bucket_of(map, key);
         std::uint32_t offset = find_in(map, bucket, key);
         if (offset != none) {

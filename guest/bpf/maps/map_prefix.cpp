@@ -156,7 +156,7 @@ void PrefixMap::drop_entry(std::uint32_t* link, std::uint32_t* parent_link) {
 long PrefixMap::update_prefix(Map& map, const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
     PrefixMap& self = prefix_map(map);
     Prefix prefix;
-    if (flags > abi::update_exist || !self.read_prefix(key, prefix)) return -abi::einval;
+    if (!abi::options::update(flags) || !self.read_prefix(key, prefix)) return -abi::einval;
     const Spot spot = self.find_spot(prefix);
     const bool exact = spot.node != none && spot.common == prefix.bits && self.node(spot.node).bits == prefix.bits;
     std::uint32_t entry = exact ? self.node(spot.node).entry : none;

@@ -31,6 +31,8 @@ constexpr const char* usage =
     "usage: unibpf-analyse [options] < BUNDLE\n"
     "  --platform guest|linux-xdp   what the platform offers (default guest)\n"
     "  --termination on|off         demand a bound for every loop (default on)\n"
+    "  --budget N                   instructions that a guest gives one packet (default 1000000)\n"
+    "  --hook driver|devmap|cpumap  where Linux runs the program (default driver)\n"
     "  --max-seconds N              CPU time (default 10)\n"
     "  --max-mebibytes N            memory of the analysis (default 1024)\n"
     "  --invariants on|off          report what is known before each instruction (default off)\n"
@@ -53,6 +55,14 @@ bool parse_option(std::string_view name, std::string_view value, Options& option
     if (name == "--cfg" && (value == "dot" || value == "off")) {
         options.graph = value == "dot";
         return true;
+    }
+    if (name == "--hook" && (value == "driver" || value == "devmap" || value == "cpumap")) {
+        options.devmap_hook = value == "devmap";
+        return true;
+    }
+    if (name == "--budget") {
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.budget);
+        return error == std::errc{} && end == value.data() + value.size() && options.budget != 0;
     }
     double number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);

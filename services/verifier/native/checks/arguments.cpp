@@ -58,6 +58,21 @@ struct ArgumentChecker {
     }
 
     Outcome run() const {
+        if (auto finding = of_kind()) return finding;
+        return option();
+    }
+
+    // A guest that can do nothing with a flag or size says so when it runs; of one that is known before, it is said before.
+    Outcome option() const {
+        if (view.options.platform != Platform::guest || !value().is_constant()) return std::nullopt;
+        const abi::OptionRow* rule = abi::find_option(row.helper, position);
+        const auto given = static_cast<std::uint64_t>(value().delta);
+        if (rule == nullptr || rule->takes(given)) return std::nullopt;
+        const auto number = static_cast<std::int64_t>(given);
+        return view.fault(Rule::helper_option, what() + " is " + std::to_string(number) + ", which guests do not take: expected " + std::string{rule->expected}, reg(), std::string{rule->hint});
+    }
+
+    Outcome of_kind() const {
         const abi::Argument wanted = row.arguments[position];
         if (wanted == abi::Argument::any) return std::nullopt;
         if (!value().is_readable()) return view.fault(Rule::uninitialised_register, what() + " was not written on every path", reg());

@@ -11,6 +11,7 @@
 #include "services/verifier/native/program/platform.hpp"
 #include "services/verifier/native/fixpoint/stack_need.hpp"
 #include "services/verifier/native/fixpoint/termination.hpp"
+#include "services/verifier/native/fixpoint/work.hpp"
 #include "services/verifier/native/effects/transformer.hpp"
 
 namespace unibpf::analyser {
@@ -266,7 +267,7 @@ class Engine {
             last_held = holds(state, insn, {id, at}, checking);
             const Setting setting{program_, options_, block.site + (at - block.first), at};
             if (last_held) {
-                if (checking) measure_stack(state, insn, block);
+                if (checking) measure_stack(state, insn, block), measure_work(state, insn, {id, at});
                 apply(state, insn, setting);
             } else if (checking || !apply_assumed(state, insn, setting)) {
                 return;
@@ -418,6 +419,16 @@ class Engine {
         frame_bytes_[copy] = std::max(frame_bytes_[copy], static_cast<std::uint32_t>(depth + 7) / 8 * 8);
     }
 
+    // On Linux nothing is counted while a program runs.
+    void measure_work(const State& state, const Insn& insn, Place place) {
+        const auto* call = std::get_if<CallHelper>(&insn);
+        if (call == nullptr || options_.platform != Platform::guest) return;
+        const abi::cost::Units units = work_of_call(state, *tables_.find_helper(call->number), program_, shapes_);
+        if (units == 0) return;
+        abi::cost::Units& most = result_.work[{place.block, place.instruction}];
+        most = std::max(most, units);
+    }
+
     void tick(std::uint64_t instructions) {
         work_ += instructions;
         if (precision_.work != 0 && work_ > precision_.work) throw GaveUp{"a closer look takes too long"};
@@ -436,6 +447,7 @@ class Engine {
     std::vector<Active> active_;   // parallel to the loops around the block that runs
     std::vector<Held> held_;       // exits of loops that are being unrolled
     std::vector<std::uint32_t> frame_bytes_;  // by copy
+    const std::vector<abi::cost::MapShape> shapes_ = shapes_of(program_, options_);
     std::uint64_t work_ = 0, ticks_ = 0;
     Analysis result_;
 };

@@ -44,6 +44,8 @@ enum class Platform : std::uint8_t { guest, linux_xdp };
 struct Options {
     Platform platform = Platform::guest;
     bool termination = true;
+    std::uint64_t budget = abi::default_budget;  // instructions that a guest gives one packet
+    bool devmap_hook = false;        // linux-xdp: the program runs for the entries of a devmap
     double max_seconds = 10;         // CPU time
     std::uint64_t max_mebibytes = 1024;
     std::size_t max_findings = 8;
