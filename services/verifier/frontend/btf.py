@@ -213,10 +213,14 @@ class LineRecord(Struct, frozen=True):
 
 
 class CoreRecord(Struct, frozen=True):
-    """A CO-RE relocation: the instruction at `offset` of its section depends on `type` in the manner of `kind`."""
+    """A CO-RE relocation: the instruction at `offset` of its section depends on `type` in the manner of `kind`.
+
+    `access` is the offset of a string that says which part of the type is meant.
+    """
 
     offset: int
     type: int
+    access: int
     kind: int
 
 
@@ -240,7 +244,7 @@ def read_extension(data: memoryview, btf: Btf) -> Extension:
     return Extension(
         lines={name: _lines(rows, btf) for name, rows in _records(_slice(body, line_at, line_size), btf)},
         core={
-            name: [CoreRecord(at, number, kind) for at, number, _, kind in sorted(rows)]
+            name: [CoreRecord(*row) for row in sorted(rows)]
             for name, rows in _records(_slice(body, core_at, core_size), btf)
         },
     )

@@ -9,6 +9,7 @@ Invariants of the result:
 - every 64-bit load has src_reg 0 (a number), 4 (address of a linked function, imm relative as a call's), 5 (handle of
   maps[imm]) or 6 (address inside global data maps[imm]);
 - maps are in the object's order, each named by the code or by another map;
+- what a loader would write into an instruction (answers of CO-RE, the address of a weak extern) is a number in it;
 - code that constants rule out (dead_code.py) names nothing: its calls and addresses are numbers;
 - calls and callbacks make no cycle (the stack need would have no bound); tail calls may.
 
@@ -19,13 +20,14 @@ relocation, they are already relative.
 
 import struct
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from services.verifier.errors import Malformed, Rejection, Unsupported
-from services.verifier.frontend import dead_code, elf, initial
+from services.verifier.frontend import capacity, dead_code, elf, initial
 from services.verifier.frontend.initial import Function, Functions, Initial, MapKey
 from services.verifier.frontend.maps import MapTable, is_global_data, is_maps
 from unibpf.formats.bundle import BPF_F_RDONLY_PROG, INSN_BYTES, MAX_CODE_BYTES, MAX_MAPS, BundleMap
@@ -41,9 +43,14 @@ SRC_MAP: Final = 5
 SRC_MAP_VALUE: Final = 6
 MAX_FUNCTIONS: Final = 256
 _MOV64_IMM: Final = 0xB7
+_ARITHMETIC: Final = (4, 7)  # classes ALU and ALU64
+_OF_REGISTER: Final = 8
+_U32: Final = (1 << 32) - 1
 _SIZELESS: Final = frozenset(
     {19, 21, 24, 28, 29, 32}
 )  # storage of cgroups, sockets, inodes, tasks: 0 is what Linux wants
+
+Numbers = Mapping[int, Mapping[int, int]]  # by section and byte: what instructions load
 
 INSN: Final = struct.Struct("<BBhi")  # opcode, dst and src register, offset, imm (RFC 9669 3)
 
@@ -51,13 +58,15 @@ INSN: Final = struct.Struct("<BBhi")  # opcode, dst and src register, offset, im
 class Patch(Struct, frozen=True):
     """At byte `offset` of its function: a call or the address of `function`, or `map_key` (at byte `addend`, or its handle).
 
-    One that says neither stands where constants rule out that anything is called or loaded.
+    Or the `number` that an instruction loads, which its compiler left to a loader. One that says nothing of that stands where
+    constants rule out that anything is called or loaded.
     """
 
     offset: int
     function: Function | None = None
     map_key: MapKey | None = None
     addend: int | None = None
+    number: int | None = None
 
 
 class Placed(Struct, frozen=True):
@@ -106,12 +115,62 @@ def functions(obj: elf.ObjectFile) -> Functions:
                 f"got {symbol.size} bytes at {symbol.value} of {len(section.data)}",
             )
         found[symbol.section, symbol.value] = Function(symbol.name, symbol.section, symbol.value, symbol.size)
+    typed = {section for section, _ in found}
+    for section in obj.sections:
+        if section.executable and section.index not in typed:
+            found |= _untyped_functions(obj, section)
     return found
 
 
-def link(obj: elf.ObjectFile, entry: Function, maps: MapTable, followers: frozenset[int]) -> Linked:
-    """Link `entry` with all that it reaches; `followers` are the sections of programs that it may go on in."""
-    plan = _Walk(obj, maps, followers).plan(entry)
+def _untyped_functions(obj: elf.ObjectFile, section: elf.Section) -> Functions:
+    """Of compilers and assemblers that gave symbols neither type nor size (LLVM before 8): a function begins at each global
+    symbol and wherever a call goes, and ends where the next one begins."""
+    names = {
+        symbol.value: symbol.name
+        for symbol in sorted(obj.symbols, key=lambda symbol: symbol.bind != elf.STB_LOCAL)
+        if symbol.section == section.index and symbol.kind == elf.STT_NOTYPE and symbol.name
+    }
+    whole = len(section.data) // INSN_BYTES * INSN_BYTES
+    globals_ = {s.value for s in obj.symbols if s.section == section.index and s.bind != elf.STB_LOCAL}
+    starts = sorted(
+        at for at in globals_ | _called_in(obj, section) if at in names and at % INSN_BYTES == 0 and at < whole
+    )
+    ends = [*starts[1:], whole]
+    return {
+        (section.index, start): Function(names[start], section.index, start, end - start)
+        for start, end in zip(starts, ends, strict=False)
+    }
+
+
+def _called_in(obj: elf.ObjectFile, section: elf.Section) -> set[int]:
+    """Where calls of the object go in that section, relocated or not."""
+    found: set[int] = set()
+    for caller in obj.sections:
+        if not caller.executable:
+            continue
+        rows = obj.relocations.get(caller.index, {})
+        for at in range(0, len(caller.data) - INSN_BYTES + 1, INSN_BYTES):
+            opcode, registers, _, imm = INSN.unpack_from(caller.data, at)
+            if opcode != CALL or registers >> 4 != SRC_LOCAL_CALL:
+                continue
+            if at not in rows and caller.index == section.index:
+                found.add(at + (imm + 1) * INSN_BYTES)
+            elif at in rows and rows[at].symbol.section == section.index:
+                found.add(rows[at].symbol.value + (imm + 1) * INSN_BYTES)
+    return found
+
+
+class Terms(Struct, frozen=True):
+    """What holds for all functions of a program: `followers` are the sections of programs that it may go on in."""
+
+    followers: frozenset[int]
+    numbers: Numbers = {}
+    platform: capacity.Platform = "guest"
+
+
+def link(obj: elf.ObjectFile, entry: Function, maps: MapTable, terms: Terms) -> Linked:
+    """Link `entry` with all that it reaches."""
+    plan = _Walk(obj, maps, terms).plan(entry)
     _check_no_recursion(plan.functions)
     return _emit(obj, plan, maps)
 
@@ -122,10 +181,10 @@ def link(obj: elf.ObjectFile, entry: Function, maps: MapTable, followers: frozen
 class _Walk:
     """Follows calls, addresses and entries of maps until nothing new is met."""
 
-    def __init__(self, obj: elf.ObjectFile, maps: MapTable, followers: frozenset[int]) -> None:
+    def __init__(self, obj: elf.ObjectFile, maps: MapTable, terms: Terms) -> None:
         self.obj = obj
         self.maps = maps
-        self.followers = followers
+        self.terms = terms
         self.known = functions(obj)
         self.found = Plan({}, {}, {})
         self.total = 0
@@ -148,7 +207,7 @@ class _Walk:
                 f"{self.total // INSN_BYTES} instructions, "
                 f"expected at most {MAX_FUNCTIONS} with {MAX_CODE_BYTES // INSN_BYTES}",
             )
-        found = _Scan(self.obj, function, self.known, self.maps)
+        found = _Scan(self.obj, function, self.known, self.maps, self.terms.numbers.get(function.section, {}))
         patches = found.patches()
         self.found.functions[function] = patches
         self.found.dead[function] = found.dead
@@ -167,7 +226,7 @@ class _Walk:
         if key in self.found.maps:
             return []
         self.check_size(key)
-        held = initial.of_map(self.obj, self.maps, key, self.known, self.followers)
+        held = initial.of_map(self.obj, self.maps, key, self.known, self.terms.followers)
         self.found.maps[key] = held
         for _, inner in held.maps:
             self.hold(inner)  # one level: a map of maps holds no maps of maps
@@ -175,34 +234,53 @@ class _Walk:
 
     def check_size(self, key: MapKey) -> None:
         entry = self.maps.defined.get(key)
-        if entry is not None and not entry.max_entries and entry.type not in _SIZELESS:
+        if entry is None:
+            return
+        if not entry.max_entries and entry.type not in _SIZELESS:
             raise Unsupported(
                 "map-definition",
                 f"map `{entry.name:.80}` has no entries: its loader would say how many",
                 hint=f"say it, `--max-entries {entry.name:.80}=N`, or in the definition, `__uint(max_entries, N)`",
             )
+        capacity.check(entry, self.terms.platform)
 
 
 class _Scan:
     """Turns the relocations and local calls of one function into patches."""
 
-    def __init__(self, obj: elf.ObjectFile, function: Function, known: Functions, maps: MapTable) -> None:
+    def __init__(
+        self, obj: elf.ObjectFile, function: Function, known: Functions, maps: MapTable, numbers: Mapping[int, int]
+    ) -> None:
         self.obj = obj
         self.function = function
         self.known = known
         self.maps = maps
         self.section = obj.sections[function.section]
         self.relocations = obj.relocations.get(function.section, {})
+        self.numbers = self.numbers_of(numbers)
         self.dead = frozenset(at * INSN_BYTES for at in self.unreached())
+
+    def numbers_of(self, numbers: Mapping[int, int]) -> dict[int, int]:
+        """What instructions of the function load, by their place: answers of CO-RE, and 0 for what does not exist here."""
+        start, end = self.function.start, self.function.start + self.function.size
+        found = {at: number for at, number in numbers.items() if start <= at < end}
+        for at, relocation in self.relocations.items():
+            is_absent = relocation.symbol.section == elf.SHN_UNDEF and relocation.symbol.bind == elf.STB_WEAK
+            if is_absent and start <= at < end and self.section.data[at] == LDDW:
+                found[at] = 0
+        return found
 
     def unreached(self) -> set[int]:
         """The instructions that constants rule out; functions that load none are not looked at."""
         start, end = self.function.start, self.function.start + self.function.size
-        places = (at for at in range(start, end, INSN_BYTES) if at in self.relocations)
+        places = (at for at in range(start, end, INSN_BYTES) if at in self.relocations and at not in self.numbers)
         loads = {(at - start) // INSN_BYTES: self.constant(at, self.relocations[at]) for at in places}
-        if not any(loads.values()):
+        if not any(loads.values()) and not self.numbers:
             return set()
-        slots = list(INSN.iter_unpack(self.section.data[start:end]))
+        body = bytearray(self.section.data[start:end])
+        for at, number in self.numbers.items():
+            _write_number(body, at - start, number)
+        slots = list(INSN.iter_unpack(body))
         contents = {index: entry.data for index, entry in self.maps.data.items() if entry.data is not None}
         return dead_code.unreached(slots, loads, contents)
 
@@ -223,9 +301,12 @@ class _Scan:
             if at + width > end:
                 raise Malformed("function-bounds", f"function `{self.function.name:.80}` ends inside an instruction")
             is_dead = at - self.function.start in self.dead
-            patch = (
-                self.left_out(at, opcode, registers >> 4) if is_dead else self.patch(at, opcode, registers >> 4, imm)
-            )
+            if is_dead:
+                patch = self.left_out(at, opcode, registers >> 4)
+            elif at in self.numbers:
+                patch = self.number(at, opcode, registers >> 4)
+            else:
+                patch = self.patch(at, opcode, registers >> 4, imm)
             if patch is not None:
                 found.append(patch)
             at += width
@@ -235,6 +316,13 @@ class _Scan:
         """What cannot run may name what does not exist here: a call or an address becomes a number."""
         names = opcode in (CALL, CALL_REGISTER) or (opcode == LDDW and (source != SRC_NUMBER or at in self.relocations))
         return Patch(at - self.function.start) if names else None
+
+    def number(self, at: int, opcode: int, source: int) -> Patch:
+        if not _takes_number(opcode, source):
+            raise Unsupported(
+                "core-relocation", "an instruction without a number is to be given one (CO-RE)", at=self.place(at)
+            )
+        return Patch(at - self.function.start, number=self.numbers[at])
 
     def patch(self, at: int, opcode: int, source: int, imm: int) -> Patch | None:
         relocation = self.relocations.get(at)
@@ -278,15 +366,19 @@ class _Scan:
             )
         return self.data_load(at, target, symbol.value + imm)
 
-    def map_load(self, at: int, section: int, offset: int) -> Patch:
+    def check_not_refused(self, at: int, section: int, offset: int) -> None:
         refused = self.maps.refused.get((section, offset))
         if refused is not None:
             raise Unsupported(refused.rule, refused.message, hint=refused.hint, at=self.place(at))
+
+    def map_load(self, at: int, section: int, offset: int) -> Patch:
+        self.check_not_refused(at, section, offset)
         if (section, offset) not in self.maps.defined:
             raise Malformed("map-reference", f"no map is defined at byte {offset} of its section", at=self.place(at))
         return Patch(at - self.function.start, map_key=(section, offset))
 
     def data_load(self, at: int, target: elf.Section, offset: int) -> Patch:
+        self.check_not_refused(at, target.index, offset)
         if not 0 <= offset <= target.size:
             raise Malformed(
                 "map-reference",
@@ -318,13 +410,23 @@ class _Scan:
     def check(self, at: int, relocation: elf.Relocation, kind: int) -> None:
         symbol = relocation.symbol
         if symbol.section == elf.SHN_UNDEF:
-            raise Unsupported("extern-symbol", f"`{symbol.name:.80}` is declared but not defined", at=self.place(at))
+            raise self.undefined(symbol, at)
         if relocation.kind != kind or symbol.section >= len(self.obj.sections):
             raise Unsupported(
                 "relocation-kind",
                 f"relocation against `{symbol.name:.80}` has the wrong kind: got {relocation.kind}, expected {kind}",
                 at=self.place(at),
             )
+
+    def undefined(self, symbol: elf.Symbol, at: int) -> Unsupported:
+        if symbol.bind == elf.STB_WEAK:
+            return Unsupported(
+                "extern-symbol",
+                f"`{symbol.name:.80}` is weak and does not exist here, but it is called",
+                hint=f"call it only where `if ({symbol.name:.80})` holds: its address is 0",
+                at=self.place(at),
+            )
+        return Unsupported("extern-symbol", f"`{symbol.name:.80}` is declared but not defined", at=self.place(at))
 
     def place(self, at: int) -> tuple[str, int]:
         return self.section.name, at
@@ -397,8 +499,24 @@ def _apply(body: bytearray, patch: Patch, base: int, bases: dict[Function, int],
         source = SRC_MAP if patch.addend is None else SRC_MAP_VALUE
         INSN.pack_into(body, patch.offset, opcode, registers & 15 | source << 4, offset, index[patch.map_key])
         INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, patch.addend or 0)
-    elif opcode == LDDW:
-        INSN.pack_into(body, patch.offset, opcode, registers & 15, 0, 0)
-        INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, 0)
+    elif opcode == LDDW or patch.number is not None:
+        _write_number(body, patch.offset, patch.number or 0)
     else:
         INSN.pack_into(body, patch.offset, _MOV64_IMM, 0, 0, 0)
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------------
+
+
+def _takes_number(opcode: int, source: int) -> bool:
+    """Whether an instruction has a number of its own: a 64-bit load, or arithmetic with an immediate (RFC 9669 4.1)."""
+    return opcode == LDDW or (opcode & 7 in _ARITHMETIC and not opcode & _OF_REGISTER and source == 0)
+
+
+def _write_number(body: bytearray, at: int, number: int) -> None:
+    opcode, registers, offset, _ = INSN.unpack_from(body, at)
+    low = number & _U32
+    INSN.pack_into(body, at, opcode, registers & 15, offset, low - (1 << 32) if low >> 31 else low)
+    if opcode == LDDW:
+        high = number >> 32 & _U32
+        INSN.pack_into(body, at + INSN_BYTES, 0, 0, 0, high - (1 << 32) if high >> 31 else high)

@@ -21,6 +21,8 @@ MAP_DEVMAP: Final = 14
 MAP_DEVMAP_HASH: Final = 25
 HELPER_TAIL_CALL: Final = 12
 HELPER_REDIRECT: Final = 23
+# bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_adjust_tail, bpf_xdp_store_bytes: guest/bpf/bundle/abi.hpp
+_OF_REWRITERS: Final = frozenset({44, 54, 65, 190})
 
 _R0: Final = 0
 _R10: Final = 10
@@ -39,6 +41,12 @@ Insn = tuple[int, int, int, int, int]  # opcode, dst, src, offset, imm
 def helpers(code: bytes) -> tuple[int, ...]:
     """Return the numbers of the helpers called, ascending."""
     return tuple(sorted({imm & 0xFFFF_FFFF for op, _, src, _, imm in _insns(code) if op == CALL and src == SRC_NUMBER}))
+
+
+def least_kind(called: tuple[int, ...]) -> Kind:
+    """Return the kind of an XDP program that has no more rights than its helpers show: one that writes the packet itself is
+    found by the analyser."""
+    return "rewriter" if _OF_REWRITERS & set(called) else "filter"
 
 
 class _Need(Struct, frozen=True):

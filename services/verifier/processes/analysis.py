@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
+from services.verifier.frontend.frontend import Hook
 from unibpf.messages import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
@@ -92,9 +93,9 @@ class Analyser:
                 f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`"
             )
 
-    async def analyse(self, bundle: bytes) -> Analysis:
-        """Return the analyser's verdict; raises GaveUp or Broken."""
-        process = await self._start()
+    async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
+        """Return the analyser's verdict on a program that runs at `hook`; raises GaveUp or Broken."""
+        process = await self._start(hook)
         try:
             async with asyncio.timeout(2 * self.options.max_seconds + 1):
                 output = await _exchange(process, bundle)
@@ -109,11 +110,12 @@ class Analyser:
         except msgspec.MsgspecError as error:
             raise GaveUp("analyser-crash", f"the analyser's answer cannot be read: {error}") from error
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self, hook: Hook) -> asyncio.subprocess.Process:
         options = self.options
         arguments = ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
         arguments += ["--invariants", "on"] if self.invariants else []
         arguments += ["--cfg", "dot"] if self.graph else []
+        arguments += ["--hook", hook] if hook != "driver" else []
         try:
             process = await asyncio.create_subprocess_exec(
                 self.executable,
