@@ -1,4 +1,4 @@
-"""The signer's rim: verified pushes in, `signed` or `refused` out; graphs on request. No decisions here."""
+"""The signer's adapter: verified pushes in, `signed` or `refused` out; graphs on request. No decisions here."""
 
 import logging
 import time
@@ -14,7 +14,8 @@ from services.signer.sequence import Sequences
 from services.signer.signing import Signing
 from unibpf import subjects
 from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, topology
-from unibpf.messages import Refused, SignedGraph, SignGraph, Verdict
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.programs import Refused, Verdict
 
 logger = logging.getLogger(__name__)
 

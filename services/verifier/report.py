@@ -1,7 +1,7 @@
 """Reports: what front end and analyser found, as one document. Pure.
 
-A report is deterministic but for `timing`: its digest without timings (`unibpf.messages.verdict_digest`) is what the signer
-binds into the envelope. Findings beyond MAX_FINDINGS are cut, because a report travels through a key-value bucket.
+A report is deterministic but for `timing`: its digest without timings (`verdict_digest`, unibpf.messages.reports) is what the
+signer binds into the envelope. Findings beyond MAX_FINDINGS are cut, because a report travels through a key-value bucket.
 """
 
 import hashlib
@@ -13,11 +13,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from services.verifier import hints
 from services.verifier.errors import GaveUp
 from services.verifier.frontend.frontend import Answer, Options, Translation
 from services.verifier.frontend.lines import SourceLine, locate
 from services.verifier.processes.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis, Invariant
-from unibpf.messages import Finding, Report, SecondOpinion, SliceStep
+from unibpf.messages.reports import Finding, Report, SecondOpinion, SliceStep
 
 VERIFIER: Final = "unibpf"
 VERSION: Final = "0.1.0"
@@ -97,7 +98,7 @@ def analysed(
         report=Report(
             verdict=analysis.verdict,
             program=translation.name,
-            findings=[_finding(finding, translation.sources) for finding in analysis.findings[:MAX_FINDINGS]],
+            findings=_findings(translation, analysis),
             kind=translation.kind,
             bundle=digest(translation.bundle),
             bundle_length=len(translation.bundle),
@@ -141,6 +142,14 @@ def summary(report: Report) -> str:
     return f"{first.rule}{place}: {first.message}"[:MAX_SUMMARY]
 
 
+def _findings(translation: Translation, analysis: Analysis) -> list[Finding]:
+    found = [_finding(finding, translation.sources) for finding in analysis.findings[:MAX_FINDINGS]]
+    if not found or not translation.is_unoptimised:
+        return found
+    first = replace(found[0], hint=f"{hints.UNOPTIMISED}; {found[0].hint}" if found[0].hint else hints.UNOPTIMISED)
+    return [first, *found[1:]]
+
+
 def _finding(finding: AnalyserFinding, sources: tuple[SourceLine, ...]) -> Finding:
     row = locate(sources, finding.instruction) if finding.instruction is not None else None
     return Finding(
@@ -152,7 +161,7 @@ def _finding(finding: AnalyserFinding, sources: tuple[SourceLine, ...]) -> Findi
         column=row.column if row else None,
         source=row.text if row else None,
         known=finding.known,
-        hint=finding.hint,
+        hint=hints.in_c(finding.hint, row, sources),
         slice=[_step(step, sources) for step in finding.slice],
     )
 

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from services.verifier import report
 from services.verifier.errors import GaveUp
-from services.verifier.frontend.frontend import Answer, Options, Translation
+from services.verifier.frontend.frontend import Answer, Options, Translation, hook_of
 from services.verifier.processes.analysis import Analyser, Analysis
 from services.verifier.processes.second_verifier import Program, SecondVerifier
 from services.verifier.report import Outcome
-from unibpf.messages import SecondOpinion
+from unibpf.messages.reports import SecondOpinion
 from unibpf.push import second_opinion
 
 _OF_RIGHTS: Final = frozenset({"packet-readonly", "helper-kind"})  # what programs of another kind may do
@@ -73,7 +73,7 @@ class Verification:
     async def _analyse(self, data: bytes, options: Options, translation: Translation) -> tuple[Translation, Analysis]:
         """Analyse a program; one whose kind nobody chose, and that needs more rights than it has, as what may do more."""
         with self.span("analyse"):
-            analysis = await self.analyser.analyse(translation.bundle, hook=translation.hook)
+            analysis = await self.analyser.analyse(translation.bundle, hook=hook_of(translation.section))
         if not translation.kind_is_open or not _OF_RIGHTS & {finding.rule for finding in analysis.findings}:
             return translation, analysis
         with self.span("translate"):
@@ -81,7 +81,9 @@ class Verification:
         if answer.translation is None:
             return translation, analysis
         with self.span("analyse"):
-            return answer.translation, await self.analyser.analyse(answer.translation.bundle, hook=translation.hook)
+            return answer.translation, await self.analyser.analyse(
+                answer.translation.bundle, hook=hook_of(translation.section)
+            )
 
     async def _opinions(
         self, data: bytes, options: Options, translation: Translation, analysis: Analysis

@@ -18,12 +18,12 @@ import msgspec
 from unibpf.cli import also, junit, sarif
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.report import Verified, catalogue_pages, explain_lines, invariant_lines, print_report, verdict_line
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 from unibpf.push import loading
 from unibpf.push.compile import CompileError, compile_c
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
-_PASSED_ON: Final = ("section", "kind", "platform", "max_seconds", "max_mebibytes")
+_PASSED_ON: Final = ("section", "kind", "platform", "budget", "max_seconds", "max_mebibytes")
 
 
 def main(arguments: list[str]) -> int:
@@ -134,12 +134,17 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--section", help="section of the program, when the object holds several")
     which.add_argument("--program", help="function of the program, likewise")
     which.add_argument("--all", action="store_true", help="every program of the object; the gravest verdict counts")
-    which.add_argument("--kind", choices=get_args(Kind), help="what a program of an `xdp` section is (default: filter)")
+    which.add_argument(
+        "--kind",
+        choices=get_args(Kind),
+        help="what a program is whose section does not say it (default: filter, or rewriter if need be)",
+    )
     loading.add_options(parser.add_argument_group("what a loader would set"))
     how = parser.add_argument_group("how")
     how.add_argument(
         "--platform", choices=["guest", "linux-xdp"], default="guest", help="what runs it (default: guest)"
     )
+    how.add_argument("--budget", metavar="N", help="instructions that a guest gives one packet (default: 1000000)")
     how.add_argument(
         "--max-seconds", type=_positive, default=5, metavar="N", help="CPU time of the analysis (default: 5)"
     )

@@ -20,7 +20,7 @@ Word loop(Word times, Word function, Word context, Word flags, Word, Machine& ma
     if (!abi::takes_option(abi::Helper::loop, 3, flags)) return failed(abi::einval);
     if (!abi::takes_option(abi::Helper::loop, 0, times)) return failed(abi::e2big);
     for (std::uint32_t i = 0; i < count; ++i) {
-        const Word ends = machine.call_back(machine, function, i, context, 0, 0);
+        const Word ends = machine.call_back(machine, function_start(function), i, context, 0, 0);
         if (ends != 0 || machine.stopped) return i + 1;
     }
     return count;

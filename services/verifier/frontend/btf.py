@@ -11,6 +11,7 @@ import posixpath
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -57,7 +58,7 @@ class Kind(IntEnum):
     ENUM64 = 19
 
 
-# Bytes behind the common head: (fixed, for each of vlen).
+# Bytes after the common head: (fixed, for each of vlen).
 _TAIL: Final[dict[Kind, tuple[int, int]]] = {
     Kind.INT: (4, 0),
     Kind.ARRAY: (12, 0),
@@ -75,7 +76,7 @@ _SIZED: Final = {Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.FLOAT, Kind.
 
 
 class Type(Struct, frozen=True):
-    """One row: `argument` is a size or a type id by kind, `tail` the bytes behind the head, `flag` the kind's flag bit."""
+    """One row: `argument` is a size or a type id by kind, `tail` the bytes after the head, `flag` the kind's flag bit."""
 
     kind: Kind
     name: int
@@ -251,20 +252,16 @@ def read_extension(data: memoryview, btf: Btf) -> Extension:
 
 
 def _lines(rows: list[tuple[int, ...]], btf: Btf) -> list[LineRecord]:
-    strings: dict[int, str] = {}
-
-    def text(offset: int) -> str:
-        if offset not in strings:
-            strings[offset] = btf.string(offset)
-        return strings[offset]
-
-    return sorted(
-        (
-            LineRecord(at, _file(text(file)), text(line).strip(), place >> 10, place & 0x3FF)
-            for at, file, line, place in rows
-        ),
-        key=lambda record: record.offset,
-    )
+    files: dict[int, str] = {}
+    texts: dict[int, str] = {}
+    found: list[LineRecord] = []
+    for at, file, line, place in rows:  # each string is read once: a line of a loop has many rows
+        if file not in files:
+            files[file] = _file(btf.string(file))
+        if line not in texts:
+            texts[line] = btf.string(line).strip()
+        found.append(LineRecord(at, files[file], texts[line], place >> 10, place & 0x3FF))
+    return sorted(found, key=attrgetter("offset"))
 
 
 def _file(name: str) -> str:

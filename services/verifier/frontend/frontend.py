@@ -10,6 +10,7 @@ Sections: `xdp*` (a Linux XDP program: a filter, or a rewriter where it calls wh
 program is not meant unless it is named.
 """
 
+import functools
 import re
 from typing import Final, Literal
 
@@ -30,7 +31,8 @@ from services.verifier.frontend import (
     needs,
 )
 from unibpf.formats import bundle
-from unibpf.messages import Finding, Kind, VerdictKind
+from unibpf.messages.base import Kind
+from unibpf.messages.reports import Finding, VerdictKind
 from unibpf.push.loading import NOTHING, Loading
 
 Platform = Literal["guest", "linux-xdp"]
@@ -89,11 +91,11 @@ class Translation(Struct, frozen=True, kw_only=True):
     maps: tuple[str, ...]
     sources: tuple[lines.SourceLine, ...]
     kind_is_open: bool = False
-    hook: Hook = "driver"
+    is_unoptimised: bool = False
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What the limited process says: a translation, or the finding and the verdict that stand in its place."""
+    """What the limited process says: a translation, or the finding and the verdict instead of one."""
 
     translation: Translation | None = None
     finding: Finding | None = None
@@ -113,8 +115,13 @@ def answer(data: bytes, options: Options) -> Answer:
 
 def translate(data: bytes, options: Options) -> Translation:
     """Translate the program that `options` choose, or the only one."""
-    obj = elf.read(data)
-    return _Object(obj, options).translate(_choose(programs(obj, options), options))
+    whole = _read(data, options.loading, options.platform)
+    return whole.translate(_choose(programs(whole.obj, options), options), options)
+
+
+def answers(data: bytes, options: Options) -> list[tuple[Options, Answer]]:
+    """Translate each program of the object, which is read once, with what chooses it (`choices`)."""
+    return [(chosen, answer(data, chosen)) for chosen in choices(data, options)]
 
 
 def choices(data: bytes, options: Options) -> list[Options]:
@@ -123,7 +130,7 @@ def choices(data: bytes, options: Options) -> list[Options]:
     Where the object cannot be read: one choice that will say so.
     """
     try:
-        found, unknown = _candidates(elf.read(data), options)
+        found, unknown = _candidates(_read(data, options.loading, options.platform).obj, options)
     except Rejection:
         return [options]
     others = [replace(options, section=name) for name in dict.fromkeys(unknown)]
@@ -137,9 +144,8 @@ def _only(one: Candidate, options: Options) -> Options:
 
 def translate_all(data: bytes) -> list[Translation]:
     """Translate every program of the object, each under its function's name."""
-    obj = elf.read(data)
-    whole = _Object(obj, Options())
-    return [whole.translate(candidate) for candidate in programs(obj, Options())]
+    whole = _read(data, NOTHING, "guest")
+    return [whole.translate(candidate, Options()) for candidate in programs(whole.obj, Options())]
 
 
 # --- the programs of an object --------------------------------------------------------------------------------------------
@@ -155,7 +161,7 @@ def programs(obj: elf.ObjectFile, options: Options) -> list[Candidate]:
 
 
 def _unknown_section(name: str) -> Unsupported:
-    hook = _hook(name)
+    hook = hook_of(name)
     if hook != "driver":
         return Unsupported(
             "section-unknown",
@@ -215,9 +221,9 @@ def _kind(section: str, options: Options) -> tuple[Kind | None, int | None]:
     if own:
         kind: Kind = own[1]  # type: ignore[assignment]  # the pattern holds exactly the kinds
         return kind, min(int(own[2]), bundle.MAX_OUTPUTS) if own[2] else None
-    if _XDP.fullmatch(name) and (options.platform == "linux-xdp" or _hook(section) == "driver"):
+    if _XDP.fullmatch(name) and (options.platform == "linux-xdp" or hook_of(section) == "driver"):
         return options.kind or "filter", None
-    if section == options.section and options.kind is not None and _hook(section) == "driver":
+    if section == options.section and options.kind is not None and hook_of(section) == "driver":
         return options.kind, None
     return None, None
 
@@ -226,11 +232,11 @@ def _is_open(section: str, options: Options) -> bool:
     return options.kind is None and _OWN.fullmatch(section.removeprefix(_NOT_LOADED)) is None
 
 
-def _hook(section: str) -> Hook:
-    found = _OTHER_XDP.fullmatch(section.removeprefix(_NOT_LOADED))
-    if found is None:
-        return "driver"
-    return "devmap" if found[2] == "devmap" else "cpumap"
+def hook_of(section: str) -> Hook:
+    """Return where libbpf attaches a program of that section."""
+    other = _OTHER_XDP.fullmatch(section.removeprefix(_NOT_LOADED))
+    hook: Hook = other[2] if other else "driver"  # type: ignore[assignment]  # the pattern holds exactly the hooks
+    return hook
 
 
 def _choose(found: list[Candidate], options: Options) -> Candidate:
@@ -272,32 +278,38 @@ def _program_name(function: str) -> str:
 # --- one program ----------------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=1)
+def _read(data: bytes, loading: Loading, platform: Platform) -> "_Object":
+    """Read the object: once, where several of its programs are asked for one after the other."""
+    return _Object(elf.read(data), loading, platform)
+
+
 class _Object:
     """What all programs of one object share."""
 
-    def __init__(self, obj: elf.ObjectFile, options: Options) -> None:
-        self.options = options
+    def __init__(self, obj: elf.ObjectFile, loading: Loading, platform: Platform) -> None:
+        self.platform: Platform = platform
         types = obj.section(".BTF")
         self.btf = btf.read(types.data) if types else None
         self.extension = _extension(obj, self.btf)
-        chosen = frozenset(constant.name for constant in options.loading.constants)
-        self.obj = obj = externs.defined(obj, self.btf, options.platform)
+        chosen = frozenset(constant.name for constant in loading.constants)
+        self.obj = obj = externs.defined(obj, self.btf, platform)
         self.core = self.settle_core()
-        defined = maps.read(obj, self.btf, options.loading, options.platform)
+        defined = maps.read(obj, self.btf, loading, platform)
         defined = replace(defined, refused=defined.refused | externs.unset(obj, chosen))
-        found = constants.apply(obj, self.btf, defined, options.loading.constants)
-        self.maps = initial.filled(found, options.loading, linker.functions(obj))
+        found = constants.apply(obj, self.btf, defined, loading.constants)
+        self.maps = initial.filled(found, loading, linker.functions(obj))
 
-    def translate(self, candidate: Candidate) -> Translation:
+    def translate(self, candidate: Candidate, options: Options) -> Translation:
         numbers = {section: settled.numbers for section, settled in self.core.items()}
-        terms = linker.Terms(self.followers(candidate.kind), numbers, self.options.platform)
+        terms = linker.Terms(self.followers(candidate.kind, options), numbers, self.platform)
         linked = linker.link(self.obj, candidate.function, self.maps, terms)
         self.check_core(linked)
         sources = lines.trace(self.obj, linked, self.extension)
         called = needs.helpers(linked.code)
         kind = needs.least_kind(called) if candidate.is_open else candidate.kind
         result = bundle.Bundle(
-            name=self.options.name or _program_name(candidate.function.name),
+            name=options.name or _program_name(candidate.function.name),
             kind=kind,
             code=linked.code,
             maps=linked.maps,
@@ -317,22 +329,20 @@ class _Object:
             maps=tuple(entry.name for entry in result.maps),
             sources=sources,
             kind_is_open=candidate.is_open,
-            hook=_hook(candidate.section),
+            is_unoptimised=needs.is_unoptimised(linked),
         )
 
-    def followers(self, kind: Kind) -> frozenset[int]:
+    def followers(self, kind: Kind, options: Options) -> frozenset[int]:
         """Return the sections whose functions a program of that kind may go on in: its own kind's, and subprograms'."""
         sections = (section for section in self.obj.sections if section.executable)
-        return frozenset(
-            s.index for s in sections if _holds_subprograms(s.name) or _kind(s.name, self.options)[0] == kind
-        )
+        return frozenset(s.index for s in sections if _holds_subprograms(s.name) or _kind(s.name, options)[0] == kind)
 
     def settle_core(self) -> dict[int, core_relocations.Settled]:
         """Answer the CO-RE relocations, by section."""
         if self.btf is None:
             return {}
         return {
-            section.index: core_relocations.settle(self.btf, self.extension.core[section.name], self.options.platform)
+            section.index: core_relocations.settle(self.btf, self.extension.core[section.name], self.platform)
             for section in self.obj.sections
             if section.name in self.extension.core
         }

@@ -1,7 +1,7 @@
 """Links one entry function, everything it calls and everything it may go on in into the instructions of a bundle.
 
 Plan, then apply: `_discover` walks the call graph and turns every relocation into a `Patch` (data), `_emit` puts the
-functions one behind the other and applies the patches. Entry first, then the others in the order in which they are met:
+functions one after the other and applies the patches. Entry first, then the others in the order in which they are met:
 functions that are called, those whose address is taken (callbacks), those that program arrays hold (tail calls).
 
 Invariants of the result:
@@ -42,6 +42,7 @@ SRC_FUNCTION: Final = 4
 SRC_MAP: Final = 5
 SRC_MAP_VALUE: Final = 6
 MAX_FUNCTIONS: Final = 256
+_NAMING: Final = frozenset({LDDW, CALL, CALL_REGISTER})  # what may name something without a relocation
 _MOV64_IMM: Final = 0xB7
 _ARITHMETIC: Final = (4, 7)  # classes ALU and ALU64
 _OF_REGISTER: Final = 8
@@ -117,7 +118,7 @@ def functions(obj: elf.ObjectFile) -> Functions:
         found[symbol.section, symbol.value] = Function(symbol.name, symbol.section, symbol.value, symbol.size)
     typed = {section for section, _ in found}
     for section in obj.sections:
-        if section.executable and section.index not in typed:
+        if section.executable and section.size and section.index not in typed:
             found |= _untyped_functions(obj, section)
     return found
 
@@ -294,23 +295,25 @@ class _Scan:
 
     def patches(self) -> list[Patch]:
         found: list[Patch] = []
-        at, end = self.function.start, self.function.start + self.function.size
-        while at < end:
-            opcode, registers, _, imm = INSN.unpack_from(self.section.data, at)
+        start, end = self.function.start, self.function.start + self.function.size
+        rows = INSN.iter_unpack(self.section.data[start:end])
+        at = start
+        for opcode, registers, _, imm in rows:
             width = 2 * INSN_BYTES if opcode == LDDW else INSN_BYTES
             if at + width > end:
                 raise Malformed("function-bounds", f"function `{self.function.name:.80}` ends inside an instruction")
-            is_dead = at - self.function.start in self.dead
-            if is_dead:
-                patch = self.left_out(at, opcode, registers >> 4)
-            elif at in self.numbers:
-                patch = self.number(at, opcode, registers >> 4)
-            else:
-                patch = self.patch(at, opcode, registers >> 4, imm)
-            if patch is not None:
-                found.append(patch)
+            if opcode in _NAMING or at in self.relocations or at in self.numbers:
+                patch = self.patch_of(at, opcode, registers >> 4, imm)
+                found += [patch] if patch is not None else []
+            if opcode == LDDW:
+                next(rows)
             at += width
         return found
+
+    def patch_of(self, at: int, opcode: int, source: int, imm: int) -> Patch | None:
+        if at - self.function.start in self.dead:
+            return self.left_out(at, opcode, source)
+        return self.number(at, opcode, source) if at in self.numbers else self.patch(at, opcode, source, imm)
 
     def left_out(self, at: int, opcode: int, source: int) -> Patch | None:
         """What cannot run may name what does not exist here: a call or an address becomes a number."""

@@ -30,9 +30,9 @@ constexpr int exit_usage = 2, exit_failed = 3;
 constexpr const char* usage =
     "usage: unibpf-analyse [options] < BUNDLE\n"
     "  --platform guest|linux-xdp   what the platform offers (default guest)\n"
+    "  --hook driver|devmap|cpumap  where Linux attaches the program (default driver)\n"
     "  --termination on|off         demand a bound for every loop (default on)\n"
     "  --budget N                   instructions that a guest gives one packet (default 1000000)\n"
-    "  --hook driver|devmap|cpumap  where Linux runs the program (default driver)\n"
     "  --max-seconds N              CPU time (default 10)\n"
     "  --max-mebibytes N            memory of the analysis (default 1024)\n"
     "  --invariants on|off          report what is known before each instruction (default off)\n"
@@ -42,6 +42,10 @@ constexpr const char* usage =
 bool parse_option(std::string_view name, std::string_view value, Options& options) {
     if (name == "--platform" && (value == "guest" || value == "linux-xdp")) {
         options.platform = value == "guest" ? Platform::guest : Platform::linux_xdp;
+        return true;
+    }
+    if (name == "--hook" && (value == "driver" || value == "devmap" || value == "cpumap")) {
+        options.hook = value == "driver" ? Hook::driver : value == "devmap" ? Hook::devmap : Hook::cpumap;
         return true;
     }
     if (name == "--termination" && (value == "on" || value == "off")) {
@@ -54,10 +58,6 @@ bool parse_option(std::string_view name, std::string_view value, Options& option
     }
     if (name == "--cfg" && (value == "dot" || value == "off")) {
         options.graph = value == "dot";
-        return true;
-    }
-    if (name == "--hook" && (value == "driver" || value == "devmap" || value == "cpumap")) {
-        options.devmap_hook = value == "devmap";
         return true;
     }
     if (name == "--budget") {

@@ -19,19 +19,21 @@ from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.frontend import Hook
-from unibpf.messages import VerdictKind
+from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
 MAX_OUTPUT: Final = 8 << 20
+DEFAULT_BUDGET: Final = 1_000_000  # schemas/boot.cddl
 
 
 class AnalyserOptions(Struct, frozen=True, kw_only=True):
-    """What changes acceptance; part of the options digest."""
+    """What changes acceptance; part of the options digest. `budget`: instructions that guests give one packet."""
 
     platform: Literal["guest", "linux-xdp"] = "guest"
     termination: bool = True
     max_seconds: int = 5
     max_mebibytes: int = 1024
+    budget: int = DEFAULT_BUDGET
 
 
 class AnalyserStep(Struct, frozen=True, kw_only=True):
@@ -94,7 +96,7 @@ class Analyser:
             )
 
     async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
-        """Return the analyser's verdict on a program that runs at `hook`; raises GaveUp or Broken."""
+        """Return the analyser's verdict; raises GaveUp or Broken. `hook` is where Linux attaches the program."""
         process = await self._start(hook)
         try:
             async with asyncio.timeout(2 * self.options.max_seconds + 1):
@@ -112,10 +114,11 @@ class Analyser:
 
     async def _start(self, hook: Hook) -> asyncio.subprocess.Process:
         options = self.options
-        arguments = ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
+        arguments = ["--hook", hook] if options.platform == "linux-xdp" else []
+        arguments += ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
+        arguments += ["--budget", str(options.budget)]
         arguments += ["--invariants", "on"] if self.invariants else []
         arguments += ["--cfg", "dot"] if self.graph else []
-        arguments += ["--hook", hook] if hook != "driver" else []
         try:
             process = await asyncio.create_subprocess_exec(
                 self.executable,

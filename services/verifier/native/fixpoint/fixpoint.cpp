@@ -6,7 +6,9 @@
 #include <memory>
 #include <utility>
 
+#include "services/verifier/native/checks/access.hpp"
 #include "services/verifier/native/checks/checker.hpp"
+#include "services/verifier/native/findings/describe.hpp"
 #include "services/verifier/native/state/partition.hpp"
 #include "services/verifier/native/program/platform.hpp"
 #include "services/verifier/native/fixpoint/stack_need.hpp"
@@ -130,8 +132,41 @@ class Engine {
             return false;
         }
         if (checking) note_bound(loop.head, iterations - 1);
+        if (checking && result_.findings.size() > findings_before) say_of_all_rounds(loop, entry, findings_before);
         release(held_before);
         return true;
+    }
+
+    // What one round broke is said of all of them: the same finding, if there is one, with what an invariant of the loop knows.
+    // Nothing leaves the loop meanwhile.
+    void say_of_all_rounds(const Component& loop, const State& entry, std::size_t from) {
+        if (std::exchange(generalising_, true)) return;
+        std::vector<Finding> of_rounds(std::make_move_iterator(result_.findings.begin() + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(result_.findings.end()));
+        result_.findings.resize(from);
+        const auto bounds_before = result_.loop_bounds;
+        const std::size_t held_before = held_.size(), active_before = active_.size();
+        std::vector<Entry> entries;
+        entries.push_back({loop.head, std::make_unique<State>(entry)});
+        active_.push_back({});
+        try {
+            Pending invariant = std::make_unique<State>(entry);
+            narrow(loop, entries, &entry, invariant, stabilise(loop, entries, invariant));
+            pass(loop, only(invariant), entries, true);
+        } catch (const GaveUp&) {  // the rounds' own words stay
+        }
+        active_.resize(active_before);
+        std::vector<Entry> left;
+        take_entries(loop, left);
+        held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held_before), held_.end());
+        result_.loop_bounds = bounds_before;
+        for (Finding& finding : of_rounds) {
+            for (std::size_t i = from; i < result_.findings.size(); ++i) {
+                if (result_.findings[i].instruction == finding.instruction && result_.findings[i].rule == finding.rule) finding = result_.findings[i];
+            }
+        }
+        result_.findings.resize(from);
+        for (Finding& finding : of_rounds) result_.findings.push_back(std::move(finding));
+        generalising_ = false;
     }
 
     // What leaves a loop further out that is being unrolled too stays back until that has ended.
@@ -163,7 +198,16 @@ class Engine {
         if (entries.empty()) return;
         active_.push_back({});
         Pending invariant = outside == nullptr ? nullptr : std::make_unique<State>(*outside);
-        Pending back = stabilise(loop, entries, invariant);
+        const bool comes_back = narrow(loop, entries, outside, invariant, stabilise(loop, entries, invariant));
+        if (!comes_back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
+        active_.back().is_final = true;
+        if (checking && invariant) check_bound(loop, *invariant);
+        pass(loop, only(invariant), entries, checking);
+        active_.pop_back();
+    }
+
+    // Makes the invariant smaller while it stays one; false where nothing comes back at last.
+    bool narrow(const Component& loop, const std::vector<Entry>& entries, const State* outside, Pending& invariant, Pending back) {
         for (unsigned i = 0; i < narrowings && back; ++i) {
             Pending next = std::make_unique<State>(outside == nullptr ? *back : join(*outside, *back, {false, true, nullptr}));
             const bool better = !leq(*invariant, *next);
@@ -171,11 +215,7 @@ class Engine {
             if (!better) break;
             back = joined(pass(loop, only(invariant), entries, false));
         }
-        if (!back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
-        active_.back().is_final = true;
-        if (checking && invariant) check_bound(loop, *invariant);
-        pass(loop, only(invariant), entries, checking);
-        active_.pop_back();
+        return back != nullptr;
     }
 
     // Grows the invariant until the loop's body leads back into it; returns what comes back then.
@@ -225,9 +265,31 @@ class Engine {
         note_bound(head, bound);
         if (bound || !options_.termination) return;
         Finding finding = unbounded_loop(invariant, program_, cfg_.blocks[head], cfg_);
+        if (const auto step = step_of(loop, invariant)) say_step(*step, invariant, finding);
         finding.roots.push_back({head, cfg_.blocks[head].first, 0});
         add_exits(loop, head, finding.roots);
         add_finding(std::move(finding));
+    }
+
+    struct Step { Register pointer, by; };
+    // A pointer into the packet that each round moves by a number it has just read: 0 would be for ever.
+    std::optional<Step> step_of(const Component& component, const State& invariant) const {
+        const Block& block = cfg_.blocks[component.head];
+        for (std::uint32_t at = block.first; !block.asks && at <= block.last; ++at) {
+            const auto* compute = std::get_if<Compute>(&program_.insns[at]);
+            if (compute == nullptr || compute->op != Alu::add || compute->width != 64 || !compute->src.is_register) continue;
+            const Register moved = compute->dst;
+            if (invariant.registers[moved].kind == Kind::packet) return Step{moved, compute->src.reg};
+        }
+        for (const Component& inner : component.body) {
+            if (const auto found = step_of(inner, invariant)) return found;
+        }
+        return std::nullopt;
+    }
+    void say_step(const Step& step, const State& invariant, Finding& finding) const {
+        finding.message = "no bound can be proved for the loop that begins here: each round moves " + register_name(step.pointer) + " by a number that may be 0";
+        finding.known.insert(finding.known.begin(), describe_register(invariant, program_, step.pointer));
+        finding.hint = "leave the loop where the step is 0 (`if (length == 0) break;`), or count its rounds, `for (int i = 0; i < 64; i++)`";
     }
 
     // What decides whether the loop goes on.
@@ -245,7 +307,8 @@ class Engine {
 
     std::optional<std::uint64_t> most_callbacks_of(BlockId head, const State& invariant) const {
         const std::uint64_t limit = invariant.scalar(invariant.callbacks.back().limit).u64.high;
-        return helper_at(cfg_.blocks[head].first).helper == abi::Helper::loop ? std::min<std::uint64_t>(limit, most_callbacks) : limit;
+        if (helper_at(cfg_.blocks[head].first).helper == abi::Helper::loop) return std::min<std::uint64_t>(limit, most_callbacks);
+        return limit < UINT32_MAX ? std::optional{limit} : std::nullopt;
     }
 
     void note_bound(BlockId head, std::optional<std::uint64_t> bound) {
@@ -449,6 +512,7 @@ class Engine {
     std::vector<std::uint32_t> frame_bytes_;  // by copy
     const std::vector<abi::cost::MapShape> shapes_ = shapes_of(program_, options_);
     std::uint64_t work_ = 0, ticks_ = 0;
+    bool generalising_ = false;
     Analysis result_;
 };
 

@@ -95,6 +95,8 @@ class State {
     Value add(const Value& a, const Value& b);
     Value subtract(const Value& a, const Value& b);
 
+    // An address that is 0 on no platform (addresses.hpp). Of a pointer that may be null: in those executions where it is not.
+    bool is_never_zero(const Value& pointer) const;
     // Points into the packet or at its end, so that the address fits 32 bits where packets lie below 4 GiB (design section 7).
     bool is_short_address(const Value& value, Platform platform) const;
 
