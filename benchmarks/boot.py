@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.figures import Figure, percentile
+from benchmarks.report import progress
 from tests.support.guests.boot import NICS, firewall_boot
-from unibpf.cli.output import progress
 
 BOOTS: Final = 20
 

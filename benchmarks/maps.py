@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.engines import JIT, KERNEL, PACKET, Timer, best_times, command_timer, kernel_timer
+from benchmarks.report import progress
 from tests.support.kernel import kernel_oracle
 from tests.support.programs.vnf import bundle_of
-from unibpf.cli.output import progress
 from unibpf.formats.bundle import decode
 from unibpf.host.settings import REPOSITORY, binary_directory
 

@@ -13,7 +13,7 @@ from services.signer.hsm import Hsm
 from services.signer.releases import audit_record
 from services.signer.sequence import Reservation, Reserved, Sequences
 from unibpf import subjects, tracing
-from unibpf.bus import Bus, topology
+from unibpf.bus import Bus
 from unibpf.formats import envelope as envelopes
 from unibpf.formats.envelope import Release
 from unibpf.messages.programs import AuditRecord
@@ -38,7 +38,7 @@ class Signing:
 
     async def last_audited(self, program: str) -> AuditRecord | None:
         """The newest audit record of a program or graph of this name."""
-        found = await self.bus.last(topology.AUDIT, subjects.audit(program))
+        found = await self.bus.last(subjects.AUDIT, subjects.audit(program))
         return None if found is None else found.decode(AuditRecord)
 
     async def sign(self, key: str, release: Release, reserved: Reserved, request: Request) -> Reservation:

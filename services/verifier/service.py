@@ -24,7 +24,7 @@ from services.verifier.settings import Settings
 from services.verifier.verdict import Push, verdict
 from services.verifier.verification import Verification
 from unibpf import subjects, tracing
-from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError
+from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError, consume
 from unibpf.bus.topology import UPLOADED, VERDICTS
 from unibpf.messages.reports import Finding, Report
 from unibpf.push.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
@@ -52,7 +52,7 @@ class VerifierService:
     async def run(self, *, concurrency: int) -> None:
         """Serve until cancelled."""
         await self.bus.serve("unibpf-verifier", {subjects.verify(): self.answer}, description="verify without signing")
-        await self.bus.consume("verifier", self.handle, concurrency=concurrency)
+        await consume(self.bus, "verifier", self.handle, concurrency=concurrency)
 
     async def handle(self, received: Received) -> None:
         """Verify one upload and say what came of it."""

@@ -74,7 +74,7 @@ async def next_event(bus: Bus, subject: str, *, after: int = 0) -> tuple[int, by
     """The first stored event of `subject` after stream sequence `after`."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            async for event in bus.history(topology.EVENTS, subject, start=after + 1):
+            async for event in bus.history(subjects.EVENTS, subject, start=after + 1):
                 return event.sequence, event.data
             await asyncio.sleep(0.02)
 
@@ -86,7 +86,7 @@ async def signed_of(bus: Bus, program: str, *, after: int = 0) -> Signed:
 async def dead_letter(bus: Bus) -> DeadLetter:
     async with asyncio.timeout(PATIENCE):
         while True:
-            letter = await bus.last(topology.DEAD, subjects.dead_letter("signer"))
+            letter = await bus.last(subjects.DEAD, subjects.dead_letter("signer"))
             if letter is not None:
                 return letter.decode(DeadLetter)
             await asyncio.sleep(0.02)
@@ -107,7 +107,7 @@ async def test_a_safe_verdict_becomes_an_envelope_that_the_pinned_key_verifies(
         assert release.verifier.verdict.hex() == verdict.verdict_digest
         newest = await (await cli.kv(topology.RELEASES)).get("edge.firewall")
         assert newest is not None and newest.decode(Signed) == signed
-        audit = await cli.last(topology.AUDIT, subjects.audit("firewall"))
+        audit = await cli.last(subjects.AUDIT, subjects.audit("firewall"))
         assert audit is not None and audit.decode(AuditRecord).sequence == 1000
 
 
@@ -141,7 +141,7 @@ async def test_a_verdict_signed_by_another_key_never_reaches_the_hsm(nats: NatsF
         letter = await dead_letter(cli)
         assert letter.reason.startswith("verdict-signature:")
         assert token.signatures == 0
-        assert await cli.last(topology.AUDIT, subjects.audit("firewall")) is None
+        assert await cli.last(subjects.AUDIT, subjects.audit("firewall")) is None
 
 
 async def test_a_report_that_says_something_else_is_refused_and_put_aside(
@@ -151,7 +151,7 @@ async def test_a_report_that_says_something_else_is_refused_and_put_aside(
         verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(verifier, replace(verdict, options_digest="1" * 64))
         assert (await dead_letter(cli)).reason.startswith("report:")
-        refused = await cli.last(topology.EVENTS, subjects.refused("firewall"))
+        refused = await cli.last(subjects.EVENTS, subjects.refused("firewall"))
         assert refused is not None and refused.decode(Refused).rule == "report"
         assert token.signatures == 0
 
@@ -237,7 +237,7 @@ async def test_a_token_that_is_away_for_a_while_costs_no_number_and_one_audit_re
         verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(verifier, verdict)
         assert (await signed_of(cli, "firewall")).sequence == 1000
-        records = [m async for m in cli.history(topology.AUDIT, subjects.audit("firewall"))]
+        records = [m async for m in cli.history(subjects.AUDIT, subjects.audit("firewall"))]
         assert len(records) == 1
 
 
@@ -268,7 +268,7 @@ async def test_what_no_rule_allows_is_refused_with_the_nearest_rule(nats: NatsFi
         verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(verifier, verdict)
         await next_event(cli, subjects.refused("firewall"))
-        refused = await cli.last(topology.EVENTS, subjects.refused("firewall"))
+        refused = await cli.last(subjects.EVENTS, subjects.refused("firewall"))
         assert refused is not None
         assert refused.decode(Refused).hint == "rule `core-only` would allow it but for its `audiences`"
         assert token.signatures == 0
@@ -342,7 +342,7 @@ async def test_a_signer_killed_in_the_middle_ends_in_the_same_release(nats: Nats
         async with asyncio.timeout(40):
             while len(by_push) < 20:
                 await asyncio.sleep(0.1)
-                async for event in cli.history(topology.EVENTS, subjects.signed("firewall")):
+                async for event in cli.history(subjects.EVENTS, subjects.signed("firewall")):
                     signed = event.decode(Signed)
                     by_push.setdefault(signed.push_id, set()).add(signed.envelope)
         process.send_signal(signal.SIGTERM)

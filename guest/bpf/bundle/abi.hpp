@@ -170,7 +170,7 @@ inline constexpr std::array<MapTypeRow, 14> map_types = {{
 }};
 
 // Flags of bpf_map_update_elem, and the error numbers that helpers return negated.
-inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2;
+inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2, update_lock = 4;
 inline constexpr int enoent = 2, e2big = 7, eagain = 11, enomem = 12, eacces = 13, efault = 14, eexist = 17, einval = 22, enospc = 28,
                      erange = 34;
 
@@ -302,7 +302,7 @@ struct OptionRow {
 };
 namespace options {
 constexpr bool nothing(std::uint64_t value) { return value == 0; }
-constexpr bool update(std::uint64_t value) { return value <= update_exist; }
+constexpr bool update(std::uint64_t value) { return (value & ~update_lock) <= update_exist; }  // the last bit where the map has locks
 constexpr bool action(std::uint64_t value) { return value <= xdp_tx; }  // for a missing entry, in the low two bits
 constexpr bool wakeup(std::uint64_t value) { return value <= 3; }       // BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP
 constexpr bool base(std::uint64_t value) { return value == 0 || value == 8 || value == 10 || value == 16; }
@@ -317,7 +317,7 @@ constexpr bool metadata(std::uint64_t value) {
 constexpr std::string_view no_copies = "a guest's program sends one packet to one port: let the graph copy it, `Tee`";
 }  // namespace options
 inline constexpr std::array<OptionRow, 15> option_rows = {{
-    {Helper::map_update_elem, 3, options::update, "BPF_ANY, BPF_NOEXIST or BPF_EXIST", ""},
+    {Helper::map_update_elem, 3, options::update, "BPF_ANY, BPF_NOEXIST or BPF_EXIST, and BPF_F_LOCK where values have locks", ""},
     {Helper::redirect, 1, options::nothing, "no flags", ""},
     {Helper::perf_event_output, 2, options::event, "BPF_F_CURRENT_CPU, and bytes of the packet in bits 32 to 51", "a guest has one CPU"},
     {Helper::redirect_map, 2, options::action, "an action for a missing entry, up to XDP_TX", options::no_copies},

@@ -48,8 +48,8 @@ class Emitter {
     // `turned`: constants that hold a byte 0F are loaded turned and turned back (guard.hpp).
     explicit Emitter(const Draft& draft, bool turned = false) : draft_{draft}, turned_{turned} {}
     std::size_t size() const { return size_; }
-    std::size_t joints() const { return joints_; }
-    bool fits() const { return size_ + draft_slack <= draft_.bytes.size() && joints_ <= draft_.joints.size(); }
+    std::size_t fixups() const { return fixups_; }
+    bool fits() const { return size_ + draft_slack <= draft_.bytes.size() && fixups_ <= draft_.fixups.size(); }
 
     void byte(unsigned value) { put(value, 1); }
     void imm16(std::int32_t value) { put(static_cast<std::uint32_t>(value), 2); }
@@ -133,13 +133,13 @@ class Emitter {
     }
 
     // Jumps to marked places, before they are marked or after.
-    void mark(Label label) { draft_.marks[label] = {static_cast<std::uint32_t>(size_), static_cast<std::uint32_t>(joints_)}; }
-    void jump(Label to) { join(static_cast<unsigned>(Joining::jump), to); }
-    void jump_if(Flag flag, Label to) { join(static_cast<unsigned>(Joining::jump_if) | static_cast<unsigned>(flag), to); }
-    void call(Label to) { join(static_cast<unsigned>(Joining::call), to); }
-    void align() { join(static_cast<unsigned>(Joining::align), 0); }
+    void mark(Label label) { draft_.marks[label] = {static_cast<std::uint32_t>(size_), static_cast<std::uint32_t>(fixups_)}; }
+    void jump(Label to) { add_fixup(static_cast<unsigned>(FixupKind::jump), to); }
+    void jump_if(Flag flag, Label to) { add_fixup(static_cast<unsigned>(FixupKind::jump_if) | static_cast<unsigned>(flag), to); }
+    void call(Label to) { add_fixup(static_cast<unsigned>(FixupKind::call), to); }
+    void align() { add_fixup(static_cast<unsigned>(FixupKind::align), 0); }
 
-    // Short jumps forward inside one instruction's code, over no joint: returns what `bind` wants where the jump should land.
+    // Short jumps forward inside one instruction's code, over no fixup: returns what `bind` wants where the jump should land.
     std::size_t skip() { return short_jump(0xeb); }
     std::size_t skip_if(Flag flag) { return short_jump(0x70 | static_cast<unsigned>(flag)); }
     void bind(std::size_t from) {
@@ -186,11 +186,11 @@ class Emitter {
         const Head head{code | (number(value) & 7), 1};
         put(number(value) > 7 ? head.behind(0x41) : head);
     }
-    void join(unsigned kind, Label to) {
-        Joint joint{static_cast<std::uint32_t>(size_), to, 0, static_cast<std::uint8_t>(kind), 0};
-        if (joints_ < draft_.joints.size()) draft_.joints[joints_] = joint;
-        ++joints_;
-        size_ += joint.gap();
+    void add_fixup(unsigned kind, Label to) {
+        Fixup fixup{static_cast<std::uint32_t>(size_), to, 0, static_cast<std::uint8_t>(kind), 0};
+        if (fixups_ < draft_.fixups.size()) draft_.fixups[fixups_] = fixup;
+        ++fixups_;
+        size_ += fixup.gap();
     }
     std::size_t short_jump(unsigned code) {
         put(code, 2);
@@ -201,7 +201,7 @@ class Emitter {
     std::size_t size_ = 0;
     const Draft draft_;
     bool turned_;
-    std::size_t joints_ = 0;
+    std::size_t fixups_ = 0;
 };
 
 }  // namespace unibpf::jit

@@ -1,4 +1,4 @@
-// Plan: what the JIT knows of a program before it writes code.
+// Compile plan: what the JIT knows of a program before it writes code.
 //
 // Where jumps land, which values are read later (so that the rest need not be computed), which lookups need no call, and where
 // each eBPF register lives. r0-r5 live where the C ABI has results and arguments; r6-r10 and what the code itself keeps get

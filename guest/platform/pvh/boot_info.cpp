@@ -34,7 +34,7 @@ static_assert(sizeof(MemoryEntry) == 24);
 
 std::array<char, 4096> line;
 std::size_t line_length = 0;
-std::span<const std::byte> module_bytes;
+std::span<std::byte> module_bytes;
 pvh::Range free_range{};
 std::size_t ram_bytes = 0;
 std::uint64_t next_free = 0;
@@ -78,7 +78,7 @@ void read_start_info(std::uint64_t address) {
     if (info.nr_modules > 0) {
         const auto& first = *reinterpret_cast<const ModuleEntry*>(info.modlist);
         if (first.address + first.size > k4GiB) panic("pvh: boot module above 4 GiB");
-        module_bytes = {reinterpret_cast<const std::byte*>(first.address), first.size};
+        module_bytes = {reinterpret_cast<std::byte*>(first.address), first.size};
     }
     choose_range(info);
 }
@@ -89,7 +89,7 @@ Range free_memory() { return free_range; }
 
 std::string_view name() { return "pvh"; }
 std::string_view command_line() { return {line.data(), line_length}; }
-std::span<const std::byte> boot_module() { return module_bytes; }
+std::span<std::byte> boot_module() { return module_bytes; }
 std::size_t memory_total() { return ram_bytes; }
 
 std::span<std::byte> alloc_region(std::size_t bytes) {

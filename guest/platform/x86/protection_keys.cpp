@@ -1,6 +1,6 @@
 // Isolated runs by protection keys (PKU): every page is a user page with a key. PKRU holds in ring 0 as well, since CR0.WP is on.
 //
-// The gate is gate.cpp's. Interrupts are off on the main stack, so that nothing but exceptions can come; their stack may be
+// The gate is gate.cpp's. Interrupts are off on the main stack and in a run that control asks for, so that nothing but exceptions can come; their stack may be
 // written by programs, because the CPU pushes the frame with the program's rights, and nobody trusts it before the next exception
 // overwrites it.
 //
@@ -42,8 +42,8 @@ std::string_view isolation_enable() {
 
 bool run_isolated(PageKey key, void (*entry)(void*), void* argument) {
     if (!enabled) panic("isolation: a run before isolation is on");
-    const auto writable = [](PageKey one) { return gate::write_disable_bit(static_cast<unsigned>(one)); };
-    const std::uint32_t rights = gate::write_nothing & ~writable(PageKey::common) & ~writable(key);
+    const auto number = [](PageKey one) { return static_cast<unsigned>(one); };
+    const std::uint32_t rights = gate::rights_of_run(number(key), number(PageKey::common), number(PageKey::guest));
     return gate::run(rights, entry, argument, std::span{program_stack}.subspan(kGuardBytes));
 }
 

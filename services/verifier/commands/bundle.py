@@ -17,6 +17,7 @@ from services.verifier.processes import sandbox, worker
 from services.verifier.verification import more_rights
 from unibpf.messages.reports import Finding
 from unibpf.push import loading
+from unibpf.text import visible
 
 
 def main(arguments: list[str]) -> int:
@@ -50,7 +51,8 @@ def _refuse(answer: Answer) -> int:
 
 
 def _lines(finding: Finding) -> list[str]:
-    return [f"error[{finding.rule}]: {finding.message}", *([f"hint: {finding.hint}"] if finding.hint else [])]
+    lines = [f"error[{finding.rule}]: {finding.message}", *([f"hint: {finding.hint}"] if finding.hint else [])]
+    return list(map(visible, lines))
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:

@@ -36,6 +36,7 @@ _PLACES: Final = {_FIELD_BYTE_OFFSET, _FIELD_BYTE_SIZE, _FIELD_SIGNED, _FIELD_LS
 _ABSENT: Final = {_FIELD_EXISTS, _TYPE_EXISTS, _TYPE_SIZE, _TYPE_MATCHES, _ENUM_EXISTS, _TYPE_ID_TARGET}  # 0 of nothing
 _ENUMS: Final = {Kind.ENUM, Kind.ENUM64}
 _FLAVOUR: Final = "___"  # `struct sk_buff___old` is a `struct sk_buff` to a loader
+_INSN_BYTES: Final = 8
 _VALUE: Final = struct.Struct("<Ii")
 _VALUE64: Final = struct.Struct("<III")
 
@@ -109,10 +110,11 @@ def settle(btf: Btf, records: Sequence[CoreRecord], platform: Platform) -> Settl
         found = btf.resolve(record.type)
         name = btf.string(found.name)
         answer = _answer(btf, record, found, name, platform)
-        if isinstance(answer, int):
+        inside = record.offset % _INSN_BYTES  # of an instruction: of none
+        if isinstance(answer, int) and not inside:
             numbers[record.offset] = answer
-        elif answer == "unsettled":
-            unsettled[record.offset] = name or "?"
+        elif isinstance(answer, int) or answer == "unsettled":
+            unsettled[record.offset - inside] = name or "?"
     return Settled(numbers, unsettled)
 
 

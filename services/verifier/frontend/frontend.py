@@ -351,9 +351,10 @@ class _Object:
         for placed in linked.functions:
             function = placed.function
             settled = self.core.get(function.section, core_relocations.Settled())
-            for offset, name in settled.unsettled.items():
-                inside = function.start <= offset < function.start + function.size
-                if not inside or offset - function.start in placed.dead:
+            places = range(function.start, function.start + function.size, bundle.INSN_BYTES)
+            for offset in places if settled.unsettled else ():
+                name = settled.unsettled.get(offset)
+                if name is None or offset - function.start in placed.dead:
                     continue
                 raise Unsupported(
                     "core-relocation",

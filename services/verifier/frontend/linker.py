@@ -117,47 +117,41 @@ def functions(obj: elf.ObjectFile) -> Functions:
             )
         found[symbol.section, symbol.value] = Function(symbol.name, symbol.section, symbol.value, symbol.size)
     typed = {section for section, _ in found}
-    for section in obj.sections:
-        if section.executable and section.size and section.index not in typed:
-            found |= _untyped_functions(obj, section)
+    untyped = [one for one in obj.sections if one.executable and one.size and one.index not in typed]
+    called = _called(obj) if untyped else {}
+    for section in untyped:
+        found |= _untyped_functions(obj, section, called.get(section.index, set()))
     return found
 
 
-def _untyped_functions(obj: elf.ObjectFile, section: elf.Section) -> Functions:
+def _untyped_functions(obj: elf.ObjectFile, section: elf.Section, called: set[int]) -> Functions:
     """Of compilers and assemblers that gave symbols neither type nor size (LLVM before 8): a function begins at each global
-    symbol and wherever a call goes, and ends where the next one begins."""
-    names = {
-        symbol.value: symbol.name
-        for symbol in sorted(obj.symbols, key=lambda symbol: symbol.bind != elf.STB_LOCAL)
-        if symbol.section == section.index and symbol.kind == elf.STT_NOTYPE and symbol.name
-    }
+    symbol and wherever a call goes (`called`), and ends where the next one begins."""
+    symbols = [s for s in obj.symbols if s.section == section.index and s.kind == elf.STT_NOTYPE and s.name]
+    names = {symbol.value: symbol.name for symbol in sorted(symbols, key=lambda s: s.bind != elf.STB_LOCAL)}
+    starts = sorted({s.value for s in symbols if s.bind != elf.STB_LOCAL} | called & names.keys())
     whole = len(section.data) // INSN_BYTES * INSN_BYTES
-    globals_ = {s.value for s in obj.symbols if s.section == section.index and s.bind != elf.STB_LOCAL}
-    starts = sorted(
-        at for at in globals_ | _called_in(obj, section) if at in names and at % INSN_BYTES == 0 and at < whole
-    )
-    ends = [*starts[1:], whole]
+    starts = [start for start in starts if start % INSN_BYTES == 0 and start < whole]
     return {
         (section.index, start): Function(names[start], section.index, start, end - start)
-        for start, end in zip(starts, ends, strict=False)
+        for start, end in zip(starts, [*starts[1:], whole], strict=False)
     }
 
 
-def _called_in(obj: elf.ObjectFile, section: elf.Section) -> set[int]:
-    """Where calls of the object go in that section, relocated or not."""
-    found: set[int] = set()
+def _called(obj: elf.ObjectFile) -> dict[int, set[int]]:
+    """Where calls of the object go, relocated or not, by section."""
+    found: dict[int, set[int]] = {}
     for caller in obj.sections:
         if not caller.executable:
             continue
         rows = obj.relocations.get(caller.index, {})
-        for at in range(0, len(caller.data) - INSN_BYTES + 1, INSN_BYTES):
-            opcode, registers, _, imm = INSN.unpack_from(caller.data, at)
+        whole = len(caller.data) // INSN_BYTES * INSN_BYTES
+        for number, (opcode, registers, _, imm) in enumerate(INSN.iter_unpack(caller.data[:whole])):
             if opcode != CALL or registers >> 4 != SRC_LOCAL_CALL:
                 continue
-            if at not in rows and caller.index == section.index:
-                found.add(at + (imm + 1) * INSN_BYTES)
-            elif at in rows and rows[at].symbol.section == section.index:
-                found.add(rows[at].symbol.value + (imm + 1) * INSN_BYTES)
+            at = number * INSN_BYTES
+            section, base = (rows[at].symbol.section, rows[at].symbol.value) if at in rows else (caller.index, at)
+            found.setdefault(section, set()).add(base + (imm + 1) * INSN_BYTES)
     return found
 
 
@@ -264,10 +258,12 @@ class _Scan:
     def numbers_of(self, numbers: Mapping[int, int]) -> dict[int, int]:
         """What instructions of the function load, by their place: answers of CO-RE, and 0 for what does not exist here."""
         start, end = self.function.start, self.function.start + self.function.size
-        found = {at: number for at, number in numbers.items() if start <= at < end}
-        for at, relocation in self.relocations.items():
-            is_absent = relocation.symbol.section == elf.SHN_UNDEF and relocation.symbol.bind == elf.STB_WEAK
-            if is_absent and start <= at < end and self.section.data[at] == LDDW:
+        places = range(start, end, INSN_BYTES)
+        found = {at: numbers[at] for at in places if at in numbers} if numbers else {}
+        for at in places:
+            symbol = self.relocations[at].symbol if at in self.relocations else None
+            is_absent = symbol is not None and symbol.section == elf.SHN_UNDEF and symbol.bind == elf.STB_WEAK
+            if is_absent and self.section.data[at] == LDDW:
                 found[at] = 0
         return found
 

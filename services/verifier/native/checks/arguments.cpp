@@ -68,9 +68,18 @@ struct ArgumentChecker {
         if (view.options.platform != Platform::guest || !value().is_constant()) return std::nullopt;
         const abi::OptionRow* rule = abi::find_option(row.helper, position);
         const auto given = static_cast<std::uint64_t>(value().delta);
-        if (rule == nullptr || rule->takes(given)) return std::nullopt;
+        if (rule == nullptr) return std::nullopt;
+        if (rule->takes(given)) return lock_flag(given);
         const auto number = static_cast<std::int64_t>(given);
         return view.fault(Rule::helper_option, what() + " is " + std::to_string(number) + ", which guests do not take: expected " + std::string{rule->expected}, reg(), std::string{rule->hint});
+    }
+
+    Outcome lock_flag(std::uint64_t flags) const {
+        if (row.helper != abi::Helper::map_update_elem || (flags & abi::update_lock) == 0) return std::nullopt;
+        for (const Map* map : maps()) {
+            if (!map->lock) return view.fault(Rule::helper_option, what() + " has BPF_F_LOCK, but the values of map `" + map->name + "` have no lock", reg(), "leave it out, or give the value a `struct bpf_spin_lock`");
+        }
+        return std::nullopt;
     }
 
     Outcome of_kind() const {
@@ -199,13 +208,13 @@ struct ArgumentChecker {
 
     // The size is in the next register; it is checked on its own.
     Outcome sized(bool or_null, Direction direction) const {
-        const Value& length = view.state.registers[reg() + 1];
-        if (!length.is_number()) return std::nullopt;
-        const auto range = view.state.range(length);
+        const auto length = view.state.registers[reg() + 1].as_number();
+        if (!length) return std::nullopt;
+        const auto range = view.state.range(*length);
         if (or_null && value().is_null()) return range.high <= 0 ? std::nullopt : Outcome{fault("is null, but its size may not be 0")};
         if (range.low < 0 || range.high > largest_size) return std::nullopt;
-        if (range.low == range.high || value().kind != Kind::packet) return range.high == 0 ? std::nullopt : of_variable_length(length, direction);
-        return packet_of_variable_length(length, direction);
+        if (range.low == range.high || value().kind != Kind::packet) return range.high == 0 ? std::nullopt : of_variable_length(*length, direction);
+        return packet_of_variable_length(*length, direction);
     }
 
     Outcome updated() const {
@@ -214,11 +223,9 @@ struct ArgumentChecker {
     }
 
     // pointer + length <= data_end, with the two related as far as the state knows.
-    Outcome packet_of_variable_length(const Value& length, Direction direction) const {
+    Outcome packet_of_variable_length(const Number& length, Direction direction) const {
         State scratch = view.state;
-        Value end = scratch.add(Value::number(value().symbol, value().delta), length);
-        end.kind = Kind::packet;
-        end.nullable = value().nullable;
+        const Value end = scratch.moved(value(), length, false);
         const View inner{scratch, view.program, view.options};
         if (auto start = check_access(inner, {value(), 0, reg(), direction, what()})) return start;
         return check_access(inner, {end, 0, reg(), direction, what()});

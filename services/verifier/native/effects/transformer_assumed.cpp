@@ -56,12 +56,15 @@ struct Assumed {
         if (row == nullptr) return false;
         if (std::any_of(row->arguments.begin(), row->arguments.end(), writes)) forget_frames();
         const bool acquires = row->returns == abi::Return::record_or_null || row->returns == abi::Return::socket_or_null;
-        const Value otherwise = row->returns == abi::Return::number ? state.number(Scalar::top()) : row->returns == abi::Return::nothing ? Value{} : Value{Kind::mixed};
-        const Value given = acquires ? acquired(state, *row, setting) : otherwise;
+        const Value given = acquires ? acquired(state, *row, setting) : returned(row->returns);
         apply_effects(state, *row, setting);
         for (Register i = 1; i <= 5; ++i) state.registers[i] = {};
         state.registers[0] = given;
         return true;
+    }
+    Value returned(abi::Return what) {
+        if (what == abi::Return::number) return state.number(Scalar::top());
+        return what == abi::Return::nothing ? Value{} : Value{Kind::mixed};
     }
     static bool writes(abi::Argument argument) {
         switch (argument) {

@@ -306,7 +306,7 @@ class Engine {
     }
 
     std::optional<std::uint64_t> most_callbacks_of(BlockId head, const State& invariant) const {
-        const std::uint64_t limit = invariant.scalar(invariant.callbacks.back().limit).u64.high;
+        const std::uint64_t limit = invariant.bounds(invariant.callbacks.back().limit.term()).u64.high;
         if (helper_at(cfg_.blocks[head].first).helper == abi::Helper::loop) return std::min<std::uint64_t>(limit, most_callbacks);
         return limit < UINT32_MAX ? std::optional{limit} : std::nullopt;
     }
@@ -402,12 +402,12 @@ class Engine {
 
     // 0 asks for more, anything else is enough.
     void leave_callback(BlockId id, const Block& block, State& state) {
-        const Value answer = state.registers[0];
+        const auto answer = state.registers[0].as_number();
         State enough = state;
         const BlockId question = block.next;
-        const bool may_be_enough = !answer.is_number() || enough.assume(Condition::ne, 64, true, answer, Value::constant(0));
+        const bool may_be_enough = !answer || enough.assume(Condition::ne, 64, true, *answer, Number::constant(0));
         if (may_be_enough && leave_callbacks(enough, counter_of(enough, question), true)) deliver(id, block.taken, std::move(enough));
-        if (answer.is_number() && !state.assume(Condition::eq, 64, true, answer, Value::constant(0))) return;
+        if (answer && !state.assume(Condition::eq, 64, true, *answer, Number::constant(0))) return;
         deliver(id, question, std::move(state));
     }
 
@@ -434,8 +434,8 @@ class Engine {
         counter.up = counter.up.moved(1);
         counter.down = counter.down.moved(-1);
         // A bound that no machine reaches: keeps the counters from wrapping in the abstract.
-        const bool possible = state.narrow(counter.up, Scalar::signed_range(1, largest_count)) &&
-                              state.narrow(counter.down, Scalar::signed_range(-largest_count, -1));
+        const bool possible = state.narrow(counter.up.term(), Scalar::signed_range(1, largest_count)) &&
+                              state.narrow(counter.down.term(), Scalar::signed_range(-largest_count, -1));
         (void)possible;
     }
 

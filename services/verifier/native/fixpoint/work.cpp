@@ -23,8 +23,8 @@ struct Call {
     const Program& program;
 
     Units most(Register reg) const {
-        const Value& value = state.registers[reg];
-        return value.is_number() ? std::min<Units>(state.scalar(value).u64.high, unknown_size) : unknown_size;
+        const auto number = state.registers[reg].as_number();
+        return number ? std::min<Units>(state.scalar(*number).u64.high, unknown_size) : unknown_size;
     }
 
     Units sizes() const {
@@ -37,9 +37,9 @@ struct Call {
     }
 
     Units of_packet() const {
-        const Value& flags = state.registers[3];
-        if (!flags.is_number()) return abi::cost::bytes(most_packet_bytes);
-        const Scalar scalar = state.scalar(flags);
+        const auto flags = state.registers[3].as_number();
+        if (!flags) return abi::cost::bytes(most_packet_bytes);
+        const Scalar scalar = state.scalar(*flags);
         if (scalar.is_constant()) return abi::cost::bytes(scalar.u64.low >> first_packet_bit & most_packet_bytes);
         return scalar.u64.high >> first_packet_bit == 0 ? 0 : abi::cost::bytes(most_packet_bytes);
     }

@@ -26,7 +26,7 @@ class Containment {
         if (known_[outer.symbol]) return image_[outer.symbol] == image;
         image_[outer.symbol] = image;
         known_[outer.symbol] = true;
-        return a_.scalar(image).leq(b_.symbols[outer.symbol].scalar);
+        return a_.bounds(image.term()).leq(b_.symbols[outer.symbol].scalar);
     }
 
     bool value(const Value& inner, const Value& outer) {

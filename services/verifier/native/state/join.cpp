@@ -118,7 +118,7 @@ class Joiner {
         // Constants have no symbol to keep: the class stands for the value that was seen first.
         const std::int64_t base = left.symbol == zero_symbol ? left.delta : 0;
         Class entry{Value::number(left.symbol, base), Value::number(right.symbol).moved(base).moved(static_cast<std::int64_t>(negate(distance))), 0};
-        const Scalar old = a_.scalar(entry.left), joined = join(old, b_.scalar(entry.right));
+        const Scalar old = a_.bounds(entry.left.term()), joined = join(old, b_.bounds(entry.right.term()));
         Scalar scalar = options_.widen ? widen(old, joined, options_.thresholds) : joined;
         scalar.normalise();
         entry.symbol = out_.fresh(scalar);

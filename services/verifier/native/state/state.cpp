@@ -17,9 +17,9 @@ std::int64_t clamp(Wide x) {
 }
 
 // The term wraps nowhere and sums of two such terms do not wrap either.
-bool is_tame(const State& state, const Value& value) {
-    const auto range = state.range(value);
-    return is_exact(state.symbols[value.symbol].scalar, value.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
+bool is_tame(const State& state, const Term& term) {
+    const auto range = state.range(term);
+    return is_exact(state.symbols[term.symbol].scalar, term.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
 }
 
 // Of data_meta from data. Linux: at most 256 bytes of headroom, or 1, which says that the driver has none.
@@ -29,7 +29,8 @@ Scalar metadata_of(Platform platform) {
     return has_metadata ? Scalar::signed_range(-static_cast<std::int64_t>(largest_metadata), 0) : Scalar::constant(0);
 }
 
-Value plain(const Value& value) { return Value::number(value.symbol, value.delta); }
+constexpr Term constant(std::uint64_t value) { return {zero_symbol, static_cast<std::int64_t>(value)}; }
+std::uint64_t delta_of(const Term& term) { return static_cast<std::uint64_t>(term.delta); }
 
 }  // namespace
 
@@ -111,33 +112,33 @@ Symbol State::fresh(const Scalar& scalar, Definition definition) {
     return static_cast<Symbol>(symbols.size() - 1);
 }
 
-Value State::number(const Scalar& scalar, Definition definition) {
-    if (scalar.is_constant()) return Value::constant(scalar.u64.low);
-    return Value::number(fresh(scalar, definition));
+Number State::number(const Scalar& scalar, Definition definition) {
+    if (scalar.is_constant()) return Number::constant(scalar.u64.low);
+    return Number{{fresh(scalar, definition), 0}};
 }
 
-Scalar State::scalar(const Value& value) const {
-    if (value.symbol == zero_symbol) return Scalar::constant(value.constant());
-    const Scalar& symbol = symbols[value.symbol].scalar;
-    return value.delta == 0 ? symbol : analyser::add(symbol, Scalar::constant(value.constant()));
+Scalar State::bounds(const Term& term) const {
+    if (term.symbol == zero_symbol) return Scalar::constant(delta_of(term));
+    const Scalar& symbol = symbols[term.symbol].scalar;
+    return term.delta == 0 ? symbol : analyser::add(symbol, Scalar::constant(delta_of(term)));
 }
 
-Interval<std::int64_t> State::range(const Value& value) const {
-    const Scalar& own = symbols[value.symbol].scalar;
-    if (!is_exact(own, value.delta)) return scalar(value).s64;
+Interval<std::int64_t> State::range(const Term& term) const {
+    const Scalar& own = symbols[term.symbol].scalar;
+    if (!is_exact(own, term.delta)) return bounds(term).s64;
     Interval<std::int64_t> best = own.s64;
-    if (value.symbol != zero_symbol) {
-        for (const auto& [symbol, limit] : differences.reach(value.symbol, true)) {
+    if (term.symbol != zero_symbol) {
+        for (const auto& [symbol, limit] : differences.reach(term.symbol, true)) {
             best.high = std::min(best.high, clamp(Wide{symbols[symbol].scalar.s64.high} + limit));
         }
-        for (const auto& [symbol, limit] : differences.reach(value.symbol, false)) {
+        for (const auto& [symbol, limit] : differences.reach(term.symbol, false)) {
             best.low = std::max(best.low, clamp(Wide{symbols[symbol].scalar.s64.low} - limit));
         }
     }
-    return {clamp(Wide{best.low} + value.delta), clamp(Wide{best.high} + value.delta)};
+    return {clamp(Wide{best.low} + term.delta), clamp(Wide{best.high} + term.delta)};
 }
 
-std::optional<std::int64_t> State::upper_difference(const Value& a, const Value& b) const {
+std::optional<std::int64_t> State::upper_difference(const Term& a, const Term& b) const {
     if (!is_exact(symbols[a.symbol].scalar, a.delta) || !is_exact(symbols[b.symbol].scalar, b.delta)) return std::nullopt;
     Wide best;
     if (a.symbol == b.symbol) {
@@ -151,54 +152,58 @@ std::optional<std::int64_t> State::upper_difference(const Value& a, const Value&
 }
 
 bool State::is_never_zero(const Value& pointer) const {
-    return range(plain(pointer)).inside(nonzero_offsets(pointer));
+    return range(pointer).inside(nonzero_offsets(pointer));
 }
 
 bool State::is_short_address(const Value& value, Platform platform) const {
     if (platform != Platform::guest || value.kind != Kind::packet || value.may_be_null()) return false;
-    const auto low = upper_difference(Value::number(meta_start), value), high = upper_difference(value, Value::number(packet_size));
+    const auto low = upper_difference(Term{meta_start}, value.term()), high = upper_difference(value.term(), Term{packet_size});
     return low && *low <= 0 && high && *high <= 0;
 }
 
-Value State::add(const Value& a, const Value& b) {
+Term State::add_terms(const Term& a, const Term& b) {
     if (b.symbol == zero_symbol) return a.moved(b.delta);
-    if (a.symbol == zero_symbol) return plain(b).moved(a.delta);
-    const Scalar result = analyser::add(scalar(a), scalar(b));
+    if (a.symbol == zero_symbol) return b.moved(a.delta);
+    const Scalar result = analyser::add(bounds(a), bounds(b));
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
-    const Value sum = number(result, {Definition::Form::sum, plain(a), plain(b)});
+    const Term sum = number(result, {Definition::Form::sum, a, b});
     if (sum.symbol != zero_symbol) (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
     return sum;
 }
 
-Value State::subtract(const Value& a, const Value& b) {
-    if (a.symbol == b.symbol) return Value::constant(a.constant() - b.constant());
-    if (b.symbol == zero_symbol) return plain(a).moved(static_cast<std::int64_t>(0 - b.constant()));
-    Scalar result = analyser::subtract(scalar(a), scalar(b));
+Term State::subtract_terms(const Term& a, const Term& b) {
+    if (a.symbol == b.symbol) return constant(delta_of(a) - delta_of(b));
+    if (b.symbol == zero_symbol) return a.moved(static_cast<std::int64_t>(0 - delta_of(b)));
+    Scalar result = analyser::subtract(bounds(a), bounds(b));
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
     const auto high = upper_difference(a, b), low = upper_difference(b, a);
     if (high && low) result = meet(result, Scalar::signed_range(-*low, *high));
     if (result.is_bottom()) result = Scalar::top();  // an impossible state: any answer is sound
-    const Value rest = number(result, {Definition::Form::difference, plain(a), plain(b)});
+    const Term rest = number(result, {Definition::Form::difference, a, b});
     if (rest.symbol != zero_symbol) (void)learn_definition(rest.symbol);
     return rest;
 }
 
+Value State::moved(const Value& pointer, const Number& by, bool backwards) {
+    return pointer.at(backwards ? subtract_terms(pointer.term(), by) : add_terms(pointer.term(), by));
+}
+
 // --- learning -------------------------------------------------------------------------------------------------------------
 
-bool State::narrow(const Value& value, const Scalar& scalar) {
-    const Scalar moved = value.delta == 0 ? scalar : analyser::add(scalar, Scalar::constant(0 - value.constant()));
-    Scalar& own = symbols[value.symbol].scalar;
+bool State::narrow(const Term& term, const Scalar& scalar) {
+    const Scalar moved = term.delta == 0 ? scalar : analyser::add(scalar, Scalar::constant(0 - delta_of(term)));
+    Scalar& own = symbols[term.symbol].scalar;
     own = meet(own, moved);
     return !own.is_bottom();
 }
 
 // small - large <= -gap, by a test of the program: false if it is known to fail.
-bool State::test_order(const Value& small, const Value& large, std::int64_t gap) {
+bool State::test_order(const Term& small, const Term& large, std::int64_t gap) {
     if (const auto reverse = upper_difference(large, small); reverse && *reverse < gap) return false;
     return learn_order(small, large, gap);
 }
 
-bool State::learn_order(const Value& small, const Value& large, std::int64_t gap) {
+bool State::learn_order(const Term& small, const Term& large, std::int64_t gap) {
     if (!is_exact(symbols[small.symbol].scalar, small.delta) || !is_exact(symbols[large.symbol].scalar, large.delta)) return true;
     if (small.symbol == large.symbol) return true;
     if (small.symbol == zero_symbol && fits(Wide{small.delta} + gap)) return narrow(large, Scalar::signed_range(small.delta + gap, INT64_MAX));
@@ -209,7 +214,7 @@ bool State::learn_order(const Value& small, const Value& large, std::int64_t gap
     return true;
 }
 
-bool State::learn_relation(Condition condition, bool holds, const Value& a, const Value& b) {
+bool State::learn_relation(Condition condition, bool holds, const Term& a, const Term& b) {
     switch (condition) {
         case Condition::gt:
         case Condition::sgt: return holds ? test_order(b, a, 1) : test_order(a, b, 0);
@@ -231,7 +236,7 @@ bool State::learn_relation(Condition condition, bool holds, const Value& a, cons
 }
 
 // distance.low <= a - b <= distance.high
-bool State::learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance) {
+bool State::learn_distance(const Term& a, const Term& b, const Interval<std::int64_t>& distance) {
     if (distance.low > -Differences::largest && !learn_order(b, a, distance.low)) return false;
     return distance.high >= Differences::largest || learn_order(a, b, -distance.high);
 }
@@ -239,26 +244,26 @@ bool State::learn_distance(const Value& a, const Value& b, const Interval<std::i
 // What bounds of one of three terms say of the other two.
 bool State::learn_definition(Symbol symbol) {
     const Definition definition = symbols[symbol].definition;
-    const Value own = Value::number(symbol), &left = definition.left, &right = definition.right;
-    const auto bounds = [&](const Value& value) { return scalar(value).s64; };
+    const Term own{symbol}, &left = definition.left, &right = definition.right;
+    const auto signed_bounds = [&](const Term& term) { return bounds(term).s64; };
     switch (definition.form) {
         case Definition::Form::none:
         case Definition::Form::shifted: return true;
         case Definition::Form::truncated: return learn_low_half(symbol, left);
-        case Definition::Form::sum: return learn_distance(own, left, bounds(right)) && learn_distance(own, right, bounds(left));
-        case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, bounds(right));
+        case Definition::Form::sum: return learn_distance(own, left, signed_bounds(right)) && learn_distance(own, right, signed_bounds(left));
+        case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, signed_bounds(right));
     }
     __builtin_unreachable();
 }
 
 // Word and low half tell each other what is known of the low half.
-bool State::learn_low_half(Symbol symbol, const Value& whole) {
+bool State::learn_low_half(Symbol symbol, const Term& whole) {
     Scalar low;
     const Scalar& own = symbols[symbol].scalar;
     low.u32 = own.u32;
     low.s32 = own.s32;
     low.bits = {own.bits.value & UINT32_MAX, own.bits.mask | ~std::uint64_t{UINT32_MAX}};
-    return narrow(whole, low) && narrow(Value::number(symbol), zero_extend(scalar(whole), 4));
+    return narrow(whole, low) && narrow(Term{symbol}, zero_extend(bounds(whole), 4));
 }
 
 bool State::learn_definitions(Symbol changed) {
@@ -294,8 +299,8 @@ bool State::propagate() {
     return true;
 }
 
-bool State::assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b) {
-    Scalar x = scalar(a), y = scalar(b);
+bool State::assume(Condition condition, unsigned width, bool holds, const Term& a, const Term& b) {
+    Scalar x = bounds(a), y = bounds(b);
     analyser::assume(condition, width, holds, x, y);
     if (x.is_bottom() || y.is_bottom() || !narrow(a, x) || !narrow(b, y)) return false;
     const bool is_signed = condition == Condition::sgt || condition == Condition::sge || condition == Condition::slt || condition == Condition::sle;
@@ -308,12 +313,14 @@ bool State::assume(Condition condition, unsigned width, bool holds, const Value&
 }
 
 void State::substitute(Symbol symbol, Symbol by, std::int64_t delta) {
-    const auto replace = [&](Value& value) {
-        if (value.symbol != symbol) return;
-        value.symbol = by;
-        value = value.moved(delta);
+    const auto replace = [&](Term& term) {
+        if (term.symbol == symbol) term = Term{by, term.delta}.moved(delta);
     };
-    each_value(replace);
+    each_value([&](Value& value) {
+        Term term = value.term();
+        replace(term);
+        value = value.at(term);
+    });
     for (SymbolInfo& info : symbols) {
         if (info.definition.form == Definition::Form::none) continue;
         replace(info.definition.left);
