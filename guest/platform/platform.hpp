@@ -43,6 +43,7 @@ void idle_until(std::uint64_t deadline_ns);  // sleep until then or until a NIC 
 // --- memory ----------------------------------------------------------------------------------------------------------
 // Boot-time memory below 4 GiB, 4096-aligned, never given back, not zeroed. Empty when there is too little.
 std::span<std::byte> alloc_region(std::size_t bytes);
+std::uint64_t device_address(const void* memory);  // of a region's bytes, as devices name them
 std::size_t region_available();            // what alloc_region could still give in one piece
 std::span<std::byte> boot_module();        // the boot image, a copy of the guest's own; empty when the host gave none
 std::size_t memory_total();                // bytes the guest has in all

@@ -13,9 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from services.signer import policy
+from services.signer.checking import EXECUTABLE, Checker
 from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
-from services.signer.service import Signer
+from services.signer.service import Demands, Signer
 from services.signer.settings import DEFAULT_POLICY
 from services.signer.token import read_trusted
 from tests.support.services.nats import NatsFixture
@@ -25,13 +26,14 @@ from unibpf import subjects
 from unibpf.bus import Bus, RequestFailed, topology
 from unibpf.bus.permissions import OPERATOR
 from unibpf.formats import envelope
-from unibpf.host.settings import REPOSITORY
+from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.operations import DeadLetter
 from unibpf.messages.programs import AuditRecord, Refused, Signed
 from unibpf.messages.reports import SecondOpinion
 
 PATIENCE = 10.0
+CHECKER = Checker(executable=binary_directory(os.environ) / EXECUTABLE)
 
 
 class CountingHsm(Hsm):
@@ -58,7 +60,8 @@ async def running_signer(
     try:
         async with await nats.connect("signer") as bus:
             key = nats.identities["verifier"].public_key
-            signer = await Signer.create(bus, token, policy=policies, verifier_key=key, clock=clock)
+            demands = Demands(verifier_key=key, checker=CHECKER, policy=policies)
+            signer = await Signer.create(bus, token, demands, clock=clock)
             task = asyncio.create_task(signer.run())
             async with asyncio.timeout(PATIENCE):
                 while not await bus.ping("unibpf-signer"):
@@ -192,10 +195,10 @@ async def test_a_push_is_one_round_of_reads_then_its_writes_in_the_order_that_an
             seen: list[str] = []
             while not seen or seen[-1] != "write program.signed":
                 seen.append(kind_of((await heard.next(PATIENCE)).subject))
-    reads, writes = seen[:8], seen[8:]
+    reads, writes = seen[:10], seen[10:]
     assert sorted(reads) == [
         *("read KV_unibpf-releases", "read KV_unibpf-reservations", "read KV_unibpf-sequences"),
-        *4 * ("read OBJ_unibpf-objects",),
+        *6 * ("read OBJ_unibpf-objects",),
         "read UNIBPF_AUDIT",
     ]
     assert writes == [

@@ -246,6 +246,7 @@ struct HelperRow {
     HoldsSet maps = holding(Holds::values);  // what its map argument may hold
 
     constexpr bool has(Effects effect) const { return (effects & effect) != 0; }
+    friend constexpr bool operator==(const HelperRow&, const HelperRow&) = default;
 };
 inline constexpr HoldsSet looked_up = holding(Holds::values, Holds::devices, Holds::maps);
 inline constexpr KindSet returns_action = only(Kind::filter) | only(Kind::rewriter);  // XDP_REDIRECT is no port of a classifier

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Unsupported
 from services.verifier.frontend import offers
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 
 Platform = Literal["guest", "linux-xdp"]
@@ -19,7 +20,6 @@ MAX_VALUE_BYTES: Final = 1 << 16
 MAX_ENTRIES: Final = 1 << 20
 MAX_MAP_BYTES: Final = 64 << 20
 ENTRY_BYTES: Final = 32  # of each entry, besides key and value
-_RINGBUF: Final = 27
 _NUMA_NODE: Final = 1 << 2
 
 
@@ -63,9 +63,9 @@ def _check_sizes(entry: BundleMap) -> None:
                 f"expected at most {most}",
                 hint="spread it over several entries of an array",
             )
-    each = 1 if entry.type == _RINGBUF else entry.key_size + entry.value_size + ENTRY_BYTES
+    each = 1 if entry.type == MapType.RINGBUF else entry.key_size + entry.value_size + ENTRY_BYTES
     most = MAX_MAP_BYTES // each
-    most = min(most, MAX_ENTRIES) if entry.type != _RINGBUF else most
+    most = min(most, MAX_ENTRIES) if entry.type != MapType.RINGBUF else most
     if entry.max_entries > most:
         raise Unsupported(
             "map-size",

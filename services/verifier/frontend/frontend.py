@@ -30,7 +30,7 @@ from services.verifier.frontend import (
     maps,
     needs,
 )
-from unibpf.formats import bundle
+from unibpf.formats import bpf, bundle
 from unibpf.messages.base import Kind
 from unibpf.messages.reports import Finding, VerdictKind
 from unibpf.push.loading import NOTHING, Loading
@@ -220,7 +220,7 @@ def _kind(section: str, options: Options) -> tuple[Kind | None, int | None]:
     own = _OWN.fullmatch(name)
     if own:
         kind: Kind = own[1]  # type: ignore[assignment]  # the pattern holds exactly the kinds
-        return kind, min(int(own[2]), bundle.MAX_OUTPUTS) if own[2] else None
+        return kind, min(int(own[2]), bpf.MAX_OUTPUTS) if own[2] else None
     if _XDP.fullmatch(name) and (options.platform == "linux-xdp" or hook_of(section) == "driver"):
         return options.kind or "filter", None
     if section == options.section and options.kind is not None and hook_of(section) == "driver":
@@ -324,7 +324,7 @@ class _Object:
             kind=result.kind,
             function=candidate.function.name,
             section=candidate.section,
-            instructions=len(result.code) // bundle.INSN_BYTES,
+            instructions=len(result.code) // bpf.INSN_BYTES,
             helpers=called,
             maps=tuple(entry.name for entry in result.maps),
             sources=sources,
@@ -351,7 +351,7 @@ class _Object:
         for placed in linked.functions:
             function = placed.function
             settled = self.core.get(function.section, core_relocations.Settled())
-            places = range(function.start, function.start + function.size, bundle.INSN_BYTES)
+            places = range(function.start, function.start + function.size, bpf.INSN_BYTES)
             for offset in places if settled.unsettled else ():
                 name = settled.unsettled.get(offset)
                 if name is None or offset - function.start in placed.dead:

@@ -5,6 +5,8 @@ The tables are guest/bpf/bundle/abi.hpp and native/program/linux_xdp.hpp; a test
 
 from typing import Final
 
+from unibpf.formats.bpf import MapType
+
 _GUEST_HELPERS: Final = frozenset(
     {
         1,
@@ -87,27 +89,7 @@ _LINUX_MAPS: Final = {
     30: 0x1DC,
 }
 MAP_FLAGS: Final = {"guest": _GUEST_MAPS, "linux-xdp": _LINUX_MAPS}
-MAP_NAMES: Final = {
-    1: "hash",
-    2: "array",
-    3: "prog_array",
-    4: "perf_event_array",
-    5: "percpu_hash",
-    6: "percpu_array",
-    9: "lru_hash",
-    10: "lru_percpu_hash",
-    11: "lpm_trie",
-    12: "array_of_maps",
-    13: "hash_of_maps",
-    14: "devmap",
-    16: "cpumap",
-    17: "xskmap",
-    22: "queue",
-    23: "stack",
-    25: "devmap_hash",
-    27: "ringbuf",
-    30: "bloom_filter",
-}
+MAP_NAMES: Final = {int(kind): kind.name.lower() for kind in MapType}
 FLAG_NAMES: Final = (
     "BPF_F_NO_PREALLOC",
     "BPF_F_NO_COMMON_LRU",

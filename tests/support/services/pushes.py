@@ -1,5 +1,9 @@
 """What the verifier leaves on the bus for a safe push: objects, and a signed `verified` event."""
 
+import base64
+import json
+import os
+import subprocess
 from collections.abc import Sequence
 
 import msgspec
@@ -8,6 +12,7 @@ from unibpf import subjects
 from unibpf.bus import Bus
 from unibpf.formats import bundle as bundles
 from unibpf.formats.bundle import Bundle
+from unibpf.host.settings import binary_directory
 from unibpf.messages.programs import Verdict
 from unibpf.messages.reports import Report, SecondOpinion, verdict_digest
 
@@ -21,16 +26,25 @@ def pass_bundle(program: str, *, returns: int = 2) -> bytes:
     return bundles.encode(Bundle(name=program, kind="filter", code=code, outputs=3))
 
 
+def certified(bundle: bytes) -> bytes:
+    """The certificate that the analyser writes for a bundle that it finds safe."""
+    analyser = binary_directory(os.environ) / "unibpf-analyse"
+    done = subprocess.run([analyser, "--certificate", "on"], input=bundle, capture_output=True, check=True)
+    return base64.b64decode(json.loads(done.stdout)["certificate"])
+
+
 async def make_verdict(
     bus: Bus, program: str, bundle: bytes, *, push_id: str, opinions: Sequence[SecondOpinion] = (), **changes: object
 ) -> Verdict:
-    """Store bundle and report as the verifier does; `changes` replace fields of the verdict (to forge one)."""
+    """Store bundle, certificate and report as the verifier does; `changes` replace fields of the verdict (to forge one)."""
     bundle_digest = await bus.put_object(bundle)
+    certificate = await bus.put_object(certified(bundle))
     report = Report(
         verdict="safe",
         program=program,
         kind="filter",
         bundle=bundle_digest,
+        certificate=certificate,
         instructions=2,
         version="test",
         options_digest=OPTIONS_DIGEST,
@@ -52,6 +66,7 @@ async def make_verdict(
         bundle=bundle_digest,
         bundle_length=len(bundle),
         kind="filter",
+        certificate=certificate,
         also=report.also,
     )
     return msgspec.structs.replace(verdict, **changes)

@@ -53,6 +53,7 @@ struct Options {
     std::size_t max_findings = 8;
     bool invariants = false;         // keep them for the report
     bool graph = false;              // draw the control-flow graph for the report
+    bool certificate = false;        // write down what proves the verdict `safe`
 };
 
 struct Malformed {
