@@ -26,6 +26,7 @@ NO_MIRROR = {
     "guest/bpf/test_engines_agree.cpp": "interpreter and compiler against each other",
     "guest/control/coap/test_coap_message.cpp": "reading and writing of messages together",
     "guest/control/coap/test_coap_server.cpp": "a server made of all that the folder holds",
+    "guest/control/resources/test_golden_bodies.cpp": "the golden files of all bodies",
     "guest/control/test_bookkeeping.cpp": "floors and counters over several resources",
     "guest/control/trust/test_golden_envelope.cpp": "the golden file, which other languages read too",
     "guest/control/trust/test_golden_envelopes.cpp": "the golden files, which other languages read too",

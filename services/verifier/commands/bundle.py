@@ -13,8 +13,9 @@ from services.verifier.commands.verify import EXIT, EXIT_BAD_INPUT
 from services.verifier.errors import GaveUp
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.frontend.frontend import Answer
-from services.verifier.processes import sandbox, worker
+from services.verifier.processes import worker
 from services.verifier.verification import more_rights
+from unibpf.host import fence
 from unibpf.messages.reports import Finding
 from unibpf.push import loading
 from unibpf.text import visible
@@ -31,10 +32,10 @@ def main(arguments: list[str]) -> int:
         return EXIT_BAD_INPUT
     try:
         wanted = options.options_of(chosen)
-        answer = worker.limited(data, wanted, sandbox.Limits())
+        answer = worker.limited(data, wanted, fence.Limits())
         if answer.translation is not None and answer.translation.kind_is_open and answer.translation.kind == "filter":
             # whether it writes the packet only the analyser knows: what runs it here asks for no rights
-            answer = worker.limited(data, more_rights(wanted, answer.translation), sandbox.Limits())
+            answer = worker.limited(data, more_rights(wanted, answer.translation), fence.Limits())
     except GaveUp as error:
         print(f"error[{error.rule}]: {error}", file=sys.stderr)
         return EXIT["gave_up"]

@@ -19,10 +19,11 @@ from services.verifier.commands import options
 from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.frontend.frontend import Answer, Options
-from services.verifier.processes import sandbox, worker
+from services.verifier.processes import worker
 from services.verifier.processes.analysis import DEFAULT_BUDGET, EXECUTABLE, Analyser, AnalyserOptions, Invariant
 from services.verifier.report import Outcome
 from services.verifier.verification import Verification
+from unibpf.host import fence
 from unibpf.host.settings import binary_directory
 from unibpf.messages.reports import Report
 from unibpf.push import loading
@@ -87,11 +88,11 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
         watcher.attach_loop(asyncio.get_running_loop())
         asyncio.set_child_watcher(watcher)
     one = options.options_of(chosen, name=chosen.name)
-    known = worker.limited_answers(data, one, sandbox.Limits()) if chosen.all else {}
-    wanted = list(known) or (worker.limited_choices(data, one, sandbox.Limits()) if chosen.all else [one])
+    known = worker.limited_answers(data, one, fence.Limits()) if chosen.all else {}
+    wanted = list(known) or (worker.limited_choices(data, one, fence.Limits()) if chosen.all else [one])
 
     async def translate(data: bytes, options: Options) -> Answer:
-        return known.get(options) or worker.limited(data, options, sandbox.Limits())
+        return known.get(options) or worker.limited(data, options, fence.Limits())
 
     verification = Verification(translate=translate, analyser=analyser)
     return [await verification.verify(data, options) for options in wanted]

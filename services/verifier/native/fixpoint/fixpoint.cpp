@@ -113,7 +113,7 @@ class Engine {
 
     // Exact execution of a loop that ends soon. Exits are held back until it has ended.
     bool unroll(const Component& loop, const State& entry, bool checking) {
-        if (work_ > unroll_work) return false;
+        if (work_ > unroll_work || !options_.unrolling) return false;
         const std::size_t findings_before = result_.findings.size(), held_before = held_.size();
         const auto bounds_before = result_.loop_bounds;
         const auto recorded_before = certificate_ != nullptr ? certificate_->mark() : Recorder::Mark{};

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from services.verifier.frontend.frontend import Answer, Options, Platform
-from services.verifier.processes import sandbox, worker
+from services.verifier.processes import worker
 from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions
 from services.verifier.verification import Verification
+from unibpf.host import fence
 from unibpf.messages.base import Kind
 from unibpf.messages.reports import Report
 from unibpf.push.compile import compile_c
@@ -42,7 +43,7 @@ async def judged(
 
 
 async def translate(data: bytes, options: Options) -> Answer:
-    return worker.limited(data, options, sandbox.Limits())
+    return worker.limited(data, options, fence.Limits())
 
 
 async def test_a_loop_is_spoken_of_as_a_loop_not_as_its_first_round(bin_directory: Path, tmp_path: Path) -> None:

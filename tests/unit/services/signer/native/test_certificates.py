@@ -151,7 +151,7 @@ def test_no_spoilt_certificate_makes_an_unsafe_program_pass(name: str, tools: To
     assert tools.check(bundle, certificate)["verdict"] == "accepted"
     tree = cbor.decode(certificate, max_bytes=1 << 20, max_depth=16)
     trees = [data for data in map(encoded, bent(tree)) if data is not None]
-    assert len(trees) > 200
+    assert len(trees) > 50
     tried = 0
     for changed in [certificate, *spoilt(certificate), *random.Random(3).sample(trees, min(len(trees), 400))]:
         tried += 1

@@ -321,6 +321,22 @@ class TestKinds:
             frontend.translate(data, Options())
         assert caught.value.rule == "section-unknown"
 
+    @pytest.mark.parametrize(
+        ("section", "hook"),
+        [
+            ("xdp", "driver"),
+            ("xdp.frags", "driver"),
+            ("xdp_devmapper", "driver"),
+            ("unibpf/rewriter", "driver"),
+            ("xdp/devmap", "devmap"),
+            ("xdp_devmap/x", "devmap"),
+            ("xdp.frags/devmap", "devmap"),
+            ("xdp/cpumap", "cpumap"),
+        ],
+    )
+    def test_the_section_says_where_linux_attaches_a_program(self, section: str, hook: str) -> None:
+        assert frontend.hook_of(section) == hook
+
 
 class TestCoreRelocations:
     def test_types_that_every_kernel_lays_out_alike_need_no_kernel(self) -> None:
