@@ -1,6 +1,7 @@
 #include "services/verifier/native/checks/checker.hpp"
 
 #include "services/verifier/native/checks/access.hpp"
+#include "services/verifier/native/program/helper_names.hpp"
 #include "services/verifier/native/program/platform.hpp"
 
 namespace unibpf::analyser {
@@ -156,11 +157,18 @@ struct Checker {
 
     Outcome operator()(const Callable& a) const {
         const abi::HelperRow* row = tables_of(options.platform).find_helper(a.helper);
-        if (row == nullptr) return Finding{Rule::helper_unknown, "helper " + std::to_string(a.helper) + " is not offered by the platform"};
+        if (row == nullptr) return not_offered(a.helper);
         if (options.platform == Platform::guest && (row->kinds & abi::only(program.kind)) == 0) {
             return Finding{Rule::helper_kind, "`" + std::string{row->name} + "` may not be called by a " + std::string{abi::describe(program.kind).name}};
         }
         return std::nullopt;
+    }
+
+    Finding not_offered(std::uint32_t helper) const {
+        const std::string_view name = helper_name(helper);
+        const std::string which = name.empty() ? "helper " + std::to_string(helper) : "`bpf_" + std::string{name} + "` (helper " + std::to_string(helper) + ")";
+        const bool guest = options.platform == Platform::guest;
+        return {Rule::helper_unknown, which + (guest ? " is not offered by guests" : " is not offered to XDP programs of Linux 6.1"), {}, guest ? std::string{instead_of(helper)} : ""};
     }
 
     Outcome operator()(const Argument& a) const { return check_argument(view, a); }

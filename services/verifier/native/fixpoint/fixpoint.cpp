@@ -6,11 +6,14 @@
 #include <memory>
 #include <utility>
 
+#include "services/verifier/native/checks/access.hpp"
 #include "services/verifier/native/checks/checker.hpp"
+#include "services/verifier/native/findings/describe.hpp"
 #include "services/verifier/native/state/partition.hpp"
 #include "services/verifier/native/program/platform.hpp"
 #include "services/verifier/native/fixpoint/stack_need.hpp"
 #include "services/verifier/native/fixpoint/termination.hpp"
+#include "services/verifier/native/fixpoint/work.hpp"
 #include "services/verifier/native/effects/transformer.hpp"
 
 namespace unibpf::analyser {
@@ -135,8 +138,43 @@ class Engine {
             return false;
         }
         if (checking) note_bound(loop.head, iterations - 1);
+        if (checking && result_.findings.size() > findings_before) say_of_all_rounds(loop, entry, findings_before);
         release(held_before);
         return true;
+    }
+
+    // What one round broke is said of all of them: the same finding, if there is one, with what an invariant of the loop knows.
+    // Nothing leaves the loop meanwhile.
+    void say_of_all_rounds(const Component& loop, const State& entry, std::size_t from) {
+        if (std::exchange(generalising_, true)) return;
+        Recorder* const certificate = std::exchange(certificate_, nullptr);  // of a program that is refused there is none
+        std::vector<Finding> of_rounds(std::make_move_iterator(result_.findings.begin() + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(result_.findings.end()));
+        result_.findings.resize(from);
+        const auto bounds_before = result_.loop_bounds;
+        const std::size_t held_before = held_.size(), active_before = active_.size();
+        std::vector<Entry> entries;
+        entries.push_back({loop.head, std::make_unique<State>(entry)});
+        active_.push_back({});
+        try {
+            Pending invariant = std::make_unique<State>(entry);
+            narrow(loop, entries, &entry, invariant, stabilise(loop, entries, invariant));
+            pass(loop, only(invariant), entries, true);
+        } catch (const GaveUp&) {  // the rounds' own words stay
+        }
+        active_.resize(active_before);
+        std::vector<Entry> left;
+        take_entries(loop, left);
+        held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held_before), held_.end());
+        result_.loop_bounds = bounds_before;
+        for (Finding& finding : of_rounds) {
+            for (std::size_t i = from; i < result_.findings.size(); ++i) {
+                if (result_.findings[i].instruction == finding.instruction && result_.findings[i].rule == finding.rule) finding = result_.findings[i];
+            }
+        }
+        result_.findings.resize(from);
+        for (Finding& finding : of_rounds) result_.findings.push_back(std::move(finding));
+        certificate_ = certificate;
+        generalising_ = false;
     }
 
     // What leaves a loop further out that is being unrolled too stays back until that has ended.
@@ -169,7 +207,18 @@ class Engine {
         active_.push_back({});
         if (certificate_ != nullptr) certificate_->enter_loop();
         Pending invariant = outside == nullptr ? nullptr : std::make_unique<State>(*outside);
-        Pending back = stabilise(loop, entries, invariant);
+        const bool comes_back = narrow(loop, entries, outside, invariant, stabilise(loop, entries, invariant));
+        if (!comes_back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
+        active_.back().is_final = true;
+        if (checking && invariant) check_bound(loop, *invariant);
+        if (checking && certificate_ != nullptr) last_pass(loop, invariant, outside, entries);
+        else pass(loop, only(invariant), entries, checking);
+        active_.pop_back();
+        if (certificate_ != nullptr) certificate_->leave_loop();
+    }
+
+    // Makes the invariant smaller while it stays one; false where nothing comes back at last.
+    bool narrow(const Component& loop, const std::vector<Entry>& entries, const State* outside, Pending& invariant, Pending back) {
         for (unsigned i = 0; i < narrowings && back; ++i) {
             Pending next = std::make_unique<State>(outside == nullptr ? *back : join(*outside, *back, {false, true, nullptr}));
             const bool better = !leq(*invariant, *next);
@@ -180,13 +229,7 @@ class Engine {
             invariant = std::move(wider);  // the narrower one holds as well, but whoever looks only once cannot see that
             break;
         }
-        if (!back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
-        active_.back().is_final = true;
-        if (checking && invariant) check_bound(loop, *invariant);
-        if (checking && certificate_ != nullptr) last_pass(loop, invariant, outside, entries);
-        else pass(loop, only(invariant), entries, checking);
-        active_.pop_back();
-        if (certificate_ != nullptr) certificate_->leave_loop();
+        return back != nullptr;
     }
 
     // What comes back to the head is part of its invariant: in the certificate, a way back.
@@ -249,9 +292,31 @@ class Engine {
         note_bound(head, bound);
         if (bound || !options_.termination) return;
         Finding finding = unbounded_loop(invariant, program_, cfg_.blocks[head], cfg_);
+        if (const auto step = step_of(loop, invariant)) say_step(*step, invariant, finding);
         finding.roots.push_back({head, cfg_.blocks[head].first, 0});
         add_exits(loop, head, finding.roots);
         add_finding(std::move(finding));
+    }
+
+    struct Step { Register pointer, by; };
+    // A pointer into the packet that each round moves by a number it has just read: 0 would be for ever.
+    std::optional<Step> step_of(const Component& component, const State& invariant) const {
+        const Block& block = cfg_.blocks[component.head];
+        for (std::uint32_t at = block.first; !block.asks && at <= block.last; ++at) {
+            const auto* compute = std::get_if<Compute>(&program_.insns[at]);
+            if (compute == nullptr || compute->op != Alu::add || compute->width != 64 || !compute->src.is_register) continue;
+            const Register moved = compute->dst;
+            if (invariant.registers[moved].kind == Kind::packet) return Step{moved, compute->src.reg};
+        }
+        for (const Component& inner : component.body) {
+            if (const auto found = step_of(inner, invariant)) return found;
+        }
+        return std::nullopt;
+    }
+    void say_step(const Step& step, const State& invariant, Finding& finding) const {
+        finding.message = "no bound can be proved for the loop that begins here: each round moves " + register_name(step.pointer) + " by a number that may be 0";
+        finding.known.insert(finding.known.begin(), describe_register(invariant, program_, step.pointer));
+        finding.hint = "leave the loop where the step is 0 (`if (length == 0) break;`), or count its rounds, `for (int i = 0; i < 64; i++)`";
     }
 
     // What decides whether the loop goes on.
@@ -294,7 +359,7 @@ class Engine {
             last_held = holds(state, insn, {id, at}, checking);
             const Setting setting{program_, options_, block.site + (at - block.first), at};
             if (last_held) {
-                if (checking) measure_stack(state, insn, block);
+                if (checking) measure_stack(state, insn, block), measure_work(state, insn, {id, at});
                 apply(state, insn, setting);
             } else if (checking || !apply_assumed(state, insn, setting)) {
                 return;
@@ -454,6 +519,16 @@ class Engine {
         frame_bytes_[copy] = std::max(frame_bytes_[copy], static_cast<std::uint32_t>(depth + 7) / 8 * 8);
     }
 
+    // On Linux nothing is counted while a program runs.
+    void measure_work(const State& state, const Insn& insn, Place place) {
+        const auto* call = std::get_if<CallHelper>(&insn);
+        if (call == nullptr || options_.platform != Platform::guest) return;
+        const abi::cost::Units units = work_of_call(state, *tables_.find_helper(call->number), program_, shapes_);
+        if (units == 0) return;
+        abi::cost::Units& most = result_.work[{place.block, place.instruction}];
+        most = std::max(most, units);
+    }
+
     void tick(std::uint64_t instructions) {
         work_ += instructions;
         if (precision_.work != 0 && work_ > precision_.work) throw GaveUp{"a closer look takes too long"};
@@ -468,13 +543,15 @@ class Engine {
     const Wto& wto_;
     const Precision precision_;
     Invariants* const record_;
-    Recorder* const certificate_;
+    Recorder* certificate_;
     bool records_ = false;         // the block that runs is one of the certificate's
     std::vector<States> pending_;
     std::vector<Active> active_;   // parallel to the loops around the block that runs
     std::vector<Held> held_;       // exits of loops that are being unrolled
     std::vector<std::uint32_t> frame_bytes_;  // by copy
+    const std::vector<abi::cost::MapShape> shapes_ = shapes_of(program_, options_);
     std::uint64_t work_ = 0, ticks_ = 0;
+    bool generalising_ = false;
     Analysis result_;
 };
 

@@ -26,6 +26,7 @@ namespace unibpf::analyser {
 struct Analysis {
     std::vector<Finding> findings;
     std::map<BlockId, std::optional<std::uint64_t>> loop_bounds;  // head -> times it is entered again; nothing: no bound known
+    std::map<std::pair<BlockId, std::uint32_t>, std::uint64_t> work{};  // block and instruction of a call -> what its helper costs besides
     std::uint32_t stack_bytes = 0;
 };
 

@@ -56,7 +56,7 @@ struct Bench {
         REQUIRE(loader.build_maps({}, nullptr, report).ok());
         program = loader.link(shape).value();
         REQUIRE(packet->put(length));
-        machine = make<Machine>(*program, *packet, 1000U);
+        machine = make<Machine>(*program, *packet, abi::default_budget);
         std::memset(machine->stack, 0, sizeof machine->stack);
     }
     Map& map(std::string_view name) { return *program->find_map(name); }
