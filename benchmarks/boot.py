@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from benchmarks.document import progress
 from benchmarks.figures import Figure, percentile
-from benchmarks.report import progress
 from tests.support.guests.boot import NICS, firewall_boot
 
 BOOTS: Final = 20

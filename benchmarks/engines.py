@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks.document import progress
 from benchmarks.figures import Figure
-from benchmarks.report import progress
 from tests.support.kernel import kernel_oracle
 from tests.support.programs.checksums import with_checksums
 from tests.support.programs.vnf import bundle_of, ipv4

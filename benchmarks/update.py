@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.document import progress
 from benchmarks.figures import Figure, percentile
-from benchmarks.report import progress
 from unibpf.client import guests
 from unibpf.client.push import Outcome, Push, push_and_wait
 from unibpf.client.session import open_bus

@@ -43,6 +43,7 @@ void idle_until(std::uint64_t deadline_ns);  // sleep until then or until a NIC 
 // --- memory ----------------------------------------------------------------------------------------------------------
 // Boot-time memory below 4 GiB, 4096-aligned, never given back, not zeroed. Empty when there is too little.
 std::span<std::byte> alloc_region(std::size_t bytes);
+std::uint64_t device_address(const void* memory);  // of a region's bytes, as devices name them
 std::size_t region_available();            // what alloc_region could still give in one piece
 std::span<std::byte> boot_module();        // the boot image, a copy of the guest's own; empty when the host gave none
 std::size_t memory_total();                // bytes the guest has in all
@@ -82,7 +83,7 @@ bool entropy(std::span<std::byte> out);  // false: this machine has no source; d
 class FrameDevice {
   public:
     virtual std::span<const std::uint8_t, 6> mac() const = 0;
-    virtual std::size_t receive(std::span<std::uint8_t> frame) = 0;  // 0: nothing there (a too long frame is dropped)
+    virtual std::size_t receive(std::span<std::uint8_t> frame) = 0;  // 0: nothing there; above frame.size(): one that is too long, gone
     virtual bool transmit(std::span<const std::uint8_t> frame) = 0;  // false: no room, frame not taken
     virtual void flush() {}                                          // end of a burst
 

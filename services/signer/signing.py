@@ -8,6 +8,8 @@
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
 from services.signer.releases import audit_record
@@ -21,11 +23,15 @@ from unibpf.messages.programs import AuditRecord
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Who asks and when (Unix seconds); `audited` is the newest audit record of that name, read since the request came."""
+    """Who asks and when (Unix seconds); `audited` is the newest audit record of that name, read since the request came.
+
+    `certificate` is the digest of the proof that was checked, of a program.
+    """
 
     identity: str
     now: int
     audited: AuditRecord | None
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,4 +67,5 @@ class Signing:
         if last is not None and (last.push_id, last.sequence) == (reservation.push_id, reservation.sequence):
             return
         record = audit_record(release, reservation, identity=request.identity, kid=self.hsm.key.kid, now=request.now)
+        record = replace(record, certificate=request.certificate)
         await self.bus.publish(subjects.audit(release.program), record)

@@ -18,19 +18,11 @@ from pathlib import Path
 
 from msgspec import structs
 
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 from unibpf.messages.base import Kind
 
 DATA = Path(__file__).parent / "data"
-MAP_TYPES = {
-    "hash": 1,
-    "array": 2,
-    "prog_array": 3,
-    "percpu_hash": 5,
-    "percpu_array": 6,
-    "lru_hash": 9,
-    "lru_percpu_hash": 10,
-}
 
 
 @dataclass(kw_only=True)
@@ -96,7 +88,7 @@ def _map(words: list[str]) -> BundleMap:
     key, value, entries, flags, *lock = map(int, [*numbers, *["0"][: 4 - len(numbers)]])
     return BundleMap(
         name=name,
-        type=MAP_TYPES[kind],
+        type=MapType.named(kind),
         key_size=key,
         value_size=value,
         max_entries=entries,

@@ -92,6 +92,7 @@ class ProgramGenerator {
     void hostile();
     void narrow_move();
     void partial_spill();
+    void spill(unsigned src);
     void context_load();
     void far_move(unsigned reg);
     void move_far();

@@ -89,10 +89,18 @@ void ProgramGenerator::hostile() {
 
 // The low half of whatever a register holds, and what can be done with halves.
 void ProgramGenerator::narrow_move() {
-    const auto src = chance(60) ? any(Holds::packet, readable()) : readable();
-    const auto dst = scratch();
+    auto src = chance(60) ? any(Holds::packet, readable()) : readable();
+    const auto dst = static_cast<std::uint8_t>(chance(50) ? 6 + below(2) : scratch());
+    // The guest's packet addresses are their own halves, as long as they lie inside the packet.
+    if (src != frame_register && holds_[src] == Holds::packet && chance(70)) {
+        emit(Operation::op_mov64_reg, dst, src);
+        far_move(dst);
+        src = dst;
+        holds_[dst] = Holds::packet;
+    }
     emit(Operation::op_mov32_reg, dst, src);
     holds_[dst] = src != frame_register && holds_[src] == Holds::number ? Holds::number : Holds::half;
+    if (chance(60)) return spill(dst);
     const auto other = any(Holds::half, dst);
     if (holds_[other] != Holds::half || other == dst || chance(40)) return;
     if (chance(60)) {
@@ -104,19 +112,21 @@ void ProgramGenerator::narrow_move() {
 }
 
 // Stored by a width, taken back by another one or from beside.
-void ProgramGenerator::partial_spill() {
-    const auto src = chance(50) ? any(Holds::half, readable()) : readable();
+void ProgramGenerator::partial_spill() { spill(chance(50) ? any(Holds::half, readable()) : readable()); }
+
+void ProgramGenerator::spill(unsigned src) {
     const bool is_number = src != frame_register && holds_[src] == Holds::number;
     const bool is_half = src != frame_register && holds_[src] == Holds::half;
-    if (chance(60)) emit(Operation::op_stdw, frame_register, 0, spill_start, immediate());
+    if (chance(50)) emit(Operation::op_stdw, frame_register, 0, spill_start, immediate());
     static constexpr Operation stores[] = {Operation::op_stxb, Operation::op_stxh, Operation::op_stxw, Operation::op_stxdw};
     const auto fits = is_half ? 2U : is_number ? static_cast<unsigned>(below(4)) : 3U;
     emit(stores[chance(92) ? fits : below(4)], frame_register, src, spill_start + (chance(85) ? 0 : 4));
     const Operation same = is_half ? (chance(50) ? Operation::op_ldxsw : Operation::op_ldxw) : Operation::op_ldxdw;
     static constexpr Operation loads[] = {Operation::op_ldxb, Operation::op_ldxh, Operation::op_ldxw, Operation::op_ldxdw, Operation::op_ldxsb, Operation::op_ldxsh, Operation::op_ldxsw};
     const auto dst = scratch();
-    const Operation load = chance(60) ? same : loads[below(std::size(loads))];
-    emit(load, dst, frame_register, spill_start + (chance(75) ? 0 : static_cast<int>(below(6))));
+    const bool as_stored = chance(65);
+    const Operation load = as_stored ? same : loads[below(std::size(loads))];
+    emit(load, dst, frame_register, code_.back().offset + (as_stored || chance(50) ? 0 : static_cast<int>(below(4))));
     holds_[dst] = load == same && load != Operation::op_ldxsw && src != frame_register ? holds_[src] : Holds::number;
 }
 

@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import json
 import os
-import random
 import re
 import shlex
 import subprocess
@@ -145,9 +144,9 @@ def _name(file: str, number: int, operator: str, line: str) -> str:
 
 
 def chosen() -> list[Mutant]:
-    """The same ones as long as the source is the same, spread over the files."""
-    every = list(candidates())
-    return sorted(random.Random(10).sample(every, min(MOST, len(every))), key=lambda one: (one.file, one.name))
+    """Those with the lowest digests: spread over the files, and the same ones where their lines are the same."""
+    by_digest = sorted(candidates(), key=lambda one: hashlib.sha256(_without_line(one.name).encode()).digest())
+    return sorted(by_digest[:MOST], key=lambda one: (one.file, one.name))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 from nats.micro.service import Service
 from opentelemetry.trace import SpanKind
 
-from unibpf import tracing
+from unibpf import VERSION, tracing
 from unibpf.bus import service as serving
 from unibpf.bus import topology
 from unibpf.bus.connecting import barrier, open_client
@@ -165,7 +165,7 @@ class Bus:
         return Bucket(self._client, name, self._js, self.guarded)
 
     async def serve(
-        self, name: str, endpoints: Mapping[str, serving.Handler], *, version: str = "0.1.0", description: str = ""
+        self, name: str, endpoints: Mapping[str, serving.Handler], *, version: str = VERSION, description: str = ""
     ) -> None:
         """Answer requests as an ADR-32 micro-service, found by `nats micro`; `endpoints` maps subjects to handlers.
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import msgspec
 
-from unibpf.text import visible
+from unibpf.text import visible, visible_lines
 
 
 class Exit(IntEnum):
@@ -24,7 +24,7 @@ class Exit(IntEnum):
 
 def fail(code: Exit, message: str, hint: str | None = None) -> NoReturn:
     """Say what is wrong, on stderr, and end with `code`."""
-    print(f"error: {visible(message)}", file=sys.stderr)
+    print(f"error: {visible_lines(message)}", file=sys.stderr)
     if hint:
         print(f"hint: {visible(hint)}", file=sys.stderr)
     raise SystemExit(int(code))

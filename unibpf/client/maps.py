@@ -14,11 +14,11 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, ObjectMissing
 from unibpf.client import guests
 from unibpf.formats import bundle, envelope, layout, map_words
+from unibpf.formats.bpf import RINGS
 from unibpf.formats.layout import Layout, LayoutError
 from unibpf.messages.maps import MAX_CHANGE_BYTES, MAX_CHANGES, MapChange, MapChanged, MapDump, MapMode, MapQuery
 from unibpf.messages.status import ElementStatus, GuestStatus, MapStatus
 
-RING_TYPES: Final = frozenset({4, 27})  # BPF_MAP_TYPE_PERF_EVENT_ARRAY, _RINGBUF
 PATIENCE: Final = 20.0  # seconds: a large dump or change is many blocks
 
 Words = tuple[Any, Any]  # key and value as written; value None deletes
@@ -108,7 +108,7 @@ class View:
 
     async def drain(self) -> AsyncIterator[MapDump]:
         """A ring's records, until there are none; each page is acknowledged by asking for the next one."""
-        if self._found.row.type not in RING_TYPES:
+        if self._found.row.type not in RINGS:
             raise MapError(f"`{self._found.row.name}` is no ring", "`unibpf map dump` shows other maps")
         position = 0
         while True:

@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from unibpf.formats import layout
+from unibpf.formats.bpf import ARRAYS
 from unibpf.formats.layout import Layout, LayoutError
 
 INTEGER_BYTES: Final = frozenset({1, 2, 4, 8, 16})
-ARRAY_TYPES: Final = frozenset({2, 6})  # BPF_MAP_TYPE_ARRAY, _PERCPU_ARRAY: the key is an index
 _NUMBER: Final = re.compile(r"-?[0-9]+|0x[0-9a-fA-F]+")
 _FRACTION: Final = re.compile(r"-?[0-9]+\.[0-9]+")
 _COLONS: Final = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2})+")
@@ -73,7 +73,7 @@ def read_changes(document: Any) -> list[tuple[Any, Any]]:
 
 def shown_key(key: str, map_type: int) -> str:
     """A key (hex) for people: the index of an array, else bytes."""
-    return str(int.from_bytes(bytes.fromhex(key), "little")) if map_type in ARRAY_TYPES else f"hex:{key}"
+    return str(int.from_bytes(bytes.fromhex(key), "little")) if map_type in ARRAYS else f"hex:{key}"
 
 
 def shown_value(value: str, shape: Layout | None) -> str:

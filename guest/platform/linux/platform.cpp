@@ -101,6 +101,7 @@ std::span<std::byte> alloc_region(std::size_t bytes) {
     return {static_cast<std::byte*>(region), bytes};
 }
 
+std::uint64_t device_address(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
 std::size_t region_available() { return kRegionLimit - regions_bytes; }
 std::span<std::byte> boot_module() { return module_bytes; }
 std::size_t memory_total() { return regions_bytes; }

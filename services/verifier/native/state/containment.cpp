@@ -17,7 +17,7 @@ class Containment {
             known_[symbol] = true;
             if (!a_.symbols[symbol].scalar.leq(b_.symbols[symbol].scalar)) return false;
         }
-        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && differences();
+        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && differences() && definitions();
     }
 
   private:
@@ -118,6 +118,21 @@ class Containment {
             if (!limit || *limit > edge.limit) return false;
         }
         return true;
+    }
+
+    // What a symbol of b is by definition, its image has to be as well.
+    bool definitions() const {
+        for (Symbol symbol = first_free_symbol; symbol < b_.symbols.size(); ++symbol) {
+            const Definition& outer = b_.symbols[symbol].definition;
+            if (outer.form == Definition::Form::none || !known_[symbol]) continue;
+            const Definition& inner = a_.symbols[image_[symbol].symbol].definition;
+            if (image_[symbol].delta != 0 || inner.form != outer.form || !same(inner.left, outer.left) || !same(inner.right, outer.right)) return false;
+        }
+        return true;
+    }
+    // An operand without an image can be anything that its scalar allows: no definition is known to hold then.
+    bool same(const Term& inner, const Term& outer) const {
+        return known_[outer.symbol] && image_[outer.symbol].term().moved(outer.delta) == inner;
     }
 
     const State &a_, &b_;

@@ -79,6 +79,7 @@ class State {
     Lock lock;
     std::vector<SymbolInfo> symbols;
     Differences differences;
+    std::uint32_t trail = 0;  // of the certificate: the ways that lead here (certificate/recorder.hpp); no part of what holds
 
     Frame& frame(const Value& pointer) { return frames[pointer.object]; }
     const Frame& frame(const Value& pointer) const { return frames[pointer.object]; }

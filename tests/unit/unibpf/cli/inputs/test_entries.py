@@ -5,12 +5,20 @@ from typing import Any
 import pytest
 
 from unibpf.cli.inputs import entries
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 from unibpf.formats.map_words import WordError
 
 MAPS = (
-    BundleMap(name="ports", type=14, key_size=4, value_size=4, max_entries=8),
-    BundleMap(name="hits", type=1, key_size=6, value_size=16, max_entries=8, layout="struct{u64 packets;u64 bytes;}"),
+    BundleMap(name="ports", type=MapType.DEVMAP, key_size=4, value_size=4, max_entries=8),
+    BundleMap(
+        name="hits",
+        type=MapType.HASH,
+        key_size=6,
+        value_size=16,
+        max_entries=8,
+        layout="struct{u64 packets;u64 bytes;}",
+    ),
 )
 
 

@@ -52,5 +52,5 @@ def test_whatever_an_object_puts_into_its_names_stays_xml() -> None:
     case = suites(Verified(verdict="unsafe", program=hostile, function=hostile, findings=[finding]), file="x\x01.o")[0][
         0
     ]
-    assert case.get("name") == 'a"<>&\n\ufffd\ufffd\ufffd'
-    assert case.get("classname") == "x\ufffd.o"
+    assert case.get("name") == 'a"<>&\n\\u0000\\u001b\\ufffe'
+    assert case.get("classname") == "x\\u0001.o"

@@ -189,6 +189,18 @@ TEST_CASE("a pointer that may be null and one that may be 0 have no witness in c
     CHECK(join(a, b).registers[2].may_be_null());
 }
 
+TEST_CASE("a state with a definition holds no state that breaks it") {
+    State outer = State::entry(Platform::guest);
+    const Number whole = outer.number(Scalar::unsigned_range(0, 0x1ffffffff));
+    outer.registers[2] = whole;
+    State inner = outer;
+    outer.registers[3] = outer.number(zero_extend(outer.scalar(whole), 4), {Definition::Form::truncated, whole, {}});
+    inner.registers[3] = inner.number(Scalar::unsigned_range(0, UINT32_MAX));
+    CHECK(leq(outer, outer));
+    CHECK_FALSE(leq(inner, outer));
+    CHECK(leq(outer, inner));
+}
+
 TEST_CASE("moving the packet leaves of its pointers what is good for distances, moving it again nothing") {
     State state = State::entry(Platform::guest);
     state.registers[2] = packet_at(Value::constant(0));
