@@ -37,6 +37,8 @@ NO_MIRROR = {
     "guest/graph/test_limits.cpp": "the caps of lexer, parser and router together",
     "guest/graph/test_router_text.cpp": "runs tests/data/graph",
     "schemas/test_generated_schemas.py": "schemas/generate.py and the files that it makes",
+    "services/signer/native/test_certificates.py": "the checker as a whole, on honest and on spoilt certificates",
+    "services/signer/native/test_faulty_analysers.py": "the checker on what analysers with holes certified",
     "services/verifier/frontend/test_hostile_objects.py": "tests/data objects against the front end as a whole",
     "services/verifier/native/test_cases.py": "runs tests/data/analyser",
     "services/verifier/native/test_explanations.py": "what the analyser says, as a whole",
