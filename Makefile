@@ -7,7 +7,7 @@
 #   make sanitize  native tests and conformance under the address and undefined-behaviour sanitizers (about 10 minutes)
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: demo test bench fuzz sanitize mutants lint docs build native clean
+.PHONY: demo test bench fuzz sanitize mutants lint format-check docs build native clean
 
 NATIVE := build/native
 PYTHON := .venv/bin/python
@@ -60,6 +60,10 @@ sanitize: build
 docs:
 	python3 docs/pictures/draw.py
 	python3 docs/pictures/record.py
+
+# What clang-format would change in the guest and the analyser; nothing is written.
+format-check: build/.debian
+	@find guest services/verifier/native -name '*.[ch]pp' | xargs clang-format-19 --dry-run -Werror
 
 mutants: build
 	ninja -C $(NATIVE) --quiet test_soundness test_analyser unibpf-analyse

@@ -83,7 +83,7 @@ bool entropy(std::span<std::byte> out);  // false: this machine has no source; d
 class FrameDevice {
   public:
     virtual std::span<const std::uint8_t, 6> mac() const = 0;
-    virtual std::size_t receive(std::span<std::uint8_t> frame) = 0;  // 0: nothing there (a too long frame is dropped)
+    virtual std::size_t receive(std::span<std::uint8_t> frame) = 0;  // 0: nothing there; above frame.size(): one that is too long, gone
     virtual bool transmit(std::span<const std::uint8_t> frame) = 0;  // false: no room, frame not taken
     virtual void flush() {}                                          // end of a burst
 

@@ -14,11 +14,18 @@ from msgspec import Struct
 
 from services.signer.errors import CheckerError, EvidenceError
 from unibpf.formats import cbor
-from unibpf.host import limited
+from unibpf.host import fence
 
 EXECUTABLE: Final = "unibpf-check"
 MAX_CERTIFICATE_BYTES: Final = 4 << 20
-_LIMITS: Final = limited.Limits(cpu_seconds=21, wall_seconds=43.0, memory_bytes=(1024 + 64) << 20, answer_bytes=1 << 16)
+_LIMITS: Final = fence.Limits(
+    cpu_seconds=21,
+    wall_seconds=43.0,
+    memory_bytes=(1024 + 64) << 20,
+    answer_bytes=1 << 16,
+    file_bytes=16 << 20,
+    files=16,
+)
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -52,8 +59,8 @@ class Checker:
     async def check(self, bundle: bytes, certificate: bytes) -> Proof:
         """Return the proof; raises EvidenceError where there is none, CheckerError where nothing can be checked."""
         try:
-            answer = await limited.ask(self.executable, [], cbor.encode([bundle, certificate]), _LIMITS)
-        except (TimeoutError, limited.TooLong) as error:  # a TimeoutError is an OSError too
+            answer = await fence.ask([self.executable], cbor.encode([bundle, certificate]), _LIMITS)
+        except (TimeoutError, fence.AnswerTooLongError) as error:  # a TimeoutError is an OSError too
             raise EvidenceError("certificate-limits", "the check took longer than it may") from error
         except OSError as error:
             raise CheckerError(f"the checker `{self.executable}` cannot be started: {error.strerror}") from error

@@ -78,11 +78,11 @@ class Programs:
         """What the evidence lacks: for the caller to raise, where it matters."""
         try:
             with tracing.span("check evidence"):
-                bus = self.signing.bus
+                bus, proof = self.signing.bus, verdicts.certificate_of(verdict)
                 report, bundle, certificate = await asyncio.gather(
                     bus.get_object(verdict.report, max_bytes=MAX_REPORT_BYTES),
                     bus.get_object(str(verdict.bundle), max_bytes=MAX_BUNDLE_BYTES),
-                    bus.get_object(verdicts.certificate_of(verdict), max_bytes=MAX_CERTIFICATE_BYTES),
+                    bus.get_object(proof, max_bytes=MAX_CERTIFICATE_BYTES),
                 )
                 verdicts.check_report(verdict, report)
                 verdicts.check_bundle(verdict, bundle)

@@ -179,5 +179,5 @@ def make_analyser(settings: Settings) -> Analyser:
 
 
 def make_pool(settings: Settings) -> Pool:
-    """The front end's workers; patience covers their own limits (sandbox.Limits) and a cold start."""
+    """The front end's workers; patience covers their own limits (fence.Limits) and a cold start."""
     return Pool(size=settings.workers, wall_seconds=20.0)

@@ -20,12 +20,14 @@ from services.signer.service import Demands, Signer
 from services.signer.settings import DEFAULT_POLICY
 from services.signer.token import read_trusted
 from tests.support.services.nats import NatsFixture
-from tests.support.services.pushes import announce, make_verdict, pass_bundle
+from tests.support.services.pushes import announce, certified, make_verdict, pass_bundle
 from tests.support.signing.hsm import HsmFixture, make_token
 from unibpf import subjects
 from unibpf.bus import Bus, RequestFailed, topology
 from unibpf.bus.permissions import OPERATOR
+from unibpf.formats import bundle as bundles
 from unibpf.formats import envelope
+from unibpf.formats.bundle import Bundle
 from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.operations import DeadLetter
@@ -253,6 +255,51 @@ async def test_es256_signs_differently_each_time_but_a_push_has_one_envelope(nat
         first, second = await signed_of(cli, "firewall"), await signed_of(cli, "firewall", after=after)
         assert first == second
         envelope.verify(await cli.get_object(first.envelope), [token.key])
+
+
+@pytest.mark.parametrize(
+    ("proof", "rule"),
+    [
+        pytest.param(certified(pass_bundle("other")), "certificate-unproved", id="of a safe program"),
+        pytest.param(b"\x84\x01\x80\x80\x80", "certificate-malformed", id="empty"),
+        pytest.param(os.urandom(64), "certificate-malformed", id="noise"),
+    ],
+)
+async def test_a_safe_verdict_over_an_unsafe_program_is_not_signed_whatever_its_certificate(
+    nats: NatsFixture, hsm_token: HsmFixture, proof: bytes, rule: str
+) -> None:
+    """A verifier that lies, with the right key and all the rest in order."""
+    code = bytes.fromhex("611200000000000071200000000000009500000000000000")  # a packet byte that may not be there
+    unsafe = bundles.encode(Bundle(name="firewall", kind="filter", code=code, outputs=3))
+    async with running_signer(nats, hsm_token) as token, nats.buses("verifier", OPERATOR) as (verifier, operator):
+        verdict = await make_verdict(verifier, "firewall", unsafe, push_id="UNIBPF_UPLOADS:1", proof=proof)
+        await announce(verifier, verdict)
+        refused = msgspec.json.decode((await next_event(operator, subjects.refused("firewall")))[1], type=Refused)
+        assert refused.rule == rule
+        assert token.signatures == 0
+
+
+async def test_a_safe_verdict_without_a_certificate_is_refused_and_says_so(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with running_signer(nats, hsm_token) as token, nats.buses("verifier", OPERATOR) as (verifier, operator):
+        bundle = pass_bundle("firewall")
+        await announce(verifier, await make_verdict(verifier, "firewall", bundle, push_id="1", certificate=None))
+        refused = msgspec.json.decode((await next_event(operator, subjects.refused("firewall")))[1], type=Refused)
+        assert refused.rule == "certificate-missing"
+        assert token.signatures == 0
+
+
+async def test_the_audit_record_names_the_certificate_that_was_checked(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with running_signer(nats, hsm_token), nats.buses("verifier", OPERATOR) as (verifier, operator):
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await announce(verifier, verdict)
+        await signed_of(operator, "firewall")
+        record = await operator.last(topology.AUDIT, subjects.audit("firewall"))
+        assert record is not None
+        assert record.decode(AuditRecord).certificate == verdict.certificate
 
 
 async def test_what_no_rule_allows_is_refused_with_the_nearest_rule(nats: NatsFixture, hsm_token: HsmFixture) -> None:

@@ -52,9 +52,8 @@ bool ArrayMap::vacant(const std::uint8_t* place) const {
 std::uint8_t* ArrayMap::lookup_value(Map& map, const std::uint8_t* key) { return array(map).find(key); }
 
 long ArrayMap::update_value(Map& map, const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
-    // In Linux' order: an array without locks says what else is wrong first, a per-CPU one does not know the flag.
-    const bool knows_lock = array(map).row().type == abi::MapType::array;
-    if ((flags & ~(knows_lock ? abi::update_lock : 0)) > abi::update_exist) return -abi::einval;
+    // In Linux' order: an array without locks says what else is wrong first.
+    if ((flags & ~abi::update_lock) > abi::update_exist) return -abi::einval;
     std::uint8_t* place = array(map).find(key);
     if (place == nullptr) return -abi::e2big;
     if ((flags & abi::update_noexist) != 0) return -abi::eexist;

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.frontend import Hook
-from unibpf.host import limited
+from unibpf.host import fence
 from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
@@ -99,19 +99,21 @@ class Analyser:
     async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken. `hook` is where Linux attaches the program."""
         options = self.options
-        limits = limited.Limits(
+        limits = fence.Limits(
             cpu_seconds=options.max_seconds + 4,
             wall_seconds=2 * options.max_seconds + 1,
             memory_bytes=(options.max_mebibytes + 64) << 20,
             answer_bytes=MAX_OUTPUT,
+            file_bytes=16 << 20,
+            files=16,
         )
         try:
-            answer = await limited.ask(self.executable, self._arguments(hook), bundle, limits)
+            answer = await fence.ask([self.executable, *self._arguments(hook)], bundle, limits)
         except TimeoutError as error:  # which is an OSError too
             raise GaveUp("limits", f"the analysis took longer than {limits.wall_seconds:g} s") from error
         except OSError as error:
             raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
-        except limited.TooLong as error:
+        except fence.AnswerTooLongError as error:
             raise GaveUp("analyser-crash", f"the analyser wrote more than {MAX_OUTPUT} bytes") from error
         if not answer.output or answer.status != 0:
             raise _gave_up(answer)
@@ -132,7 +134,7 @@ class Analyser:
         return [*arguments, "--max-seconds", str(options.max_seconds), "--max-mebibytes", str(options.max_mebibytes)]
 
 
-def _gave_up(answer: limited.Answer) -> GaveUp:
+def _gave_up(answer: fence.Ended) -> GaveUp:
     if answer.struck:
         return GaveUp("limits", "the analysis took more CPU time or memory than it may")
     how = f"signal {-answer.status}" if answer.status < 0 else f"status {answer.status}"

@@ -35,7 +35,7 @@ int extremes(struct xdp_md *ctx) {
         case 0: NOTE(bpf_xdp_load_bytes(ctx, number, buffer, size)); break;
         case 1: NOTE(bpf_xdp_store_bytes(ctx, number, buffer, size)); break;
         case 2: NOTE(bpf_xdp_adjust_meta(ctx, number)); break;
-        case 3: NOTE(bpf_csum_diff((void *)buffer, second % 5 * 4, (void *)more, fine % 5 * 4, number)); break;
+        case 3: NOTE(bpf_csum_diff((void *)buffer, (second & 3) * 4, (void *)more, (fine & 3) * 4, number)); break;
         case 4: NOTE(bpf_xdp_adjust_head(ctx, number % 8 ? number : -8)); break;
         case 5: NOTE(bpf_xdp_adjust_tail(ctx, number)); break;
         case 6: NOTE(bpf_redirect(second % 4, number)); break;

@@ -1,13 +1,9 @@
-// Every flag of an update, known and unknown, for every type of map that programs write, with and without a lock in the value.
+// Every flag of an update, known and unknown, for every type of map that programs write.
+// BPF_F_LOCK among them, though no value has a lock: the oracle makes maps without BTF.
 #include "common.h"
 
 struct plain {
     __u64 number;
-};
-struct locked {
-    __u32 before;
-    struct bpf_spin_lock lock;
-    __u64 after;
 };
 struct prefix {
     __u32 bits;
@@ -24,10 +20,8 @@ struct prefix {
     } table SEC(".maps")
 
 TABLE(array, BPF_MAP_TYPE_ARRAY, 6, __u32, struct plain, 0);
-TABLE(array_lock, BPF_MAP_TYPE_ARRAY, 6, __u32, struct locked, 0);
 TABLE(array_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, 6, __u32, struct plain, 0);
 TABLE(hash, BPF_MAP_TYPE_HASH, 6, __u32, struct plain, 0);
-TABLE(hash_lock, BPF_MAP_TYPE_HASH, 6, __u32, struct locked, 0);
 TABLE(hash_cpu, BPF_MAP_TYPE_PERCPU_HASH, 6, __u32, struct plain, 0);
 TABLE(lru, BPF_MAP_TYPE_LRU_HASH, 64, __u32, struct plain, 0);
 TABLE(lru_cpu, BPF_MAP_TYPE_LRU_PERCPU_HASH, 64, __u32, struct plain, 0);
@@ -50,20 +44,17 @@ int flags(struct xdp_md *ctx) {
     __u32 key = data[0] % 8;
     struct prefix prefix = {.bits = data[0] % 40, .address = {data[1] % 4, data[2] % 4}};
     struct plain plain = {.number = data[3]};
-    struct locked locked = {.before = data[3], .after = data[4]};
     // Mostly what is known; also bits nobody knows, low and high.
     __u64 known = data[10] % 8;
     __u64 flag = data[11] % 8 == 0 ? 1ULL << data[12] % 64 | known : known;
-    switch (data[13] % 9) {
+    switch (data[13] % 7) {
         case 0: USE(array, key, plain, flag); break;
-        case 1: USE(array_lock, key, locked, flag); break;
-        case 2: USE(array_cpu, key, plain, flag); break;
-        case 3: USE(hash, key, plain, flag); break;
-        case 4: USE(hash_lock, key, locked, flag); break;
-        case 5: USE(hash_cpu, key, plain, flag); break;
-        case 6: USE(lru, key, plain, flag); break;
-        case 7: USE(lru_cpu, key, plain, flag); break;
-        case 8: USE(trie, prefix, plain, flag); break;
+        case 1: USE(array_cpu, key, plain, flag); break;
+        case 2: USE(hash, key, plain, flag); break;
+        case 3: USE(hash_cpu, key, plain, flag); break;
+        case 4: USE(lru, key, plain, flag); break;
+        case 5: USE(lru_cpu, key, plain, flag); break;
+        case 6: USE(trie, prefix, plain, flag); break;
     }
     return digest % 2 ? XDP_PASS : XDP_DROP;
 }

@@ -19,6 +19,8 @@ PRESETS: Final[dict[str, list[tuple[str, bytes, bytes]]]] = {
 }
 # Map types whose values, programs and maps, are other numbers to the kernel than here.
 REFERRING: Final = frozenset({MapType.PROG_ARRAY, MapType.PERF_EVENT_ARRAY, *MAPS_OF_MAPS})
+# The kernel has a value for each of its CPUs, and chooses where it runs.
+PER_CPU: Final = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH})
 
 _INCLUDE: Final = "/usr/include/x86_64-linux-gnu"
 _COMMAND: Final = ("clang-19", "-target", "bpf", "-mcpu=v4", "-O2", "-g", "-Wall", "-Werror", "-I", _INCLUDE, "-c")

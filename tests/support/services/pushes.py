@@ -1,13 +1,11 @@
 """What the verifier leaves on the bus for a safe push: objects, and a signed `verified` event."""
 
-import base64
-import json
 import os
-import subprocess
 from collections.abc import Sequence
 
 import msgspec
 
+from tests.support.programs.certificates import Tools
 from unibpf import subjects
 from unibpf.bus import Bus
 from unibpf.formats import bundle as bundles
@@ -28,17 +26,28 @@ def pass_bundle(program: str, *, returns: int = 2) -> bytes:
 
 def certified(bundle: bytes) -> bytes:
     """The certificate that the analyser writes for a bundle that it finds safe."""
-    analyser = binary_directory(os.environ) / "unibpf-analyse"
-    done = subprocess.run([analyser, "--certificate", "on"], input=bundle, capture_output=True, check=True)
-    return base64.b64decode(json.loads(done.stdout)["certificate"])
+    _, certificate = Tools(folder=binary_directory(os.environ)).analyse(bundle)
+    if certificate is None:
+        raise AssertionError("the bundle is not safe")
+    return certificate
 
 
 async def make_verdict(
-    bus: Bus, program: str, bundle: bytes, *, push_id: str, opinions: Sequence[SecondOpinion] = (), **changes: object
+    bus: Bus,
+    program: str,
+    bundle: bytes,
+    *,
+    push_id: str,
+    opinions: Sequence[SecondOpinion] = (),
+    proof: bytes = b"",
+    **changes: object,
 ) -> Verdict:
-    """Store bundle, certificate and report as the verifier does; `changes` replace fields of the verdict (to forge one)."""
+    """Store bundle, certificate and report as the verifier does.
+
+    `proof` stands in place of the analyser's certificate, `changes` replace fields of the verdict: to forge one.
+    """
     bundle_digest = await bus.put_object(bundle)
-    certificate = await bus.put_object(certified(bundle))
+    certificate = await bus.put_object(proof or certified(bundle))
     report = Report(
         verdict="safe",
         program=program,

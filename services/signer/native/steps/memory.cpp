@@ -67,14 +67,14 @@ void Step::load() {
     write(insn_.dst, pointer.kind == Kind::map_value ? load_map(pointer) : memory_word());
 }
 
-// Addresses have 32 bits here and come zero-extended; a sign-extending load would make another number of one.
+// Addresses have 32 bits here and come zero-extended; a sign-extending load would make another number of one. No field has a sign.
 Value Step::load_field(const Value& pointer) const {
     const Term place = state_.settled(pointer.term);
     demand(place.symbol == zero, "a field of the context at an unknown place");
     for (const abi::ContextRow& row : abi::context_fields) {
         if (row.offset != place.offset || row.bytes != insn_.bytes) continue;
+        demand(insn_.op == Op::load, "a field of the context is sign-extended");
         if (row.field == abi::ContextField::number) return memory_word();
-        demand(insn_.op == Op::load, "an address is sign-extended");
         const Symbol start = row.field == abi::ContextField::packet ? zero : row.field == abi::ContextField::packet_end ? packet_size : meta_start;
         return Value::pointer(Kind::packet, 0, {start, 0});
     }

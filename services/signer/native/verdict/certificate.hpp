@@ -24,7 +24,7 @@ struct Node {
     std::array<std::uint32_t, 2> edges{no_node, no_node};  // `next`, `taken`
     std::optional<Place> place{};
     std::optional<State> state{};
-    std::uint32_t loop_end = 0;   // behind the last node of the loop that begins here; 0: none does
+    std::uint32_t loop_end = 0;   // after the last node of the loop that begins here; 0: none does
 };
 
 struct Certificate {

@@ -24,7 +24,7 @@ struct CertificateNode {
     std::array<std::uint32_t, 2> edges{no_node, no_node};
     std::optional<State> state{};
     std::vector<std::uint32_t> loops{};  // node of the head, parallel to the state's counters; no_node: taken round by round
-    std::uint32_t loop_end = 0;          // behind the last node of the loop that begins here
+    std::uint32_t loop_end = 0;          // after the last node of the loop that begins here
 };
 
 class Recorder {

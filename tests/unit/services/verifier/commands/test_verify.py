@@ -66,7 +66,7 @@ def test_options_reach_the_analyser(tmp_path: Path, capsysbinary: pytest.Capture
     options = ("--platform", "linux-xdp", "--max-seconds", "7", "--max-mebibytes", "300", "--invariants")
     _, found = run(tmp_path, capsysbinary, compiled("pass"), *options)
     assert found["invariants"][0]["known"] == [
-        "--platform linux-xdp --termination on --invariants on --max-seconds 7 --max-mebibytes 300"
+        "--hook driver --platform linux-xdp --termination on --invariants on --max-seconds 7 --max-mebibytes 300"
     ]
 
 
