@@ -17,7 +17,7 @@ class Containment {
             known_[symbol] = true;
             if (!a_.symbols[symbol].scalar.leq(b_.symbols[symbol].scalar)) return false;
         }
-        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && differences();
+        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && differences() && definitions();
     }
 
   private:
@@ -39,8 +39,21 @@ class Containment {
         const bool whole_in_half = outer.kind == Kind::packet_address && inner.kind == outer.kind && inner.object + low_half == outer.object;
         if (whole_in_half) return term(inner, outer) && nullable(inner.nullable, outer.nullable);
         if (inner.kind != outer.kind || !same_object || !term(inner, outer)) return false;
-        if (outer.identity != no_site && inner.identity != outer.identity) return false;
+        if (!identity(inner, outer)) return false;
         return nullable(inner.nullable, outer.nullable);
+    }
+
+    // A name says which values are the same, nothing else: each name of b stands for one of a.
+    bool identity(const Value& inner, const Value& outer) {
+        return outer.kind == Kind::map_value ? same_value(inner.identity, outer.identity) : outer.identity == no_site || inner.identity == outer.identity;
+    }
+    bool same_value(Site inner, Site outer) {
+        if (outer <= joined_names) return outer == no_site || inner == outer;
+        for (const auto& [in, out] : names_) {
+            if (out == outer) return in == inner;
+        }
+        names_.push_back({inner, outer});
+        return inner != no_site;
     }
 
     bool nullable(Symbol inner, Symbol outer) {
@@ -99,7 +112,10 @@ class Containment {
         }
         return true;
     }
-    bool lock() const { return b_.lock.held == Lock::Held::some || a_.lock == b_.lock; }
+    bool lock() {
+        if (b_.lock.held == Lock::Held::some) return true;
+        return a_.lock.held == b_.lock.held && same_value(a_.lock.identity, b_.lock.identity);
+    }
     bool counters() {
         for (std::size_t i = 0; i < b_.counters.size(); ++i) {
             if (!term(a_.counters[i].up, b_.counters[i].up) || !term(a_.counters[i].down, b_.counters[i].down)) return false;
@@ -115,10 +131,34 @@ class Containment {
         return true;
     }
 
+    // What b knows of how a symbol came to be, a must know of its image.
+    bool definitions() const {
+        for (Symbol symbol = first_free_symbol; symbol < b_.symbols.size(); ++symbol) {
+            const Definition& outer = b_.symbols[symbol].definition;
+            if (outer.form == Definition::Form::none) continue;
+            if (!known_[symbol] || !known_[outer.left.symbol] || !known_[outer.right.symbol] || !defines(image_[symbol], outer)) return false;
+        }
+        return true;
+    }
+    bool defines(const Value& image, const Definition& outer) const {
+        const Definition& inner = a_.symbols[image.symbol].definition;
+        const auto same = [&](const Value& mine, const Value& theirs, std::int64_t moved) {
+            const Value& to = image_[theirs.symbol];
+            return mine.symbol == to.symbol && mine.moved(moved).delta == to.moved(theirs.delta).delta;
+        };
+        if (inner.form != outer.form) return false;
+        const bool adds = inner.form == Definition::Form::sum || inner.form == Definition::Form::difference;
+        if (!adds && image.delta != 0) return false;
+        if (same(inner.left, outer.left, image.delta) && same(inner.right, outer.right, 0)) return true;
+        return inner.form == Definition::Form::sum && same(inner.right, outer.left, image.delta) && same(inner.left, outer.right, 0);
+    }
+
     const State &a_, &b_;
     std::vector<Value> image_;
     std::vector<bool> known_;
     std::vector<Symbol> witness_;
+    struct Name { Site inner, outer; };
+    std::vector<Name> names_;
 };
 
 }  // namespace

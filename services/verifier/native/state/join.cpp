@@ -86,7 +86,8 @@ class Joiner {
         join_callbacks();
         join_counters();
         join_references();
-        out_.lock = a_.lock == b_.lock ? a_.lock : Lock{Lock::Held::some, no_site};
+        join_definitions();
+        out_.lock = lock(a_.lock, b_.lock);
         join_differences();
         return std::move(out_);
     }
@@ -149,9 +150,36 @@ class Joiner {
         result.kind = left.kind;
         const bool unites = left.is_set() || left.kind == Kind::packet_address;  // half an address on one side is half of one
         result.object = unites ? left.object | right.object : left.object;
-        if (left.identity == right.identity) result.identity = left.identity;
+        result.identity = identity(left, right);
         if (left.may_be_null() || right.may_be_null()) result.nullable = nullable(left.nullable, right.nullable);
         return result;
+    }
+
+    // Names of values only say which registers hold the same: each pair of names is a name that neither side has yet.
+    Site identity(const Value& left, const Value& right) {
+        if (left.kind == Kind::map_value) return same_value(left.identity, right.identity);
+        return left.identity == right.identity ? left.identity : no_site;
+    }
+    Site same_value(Site left, Site right) {
+        if (left == right || left == no_site || right == no_site) return left == right ? left : no_site;
+        for (const auto& [l, r, site] : names_) {
+            if (l == left && r == right) return site;
+        }
+        if (names_.empty()) last_name_ = std::max(last_joined_name(a_), last_joined_name(b_));
+        if (last_name_ == UINT32_MAX) return no_site;
+        names_.push_back({left, right, ++last_name_});
+        return last_name_;
+    }
+    static Site last_joined_name(const State& state) {
+        Site last = std::max(joined_names, state.lock.identity);
+        const_cast<State&>(state).each_value([&](const Value& value) { last = std::max(last, value.identity); });
+        return last;
+    }
+
+    Lock lock(const Lock& left, const Lock& right) {
+        if (left == right) return left;
+        const Site both = left.held == Lock::Held::yes && right.held == Lock::Held::yes ? same_value(left.identity, right.identity) : no_site;
+        return both == no_site ? Lock{Lock::Held::some, no_site} : Lock{Lock::Held::yes, both};
     }
 
     // The offset counts only where the pointer is not null, which it is on one side only; only constants are kept.
@@ -234,6 +262,36 @@ class Joiner {
         return result;
     }
 
+    // --- definitions: one that both sides have is one of the result, if its operands have names there
+
+    void join_definitions() {
+        for (std::size_t i = first_free_symbol; i < classes_.size(); ++i) {
+            const Class& entry = classes_[i];
+            if (entry.left.symbol == zero_symbol || entry.right.symbol == zero_symbol) continue;
+            const Definition &left = a_.symbols[entry.left.symbol].definition, &right = b_.symbols[entry.right.symbol].definition;
+            if (left.form == Definition::Form::none || left.form != right.form) continue;
+            if (auto both = definition(left, right, entry.right.delta)) out_.symbols[entry.symbol].definition = *both;
+        }
+    }
+    // What the right one defines stands `moved` bytes further.
+    std::optional<Definition> definition(const Definition& left, const Definition& right, std::int64_t moved) const {
+        const bool adds = left.form == Definition::Form::sum || left.form == Definition::Form::difference;
+        if (!adds && moved != 0) return std::nullopt;
+        if (auto same = operands(left, right.left.moved(moved), right.right)) return same;
+        return left.form == Definition::Form::sum ? operands(left, right.right, right.left.moved(moved)) : std::nullopt;
+    }
+    std::optional<Definition> operands(const Definition& definition, const Value& left, const Value& right) const {
+        const auto first = known_term(definition.left, left), second = known_term(definition.right, right);
+        if (!first || !second) return std::nullopt;
+        return Definition{definition.form, *first, *second};
+    }
+    std::optional<Value> known_term(const Value& left, const Value& right) const {
+        const auto found = found_.find({left.symbol, right.symbol, left.constant() - right.constant()});
+        if (found == found_.end()) return std::nullopt;
+        const Class& entry = classes_[found->second];
+        return Value::number(entry.symbol, static_cast<std::int64_t>(left.constant() - entry.left.constant()));
+    }
+
     // --- differences
 
     void join_differences() {
@@ -305,6 +363,9 @@ class Joiner {
     std::unordered_map<Key, std::uint32_t, KeyHash> found_;
     struct Witness { Symbol left, right, symbol; };
     std::vector<Witness> witnesses_;
+    struct Name { Site left, right, site; };
+    std::vector<Name> names_;
+    Site last_name_ = joined_names;
     std::vector<std::vector<std::uint32_t>> by_left_, by_right_;
 };
 

@@ -157,16 +157,20 @@ bool State::is_short_address(const Value& value, Platform platform) const {
 Value State::add(const Value& a, const Value& b) {
     if (b.symbol == zero_symbol) return a.moved(b.delta);
     if (a.symbol == zero_symbol) return plain(b).moved(a.delta);
+    if (const auto known = known_sum(a, b)) return *known;
     const Scalar result = analyser::add(scalar(a), scalar(b));
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
     const Value sum = number(result, {Definition::Form::sum, plain(a), plain(b)});
-    if (sum.symbol != zero_symbol) (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
+    if (sum.symbol == zero_symbol) return sum;
+    (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
+    (void)(learn_part_of_way(sum, a, b) && learn_part_of_way(sum, b, a));
     return sum;
 }
 
 Value State::subtract(const Value& a, const Value& b) {
     if (a.symbol == b.symbol) return Value::constant(a.constant() - b.constant());
     if (b.symbol == zero_symbol) return plain(a).moved(static_cast<std::int64_t>(0 - b.constant()));
+    if (const auto known = known_difference(a, b)) return *known;
     Scalar result = analyser::subtract(scalar(a), scalar(b));
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
     const auto high = upper_difference(a, b), low = upper_difference(b, a);
@@ -175,6 +179,87 @@ Value State::subtract(const Value& a, const Value& b) {
     const Value rest = number(result, {Definition::Form::difference, plain(a), plain(b)});
     if (rest.symbol != zero_symbol) (void)learn_definition(rest.symbol);
     return rest;
+}
+
+// What is computed again is the same term, and a difference added to what was taken away gives the whole: equations modulo 2^64,
+// so nothing has to be known of wrapping.
+std::optional<Value> State::known_sum(const Value& a, const Value& b) const {
+    const std::uint64_t deltas = a.constant() + b.constant();
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        const auto& [form, left, right] = symbols[symbol].definition;
+        const bool same = left.symbol == a.symbol && right.symbol == b.symbol, swapped = left.symbol == b.symbol && right.symbol == a.symbol;
+        if (form == Definition::Form::sum && (same || swapped)) return Value::number(symbol, static_cast<std::int64_t>(deltas - left.constant() - right.constant()));
+        const bool completes = (symbol == a.symbol && right.symbol == b.symbol) || (symbol == b.symbol && right.symbol == a.symbol);
+        if (form == Definition::Form::difference && completes) return Value::number(left.symbol, static_cast<std::int64_t>(left.constant() - right.constant() + deltas));
+    }
+    return std::nullopt;
+}
+std::optional<Value> State::known_difference(const Value& a, const Value& b) const {
+    const std::uint64_t deltas = a.constant() - b.constant();
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        const auto& [form, left, right] = symbols[symbol].definition;
+        const auto rest = [&](const Value& other, std::uint64_t more) { return Value::number(other.symbol, static_cast<std::int64_t>(other.constant() + more)); };
+        if (form == Definition::Form::difference && left.symbol == a.symbol && right.symbol == b.symbol) return rest(Value::number(symbol), deltas - left.constant() + right.constant());
+        if (form != Definition::Form::sum || symbol != a.symbol) continue;
+        if (left.symbol == b.symbol) return rest(right, left.constant() + deltas);
+        if (right.symbol == b.symbol) return rest(left, right.constant() + deltas);
+    }
+    return std::nullopt;
+}
+
+// `part` of the way from `from` to some place, as a binary search goes: from + part <= place + c where part <= (place - from) + c.
+bool State::learn_part_of_way(const Value& sum, const Value& from, const Value& part) {
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        const Definition way = symbols[symbol].definition;
+        if (way.form != Definition::Form::difference || way.right.symbol != from.symbol || symbol == part.symbol) continue;
+        const auto beyond = upper_difference(part, Value::number(symbol));
+        const Wide gap = -(Wide{beyond.value_or(0)} + from.delta - way.right.delta);
+        if (!beyond || gap < -Differences::largest || gap > Differences::largest) continue;
+        if (!learn_order(sum, way.left, static_cast<std::int64_t>(gap)) || !narrow_by_differences(sum)) return false;
+    }
+    return true;
+}
+
+bool State::narrow_by_differences(const Value& value) {
+    const auto known = range(value);
+    return narrow(value, Scalar::signed_range(known.low, known.high));
+}
+
+Value State::shifted_right(const Value& of, unsigned places, const Scalar& result) {
+    const Value part = number(result);
+    const Definition& rounding = symbols[of.symbol].definition;
+    const bool drops_more = rounding.form == Definition::Form::rounded && of.delta == 0 && rounding.right.delta < std::int64_t{1} << places;
+    const Value whole = drops_more ? rounding.left : of;
+    const Definition::Form form = symbols[whole.symbol].definition.form;
+    if (part.symbol == zero_symbol || whole.delta != 0 || !is_tame(*this, whole)) return part;
+    if (form == Definition::Form::difference) (void)learn_share(part, whole, places);
+    else if (form == Definition::Form::sum && places == 1) (void)(learn_middle(part, symbols[whole.symbol].definition) && narrow_by_differences(part));
+    return part;
+}
+
+Value State::rounded_down(const Value& whole, std::int64_t most, const Scalar& result) {
+    if (!is_tame(*this, whole)) return number(result);
+    const Value part = number(result, {Definition::Form::rounded, plain(whole), Value::constant(static_cast<std::uint64_t>(most))});
+    if (part.symbol != zero_symbol) (void)learn_definition(part.symbol);
+    return part;
+}
+
+// x - (x >> n) grows with x, where x is not negative.
+bool State::learn_share(const Value& part, const Value& whole, unsigned places) {
+    const auto range = this->range(whole);
+    if (range.low < 0) return true;
+    const auto rest = [&](std::int64_t x) { return x - (x >> places); };
+    return learn_distance(whole, part, {rest(range.low), rest(range.high)});
+}
+
+// left <= right + c gives (left + right) >> 1 <= right + (c >> 1), and the other way round; the same from below.
+bool State::learn_middle(const Value& middle, const Definition& sum) {
+    for (const auto& [one, other] : {std::pair{sum.left, sum.right}, std::pair{sum.right, sum.left}}) {
+        const auto above = upper_difference(one, other), below = upper_difference(other, one);
+        if (above && std::abs(*above) < Differences::largest && !learn_order(middle, other, -(*above >> 1))) return false;
+        if (below && std::abs(*below) < Differences::largest && !learn_order(other, middle, -(*below >> 1) - (*below & 1))) return false;
+    }
+    return true;
 }
 
 // --- learning -------------------------------------------------------------------------------------------------------------
@@ -240,6 +325,7 @@ bool State::learn_definition(Symbol symbol) {
         case Definition::Form::shifted: return true;
         case Definition::Form::truncated: return learn_low_half(symbol, left);
         case Definition::Form::sum: return learn_distance(own, left, bounds(right)) && learn_distance(own, right, bounds(left));
+        case Definition::Form::rounded: return learn_distance(left, own, {0, right.delta});
         case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, bounds(right));
     }
     __builtin_unreachable();
@@ -266,26 +352,38 @@ bool State::learn_definitions(Symbol changed) {
     return true;
 }
 
-bool State::propagate() {
+// Bounds along differences; `narrowed` gets the symbols that have new ones.
+bool State::propagate(std::vector<Symbol>& narrowed) {
     bool changed = true;
+    const auto meet_into = [&](Symbol symbol, std::int64_t low, std::int64_t high) {
+        Scalar& own = symbols[symbol].scalar;
+        own = meet(own, Scalar::signed_range(low, high));
+        narrowed.push_back(symbol);
+        changed = true;
+    };
     for (int round = 0; changed && round < 4; ++round) {
         changed = false;
         for (const Difference& edge : differences.edges()) {
-            Scalar& left = symbols[edge.left].scalar;
-            Scalar& right = symbols[edge.right].scalar;
+            const Scalar &left = symbols[edge.left].scalar, &right = symbols[edge.right].scalar;
             const std::int64_t high = clamp(Wide{right.s64.high} + edge.limit), low = clamp(Wide{left.s64.low} - edge.limit);
-            if (high < left.s64.high) {
-                left = meet(left, Scalar::signed_range(INT64_MIN, high));
-                changed = true;
-            }
-            if (low > right.s64.low) {
-                right = meet(right, Scalar::signed_range(low, INT64_MAX));
-                changed = true;
-            }
+            if (high < left.s64.high) meet_into(edge.left, INT64_MIN, high);
+            if (low > right.s64.low) meet_into(edge.right, low, INT64_MAX);
             if (left.is_bottom() || right.is_bottom()) return false;
         }
     }
     return true;
+}
+
+// What new bounds say of sums and distances, and these of their parts: once.
+bool State::propagate() {
+    std::vector<Symbol> narrowed, again;
+    if (!propagate(narrowed)) return false;
+    std::sort(narrowed.begin(), narrowed.end());
+    narrowed.erase(std::unique(narrowed.begin(), narrowed.end()), narrowed.end());
+    for (const Symbol symbol : narrowed) {
+        if (symbol >= first_free_symbol && !learn_definitions(symbol)) return false;
+    }
+    return narrowed.empty() || propagate(again);
 }
 
 bool State::assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b) {

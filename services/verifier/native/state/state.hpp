@@ -21,8 +21,9 @@ namespace unibpf::analyser {
 
 // How a symbol came to be, where later tests of it teach something about its operands.
 struct Definition {
-    enum class Form : std::uint8_t { none, sum, difference, shifted, truncated } form = Form::none;
+    enum class Form : std::uint8_t { none, sum, difference, shifted, truncated, rounded } form = Form::none;
     // sum, difference: left + right, left - right, no wrap. shifted: left << 32. truncated: low 32 bits of left.
+    // rounded: left, not negative, without its lowest bits, which are worth right (a constant) together.
     Value left{}, right{};
 };
 
@@ -94,6 +95,11 @@ class State {
     // Sum and difference of terms, with all that is known of their relation.
     Value add(const Value& a, const Value& b);
     Value subtract(const Value& a, const Value& b);
+    // A number that is not negative shifted right, with what is known of its share of a distance, or of the middle of two numbers;
+    // `result` is the scalar's.
+    Value shifted_right(const Value& of, unsigned places, const Scalar& result);
+    // Likewise of a number whose lowest bits are cleared, which were worth `most` together.
+    Value rounded_down(const Value& whole, std::int64_t most, const Scalar& result);
 
     // Points into the packet or at its end, so that the address fits 32 bits where packets lie below 4 GiB (design section 7).
     bool is_short_address(const Value& value, Platform platform) const;
@@ -131,10 +137,17 @@ class State {
 
   private:
     bool propagate();
+    bool propagate(std::vector<Symbol>& narrowed);
     bool test_order(const Value& small, const Value& large, std::int64_t gap);
     bool learn_order(const Value& small, const Value& large, std::int64_t gap);
     bool learn_relation(Condition condition, bool holds, const Value& a, const Value& b);
     bool learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance);
+    std::optional<Value> known_sum(const Value& a, const Value& b) const;
+    std::optional<Value> known_difference(const Value& a, const Value& b) const;
+    bool learn_part_of_way(const Value& sum, const Value& from, const Value& part);
+    bool narrow_by_differences(const Value& value);
+    bool learn_share(const Value& part, const Value& whole, unsigned places);
+    bool learn_middle(const Value& middle, const Definition& sum);
     bool learn_definition(Symbol symbol);
     bool learn_low_half(Symbol symbol, const Value& whole);
     bool learn_definitions(Symbol changed);

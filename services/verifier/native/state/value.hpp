@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "guest/bpf/bundle/abi.hpp"
 #include "services/verifier/native/domains/differences.hpp"
 
 namespace unibpf::analyser {
@@ -21,6 +22,7 @@ inline constexpr Symbol no_symbol = UINT32_MAX;
 
 using Site = std::uint32_t;
 inline constexpr Site no_site = 0, most_sites = 1U << 31;  // above: places of another kind
+inline constexpr Site joined_names = most_sites + abi::max_maps;  // above: names that joins give to values that have two
 
 enum class Kind : std::uint8_t {
     uninitialised,  // never written on some path
