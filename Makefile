@@ -2,10 +2,11 @@
 #   make demo    the main job, end to end, in about a minute      make bench   every performance table
 #   make test    all tests                                        make fuzz    the fuzzers, longer than in the tests
 #   make lint    ruff and mypy                                    make build   set-up and native build only
+#   make docs    the pictures of docs/ from their text        make clean   away with build/
 #   make sanitize  native tests and conformance under the address and undefined-behaviour sanitizers (about 10 minutes)
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: demo test bench fuzz sanitize lint build native clean
+.PHONY: demo test bench fuzz sanitize lint docs build native clean
 
 NATIVE := build/native
 PYTHON := .venv/bin/python
@@ -54,6 +55,10 @@ sanitize: build
 	ninja -C $(SANITIZED) --quiet
 	ctest --test-dir $(SANITIZED) --output-on-failure --no-tests=error
 	UNIBPF_BIN=$(SANITIZED)/bin .venv/bin/pytest -q $(SANITIZED_TESTS:%=tests/conformance/test_%.py)
+
+docs:
+	python3 docs/pictures/draw.py
+	python3 docs/pictures/record.py
 
 lint: .venv/.installed
 	.venv/bin/ruff check .

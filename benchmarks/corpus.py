@@ -121,7 +121,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def document(rows: Sequence[Row], missing: Sequence[str], costs: Sequence[Figure] = ()) -> dict[str, Any]:
-    """The same for machines."""
+    """The same as JSON."""
     programs = [
         {
             "source": row.source,

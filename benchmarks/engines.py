@@ -134,11 +134,11 @@ def compiled(program: Program, folder: Path) -> Path:
     return folder / "native"
 
 
-def command_timer(command: Sequence[str], *behind: str) -> Timer:
+def command_timer(command: Sequence[str], *last: str) -> Timer:
     """A timer of a command that takes the number of runs and answers with JSON."""
 
     def time(repeat: int) -> Timing:
-        done = subprocess.run([*command, str(repeat), *behind], capture_output=True, text=True, check=True)
+        done = subprocess.run([*command, str(repeat), *last], capture_output=True, text=True, check=True)
         answer = json.loads(done.stdout)
         return Timing(ns=max(answer["ns"], 0.1), code=answer["verdict_code"], packet=answer["packet"])
 

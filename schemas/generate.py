@@ -3,7 +3,9 @@
 Run as `python schemas/generate.py`; a test holds the files equal to what this makes.
 """
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,15 @@ from typing import Any, get_args
 import msgspec
 
 from unibpf import messages, subjects
-from unibpf.messages import Message
+from unibpf.messages.base import Message
+from unibpf.messages.elements import ElementEvent, RollbackQuery
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.guests import GuestEvent, GuestSpec, HostStatus
+from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
+from unibpf.messages.operations import DeadLetter, SpanRecord
+from unibpf.messages.programs import AuditRecord, Refused, Signed, Verdict
+from unibpf.messages.reports import Report
+from unibpf.messages.status import GuestQuery, GuestStatus
 from unibpf.push import loading, upload
 
 FOLDER = Path(__file__).parent
@@ -44,17 +54,16 @@ def channels() -> list[Channel]:
     program = ("{program}",)
     guest = ("{guest}",)
     host = ("{host}",)
-    m = messages
     return [
         Channel("programUpload", subjects.upload, ("{identity}", "{program}"), None, ANYONE),
-        Channel("programVerified", subjects.verified, program, m.Verdict, "verifier"),
-        Channel("programRejected", subjects.rejected, program, m.Verdict, "verifier"),
-        Channel("programSigned", subjects.signed, program, m.Signed, "signer"),
-        Channel("programRefused", subjects.refused, program, m.Refused, "signer"),
-        Channel("guestApply", subjects.guest_apply, guest, m.GuestSpec, ANYONE),
+        Channel("programVerified", subjects.verified, program, Verdict, "verifier"),
+        Channel("programRejected", subjects.rejected, program, Verdict, "verifier"),
+        Channel("programSigned", subjects.signed, program, Signed, "signer"),
+        Channel("programRefused", subjects.refused, program, Refused, "signer"),
+        Channel("guestApply", subjects.guest_apply, guest, GuestSpec, ANYONE),
         Channel("guestDelete", subjects.guest_delete, guest, None, ANYONE),
         *(
-            Channel(f"guest{state.title()}", subjects.guest_state, (state, "{guest}"), m.GuestEvent, "deployer")
+            Channel(f"guest{state.title()}", subjects.guest_state, (state, "{guest}"), GuestEvent, "deployer")
             for state in get_args(subjects.GuestState)
         ),
         *(
@@ -66,28 +75,36 @@ def channels() -> list[Channel]:
                 f"element{state.title().replace('_', '')}",
                 subjects.element,
                 (state, "{guest}", "{element}"),
-                m.ElementEvent,
+                ElementEvent,
                 "reconfigurer",
             )
             for state in get_args(subjects.ElementState)
         ),
-        Channel("trace", subjects.trace, ("{traceId}",), m.SpanRecord, ANYONE),
-        Channel("audit", subjects.audit, program, m.AuditRecord, "signer"),
-        Channel("deadLetter", subjects.dead_letter, ("{service}",), m.DeadLetter, "the service"),
-        Channel("signGraph", subjects.sign_graph, (), m.SignGraph, "deployer", m.SignedGraph),
-        Channel("verify", subjects.verify, (), None, ANYONE, m.Report),
-        Channel("deployerStatus", subjects.deployer_status, host, None, ANYONE, m.HostStatus),
-        Channel("guestStatus", subjects.guest_status, host, m.GuestQuery, ANYONE, m.GuestStatus),
-        Channel("mapDump", subjects.map_dump, host, m.MapQuery, ANYONE, m.MapDump),
-        Channel("mapChange", subjects.map_change, host, m.MapChange, ANYONE, m.MapChanged),
-        Channel("rollback", subjects.rollback, host, m.RollbackQuery, ANYONE, m.ElementEvent),
+        Channel("trace", subjects.trace, ("{traceId}",), SpanRecord, ANYONE),
+        Channel("audit", subjects.audit, program, AuditRecord, "signer"),
+        Channel("deadLetter", subjects.dead_letter, ("{service}",), DeadLetter, "the service"),
+        Channel("signGraph", subjects.sign_graph, (), SignGraph, "deployer", SignedGraph),
+        Channel("verify", subjects.verify, (), None, ANYONE, Report),
+        Channel("deployerStatus", subjects.deployer_status, host, None, ANYONE, HostStatus),
+        Channel("guestStatus", subjects.guest_status, host, GuestQuery, ANYONE, GuestStatus),
+        Channel("mapDump", subjects.map_dump, host, MapQuery, ANYONE, MapDump),
+        Channel("mapChange", subjects.map_change, host, MapChange, ANYONE, MapChanged),
+        Channel("rollback", subjects.rollback, host, RollbackQuery, ANYONE, ElementEvent),
     ]
 
 
 def message_types() -> list[type[Message]]:
     """Every message, by name."""
-    found = [kind for kind in vars(messages).values() if isinstance(kind, type) and issubclass(kind, Message)]
-    return sorted((kind for kind in found if kind is not Message), key=lambda kind: kind.__name__)
+    topics = [
+        importlib.import_module(f"{messages.__name__}.{row.name}") for row in pkgutil.iter_modules(messages.__path__)
+    ]
+    found = {
+        kind
+        for topic in topics
+        for kind in vars(topic).values()
+        if isinstance(kind, type) and issubclass(kind, Message)
+    }
+    return sorted(found - {Message}, key=lambda kind: kind.__name__)
 
 
 def message_schema() -> dict[str, Any]:
@@ -155,7 +172,7 @@ def _message(row: Channel) -> dict[str, Any]:
             {"contentType": "application/octet-stream", "headers": _headers()} if row.make in RAW else {"payload": {}}
         )
     reference = {"$ref": f"messages.schema.json#/$defs/{row.message.__name__}"}
-    many = row.message is messages.SpanRecord  # a batch of spans is one message
+    many = row.message is SpanRecord  # a batch of spans is one message
     return {"payload": {"type": "array", "items": reference} if many else reference}
 
 

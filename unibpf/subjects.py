@@ -2,10 +2,11 @@
 
 from typing import Final, Literal
 
+from unibpf.messages.elements import ElementState
+from unibpf.messages.guests import GuestState
+
 PREFIX: Final = "unibpf.v1"
 
-GuestState = Literal["booting", "running", "failed", "stopped"]
-ElementState = Literal["staged", "active", "failed", "rolled_back"]
 RolloutCommand = Literal["start", "pause", "resume", "abort"]
 
 

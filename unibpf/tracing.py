@@ -33,7 +33,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from unibpf import subjects
-from unibpf.messages import SpanRecord
+from unibpf.messages.operations import SpanRecord
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-// A QEMU `stream` netdev on a unix socket: each frame behind a 4-byte big-endian length.
+// A QEMU `stream` netdev on a unix socket: each frame after a 4-byte big-endian length.
 //
 // Sending never waits: a frame that the socket does not take at once is refused and counted by the caller as lost, so a
 // slow guest cannot slow the generator down. A frame that was taken in part is finished first; it is never torn.

@@ -21,7 +21,7 @@ struct Trap {
 
 struct Machine;
 
-// How a helper runs a function of the program: in the engine that called the helper, one frame below the caller's. Returns its
+// How a helper runs the function of the program that starts at instruction `function`: in the engine that called the helper, one frame below the caller's. Returns its
 // r0. When `machine.stopped` is set afterwards (budget or fault inside it), the helper returns at once and the run stops.
 using CallBack = std::uint64_t (*)(Machine& machine, std::uint64_t function, std::uint64_t r1, std::uint64_t r2, std::uint64_t r3,
                                    std::uint64_t r4);

@@ -147,8 +147,7 @@ Result<Owned<Program>> Loader::link(const ProgramShape& shape) {
 void Loader::link_imm64(Instruction* in, std::size_t index, Operation operation) const {
     const Immediate64 kind = describe(operation).immediate;
     if (kind == Immediate64::number) return;
-    // A function's value is the number of its first instruction: helpers hand it back to the engine (CallBack).
-    if (kind == Immediate64::function) return set_imm64(in, static_cast<std::uint64_t>(static_cast<std::int64_t>(index) + 1 + in->imm));
+    if (kind == Immediate64::function) return set_imm64(in, function_value(static_cast<std::uint64_t>(static_cast<std::int64_t>(index) + 1 + in->imm)));
     const MapRef& map = program_->maps_[static_cast<std::size_t>(in[0].imm)];
     const auto offset = static_cast<std::uint32_t>(in[1].imm);
     // A map handle is the address of its Map: helpers turn it back, programs may only hand it on.

@@ -26,6 +26,11 @@ struct Function {
     std::uint32_t start, length;
 };
 
+// What a program holds that has loaded a function's address, and hands to helpers: one more than the number of the function's first
+// instruction, because programs may test an address against null and no function is null (the analyser's state/addresses.hpp).
+constexpr std::uint64_t function_value(std::uint64_t start) { return start + 1; }
+constexpr std::uint64_t function_start(std::uint64_t value) { return value - 1; }
+
 class Program {
   public:
     std::string_view name() const { return {name_, name_size_}; }

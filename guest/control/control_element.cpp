@@ -5,7 +5,7 @@ namespace unibpf {
 namespace {
 
 const ControlContext* context_of(const Element& element) {
-    // Sound: these handlers stand in the row of this class only.
+    // Sound: these handlers are in the row of this class only.
     return static_cast<const ControlElement&>(element).context();
 }
 

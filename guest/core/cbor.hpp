@@ -82,7 +82,7 @@ class Reader {
     Result<std::uint64_t> tag() { return head(Major::tag, "CBOR item is not a tag"); }
 
     Result<Unit> end() const {
-        if (!at_end()) return error("CBOR has bytes behind its end", input_.size() - position_);
+        if (!at_end()) return error("CBOR has bytes past its end", input_.size() - position_);
         return Unit{};
     }
 
@@ -141,7 +141,7 @@ class Reader {
     }
 
     Result<Bytes> content(std::uint64_t length) {
-        if (length > input_.size() - position_) return error("CBOR string ends behind the input", length);
+        if (length > input_.size() - position_) return error("CBOR string ends past the input", length);
         const Bytes result = input_.subspan(position_, length);
         position_ += length;
         return result;
@@ -212,7 +212,7 @@ class Writer {
     void uint(std::uint64_t value) { head(Major::uint, value); }
     void nint(std::int64_t value) { head(Major::nint, static_cast<std::uint64_t>(-1 - value)); }  // value < 0
     void bytes(Bytes value) { head(Major::bytes, value.size()); raw(value); }
-    // The head of a byte string whose content the caller puts behind it (in another buffer, or by raw).
+    // The head of a byte string whose content the caller puts after it (in another buffer, or by raw).
     void bytes_head(std::uint64_t length) { head(Major::bytes, length); }
     void text(std::string_view value) {
         head(Major::text, value.size());

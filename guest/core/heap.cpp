@@ -44,7 +44,7 @@ void* Heap::allocate(std::size_t bytes, std::size_t align) {
     return key_ == kNoKey ? take(bytes, align) : allocate_pages(bytes);
 }
 
-// The header lies on the page before, and what follows begins on the page behind.
+// The header lies on the page before, and what follows begins on the page after it.
 void* Heap::allocate_pages(std::size_t bytes) {
     if (bytes > total_) return nullptr;
     bytes = round_up(bytes == 0 ? 1 : bytes, kPage);

@@ -21,7 +21,7 @@ struct Function {
 
     std::uint16_t vendor() const { return read16(0x00); }
     std::uint16_t device() const { return read16(0x02); }
-    // Offset of the next capability of this kind behind `after` (0: the first), or 0.
+    // Offset of the next capability of this kind after `after` (0: the first), or 0.
     std::uint8_t capability(std::uint8_t kind, std::uint8_t after = 0) const;
     // Base address of a memory BAR below 4 GiB, placed here when firmware did not; 0 when it is none. Memory decoding is on
     // afterwards.

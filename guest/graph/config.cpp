@@ -16,7 +16,7 @@ std::string_view trim(const char* begin, const char* end) {
     return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-// Behind the next argument: at its comma, or the end.
+// After the next argument: at its comma, or the end.
 const char* argument_end(const char* at, const char* end) {
     int depth = 0;
     while (at < end) {
@@ -55,7 +55,7 @@ char escaped(char c) {
     }
 }
 
-// The bytes between two quotes; returns behind the closing one.
+// The bytes between two quotes; returns the place after the closing one.
 const char* copy_quoted(const char* at, const char* end, char*& out) {
     const char quote = *at++;
     while (at < end && *at != quote) {

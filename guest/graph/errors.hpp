@@ -15,7 +15,7 @@
 
 namespace unibpf {
 
-// Where something stands in the graph's text; both count from 1.
+// Where something is in the graph's text; both count from 1.
 struct Place {
     std::uint32_t line = 1;
     std::uint32_t column = 1;

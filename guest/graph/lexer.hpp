@@ -61,7 +61,7 @@ class Lexer {
 
 // Skips blanks and comments; returns where the next other byte stands. An unclosed comment reaches to the end.
 const char* skip_blanks(const char* at, const char* end);
-// `at` stands on a quote: returns behind its partner, or the end.
+// `at` stands on a quote: returns the place after its partner, or the end.
 const char* skip_quoted(const char* at, const char* end);
 bool at_comment(const char* at, const char* end);  // at < end
 bool is_word_byte(char c);  // letter, digit or `_`

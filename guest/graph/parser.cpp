@@ -102,7 +102,7 @@ const CompoundSyntax* Parser::compound(BodySyntax& parent, std::string_view name
     return made;
 }
 
-// Standing behind a `{`: on to behind its `}`.
+// Standing after a `{`: on to after its `}`.
 void Parser::skip_block() {
     for (unsigned open = 1; open > 0 && !lexer_.peek().is(TokenKind::end);) {
         const Token token = lexer_.next();
@@ -118,7 +118,7 @@ void Parser::formals(CompoundSyntax& compound) {
     for (;;) {
         FormalSyntax formal;
         Token token = ahead.next();
-        if (token.is(TokenKind::bar)) break;  // `{ | ...`, or behind a last comma
+        if (token.is(TokenKind::bar)) break;  // `{ | ...`, or after a last comma
         if (token.is(TokenKind::identifier)) {
             formal.keyword = token.text;
             token = ahead.next();
@@ -129,7 +129,7 @@ void Parser::formals(CompoundSyntax& compound) {
         token = ahead.next();
         if (token.is(TokenKind::bar)) break;
         if (!token.is(TokenKind::comma)) {
-            context_.error(token.text.data(), "got `", token.text, "`, expected `,` or `|` behind `$", formal.variable, "`");
+            context_.error(token.text.data(), "got `", token.text, "`, expected `,` or `|` after `$", formal.variable, "`");
             break;
         }
     }
@@ -224,10 +224,10 @@ void Parser::chain(BodySyntax& body, unsigned depth) {
         body.connections.append(context_.scratch, {from.element, from.out_port, to.element, to.in_port, arrow});
         from = to;
     }
-    if (from.out_port_at) context_.error(from.out_port_at, "an output port needs `->` behind it");
+    if (from.out_port_at) context_.error(from.out_port_at, "an output port needs `->` after it");
 }
 
-// Behind a list of names.
+// After a list of names.
 void Parser::expect_no_arrow() {
     if (!lexer_.peek().is(TokenKind::arrow)) return;
     context_.error(lexer_.peek().text.data(), "`->` cannot start at a list of names");
@@ -255,7 +255,7 @@ bool Parser::name_list(BodySyntax& body, const Token& first, unsigned depth) {
     while (lexer_.peek().is(TokenKind::comma)) {
         lexer_.next();
         const Token name = lexer_.next();
-        if (!name.is(TokenKind::identifier)) return context_.error(name.text.data(), "expected an element name behind `,`"), false;
+        if (!name.is(TokenKind::identifier)) return context_.error(name.text.data(), "expected an element name after `,`"), false;
         names.append(context_.scratch, name);
     }
     if (!expect(TokenKind::colons, "`::`")) return false;

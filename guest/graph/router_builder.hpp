@@ -1,5 +1,5 @@
 // RouterBuilder: from a graph's text to a running router, in the order below. Each step adds its faults to `errors`; the steps
-// behind a broken syntax or a broken graph are not tried, all others are, so that one look shows every fault.
+// after a broken syntax or a broken graph are not tried, all others are, so that one look shows every fault.
 //
 //   1 size  2 parse  3 flatten  4 check ports  5 create  6 connect  7 configure  8 initialize
 #pragma once

@@ -58,7 +58,7 @@ class Runs {
         context_.error(at.at, "more than ", kMaxRun, " elements in a row, expected a `Queue` between them");
     }
 
-    // What waits is in a circle or behind one. Going back from it, always to something that waits, ends up in the circle.
+    // What waits is in a circle or after one. Going back from it, always to something that waits, ends up in the circle.
     void report_circle() {
         std::uint32_t e = 0;
         while (waiting_[e] == 0) ++e;

@@ -167,7 +167,7 @@ class Batch {
     std::uint8_t size_ = 0;
 };
 
-// All slots of the guest, in one region below 4 GiB, their Packets behind them on other pages. A free list (last in, first out: the warmest slot first), then slots that
+// All slots of the guest, in one region below 4 GiB, their Packets after them on other pages. A free list (last in, first out: the warmest slot first), then slots that
 // were never used: so memory is touched only when it is needed.
 class PacketPool {
   public:

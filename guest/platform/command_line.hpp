@@ -18,7 +18,7 @@ struct MmioDevice {
     std::uint64_t address = 0;
     std::optional<std::uint64_t> interrupt;
 };
-// The next such word of `line`, which is cut off up to behind it. Nothing when there is none, or when it is malformed or names
+// The next such word of `line`, which is cut off up to its end. Nothing when there is none, or when it is malformed or names
 // an address that is not 4-aligned and below 4 GiB.
 std::optional<MmioDevice> next_mmio_device(std::string_view& line);
 

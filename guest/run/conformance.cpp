@@ -1,6 +1,6 @@
 // unibpf-conformance: one program on one piece of memory, as the bpf_conformance project calls its plug-ins.
 //
-// Instructions come as hexadecimal digits on standard input (or behind --program), memory likewise as the only other word; white
+// Instructions come as hexadecimal digits on standard input (or after --program), memory likewise as the only other word; white
 // space does not count. r1 points to the memory, r2 is its length; r0 goes to standard output in hexadecimal digits. No maps;
 // helpers are the guest's. The memory is a packet, so it may be written and has at most Packet::kLargest bytes.
 // Native code checks nothing: --jit is for programs that are known to be harmless.

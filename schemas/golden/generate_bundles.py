@@ -21,7 +21,7 @@ LOADS = bytes.fromhex(
     "0000000002000000"  # r2 = address of byte 2 of map 1
 )
 FUNCTION = bytes.fromhex(
-    "18420000030000000000000000000000"  # r2 = function at instruction 4, behind the entry program
+    "18420000030000000000000000000000"  # r2 = function at instruction 4, after the entry program
 )
 INNER = InnerMap(type=1, key_size=4, value_size=8, max_entries=64)
 
@@ -113,14 +113,14 @@ REFUSED = {
     "entries-unsorted": ("shape", _map_edited("program-array", 0, 8, [[3, 0], [0, 2]])),
     "entry-of-one": ("shape", _map_edited("program-array", 0, 8, [[0]])),
     "entry-outside-its-map": ("shape", _map_edited("program-array", 0, 8, [[4, 0]])),
-    "entry-behind-the-code": ("shape", _map_edited("program-array", 0, 8, [[0, 4]])),
+    "entry-past-the-code": ("shape", _map_edited("program-array", 0, 8, [[0, 4]])),
     "entry-of-a-hash": ("shape", _map_edited("lock", 0, 8, [[0, 0]])),
     "entry-of-no-map": ("shape", _map_edited("map-of-maps", 1, 8, [[0, 2]])),
     "inner-missing": ("shape", _without("map-of-maps", 1, 9)),
     "inner-of-a-hash": ("shape", _map_edited("map-of-maps", 0, 9, [1, 4, 8, 64, 0])),
     "inner-of-four": ("shape", _map_edited("map-of-maps", 1, 9, [1, 4, 8, 64])),
     "lock-crooked": ("shape", _map_edited("lock", 0, 10, 2)),
-    "lock-behind-the-value": ("shape", _map_edited("lock", 0, 10, 16)),
+    "lock-past-the-value": ("shape", _map_edited("lock", 0, 10, 16)),
 }
 
 

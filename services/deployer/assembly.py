@@ -22,9 +22,9 @@ from services.deployer.hypervisor import Hypervisor, Machine, MachineKind, OnEnd
 from unibpf.bus import Bus
 from unibpf.formats import boot_image
 from unibpf.formats.boot_image import BootImageError, SignerKey
-from unibpf.host.guest_folder import Boot, GuestFolder, all_boots
+from unibpf.host.guest_folder import Boot, GuestFolder, all_boots, unreadable_boots
 from unibpf.host.settings import StatePaths
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -64,6 +64,10 @@ class Assembly:
         """The last boot of every guest of this host."""
         return all_boots(self._paths.guests)
 
+    def unreadable(self) -> set[str]:
+        """The guests whose record of their last boot this version cannot read."""
+        return unreadable_boots(self._paths.guests)
+
     def folder(self, guest: str) -> GuestFolder:
         """The guest's private folder."""
         return GuestFolder(self._paths.guests, guest)
@@ -81,7 +85,7 @@ class Assembly:
         signers = self._signers()
         return Draft(
             spec=spec,
-            materials=await materials.fetch(self._bus, spec),
+            materials=await materials.fetch(self._bus, spec, self.folder(spec.guest).outcomes),
             fresh=fresh,
             machine=machine,
             signers=signers,

@@ -28,7 +28,9 @@ from services.deployer.hypervisor import (
 from unibpf.formats import boot_image
 from unibpf.formats.boot_image import BootImage, FirstProgram, Management, SignerKey
 from unibpf.host.guest_folder import Boot, FirstRelease, GuestFolder
-from unibpf.messages import GuestSpec, Signed, SignedGraph
+from unibpf.messages.graphs import SignedGraph
+from unibpf.messages.guests import GuestSpec
+from unibpf.messages.programs import Signed
 
 MAX_TRUSTED_BYTES: Final = 65536
 MANAGEMENT_NETWORK: Final = Management(
@@ -50,6 +52,7 @@ class Materials(Struct, frozen=True, kw_only=True):
     graph: SignedGraph
     graph_envelope: bytes
     programs: dict[str, SignedProgram]
+    lacking: dict[str, str] = {}
 
 
 class Fresh(Struct, frozen=True, kw_only=True):
@@ -105,11 +108,17 @@ def image_of(
         graph_envelope=materials.graph_envelope,
         graph=spec.graph.encode(),
         programs=first,
-        floors=floors,
+        floors=boot_floors(materials, floors),
         management=MANAGEMENT_NETWORK,
         nics=macs,
         started_us=fresh.now_us,
     )
+
+
+def boot_floors(materials: Materials, floors: dict[str, int]) -> dict[str, int]:
+    """The host's floors, but not above what the host itself chose to boot: it goes back where the newest was no good."""
+    chosen = {element: program.release.sequence for element, program in materials.programs.items()}
+    return {element: min(floor, chosen.get(element, floor)) for element, floor in floors.items()}
 
 
 def record_of(spec: GuestSpec, materials: Materials, fresh: Fresh, machine: Machine, *, restarts: int) -> Boot:
@@ -129,6 +138,7 @@ def record_of(spec: GuestSpec, materials: Materials, fresh: Fresh, machine: Mach
             )
             for element, item in materials.programs.items()
         },
+        lacking=materials.lacking,
         graph_digest=materials.graph.graph,
         graph_sequence=materials.graph.sequence,
         restarts=restarts,

@@ -4,13 +4,19 @@ DeployerError
 ├── HostConfigError     the host's own configuration is wrong or lacks what a guest asks for
 ├── SpecError           a guest asks for what this host does not give
 ├── BootError           a guest did not become ready, or what it would boot with is missing
+│   └── SignerAway      the signer could not be asked for the graph's signature
 ├── HypervisorError     libvirt, QEMU or the process guest refused
 └── LeaseError          another host holds the guest: it is no longer ours to boot, or to report on
 """
 
 
 class DeployerError(Exception):
-    """Base; `rule` is stable, `hint` says what to do next."""
+    """Base; `rule` is stable, `hint` says what to do next.
+
+    `is_passing`: what failed is not what was asked for, and may be there at the next try.
+    """
+
+    is_passing = False
 
     def __init__(self, rule: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -32,6 +38,12 @@ class BootError(DeployerError):
 
 class HypervisorError(DeployerError):
     """The hypervisor refused; a later attempt may succeed."""
+
+
+class SignerAway(BootError):  # noqa: N818  what happened
+    """The signer could not be asked."""
+
+    is_passing = True
 
 
 class LeaseError(DeployerError):

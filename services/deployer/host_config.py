@@ -36,7 +36,7 @@ import msgspec
 from msgspec import Struct
 
 from services.deployer.errors import HostConfigError, SpecError
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 Kind = Literal["stream", "udp", "tap", "bridge", "user"]
 

@@ -18,7 +18,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from unibpf.host.guest_folder import write_private
+from unibpf.host.private_file import write_private
 
 Accelerator = Literal["kvm", "tcg"]
 

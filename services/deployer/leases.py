@@ -6,8 +6,10 @@ a boot the guest is claimed once more: collecting what it boots with may have ta
 so that what two hosts do to each other can be tested without either.
 """
 
+import msgspec
 from msgspec import Struct
 
+from services.deployer.errors import LeaseError
 from unibpf.bus import Bucket, Entry
 
 
@@ -27,9 +29,9 @@ def claims(held: Lease | None, *, host: str, now: float, seconds: float) -> Leas
     return Lease(host=host, until=now + seconds)
 
 
-def is_ours(held: Lease | None, *, host: str, now: float) -> bool:
-    """Whether `host` may act on the guest."""
-    return held is not None and held.host == host and held.until > now
+def holder(held: Lease | None, *, now: float) -> str | None:
+    """The host that may act on the guest; None where nobody may."""
+    return held.host if held is not None and held.until > now else None
 
 
 class Leases:
@@ -40,21 +42,30 @@ class Leases:
         self._host = host
         self._seconds = seconds
 
-    async def claim(self, guest: str, now: float) -> bool:
-        """Take or renew; whether the guest is ours now."""
+    async def claim(self, guest: str, now: float) -> str | None:
+        """Take or renew; the host that holds the guest now."""
         written: list[Lease | None] = [None]
 
         def step(entry: Entry | None) -> Lease | None:
-            held = entry.decode(Lease) if entry is not None else None
+            held = _readable(entry)
             lease = claims(held, host=self._host, now=now, seconds=self._seconds)
             written[0] = lease or held
             return lease
 
         await self._bucket.change(guest, step)
-        return is_ours(written[0], host=self._host, now=now)
+        return holder(written[0], now=now)
 
     async def release(self, guest: str) -> None:
         """Give up a deleted guest."""
         entry = await self._bucket.get(guest)
-        if entry is not None and entry.decode(Lease).host == self._host:
+        held = _readable(entry)
+        if entry is not None and held is not None and held.host == self._host:
             await self._bucket.delete(guest, entry.revision)
+
+
+def _readable(entry: Entry | None) -> Lease | None:
+    """Raises LeaseError for what is no lease: whose it is cannot be known."""
+    try:
+        return entry.decode(Lease) if entry is not None else None
+    except msgspec.MsgspecError as error:
+        raise LeaseError("lease", f"the lease of `{entry.key if entry else ''}` can't be read: {error}") from error

@@ -1,34 +1,51 @@
 """Fetch what a guest boots with: its signed graph from the signer, the newest releases of its programs from the bus.
 
 Nothing here is trusted by the guest: it checks every signature itself, against keys from the host's own file. An element
-whose program has no release, or whose newest release is for another element, boots without one, and drops.
+whose program has no release boots without one, drops, and is reported (`lacking`). A release that this guest refused or
+rolled back is not booted again: the newest that was good there is (unibpf/host/outcomes.py).
 """
 
 import logging
 from typing import Final
 
+from msgspec import Struct
+
 from services.deployer.boot import Materials, SignedProgram
-from services.deployer.errors import BootError
+from services.deployer.errors import BootError, SignerAway
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
+from unibpf.bus.release_keys import release_keys
 from unibpf.bus.topology import RELEASES
-from unibpf.messages import GuestSpec, Signed, SignedGraph, SignGraph
+from unibpf.host.outcomes import ANY_ELEMENT, OutcomeFile, choose, newest_of
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.guests import GuestSpec
+from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 
 SIGN_SECONDS: Final = 5.0
-ANY_ELEMENT: Final = "*"
 
 
-async def fetch(bus: Bus, spec: GuestSpec) -> Materials:
+class Found(Struct, frozen=True, kw_only=True):
+    """What was found for one element; `why` says what is unusual about it."""
+
+    program: SignedProgram | None = None
+    why: str | None = None
+
+
+async def fetch(bus: Bus, spec: GuestSpec, outcomes: OutcomeFile) -> Materials:
     """Everything for one boot; raises BootError when the signer refuses or can't be reached."""
     graph = await _sign_graph(bus, spec)
-    programs = {}
-    for element, program in sorted(spec.programs.items()):
-        found = await _newest(bus, spec.audience, element, program)
-        if found is not None:
-            programs[element] = found
-    return Materials(graph=graph, graph_envelope=await bus.get_object(graph.envelope), programs=programs)
+    found = {
+        element: await _chosen(bus, spec, element, program, outcomes)
+        for element, program in sorted(spec.programs.items())
+    }
+    return Materials(
+        graph=graph,
+        graph_envelope=await bus.get_object(graph.envelope),
+        programs={element: one.program for element, one in found.items() if one.program is not None},
+        lacking={element: one.why or "" for element, one in found.items() if one.program is None},
+    )
 
 
 async def _sign_graph(bus: Bus, spec: GuestSpec) -> SignedGraph:
@@ -38,20 +55,28 @@ async def _sign_graph(bus: Bus, spec: GuestSpec) -> SignedGraph:
     except RequestFailed as error:
         raise BootError("graph-refused", f"the signer refused the graph: {error}") from error
     except BusError as error:
-        raise BootError("signer", f"the graph could not be signed: {error}") from error
+        raise SignerAway("signer", f"the graph could not be signed: {error}") from error
 
 
-async def _newest(bus: Bus, audience: str, element: str, program: str) -> SignedProgram | None:
-    entry = await (await bus.kv(RELEASES)).get(f"{audience}.{program}")
-    if entry is None:
-        logger.warning("element `%s` boots without a program: `%s` has no release for `%s`", element, program, audience)
-        return None
-    release = entry.decode(Signed)
-    if release.element not in {ANY_ELEMENT, element}:
-        logger.warning("element `%s` boots without a program: `%s` is for `%s`", element, program, release.element)
-        return None
-    return SignedProgram(
-        release=release,
-        envelope=await bus.get_object(release.envelope),
-        bundle=await bus.get_object(release.bundle),
+async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcomes: OutcomeFile) -> "Found":
+    """The release that the element boots with, and its bytes from the bus or, where it has them no more, from the host."""
+    newest = await _newest(bus, spec.audience, element, program)
+    choice = choose(outcomes.read(), element, program, newest)
+    if choice.why is not None:
+        logger.warning("element `%s` of `%s`: %s", element, spec.guest, choice.why)
+    if choice.release is None:
+        return Found(why=choice.why)
+    kept = outcomes.take(choice.release)
+    envelope, bundle = kept or (
+        await bus.get_object(choice.release.envelope),
+        await bus.get_object(choice.release.bundle),
     )
+    return Found(program=SignedProgram(release=choice.release, envelope=envelope, bundle=bundle), why=choice.why)
+
+
+async def _newest(bus: Bus, audience: str, element: str, program: str) -> Signed | None:
+    """The newest release for this element or for any; None where there is none."""
+    bucket = await bus.kv(RELEASES)
+    found = [await bucket.get(key) for key in release_keys(audience, program, element)]
+    releases = [entry.decode(Signed) for entry in found if entry is not None]
+    return newest_of([release for release in releases if release.element in {ANY_ELEMENT, element}])

@@ -9,9 +9,11 @@ a deployer killed at any point finds its guests again by their boot ids.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from functools import partial
+from types import MappingProxyType
 
+from msgspec.structs import replace
 from opentelemetry.context import Context
 
 from services.deployer import console, plan
@@ -23,9 +25,11 @@ from services.deployer.reporting import Reporter
 from unibpf import tracing
 from unibpf.bus import BusError
 from unibpf.host.guest_folder import Boot, GuestFolder
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
+
+CHANGE = "change"  # alarms about a change that cannot be carried out now
 
 
 class _Guest:
@@ -34,6 +38,7 @@ class _Guest:
     def __init__(self) -> None:
         self.ended = asyncio.Event()
         self.is_watched = False
+        self.is_stopped = False
         self.ready_at = 0.0
         self.spec: GuestSpec | None = None
         self.failures = 0
@@ -60,6 +65,7 @@ class Reconciler:
         self._guests: dict[str, _Guest] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._causes: dict[str, Context] = {}
+        self._revisions: Mapping[str, int] = {}
         self.wake = asyncio.Event()
 
     def caused(self, name: str, context: Context) -> None:
@@ -78,22 +84,32 @@ class Reconciler:
             guest.has_failed()
         self.wake.set()
 
-    async def look(self, desired: Mapping[str, GuestSpec]) -> None:
-        """Compare once, and start what is to be done; returns before it is done."""
+    async def look(
+        self,
+        desired: Mapping[str, GuestSpec],
+        *,
+        ended: Set[str] = frozenset(),
+        revisions: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Compare once, and start what is to be done; returns before it is done.
+
+        `ended`: guests whose end is known; `revisions`: which version of the desired state this is about.
+        """
+        self._revisions = revisions
         running = {item.guest: item for item in await self._assembly.running()}
         world = World(
             desired=desired,
+            ended=ended,
             boots=self._assembly.boots(),
+            unreadable=self._assembly.unreadable(),
             running={name: item.boot_id for name, item in running.items()},
             watched={name for name, guest in self._guests.items() if guest.is_watched},
             busy=set(self._tasks),
-            not_before={
-                name: guest.not_before for name, guest in self._guests.items() if guest.spec == desired.get(name)
-            },
             now=time.monotonic(),
         )
-        for action in plan.plan(world):
-            work = self._apply(action, desired.get(action.guest), running.get(action.guest))
+        waiting = {name: guest.not_before for name, guest in self._guests.items() if guest.spec == world.spec(name)}
+        for action in plan.plan(replace(world, not_before=waiting)):
+            work = self._apply(action, running.get(action.guest))
             task = asyncio.create_task(work, name=f"{action.kind} {action.guest}")
             self._tasks[action.guest] = task
             task.add_done_callback(partial(self._done, action.guest))
@@ -117,24 +133,22 @@ class Reconciler:
     def _guest(self, name: str) -> _Guest:
         return self._guests.setdefault(name, _Guest())
 
-    async def _apply(self, action: Action, spec: GuestSpec | None, running: Running | None) -> None:
+    async def _apply(self, action: Action, running: Running | None) -> None:
         started = time.monotonic()
         outcome, detail = "done", ""
         try:
             cause = self._causes.pop(action.guest, None)
             with tracing.span(f"{action.kind} guest", parent=cause, attributes={"unibpf.guest": action.guest}):
-                await self._do(action, spec, running)
-        except (
-            LeaseError
-        ) as error:  # no failure: its new host reports on the guest, the next look ends what is left here
+                await self._do(action, running)
+        except LeaseError as error:  # no failure: its new host reports on it, the next look ends what is left here
             outcome, detail = error.rule, str(error)
         except (DeployerError, BusError, OSError) as error:
             outcome, detail = getattr(error, "rule", type(error).__name__), str(error)
-            await self._failed(action.guest, spec, error)
+            await self._failed(action, error, goes_on=running is not None and not self._guest(action.guest).is_stopped)
         except Exception as error:
             outcome, detail = "bug", str(error)
             logger.exception("%s `%s` failed", action.kind, action.guest)
-            await self._failed(action.guest, spec, error)
+            await self._failed(action, error, goes_on=running is not None and not self._guest(action.guest).is_stopped)
         logger.info(
             "guest",
             extra={
@@ -147,22 +161,22 @@ class Reconciler:
             },
         )
 
-    async def _do(self, action: Action, spec: GuestSpec | None, running: Running | None) -> None:
-        if spec is None:
+    async def _do(self, action: Action, running: Running | None) -> None:
+        if action.spec is None:
             await self._delete(action.guest)
         elif action.kind == "adopt" and running is not None:
-            await self._adopt(spec, running)
+            await self._adopt(action.spec, running)
         else:
-            await self._boot(spec, restart=action.kind == "restart")
+            await self._boot(action.spec, restart=action.kind == "restart")
 
     async def _boot(self, spec: GuestSpec, *, restart: bool) -> None:
         guest = self._guest(spec.guest)
-        guest.spec = spec
+        guest.spec, guest.is_stopped = spec, False
         if restart and guest.untold is not None:
             await self._reporter.failed(spec, guest.untold)
         guest.untold = None
         draft = await self._assembly.draft(spec)  # before anything that runs is stopped: it may be refused
-        guest.is_watched = False
+        guest.is_watched, guest.is_stopped = False, True
         await self._assembly.stop(spec.guest)
         guest.ended = asyncio.Event()
         if not await self._claim(spec.guest):  # once more: what comes before this may take longer than a lease lasts
@@ -193,8 +207,11 @@ class Reconciler:
         if ready is None:
             raise BootError("ended", f"the guest ended before it was ready; it said: {console.read_last_words(file)}")
         note_floors(folder, boot)
+        folder.is_good(boot.spec)
         guest.ready_at = time.monotonic()
+        await self._reporter.alarm(name, CHANGE, None)
         await self._reporter.running(boot, running, ready)
+        await self._reporter.refused(name, folder.refused_spec())
         guest.is_watched = True  # last: what could not be reported is adopted, and so reported, at the next look
 
     async def _delete(self, name: str) -> None:
@@ -206,15 +223,45 @@ class Reconciler:
         del self._guests[name]
         await self._reporter.stopped(name, boot)
 
-    async def _failed(self, name: str, spec: GuestSpec | None, error: Exception) -> None:
-        guest = self._guest(name)
+    async def _failed(self, action: Action, error: Exception, *, goes_on: bool) -> None:
+        """A new specification that fails where an earlier one worked is refused: the guest goes on, or comes back."""
+        guest, spec, folder = self._guest(action.guest), action.spec, self._assembly.folder(action.guest)
+        rule = getattr(error, "rule", type(error).__name__)
+        good = folder.good_spec()
+        if spec is not None and good is not None and good != spec and not is_passing(error):
+            refusal = SpecRefusal(
+                spec=spec_digest(spec), rule=rule, reason=str(error), revision=self._revisions.get(action.guest, 0)
+            )
+            folder.refuse_spec(refusal)
+            await self._refused(action.guest, refusal)
+            return
         guest.has_failed()
-        if spec is not None:
-            await self._reporter.failed(spec, f"{getattr(error, 'rule', type(error).__name__)}: {error}")
+        if spec is None:
+            return
+        if goes_on:
+            await self._told(self._reporter.alarm(spec.guest, CHANGE, f"{rule}: {error}"))
+        else:
+            await self._reporter.failed(spec, f"{rule}: {error}")
+
+    async def _refused(self, name: str, refusal: SpecRefusal) -> None:
+        logger.warning("the new specification of `%s` is refused: %s: %s", name, refusal.rule, refusal.reason)
+        await self._told(self._reporter.refused(name, refusal))
+
+    async def _told(self, telling: Awaitable[None]) -> None:
+        """What could not be told now is told at the next look."""
+        try:
+            await telling
+        except BusError as error:
+            logger.warning("could not report: %s", error)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the fault is in what was asked for, or only in what was there to carry it out."""
+    return isinstance(error, BusError) or getattr(error, "is_passing", False)
 
 
 def note_floors(folder: GuestFolder, boot: Boot) -> None:
-    """What a ready guest booted with is active: it may not go back behind that, not even by a reboot."""
+    """What a ready guest booted with is active: it may not go back below that, not even by a reboot."""
     folder.raise_floor("", boot.graph_sequence)
     for element, release in boot.programs.items():
         folder.raise_floor(element, release.sequence)

@@ -1,25 +1,33 @@
 """Tell the bus what became of a guest: events for those who listen, observed state for those who look."""
 
 import logging
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
 
 from services.deployer.console import Ready
 from services.deployer.hypervisor import Running
 from unibpf import subjects, tracing
-from unibpf.bus import Bus, BusError
+from unibpf.bus import Bus, BusError, Entry
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.host.guest_folder import Boot
-from unibpf.messages import GuestEvent, GuestObserved, GuestSpec
-from unibpf.subjects import GuestState
+from unibpf.messages.guests import GuestEvent, GuestObserved, GuestSpec, GuestState, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Writes the observed state first: whoever hears an event finds the state at least as new."""
+    """Writes the observed state first: whoever hears an event finds the state at least as new.
+
+    What was told last of each guest is remembered: it is told again where the bus has lost it (`repeat`).
+    """
 
     def __init__(self, *, bus: Bus, host: str) -> None:
         self._bus = bus
         self._host = host
+        self._told: dict[str, GuestObserved] = {}
+        self._alarms: dict[str, dict[str, str]] = {}
 
     async def booting(self, boot: Boot) -> None:
         """The guest is about to be started."""
@@ -31,7 +39,40 @@ class Reporter:
         if running.exec_ns is not None:
             boot_ms = round((ready.seen_ns - running.exec_ns) / 1e6, 3)
             _record_boot(boot.spec.guest, running.exec_ns, ready)
-        await self._tell(self._observed(boot, "running", pid=running.pid, boot_ms=boot_ms))
+        observed = self._observed(boot, "running", pid=running.pid, boot_ms=boot_ms)
+        await self._tell(with_programs(observed, boot.lacking))
+
+    async def lacking(self, guest: str, lacking: Mapping[str, str]) -> None:
+        """Which elements of a live guest have no program now, and why."""
+        told = self._told.get(guest)
+        if told is not None and told.is_live:
+            await self._tell_change(with_programs(told, lacking))
+
+    async def alarm(self, guest: str, source: str, alarm: str | None) -> None:
+        """Something that somebody has to look at, about a guest that goes on; None: that `source` has no more to say."""
+        alarms = self._alarms.setdefault(guest, {})
+        alarms.pop(source, None)
+        if alarm is not None:
+            alarms[source] = alarm
+        told = self._told.get(guest)
+        if told is not None:
+            await self._tell_change(replace(told, alarm=self._alarm_of(guest)))
+
+    def _alarm_of(self, guest: str) -> str | None:
+        return "; ".join(text for _, text in sorted(self._alarms.get(guest, {}).items())) or None
+
+    async def refused(self, guest: str, refusal: SpecRefusal | None) -> None:
+        """A specification that failed while the guest goes on, or is brought back, with another."""
+        told = self._told.get(guest)
+        if told is not None:
+            await self._tell_change(replace(told, refused=refusal))
+
+    async def repeat(self) -> None:
+        """Write again what the bus should know of this host's guests and does not."""
+        bucket = await self._bus.kv(GUESTS_OBSERVED)
+        known = {entry.key for entry in await bucket.entries()}
+        for guest in self._told.keys() - known:
+            await self._tell(self._told[guest])
 
     async def failed(self, spec: GuestSpec, reason: str) -> None:
         """The guest does not run and should; it is tried again."""
@@ -42,6 +83,7 @@ class Reporter:
             host=self._host,
             reason=reason,
             machine=spec.machine,
+            spec=spec_digest(spec),
         )
         try:
             await self._tell(observed)
@@ -50,9 +92,11 @@ class Reporter:
 
     async def stopped(self, guest: str, boot: Boot | None) -> None:
         """The guest was deleted."""
+        self._told.pop(guest, None)
+        self._alarms.pop(guest, None)
         bucket = await self._bus.kv(GUESTS_OBSERVED)
         entry = await bucket.get(guest)
-        if entry is not None and entry.decode(GuestObserved).host == self._host:
+        if entry is not None and _host_of(entry) == self._host:
             await bucket.delete(guest, entry.revision)
         event = GuestEvent(guest=guest, state="stopped", host=self._host, machine=boot.machine if boot else "")
         await self._bus.publish(subjects.guest_state("stopped", guest), event)
@@ -75,21 +119,45 @@ class Reporter:
             networks=boot.networks,
             graph_digest=boot.graph_digest,
             boot_id=boot.boot_id,
+            spec=spec_digest(boot.spec),
+            alarm=self._alarm_of(boot.spec.guest),
         )
 
+    async def _tell_change(self, observed: GuestObserved) -> None:
+        if observed != self._told.get(observed.guest):
+            await self._tell(observed)
+
     async def _tell(self, observed: GuestObserved) -> None:
+        self._told[observed.guest] = observed
         await (await self._bus.kv(GUESTS_OBSERVED)).change(observed.guest, lambda _: observed)
         event = GuestEvent(
             guest=observed.guest,
             state=observed.state,
             host=self._host,
             reason=observed.reason,
+            alarm=observed.alarm,
             boot_ms=observed.boot_ms,
             machine=observed.machine,
             accel=observed.accel,
             pid=observed.pid,
         )
         await self._bus.publish(subjects.guest_state(observed.state, observed.guest), event)
+
+
+def with_programs(observed: GuestObserved, lacking: Mapping[str, str]) -> GuestObserved:
+    """`running` only where every element has its program: one that drops all is not running."""
+    if not lacking:
+        return replace(observed, state="running", reason=None)
+    reason = "; ".join(f"element `{element}` has no program: {why}" for element, why in sorted(lacking.items()))
+    return replace(observed, state="degraded", reason=reason)
+
+
+def _host_of(entry: Entry) -> str | None:
+    """Whose observation it is; one that cannot be read is not ours."""
+    try:
+        return entry.decode(GuestObserved).host
+    except msgspec.MsgspecError:
+        return None
 
 
 def _record_boot(guest: str, exec_ns: int, ready: Ready) -> None:

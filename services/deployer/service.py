@@ -1,4 +1,4 @@
-"""The rim of the deployer: commands in, desired state to KV, changes of anything to the next look.
+"""The adapter of the deployer: commands in, desired state to KV, changes of anything to the next look.
 
 A command is done when the desired state is in KV; carrying it out is the reconciler's, which needs no command for it and
 goes on after a crash. No decision is made here.
@@ -8,21 +8,24 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Set
 
-import msgspec
 from opentelemetry.context import get_current
 
+from services.deployer import desires as desire
 from services.deployer.assembly import Assembly
-from services.deployer.errors import DeployerError
+from services.deployer.desires import Desires, Wanted, still_lacking
+from services.deployer.errors import DeployerError, LeaseError
 from services.deployer.kvm_probe import Probe
 from services.deployer.leases import Leases
 from services.deployer.reconciler import Reconciler
 from services.deployer.reporting import Reporter
 from services.deployer.settings import Settings
 from unibpf import subjects
-from unibpf.bus import Bucket, Bus, BusError, Received, Reject
+from unibpf.bus import Bus, BusError, Received, Reject
+from unibpf.bus.kv import readable
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
-from unibpf.messages import GuestObserved, GuestSpec, HostStatus
+from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus, spec_digest
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +40,10 @@ class Deployer:
         self._settings = settings
         self._assembly = assembly
         self._probe = probe
+        self._reporter = Reporter(bus=bus, host=settings.host)
         self._reconciler = Reconciler(
             assembly=assembly,
-            reporter=Reporter(bus=bus, host=settings.host),
+            reporter=self._reporter,
             claim=self._claim,
             boot_timeout=settings.boot_timeout,
         )
@@ -74,12 +78,12 @@ class Deployer:
         if spec.guest != guest:
             raise Reject("guest", f"the subject names `{guest}` and the message `{spec.guest}`")
         self._reconciler.caused(guest, get_current())
-        await bucket.change(guest, lambda entry: None if entry and _same(entry.value, spec) else spec)
+        await bucket.change(guest, lambda _: spec)  # also where it is the same: what was refused is tried again
 
     async def on_status(self, _message: Received) -> HostStatus:
         """The guests of this host."""
         entries = await (await self._bus.kv(GUESTS_OBSERVED)).entries()
-        observed = [entry.decode(GuestObserved) for entry in entries]
+        observed = readable(entries, GuestObserved)
         return HostStatus(
             host=self._settings.host,
             accel=self._probe.accel,
@@ -101,7 +105,7 @@ class Deployer:
         while True:
             self._reconciler.wake.clear()
             try:
-                await self._reconciler.look(await self._desired())
+                await self._look()
             except (BusError, DeployerError) as error:
                 logger.warning("a look at the guests failed: %s", error)
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -117,34 +121,60 @@ class Deployer:
             async with asyncio.timeout(wait):
                 await self._reconciler.wake.wait()
 
-    async def _desired(self) -> dict[str, GuestSpec]:
-        """The guests that this host is to run: meant for it or for any, and claimed."""
-        leases = await self._leases()
-        desired = {}
-        for spec in await self._specs(await self._bus.kv(GUESTS)):
-            is_for_us = spec.host in {None, self._settings.host}
-            if is_for_us and await leases.claim(spec.guest, time.time()):
-                desired[spec.guest] = spec
-        for guest in self._held - set(desired):
+    async def _look(self) -> None:
+        """One comparison. Where the bus says nothing, every guest goes on as it last booted."""
+        records = await (await self._bus.kv(GUESTS)).records()
+        known = self._assembly.boots()
+        desires = desire.read(records, host=self._settings.host, known=known)
+        held, theirs = await self._claims({*desires.meant, *(desires.unclear.keys() & known.keys())})
+        wanted = {guest: self._without_refused(guest, one) for guest, one in desires.meant.items() if guest in held}
+        await self._reconciler.look(
+            {guest: spec for guest, spec in wanted.items() if spec is not None},
+            ended=desires.ended | theirs,
+            revisions={guest: one.revision for guest, one in desires.meant.items()},
+        )
+        await self._report(desires)
+
+    async def _claims(self, guests: Set[str]) -> tuple[set[str], set[str]]:
+        """Take or renew the leases: the guests that are ours, and those that another host holds."""
+        leases, held, theirs = await self._leases(), set[str](), set[str]()
+        for guest in sorted(guests):
+            try:
+                holder = await leases.claim(guest, time.time())
+            except LeaseError as error:
+                logger.warning("%s", error)
+                continue
+            if holder == self._settings.host:
+                held.add(guest)
+            elif holder is not None:
+                theirs.add(guest)
+        for guest in self._held - guests:
             await leases.release(guest)
-        self._held = set(desired)
-        return desired
+        self._held = held
+        return held, theirs
+
+    def _without_refused(self, guest: str, wanted: Wanted) -> GuestSpec | None:
+        """The desired specification, or the one before it where it failed here; applying it again tries it again."""
+        folder = self._assembly.folder(guest)
+        refusal = folder.refused_spec()
+        if refusal is None:
+            return wanted.spec
+        if (refusal.spec, refusal.revision) == (spec_digest(wanted.spec), wanted.revision):
+            return folder.good_spec()
+        folder.refuse_spec(None)
+        return wanted.spec
+
+    async def _report(self, desires: Desires) -> None:
+        """What is not an action: lost observations, alarms, elements that have a program by now, refusals that are over."""
+        await self._reporter.repeat()
+        for guest, boot in self._assembly.boots().items():
+            folder = self._assembly.folder(guest)
+            await self._reporter.alarm(guest, "desired", desires.unclear.get(guest))
+            await self._reporter.refused(guest, folder.refused_spec())
+            await self._reporter.lacking(guest, still_lacking(boot, folder.outcomes.read()))
 
     async def _leases(self) -> Leases:
         return Leases(bucket=await self._bus.kv(LEASES), host=self._settings.host, seconds=self._settings.lease)
 
     async def _claim(self, guest: str) -> bool:
-        return await (await self._leases()).claim(guest, time.time())
-
-    async def _specs(self, bucket: Bucket) -> list[GuestSpec]:
-        specs = []
-        for entry in await bucket.entries():
-            try:
-                specs.append(entry.decode(GuestSpec))
-            except msgspec.MsgspecError as error:
-                logger.warning("desired guest `%s` can't be read: %s", entry.key, error)
-        return specs
-
-
-def _same(value: bytes | None, spec: GuestSpec) -> bool:
-    return value == msgspec.json.encode(spec)
+        return await (await self._leases()).claim(guest, time.time()) == self._settings.host

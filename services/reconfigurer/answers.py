@@ -10,7 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.reconfigurer.errors import GuestUnreachable
-from unibpf.messages import ElementStatus, GuestStatus, Kind, MapChanged, MapDecision, MapStatus, NicStatus, Placed
+from unibpf.messages.base import Kind
+from unibpf.messages.elements import MapDecision
+from unibpf.messages.maps import MapChanged
+from unibpf.messages.status import ElementStatus, GuestStatus, MapStatus, NicStatus, Placed
 
 T = TypeVar("T")
 
@@ -37,7 +40,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class DumpPage(Struct, frozen=True, kw_only=True):
-    """One page of a map; `next` is the cursor of the page behind it, 0 at the end and for a ring, which has a `position`."""
+    """One page of a map; `next` is the cursor of the page after it, 0 at the end and for a ring, which has a `position`."""
 
     name: str
     type: int

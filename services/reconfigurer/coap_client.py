@@ -103,7 +103,7 @@ class CoapClient:
         return await self._context.request(request).response
 
     async def _send_trains(self, request: aiocoap.Message) -> aiocoap.Message:
-        """The answer to the last block, or to the one behind which it makes no sense to send more."""
+        """The answer to the last block, or to the one after which it makes no sense to send more."""
         await self._context.find_remote_and_interface(request)
         blocks = enumerate(range(0, len(request.payload), BLOCK_BYTES))
         while train := list(itertools.islice(blocks, TRAIN)):

@@ -8,7 +8,8 @@ from services.reconfigurer.map_changes import map_path
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import EMPTY
 from unibpf.formats import cbor
-from unibpf.messages import GuestStatus, MapDump, MapQuery
+from unibpf.messages.maps import MapDump, MapQuery
+from unibpf.messages.status import GuestStatus
 
 PAGE_ENTRIES: Final = 4096
 ENOUGH_CHARACTERS: Final = 300_000  # of hex in one message: NATS takes a MiB, and a page may have twice 70,000 more

@@ -14,7 +14,7 @@ from services.reconfigurer.sessions import Sessions
 from unibpf import tracing
 from unibpf.bus import Reject
 from unibpf.formats import cbor
-from unibpf.messages import MAX_CHANGE_BYTES, MapChange, MapChanged, MapMode
+from unibpf.messages.maps import MAX_CHANGE_BYTES, MapChange, MapChanged, MapMode
 
 FLAGS: Final[dict[MapMode, int]] = {"any": 0, "create": 1, "replace": 2}  # BPF_ANY, BPF_NOEXIST, BPF_EXIST
 

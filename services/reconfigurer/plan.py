@@ -1,13 +1,13 @@
-"""Which guests and elements a release goes to. Pure: releases and observed guests in, targets out."""
+"""Which guests and elements a release goes to, and what a guest lacks or left by itself. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from msgspec import Struct
 
-from unibpf.messages import ElementStatus, GuestObserved, Signed
-
-ANY_ELEMENT: Final = "*"
+from unibpf.host.outcomes import ANY_ELEMENT, Outcomes, choose
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.programs import Signed
+from unibpf.messages.status import ElementStatus
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -22,24 +22,39 @@ def targets(release: Signed, guests: Iterable[GuestObserved], *, host: str) -> l
     return [
         Target(guest=guest.guest, element=element)
         for guest in sorted(guests, key=lambda guest: guest.guest)
-        if guest.state == "running" and guest.host == host and guest.audience == release.audience
+        if guest.is_live and guest.host == host and guest.audience == release.audience
         for element, program in sorted(guest.programs.items())
         if program == release.program and release.element in {ANY_ELEMENT, element}
     ]
 
 
 def behind(
-    releases: Mapping[str, Signed], elements: Iterable[ElementStatus], guest: GuestObserved
-) -> list[tuple[Target, Signed]]:
-    """What a guest that just came up missed: by element, the newest release of its program (`releases`, by program).
+    releases: Mapping[str, Signed], elements: Iterable[ElementStatus], guest: GuestObserved, outcomes: Outcomes
+) -> dict[Target, Signed]:
+    """What a guest is to run and does not: by element the release to install (`releases`: the newest that applies to it).
 
-    An element whose floor has reached that release had it already. It may have gone back since, and not by accident.
+    What failed here is not offered again (unibpf/host/outcomes.py). An element whose floor has reached a release had it.
     """
     floors = {element.name: element.floor or 0 for element in elements}
-    return [
-        (Target(guest=guest.guest, element=element), releases[program])
+    chosen = {
+        element: choose(outcomes, element, program, releases.get(element)).release
         for element, program in sorted(guest.programs.items())
-        if program in releases
-        and releases[program].element in {ANY_ELEMENT, element}
-        and floors.get(element, 0) < releases[program].sequence
-    ]
+    }
+    return {
+        Target(guest=guest.guest, element=element): release
+        for element, release in chosen.items()
+        if release is not None and floors.get(element, 0) < release.sequence
+    }
+
+
+def left_behind(elements: Iterable[ElementStatus], outcomes: Outcomes) -> dict[str, Signed]:
+    """The releases that were active and are not any more, although nothing newer came: the guest went back by itself."""
+    found = {}
+    for element in elements:
+        rows = outcomes.get(element.name, ())
+        newest = max((one.release for one in rows if one.state == "active"), key=lambda one: one.sequence, default=None)
+        if newest is None or element.sequence is None or element.envelope == newest.envelope:
+            continue
+        if element.sequence < newest.sequence <= (element.floor or 0):
+            found[element.name] = newest
+    return found

@@ -1,7 +1,8 @@
-"""The rim of the reconfigurer: releases in, element events out; guests that come up are brought up to date.
+"""The adapter of the reconfigurer: releases in, element events out; guests are compared with what they should run, always.
 
-Redelivery is harmless (updater.py), so a release is acknowledged only when every target has its event. No decision is made
-here but who is asked: plan.py names the targets, the guest judges the release.
+Events only make it quicker: what a message, a crash or a cut channel lost is found by the next comparison, so a release is
+acknowledged when its targets' lanes have it (convergence.py). No decision is made here but who is asked: plan.py names the
+targets, the guest judges the release.
 """
 
 import asyncio
@@ -12,32 +13,31 @@ from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from services.reconfigurer import inspection, map_changes, plan
-from services.reconfigurer.errors import GuestRefused, GuestUnknown, GuestUnreachable, ReconfigurerError
+from services.reconfigurer.comparing import Comparing
+from services.reconfigurer.convergence import Convergence
+from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
-from services.reconfigurer.updater import Package, Updater, failure
+from services.reconfigurer.updater import Package, Updater
 from unibpf import subjects
-from unibpf.bus import Bus, BusError, Received, Retry, ServiceError
+from unibpf.bus import Bus, BusError, Received, ServiceError
+from unibpf.bus.kv import readable
+from unibpf.bus.release_keys import release_keys
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
-from unibpf.messages import (
-    ElementEvent,
-    GuestObserved,
-    GuestQuery,
-    GuestStatus,
-    MapChange,
-    MapChanged,
-    MapDump,
-    MapQuery,
-    RollbackQuery,
-    Signed,
-)
+from unibpf.host.outcomes import ANY_ELEMENT, newest_of
+from unibpf.messages.elements import ElementEvent, RollbackQuery
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
+from unibpf.messages.programs import Signed
+from unibpf.messages.status import GuestQuery, GuestStatus
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LOOK_SECONDS: Final = 30.0
+HAND_OVER_SECONDS: Final = 0.5
+SETTLED_SECONDS: Final = (1.0, 3.0)  # a guest is on probation for two seconds
 
 
 class Reconfigurer:
@@ -48,7 +48,17 @@ class Reconfigurer:
         self._settings = settings
         self._sessions = sessions
         self._updater = Updater(sessions=sessions, patience=settings.patience)
-        self._compared: set[tuple[str, str]] = set()
+        self._packages: dict[str, Package] = {}
+        self._convergence = Convergence(
+            updater=self._updater, fetch=self._package, publish=self._publish, on_active=self._look_again
+        )
+        self._comparing = Comparing(
+            sessions=sessions,
+            updater=self._updater,
+            newest=self._newest,
+            offer=self._convergence.offer,
+            publish=self._publish,
+        )
         self._last_observed: list[GuestObserved] = []
 
     async def run(self) -> None:
@@ -61,21 +71,38 @@ class Reconfigurer:
             subjects.rollback(host): self.on_rollback,
         }
         await self._bus.serve("unibpf-reconfigurer", endpoints, description="running guests of a host")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._bus.consume(reconfigurer(host), self.on_signed), name="signed")
-            group.create_task(self._follow_guests(), name="guests")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._bus.consume(reconfigurer(host), self.on_signed), name="signed")
+                group.create_task(self._follow_guests(), name="guests")
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """End what is under way; it is found again when the next reconfigurer starts."""
+        await self._comparing.close()
+        await self._convergence.close()
+
+    def _look_again(self, target: Target) -> None:
+        """A program that was just activated may be left by the guest itself: look when its probation is over."""
+        guest = next((one for one in self._last_observed if one.guest == target.guest), None)
+        if guest is not None:
+            for delay in SETTLED_SECONDS:
+                self._comparing.start(guest, delay=delay)
 
     async def on_signed(self, message: Received) -> None:
-        """`program.signed.<program>`: take the release to every guest of this host that runs it."""
+        """`program.signed.<program>`: offer the release to every guest of this host that runs it."""
         release = message.decode(Signed)
         targets, package = await self._targets(release)
         if not targets:
             return
-        package = package or await self._package(release)
-        results = await asyncio.gather(*(self._update(target, package) for target in targets))
-        unreached = [target for target, is_reached in zip(targets, results, strict=True) if not is_reached]
-        if unreached:
-            raise Retry(f"not reached: {', '.join(f'{target.guest}/{target.element}' for target in unreached)}")
+        if package is not None:
+            self._packages[release.envelope] = package
+        ends = await self._convergence.offer(dict.fromkeys(targets, release))
+        with contextlib.suppress(TimeoutError):  # so that one trace shows it; the lanes go on by themselves
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                await asyncio.gather(*(end.wait() for end in ends))
+        self._packages.pop(release.envelope, None)
 
     async def on_status(self, message: Received) -> GuestStatus:
         """The guest's status."""
@@ -120,23 +147,14 @@ class Reconfigurer:
         observed, package = await asyncio.gather(self._observed(), self._package(release))
         return plan.targets(release, observed, host=host), package
 
-    async def _update(self, target: Target, package: Package) -> bool:
-        """Update one element and publish how it went; False: it could not be reached and still should run."""
-        started = time.monotonic()
-        is_reached = True
-        try:
-            event = await self._updater.update(target, package, self._publish)
-        except (GuestUnreachable, GuestUnknown) as error:
-            is_reached = not await self._is_running(target.guest)
-            event = failure(target, package.release, error)
-        await self._publish(event)
-        logger.info("update", extra=_line(event, started))
-        return is_reached
-
     async def _publish(self, event: ElementEvent) -> None:
         await self._bus.publish(subjects.element(event.state, event.guest, event.element), event)
 
     async def _package(self, release: Signed) -> Package:
+        """The release's bytes; those of a release that is being handed over are here already."""
+        known = self._packages.get(release.envelope)
+        if known is not None:
+            return known
         envelope, bundle = await asyncio.gather(
             self._bus.get_object(release.envelope), self._bus.get_object(release.bundle)
         )
@@ -144,57 +162,52 @@ class Reconfigurer:
 
     async def _observed(self) -> list[GuestObserved]:
         entries = await (await self._bus.kv(GUESTS_OBSERVED)).entries()
-        self._last_observed = [entry.decode(GuestObserved) for entry in entries]
+        self._last_observed = readable(entries, GuestObserved)
         return self._last_observed
 
-    async def _is_running(self, guest: str) -> bool:
-        entry = await (await self._bus.kv(GUESTS_OBSERVED)).get(guest)
-        return entry is not None and entry.decode(GuestObserved).state == "running"
-
     async def _follow_guests(self) -> None:
-        """A guest that came up may have missed a release between the start of its boot and now; so may all of them.
-
-        Live events can be lost while the bus is away, so all guests are looked at now and then as well.
-        """
-        running = subjects.guest_state("running", "*")
-        async with asyncio.TaskGroup() as group, await self._bus.follow([running]) as follower:
+        """Compare all guests now and then, and one that came up at once: it may have missed a release while it booted."""
+        live = [subjects.guest_state(state, "*") for state in ("running", "degraded")]
+        async with await self._bus.follow(live) as follower:
             while True:
-                for guest in await self._observed():
-                    group.create_task(self._converge(guest))
+                try:
+                    self._compare_all(await self._observed())
+                except BusError as error:
+                    logger.warning("the guests can't be compared with the releases: %s", error)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS):
+                    async with asyncio.timeout(self._settings.look):
                         while True:
-                            group.create_task(self._came_up(await follower.next()))
+                            await self._came_up(await follower.next())
+
+    def _compare_all(self, guests: list[GuestObserved]) -> None:
+        """Spread over most of the time until the next round, so that a thousand guests are no burst."""
+        ours = [guest for guest in guests if guest.is_live and guest.host == self._settings.host]
+        for number, guest in enumerate(ours):
+            self._comparing.start(guest, delay=0.5 * self._settings.look * number / len(ours))
 
     async def _came_up(self, message: Received) -> None:
-        name = message.tokens[-1]
-        entry = await (await self._bus.kv(GUESTS_OBSERVED)).get(name)
-        if entry is not None:
-            await self._converge(entry.decode(GuestObserved))
-
-    async def _converge(self, guest: GuestObserved) -> None:
-        """Once a boot: what the guest refuses then is not offered again, and what was rolled back stays so."""
-        boot = (guest.guest, guest.boot_id)
-        if guest.state != "running" or guest.host != self._settings.host or boot in self._compared:
-            return
         try:
-            for target, release in await self._behind(guest):
-                await self._update(target, await self._package(release))
-            self._compared.add(boot)
-        except (BusError, ReconfigurerError) as error:
-            logger.warning("guest `%s` could not be compared with the newest releases: %s", guest.guest, error)
-        except Exception:
-            logger.exception("guest `%s` could not be compared with the newest releases", guest.guest)
+            entry = await (await self._bus.kv(GUESTS_OBSERVED)).get(message.tokens[-1])
+            observed = readable([entry] if entry is not None else [], GuestObserved)
+        except BusError as error:
+            logger.warning("a guest that came up can't be compared with the releases: %s", error)
+            return
+        for guest in observed:
+            if guest.is_live and guest.host == self._settings.host:
+                self._comparing.start(guest)
 
-    async def _behind(self, guest: GuestObserved) -> list[tuple[Target, Signed]]:
+    async def _newest(self, guest: GuestObserved) -> dict[str, Signed]:
+        """By element: the newest release that applies to it."""
         bucket = await self._bus.kv(RELEASES)
-        releases = {}
-        for program in set(guest.programs.values()):
-            entry = await bucket.get(f"{guest.audience}.{program}")
-            if entry is not None:
-                releases[program] = entry.decode(Signed)
-        found = await inspection.status(self._sessions, guest.guest)
-        return plan.behind(releases, found.elements, guest)
+        found = {}
+        for element, program in guest.programs.items():
+            keys = release_keys(guest.audience, program, element)
+            entries = [await bucket.get(key) for key in keys]
+            releases = readable([entry for entry in entries if entry is not None], Signed)
+            newest = newest_of([one for one in releases if one.element in {ANY_ELEMENT, element}])
+            if newest is not None:
+                found[element] = newest
+        return found
 
 
 async def _answering(work: Awaitable[T]) -> T:
@@ -207,21 +220,6 @@ async def _answering(work: Awaitable[T]) -> T:
         raise ServiceError("409", f"{error.rule}: {error}") from error
     except ReconfigurerError as error:
         raise ServiceError("503", f"{error.rule}: {error}") from error
-
-
-def _line(event: ElementEvent, started: float) -> dict[str, str | float | int | bool | None]:
-    return {
-        "guest": event.guest,
-        "element": event.element,
-        "program": event.program,
-        "sequence": event.sequence,
-        "digest": event.envelope,
-        "outcome": event.state,
-        "already": event.already,
-        "code": event.rule,
-        "detail": event.reason,
-        "ms": round((time.monotonic() - started) * 1000, 1),
-    }
 
 
 def _map_line(

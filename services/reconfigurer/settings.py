@@ -2,6 +2,7 @@
 
 UNIBPF_COAP_TIMEOUT   seconds for one exchange with a guest            (default 5)
 UNIBPF_GUEST_PATIENCE seconds for which an unreachable guest is tried  (default 20)
+UNIBPF_LOOK           seconds between comparisons of all guests        (default 10)
 and those of unibpf.host.settings.
 """
 
@@ -20,6 +21,7 @@ class Settings:
     host: str
     coap_timeout: float = 5.0
     patience: float = 20.0
+    look: float = 10.0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -31,4 +33,5 @@ class Settings:
             host=host_name(environ),
             coap_timeout=seconds(environ, "UNIBPF_COAP_TIMEOUT", 5.0),
             patience=seconds(environ, "UNIBPF_GUEST_PATIENCE", 20.0),
+            look=seconds(environ, "UNIBPF_LOOK", 10.0),
         )

@@ -4,7 +4,8 @@ The request is `PUT program`: the guest stages and activates, so that an update 
 answer is both of our events.
 
 Invariants:
-- `active` is reported only after the guest said so, authenticated, and after the floor is on the host's disk (design 5);
+- `active` is reported only after the guest said so, authenticated, and after floor and outcome are on the host's disk
+  (design 5); what the guest refused for good is on the disk before `failed` is reported;
 - updates of one element never overlap;
 - doing it again is harmless: the guest answers `already`, and that is reported as active.
 """
@@ -25,14 +26,17 @@ from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from unibpf import tracing
 from unibpf.formats import cbor, envelope
-from unibpf.messages import ElementEvent, Signed
-from unibpf.subjects import ElementState
+from unibpf.host.outcomes import Outcome as Recorded
+from unibpf.messages.elements import ElementEvent, ElementState
+from unibpf.messages.programs import Signed
+from unibpf.messages.status import ElementStatus
 
 logger = logging.getLogger(__name__)
 
 UNAVAILABLE = 5 << 5 | 3
 EMPTY = cbor.encode({})
 RETRY_SECONDS = 0.2
+PASSING = frozenset({UNAVAILABLE, 4 << 5 | 9, 4 << 5 | 8})  # 5.03 busy, 4.09 sequence or counter, 4.08 incomplete
 
 Publish = Callable[[ElementEvent], Awaitable[None]]
 
@@ -54,29 +58,75 @@ class Updater:
         self._patience = patience
         self._locks: dict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def update(self, target: Target, package: Package, publish: Publish) -> ElementEvent:
+    async def update(
+        self, target: Target, package: Package, publish: Publish, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> ElementEvent:
         """Publish `staged` while the floor is written; returns what comes last: `active`, or `failed`.
 
-        Raises GuestUnreachable when patience is over.
+        Raises GuestUnreachable when patience is over, or once the release `is_wanted` no more.
         """
         async with self._locks[target]:
             try:
-                installed = await self._patiently(target, lambda: self._install(target, package))
+                installed = await self._patiently(target, lambda: self._install(target, package), is_wanted)
             except GuestRefused as refused:
+                await self._note_refusal(target, package.release, refused)
                 return failure(target, package.release, refused)
             staged = event(target, "staged", package.release, answers.before_swap(installed))
-            await asyncio.gather(self._note_floor(target, installed), publish(staged))
+            await asyncio.gather(self._note_active(target, package.release, installed), publish(staged))
             return event(target, "active", package.release, installed)
 
+    async def keep(self, target: Target, package: Package) -> None:
+        """Put the bytes of what became active on the host's shelf: the guest can boot with them while the bus is away."""
+        shelf = self._sessions.folder(target.guest).outcomes
+        await asyncio.to_thread(shelf.shelve, package.release, package.envelope, package.bundle)
+
     async def roll_back(self, target: Target) -> ElementEvent:
-        """Ask for the previous program; raises GuestRefused or GuestUnreachable."""
+        """Ask for the previous program, unless the element has gone back already; raises GuestRefused or GuestUnreachable.
+
+        What was left is not offered to this element again, nor booted: a newer release is.
+        """
         async with self._locks[target]:
+            session = self._sessions.of(target.guest)
+            fact = await session.request("FETCH", "/status", EMPTY)
+            element = next((one for one in answers.status(fact.body).elements if one.name == target.element), None)
+            if element is not None and has_gone_back(element):
+                return already_back(target, element)
             with tracing.span("roll back", kind=SpanKind.CLIENT, attributes=_attributes(target)):
                 fact = await self._request(target, "POST", "rollback", EMPTY)
             outcome = answers.outcome(fact.body)
-            return event(target, "rolled_back", None, outcome)
+            left = await self._note_left(target, outcome.envelope, rule="asked", reason="somebody asked for it")
+            return event(target, "rolled_back", left, outcome)
 
-    async def _patiently(self, target: Target, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def note_left(self, target: Target, release: Signed, element: ElementStatus) -> ElementEvent:
+        """The guest went back by itself: write it down, and say so."""
+        reason = f"the guest left release {release.sequence} by itself and runs {element.sequence}"
+        await self._note_left(target, element.envelope or "", rule="probation", reason=reason)
+        return ElementEvent(
+            guest=target.guest,
+            element=target.element,
+            state="rolled_back",
+            program=element.program or release.program,
+            sequence=element.sequence or 0,
+            envelope=element.envelope or release.envelope,
+            push_id=release.push_id,
+            rule="probation",
+            reason=reason,
+        )
+
+    async def _note_left(self, target: Target, now_active: str, *, rule: str, reason: str) -> Signed | None:
+        """The newest release that was active there and is not what runs now."""
+        file = self._sessions.folder(target.guest).outcomes
+        rows = [one.release for one in file.read().get(target.element, []) if one.state == "active"]
+        left = max(rows, key=lambda one: one.sequence, default=None)
+        if left is None or left.envelope == now_active:
+            return None
+        record = Recorded(release=left, state="rolled_back", rule=rule, reason=reason, at_us=_now_us())
+        await asyncio.to_thread(file.note, target.element, record)
+        return left
+
+    async def _patiently(
+        self, target: Target, work: Callable[[], Awaitable[Outcome]], is_wanted: Callable[[], bool]
+    ) -> Outcome:
         """Try again while the guest can't be reached or is busy, for as long as our patience lasts."""
         deadline = time.monotonic() + self._patience
         while True:
@@ -88,7 +138,7 @@ class Updater:
                 if error.code != UNAVAILABLE:
                     raise
                 fault = error
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or not is_wanted():
                 raise GuestUnreachable("unreachable", f"gave up on `{target.guest}`: {fault}") from fault
             logger.info("trying again", extra={"guest": target.guest, "element": target.element, "why": str(fault)})
             await asyncio.sleep(RETRY_SECONDS)
@@ -106,10 +156,62 @@ class Updater:
         path = f"/elements/{target.element}/{what}"
         return await session.request(method, path, body, trace=tracing.context_bytes())
 
-    async def _note_floor(self, target: Target, outcome: Outcome) -> None:
+    async def _note_active(self, target: Target, release: Signed, outcome: Outcome) -> None:
         folder = self._sessions.folder(target.guest)
+        record = Recorded(release=release, state="active", at_us=_now_us())
+
+        def write() -> None:
+            folder.raise_floor(target.element, outcome.sequence)
+            folder.outcomes.note(target.element, record)
+
         with tracing.span("write floor"):
-            await asyncio.to_thread(folder.raise_floor, target.element, outcome.sequence)
+            await asyncio.to_thread(write)
+
+    async def _note_refusal(self, target: Target, release: Signed, refused: GuestRefused) -> None:
+        """A judgement about the release is kept; a conflict with what the guest has seen says nothing about it."""
+        if refused.code in PASSING:
+            return
+        record = Recorded(release=release, state="refused", rule=refused.rule, reason=str(refused), at_us=_now_us())
+        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, record)
+
+
+def has_gone_back(element: ElementStatus) -> bool:
+    """Whether it runs something older than what was active there last."""
+    return element.sequence is not None and element.floor is not None and element.sequence < element.floor
+
+
+def already_back(target: Target, element: ElementStatus) -> ElementEvent:
+    """The answer to a roll-back that took place before."""
+    return ElementEvent(
+        guest=target.guest,
+        element=target.element,
+        state="rolled_back",
+        program=element.program or "",
+        sequence=element.sequence or 0,
+        envelope=element.envelope or "0" * 64,
+        already=True,
+        engine=element.engine or "",
+    )
+
+
+def superseded(target: Target, release: Signed, *, by: Signed) -> ElementEvent:
+    """A release that nobody waits for any more."""
+    reason = f"release {by.sequence} of `{by.program}` is newer"
+    return _ended(target, release, "superseded", rule="superseded", reason=reason)
+
+
+def _ended(target: Target, release: Signed, state: ElementState, *, rule: str, reason: str) -> ElementEvent:
+    return ElementEvent(
+        guest=target.guest,
+        element=target.element,
+        state=state,
+        program=release.program,
+        sequence=release.sequence,
+        envelope=release.envelope,
+        push_id=release.push_id,
+        rule=rule,
+        reason=reason,
+    )
 
 
 def event(target: Target, state: ElementState, release: Signed | None, outcome: Outcome) -> ElementEvent:
@@ -135,17 +237,11 @@ def event(target: Target, state: ElementState, release: Signed | None, outcome: 
 
 def failure(target: Target, release: Signed, error: GuestRefused | GuestUnreachable | GuestUnknown) -> ElementEvent:
     """`failed`, with the guest's rule and sentence, or ours where it could not be reached."""
-    return ElementEvent(
-        guest=target.guest,
-        element=target.element,
-        state="failed",
-        program=release.program,
-        sequence=release.sequence,
-        envelope=release.envelope,
-        push_id=release.push_id,
-        rule=error.rule,
-        reason=str(error),
-    )
+    return _ended(target, release, "failed", rule=error.rule, reason=str(error))
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def _attributes(target: Target) -> dict[str, str]:

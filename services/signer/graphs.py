@@ -16,7 +16,7 @@ from services.signer.releases import graph_release
 from services.signer.sequence import Counter, Reservation, Reserved
 from services.signer.signing import Request, Signing
 from unibpf.bus import Entry
-from unibpf.messages import SignedGraph, SignGraph
+from unibpf.messages.graphs import SignedGraph, SignGraph
 
 REQUESTER = "deployer"
 

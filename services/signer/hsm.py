@@ -1,12 +1,17 @@
 """The signing key in a PKCS#11 token. Every call of the library is made on one dedicated thread.
 
 Invariants: the private key never leaves the token (it is sensitive and not extractable, and `open` refuses to work with
-one that is not); the algorithm is fixed when the token is opened; a session is opened once and reopened after a failure.
+one that is not); the algorithm is fixed when the token is opened; a session is opened once and reopened after a failure,
+whatever it was, for as long as it takes (`until_usable`). A PIN that the token refused is not shown to it again before the
+file changes: a real token locks itself after three.
 More than one thread in SoftHSM crashes it, hence the executor with exactly one worker.
 """
 
 import asyncio
+import contextlib
 import hashlib
+import itertools
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +19,17 @@ from typing import Any, Final, TypeVar
 
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
-from pkcs11.exceptions import PKCS11Error
+from pkcs11.exceptions import PinExpired, PinIncorrect, PinInvalid, PinLocked, PKCS11Error
 
 from services.signer.errors import HsmError
 from services.signer.settings import HsmSettings
 from unibpf.formats.envelope import ALGORITHMS, EDDSA, TrustedKey
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+REOPEN_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+WRONG_PIN: Final = (PinIncorrect, PinInvalid, PinLocked, PinExpired)
 _DER_OCTET_STRING: Final = 0x04
 _LOADED: Final[dict[str, Any]] = {}
 
@@ -34,6 +43,8 @@ class Hsm:
         self._session: Any = None
         self._private: Any = None
         self._public: TrustedKey | None = None
+        self._refused_pin: str | None = None
+        self._opening = asyncio.Lock()
 
     @classmethod
     async def open(cls, settings: HsmSettings) -> "Hsm":
@@ -61,6 +72,18 @@ class Hsm:
             await self._call(self._open)
             return await self._call(lambda: self._sign(data))
 
+    async def until_usable(self) -> None:
+        """Return once the token is open; tries again with growing pauses, at most `REOPEN_SECONDS[-1]`, and says why."""
+        async with self._opening:
+            for pause in itertools.chain(REOPEN_SECONDS, itertools.repeat(REOPEN_SECONDS[-1])):
+                try:
+                    await self._call(self._reopen)
+                except HsmError as error:
+                    logger.warning("the token cannot be used, nothing is signed: %s", error)
+                    await asyncio.sleep(pause)
+                else:
+                    return
+
     async def close(self) -> None:
         """Log out and end the thread."""
         await self._call(self._close)
@@ -73,17 +96,38 @@ class Hsm:
         except PKCS11Error as error:
             raise HsmError(f"the token refused: {type(error).__name__} {error}".rstrip()) from error
 
+    def _reopen(self) -> None:
+        """Open unless it is: whoever waited for the lock finds it done."""
+        if self._private is None:
+            self._open()
+
     def _open(self) -> None:
         self._close()
         pin = read_pin(self._settings)
-        token = load_library(self._settings).get_token(token_label=self._settings.token)
-        self._session = token.open(user_pin=pin)
+        if pin == self._refused_pin:
+            raise HsmError(
+                f"the token refused the PIN at `{self._settings.pin_file}`; it is tried again when the file changes"
+            )
+        try:
+            self._session = self._token().open(user_pin=pin)
+        except WRONG_PIN:
+            self._refused_pin = pin
+            raise
         try:
             self._find_keys(self._session)
         except BaseException:
             # A login is the process's, not the session's: a session left open would make the next one fail.
             self._close()
             raise
+
+    def _token(self) -> Any:
+        """The token; one that came back after it was away is only seen by a library that looks anew."""
+        library = load_library(self._settings)
+        try:
+            return library.get_token(token_label=self._settings.token)
+        except PKCS11Error:
+            library.reinitialize()
+            return library.get_token(token_label=self._settings.token)
 
     def _find_keys(self, session: Any) -> None:
         label = self._settings.key
@@ -94,6 +138,8 @@ class Hsm:
         self._public = public_key(public, self._settings.algorithm)
 
     def _sign(self, data: bytes) -> bytes:
+        if self._private is None:
+            raise HsmError("the token is not open")
         if self.key.alg == EDDSA:
             return bytes(self._private.sign(data, mechanism=Mechanism.EDDSA))
         # ES256: the token's raw ECDSA takes a hash (RFC 9053 2.1).
@@ -102,7 +148,8 @@ class Hsm:
     def _close(self) -> None:
         session, self._session, self._private = self._session, None, None
         if session is not None:
-            session.close()
+            with contextlib.suppress(PKCS11Error):  # it may be gone with its token
+                session.close()
 
 
 def load_library(settings: HsmSettings) -> Any:

@@ -3,7 +3,7 @@
 The file is TOML with any number of `[[program]]` and `[[graph]]` rules, in order; the first that matches allows. Every
 list is of shell globs and must be given: a rule without `audiences` is an error, not a rule for all audiences.
 `require_also` of a program rule names other verifiers that must have accepted the program too; a rule that matches but for
-that refuses, so that a more generous rule behind it does not undo it.
+that refuses, so that a more generous rule after it does not undo it.
 """
 
 import tomllib

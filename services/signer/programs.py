@@ -13,8 +13,9 @@ from services.signer.sequence import Reservation, Reserved, push_key
 from services.signer.signing import Request, Signing
 from unibpf import tracing
 from unibpf.bus import Bucket, BusError, Entry, ObjectCorrupt, ObjectMissing
+from unibpf.bus.release_keys import release_key
 from unibpf.formats.envelope import MAX_BUNDLE_BYTES
-from unibpf.messages import AuditRecord, Signed, Verdict
+from unibpf.messages.programs import AuditRecord, Signed, Verdict
 
 MAX_REPORT_BYTES = 4 * 1024 * 1024
 
@@ -65,7 +66,7 @@ class Programs:
         reserved, counter, newest, audited, fault = await asyncio.gather(
             sequences.find(key),
             sequences.counters.get(_counter(verdict)),
-            self.releases.get(f"{verdict.audience}.{verdict.program}"),
+            self.releases.get(release_key(verdict.audience, verdict.program, verdict.element)),
             self.signing.last_audited(verdict.program),
             self._fault_of_evidence(verdict),
         )
@@ -125,7 +126,8 @@ class Programs:
             newer = entry is not None and entry.decode(Signed).sequence >= signed.sequence
             return None if newer else signed
 
-        await self.releases.change(f"{signed.audience}.{signed.program}", step, seen=seen)
+        key = release_key(signed.audience, signed.program, signed.element)
+        await self.releases.change(key, step, seen=seen)
 
 
 @dataclass(frozen=True, kw_only=True)

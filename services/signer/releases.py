@@ -2,7 +2,8 @@
 
 from services.signer.sequence import Reservation
 from unibpf.formats.envelope import Release, VerifierNote
-from unibpf.messages import AuditRecord, Signed, SignGraph, Verdict
+from unibpf.messages.graphs import SignGraph
+from unibpf.messages.programs import AuditRecord, Signed, Verdict
 
 GRAPH_SIGNER = "operator"
 GRAPH_SIGNER_VERSION = "1"

@@ -1,5 +1,6 @@
-"""The signer's rim: verified pushes in, `signed` or `refused` out; graphs on request. No decisions here."""
+"""The signer's adapter: verified pushes in, `signed` or `refused` out; graphs on request. No decisions here."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from services.signer.sequence import Sequences
 from services.signer.signing import Signing
 from unibpf import subjects
 from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, topology
-from unibpf.messages import Refused, SignedGraph, SignGraph, Verdict
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.programs import Refused, Signed, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +27,10 @@ CONSUMER = "signer"
 class Signer:
     """One copy of the service; any number may run."""
 
-    def __init__(self, bus: Bus, *, programs: Programs, graphs: Graphs, verifier_key: str) -> None:
+    def __init__(self, bus: Bus, hsm: Hsm, *, programs: Programs, graphs: Graphs, verifier_key: str) -> None:
         self._bus = bus
+        self._hsm = hsm
+        self._opening: asyncio.Task[None] | None = None
         self._programs = programs
         self._graphs = graphs
         self._verifier_key = verifier_key
@@ -43,7 +47,7 @@ class Signer:
         releases = await bus.kv(topology.RELEASES)
         programs = Programs(signing=signing, releases=releases, policy=policy, clock=clock)
         graphs = Graphs(signing=signing, policy=policy, clock=clock)
-        return cls(bus, programs=programs, graphs=graphs, verifier_key=verifier_key)
+        return cls(bus, hsm, programs=programs, graphs=graphs, verifier_key=verifier_key)
 
     async def run(self, *, workers: int = 1) -> None:
         """Serve and consume until cancelled."""
@@ -59,18 +63,27 @@ class Signer:
             raise Reject(error.rule, str(error)) from error
         started = time.monotonic()
         try:
-            signed = await self._programs.release(verdict)
+            signed = await self._released(verdict)
         except PolicyRefusal as error:
             await self._refuse(verdict, error.rule, str(error), error.hint)
             logger.info("push", extra=_line(verdict, started, outcome="refused", code=error.rule, detail=str(error)))
         except EvidenceError as error:
             await self._refuse(verdict, error.rule, str(error), None)
             raise Reject(error.rule, str(error)) from error
-        except (HsmError, ObjectMissing, ObjectCorrupt) as error:
+        except (ObjectMissing, ObjectCorrupt) as error:
             raise Retry(str(error)) from error
         else:
             await self._bus.publish(subjects.signed(verdict.program), signed)
             logger.info("push", extra=_line(verdict, started, outcome="signed", sequence=signed.sequence))
+
+    async def _released(self, verdict: Verdict) -> Signed:
+        """The release. While the token is away the push waits here: it costs none of its deliveries, so none ends as dead."""
+        while True:
+            try:
+                return await self._programs.release(verdict)
+            except HsmError as error:
+                logger.warning("push waits for the token", extra={"push_id": verdict.push_id, "detail": str(error)})
+                await self._hsm.until_usable()
 
     async def on_sign_graph(self, received: Received) -> SignedGraph:
         """`signer.sign_graph`: 403 when the policy refuses, 503 when the token cannot sign now."""
@@ -85,10 +98,16 @@ class Signer:
             raise ServiceError("403", f"{error.rule}: {error}") from error
         except HsmError as error:
             code = "hsm"
+            self._reopen()
             raise ServiceError("503", f"hsm: {error}") from error
         finally:
             about = {"guest": request.guest, "audience": request.audience, "graph": request.name}
             logger.info("graph", extra={**about, "outcome": outcome, "code": code, "ms": _since(started)})
+
+    def _reopen(self) -> None:
+        """Whoever asks for a graph gets his answer now; the token is opened meanwhile."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._hsm.until_usable(), name="reopen the token")
 
     async def _refuse(self, verdict: Verdict, rule: str, reason: str, hint: str | None) -> None:
         refused = Refused(

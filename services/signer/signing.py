@@ -16,7 +16,7 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, topology
 from unibpf.formats import envelope as envelopes
 from unibpf.formats.envelope import Release
-from unibpf.messages import AuditRecord
+from unibpf.messages.programs import AuditRecord
 
 
 @dataclass(frozen=True, kw_only=True)

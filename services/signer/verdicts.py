@@ -15,7 +15,8 @@ from services.signer.errors import EvidenceError
 from unibpf.formats import bundle as bundles
 from unibpf.formats.bundle import Bundle, BundleError
 from unibpf.host import identity
-from unibpf.messages import Report, Verdict, verdict_digest
+from unibpf.messages.programs import Verdict
+from unibpf.messages.reports import Report, verdict_digest
 
 
 def believe(payload: bytes, signature: bytes, verifier_key: str) -> Verdict:

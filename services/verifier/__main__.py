@@ -1,4 +1,5 @@
-"""Wiring: `python -m services.verifier` runs the service; `verify FILE` behind it verifies an object, `bundle FILE` translates.
+"""Wiring: `python -m services.verifier` runs the service; with `verify FILE` it verifies an object, with `bundle FILE` it
+translates one.
 
 These two print a report as JSON or a bundle and need no bus; their exit codes are those of `unibpf verify`
 (docs/exit-codes.md). They import nothing of the service, so that they answer at once.

@@ -12,7 +12,7 @@
 A `Rejection` names a rule; the place, when there is one, is a section and a byte offset in the object.
 """
 
-from unibpf.messages import Finding, VerdictKind
+from unibpf.messages.reports import Finding, VerdictKind
 
 
 class VerifierError(Exception):

@@ -1,7 +1,7 @@
 """Reports: what front end and analyser found, as one document. Pure.
 
-A report is deterministic but for `timing`: its digest without timings (`unibpf.messages.verdict_digest`) is what the signer
-binds into the envelope. Findings beyond MAX_FINDINGS are cut, because a report travels through a key-value bucket.
+A report is deterministic but for `timing`: its digest without timings (`verdict_digest`, unibpf.messages.reports) is what the
+signer binds into the envelope. Findings beyond MAX_FINDINGS are cut, because a report travels through a key-value bucket.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from services.verifier.errors import GaveUp
 from services.verifier.frontend.frontend import Answer, Options, Translation
 from services.verifier.frontend.lines import SourceLine, locate
 from services.verifier.processes.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis, Invariant
-from unibpf.messages import Finding, Report, SecondOpinion, SliceStep
+from unibpf.messages.reports import Finding, Report, SecondOpinion, SliceStep
 
 VERIFIER: Final = "unibpf"
 VERSION: Final = "0.1.0"

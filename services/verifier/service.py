@@ -1,4 +1,4 @@
-"""The rim: uploads in, verdicts out. It decides nothing: verification and verdict are made in pure modules.
+"""The adapter: uploads in, verdicts out. It decides nothing: verification and verdict are made in pure modules.
 
 For every upload, in this order: subject and headers, size cap, cached outcome or verification, bytes into the object store
 (object, bundle, report), the signed Verdict, the cache. The Verdict comes after everything that it names by digest, so a
@@ -26,7 +26,7 @@ from services.verifier.verification import Verification
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError
 from unibpf.bus.topology import UPLOADED, VERDICTS
-from unibpf.messages import Finding, Report
+from unibpf.messages.reports import Finding, Report
 from unibpf.push.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,9 @@ from services.verifier import report
 from services.verifier.report import Outcome
 from unibpf.bus.errors import Reject
 from unibpf.bus.received import Received
-from unibpf.messages import Identity, ProgramName, Verdict, verdict_digest
+from unibpf.messages.base import Identity, ProgramName
+from unibpf.messages.programs import Verdict
+from unibpf.messages.reports import verdict_digest
 from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, UploadError, parse
 
 

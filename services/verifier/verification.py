@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from services.verifier import report
 from services.verifier.errors import GaveUp
-from services.verifier.frontend.frontend import Answer, Options, Translation
+from services.verifier.frontend.frontend import Answer, Options, Translation, hook_of
 from services.verifier.processes.analysis import Analyser, Analysis
 from services.verifier.processes.second_verifier import Program, SecondVerifier
 from services.verifier.report import Outcome
-from unibpf.messages import SecondOpinion
+from unibpf.messages.reports import SecondOpinion
 from unibpf.push import second_opinion
 
 Translate = Callable[[bytes, Options], Awaitable[Answer]]
@@ -58,7 +58,9 @@ class Verification:
                 outcome = report.rejected(name, answer, chosen)
             else:
                 with self.span("analyse"):
-                    analysis = await self.analyser.analyse(answer.translation.bundle)
+                    analysis = await self.analyser.analyse(
+                        answer.translation.bundle, hook=hook_of(answer.translation.section)
+                    )
                 opinions = await self._opinions(data, options, answer.translation, analysis)
                 outcome = report.analysed(answer.translation, analysis, chosen, also=opinions)
                 outcome = report.timed(outcome, analyser_cpu_ms=analysis.cpu_ms, peak_mib=analysis.peak_kib / 1024)

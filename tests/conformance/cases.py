@@ -19,7 +19,7 @@ from pathlib import Path
 from msgspec import structs
 
 from unibpf.formats.bundle import BundleMap
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 
 DATA = Path(__file__).parent / "data"
 MAP_TYPES = {

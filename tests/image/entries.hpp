@@ -37,7 +37,7 @@ inline void put_hex(TextWriter& line, const std::uint8_t* bytes, std::size_t siz
     for (std::size_t i = 0; i < size; ++i) line.hex(bytes[i], 2);
 }
 
-// Behind a space each: the value, `none` where there is none.
+// After a space each: the value, `none` where there is none.
 inline void put_values(TextWriter& line, const Program& program, const WantedEntries& wanted) {
     for (std::size_t i = 0; i < wanted.count; ++i) {
         const WantedEntries::One& one = wanted.all[i];

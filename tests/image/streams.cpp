@@ -116,9 +116,9 @@ void say_stream(const Stream& one, const Packets& packets, std::uint64_t number,
 Status run_streams(cbor::Reader& reader) {
     static Stream one;
     static Packets packets;
-    cbor::Reader behind = reader;
-    for (std::uint64_t left = TRY(behind.array()); left > 0; --left) TRY(read_stream(behind, one));
-    TRY(read_packets(behind, packets));
+    cbor::Reader ahead = reader;
+    for (std::uint64_t left = TRY(ahead.array()); left > 0; --left) TRY(read_stream(ahead, one));
+    TRY(read_packets(ahead, packets));
     const std::uint64_t count = TRY(reader.array());
     for (std::uint64_t number = 0; number < count; ++number) {
         TRY(read_stream(reader, one));

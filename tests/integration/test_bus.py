@@ -27,7 +27,7 @@ from unibpf.bus.embedded import free_port
 from unibpf.bus.permissions import OPERATOR
 from unibpf.client.tracing_store import build_tree, load_trace
 from unibpf.host import identity
-from unibpf.messages import SignedGraph, SignGraph
+from unibpf.messages.graphs import SignedGraph, SignGraph
 
 
 async def test_init_may_run_twice_and_says_what_it_did(bare_nats: NatsFixture) -> None:

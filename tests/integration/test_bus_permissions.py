@@ -16,7 +16,7 @@ from unibpf.bus import (
     topology,
 )
 from unibpf.bus.permissions import OPERATOR
-from unibpf.messages import SignedGraph
+from unibpf.messages.graphs import SignedGraph
 
 
 async def test_an_identity_is_confined_to_its_own_token(nats: NatsFixture) -> None:

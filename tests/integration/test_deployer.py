@@ -14,10 +14,11 @@ import pytest
 from tests.support.services.services import eventually, running
 from tests.support.signing.release import TestSigner
 from unibpf import subjects
-from unibpf.bus.topology import GUESTS_OBSERVED
+from unibpf.bus.permissions import OPERATOR
+from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
 from unibpf.formats import boot_image
 from unibpf.host.guest_folder import GuestFolder
-from unibpf.messages import GuestObserved, GuestSpec, HostStatus, Nic
+from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus, Nic
 
 STUB = Path(__file__).parents[1] / "data" / "stub_guest.S"
 
@@ -62,7 +63,7 @@ class Bench:
         return await eventually(look, what=what)
 
     async def running(self, guest):
-        return await self.when(guest, lambda it: it.state == "running", "a running guest")
+        return await self.when(guest, lambda it: it.is_live, "a running guest")
 
     def boot(self, guest):
         return GuestFolder(self.paths.guests, guest).boot()
@@ -117,7 +118,7 @@ async def test_a_guest_is_created_restarted_after_a_kill_and_deleted(bench, envi
 
         newest = await bench.signer.release(b"bundle two", program="firewall", audience="edge")
         os.kill(first.pid, signal.SIGKILL)
-        second = await bench.when("g1", lambda it: it.state == "running" and it.restarts == 1, "a restart")
+        second = await bench.when("g1", lambda it: it.is_live and it.restarts == 1, "a restart")
         assert second.pid != first.pid and second.boot_id != first.boot_id
         assert bench.boot("g1").programs["fw"].envelope == newest.envelope
 
@@ -138,7 +139,7 @@ async def test_every_boot_has_its_own_seed_and_the_image_is_private(bench, envir
         first = await bench.running("g1")
         seeds = [bench.boot("g1").seed]
         os.kill(first.pid, signal.SIGKILL)
-        await bench.when("g1", lambda it: it.state == "running" and it.restarts == 1)
+        await bench.when("g1", lambda it: it.is_live and it.restarts == 1)
         seeds.append(bench.boot("g1").seed)
     assert seeds[0] != seeds[1]
     folder = GuestFolder(bench.paths.guests, "g1")
@@ -160,7 +161,7 @@ async def test_a_killed_deployer_adopts_the_guest_that_went_on(bench, environmen
         answer = await eventually(lambda: ask_status(bench.cli), what="the deployer's answer")
         assert [guest.pid for guest in answer.guests] == [first.pid]
         os.kill(first.pid, signal.SIGKILL)
-        again = await bench.when("g1", lambda it: it.state == "running" and it.restarts == 1, "a restart")
+        again = await bench.when("g1", lambda it: it.is_live and it.restarts == 1, "a restart")
         assert again.boot_id != first.boot_id
 
 
@@ -171,7 +172,7 @@ async def test_a_guest_that_died_while_no_deployer_ran_is_restarted(bench, envir
         deployer.signal(signal.SIGKILL)
         os.kill(first.pid, signal.SIGKILL)
         deployer.start()
-        await bench.when("g1", lambda it: it.state == "running" and it.restarts == 1, "a restart")
+        await bench.when("g1", lambda it: it.is_live and it.restarts == 1, "a restart")
 
 
 async def test_another_specification_replaces_the_guest(bench, environment, tmp_path):
@@ -179,7 +180,7 @@ async def test_another_specification_replaces_the_guest(bench, environment, tmp_
         await bench.apply(spec())
         first = await bench.running("g1")
         await bench.apply(spec(memory_mib=16))
-        second = await bench.when("g1", lambda it: it.state == "running" and it.boot_id != first.boot_id)
+        second = await bench.when("g1", lambda it: it.is_live and it.boot_id != first.boot_id)
         await gone(first.pid)
         assert second.restarts == 0
 
@@ -226,3 +227,47 @@ async def ask_status(cli):
     except Exception:
         return None
     return answer if answer.guests else None
+
+
+async def test_a_guest_whose_program_was_never_pushed_is_degraded_and_says_so(bench, environment, tmp_path):
+    async with running("deployer", environment=environment, log=tmp_path / "log"):
+        await bench.apply(spec())
+        seen = await bench.running("g1")
+        assert seen.state == "degraded"
+        assert "`firewall` was never pushed" in seen.reason
+
+
+async def test_an_emptied_store_ends_no_guest_and_its_observation_comes_back(bench, nats, environment, tmp_path):
+    async with running("deployer", environment=environment, log=tmp_path / "log"), nats.buses(OPERATOR) as [operator]:
+        await bench.apply(spec())
+        first = await bench.running("g1")
+        for bucket in (GUESTS, GUESTS_OBSERVED, LEASES):
+            await operator.jetstream.purge_stream(f"KV_{bucket}")
+        alarmed = await bench.when("g1", lambda it: it.alarm is not None, "an alarm")
+        assert (alarmed.pid, alarmed.boot_id) == (first.pid, first.boot_id) and is_alive(first.pid)
+        assert "bus adopt" in alarmed.alarm
+        os.kill(first.pid, signal.SIGKILL)
+        again = await bench.when("g1", lambda it: it.is_live and it.restarts == 1, "a restart")
+        await bench.delete("g1")
+        await gone(again.pid)
+
+
+async def test_a_desired_state_of_a_newer_version_changes_nothing_that_runs(bench, nats, environment, tmp_path):
+    async with running("deployer", environment=environment, log=tmp_path / "log"), nats.buses(OPERATOR) as [operator]:
+        await bench.apply(spec())
+        first = await bench.running("g1")
+        await (await operator.kv(GUESTS)).change("g1", lambda _: b'{"guest": "g1", "shape": 2}')
+        alarmed = await bench.when("g1", lambda it: it.alarm is not None, "an alarm")
+        assert alarmed.pid == first.pid and is_alive(first.pid) and "can't be read" in alarmed.alarm
+
+
+async def test_a_specification_that_fails_leaves_or_brings_back_the_one_before(bench, environment, tmp_path):
+    async with running("deployer", environment=environment, log=tmp_path / "log"):
+        await bench.apply(spec())
+        first = await bench.running("g1")
+        await bench.apply(spec(nics=[Nic(name="in0", network="nowhere")]))
+        refused = await bench.when("g1", lambda it: it.refused is not None, "a refusal")
+        assert (refused.pid, refused.refused.rule) == (first.pid, "network") and is_alive(first.pid)
+        await bench.apply(spec(memory_mib=16))
+        second = await bench.when("g1", lambda it: it.is_live and it.boot_id != first.boot_id, "the next one")
+        assert second.refused is None

@@ -12,7 +12,8 @@ import pytest
 from tests.support.guests.guests import Bench, spec
 from tests.support.programs.programs import bundle_of_source
 from unibpf import subjects
-from unibpf.messages import GuestObserved, MapDump, MapQuery
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.maps import MapDump, MapQuery
 
 ROOM = 4096 // 16  # records of eight bytes with their headers
 SOURCE = """

@@ -83,3 +83,36 @@ async def test_a_key_that_can_be_extracted_is_not_used(hsm_token: HsmFixture) ->
     hsm_token.pkcs11_tool(*arguments)
     with pytest.raises(HsmError, match="can be extracted"):
         await Hsm.open(replace(hsm_token.settings.hsm, key="loose"))
+
+
+async def test_a_token_that_was_away_is_used_again_when_it_is_back(hsm_token: HsmFixture) -> None:
+    hsm = await Hsm.open(hsm_token.settings.hsm)
+    tokens = hsm_token.settings.paths.hsm / "tokens"
+    away = tokens.rename(tokens.with_name("away"))
+    await hsm._call(hsm._close)  # as a token that is pulled ends its sessions
+    for _ in range(3):
+        with pytest.raises(HsmError):
+            await hsm.sign(b"x")
+    waiting = asyncio.create_task(hsm.until_usable())
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    away.rename(tokens)
+    await asyncio.wait_for(waiting, 20)
+    assert signature_holds(hsm.key, b"x", await hsm.sign(b"x"))
+    await hsm.close()
+
+
+async def test_a_pin_that_the_token_refused_is_shown_to_it_once(hsm_token: HsmFixture) -> None:
+    hsm = await Hsm.open(hsm_token.settings.hsm)
+    file = hsm_token.settings.hsm.pin_file
+    right = file.read_text()
+    file.write_text("0" * 32)
+    await hsm._call(hsm._close)
+    with pytest.raises(HsmError, match="PinIncorrect"):
+        await hsm.sign(b"x")
+    for _ in range(4):
+        with pytest.raises(HsmError, match="tried again when the file changes"):
+            await hsm.sign(b"x")
+    file.write_text(right)
+    assert signature_holds(hsm.key, b"x", await hsm.sign(b"x"))
+    await hsm.close()

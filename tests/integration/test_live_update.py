@@ -9,7 +9,8 @@ from tests.support.guests.guests import Bench, filter_bundle, spec
 from unibpf import subjects
 from unibpf.formats import boot_image
 from unibpf.host.guest_folder import GuestFolder
-from unibpf.messages import ElementEvent, GuestQuery, GuestStatus, RollbackQuery
+from unibpf.messages.elements import ElementEvent, RollbackQuery
+from unibpf.messages.status import GuestQuery, GuestStatus
 
 HOST = "local"
 

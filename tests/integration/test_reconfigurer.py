@@ -14,18 +14,10 @@ from unibpf.bus import BusNotReady, PermissionDenied, RequestFailed
 from unibpf.bus.permissions import OPERATOR
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.host.guest_folder import GuestFolder
-from unibpf.messages import (
-    ElementEvent,
-    GuestEvent,
-    GuestObserved,
-    GuestQuery,
-    GuestStatus,
-    MapChange,
-    MapChanged,
-    MapDump,
-    MapQuery,
-    RollbackQuery,
-)
+from unibpf.messages.elements import ElementEvent, RollbackQuery
+from unibpf.messages.guests import GuestEvent, GuestObserved
+from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
+from unibpf.messages.status import GuestQuery, GuestStatus
 
 HOST = "local"
 

@@ -12,7 +12,7 @@ from unibpf.bus import Bus
 from unibpf.bus.topology import EVENTS
 from unibpf.client.push import Push, publish
 from unibpf.formats import bundle, envelope
-from unibpf.messages import Signed, Verdict
+from unibpf.messages.programs import Signed, Verdict
 from unibpf.push.loading import Constant, Loading
 
 PROGRAM = "decide"

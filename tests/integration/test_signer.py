@@ -26,7 +26,10 @@ from unibpf.bus import Bus, RequestFailed, topology
 from unibpf.bus.permissions import OPERATOR
 from unibpf.formats import envelope
 from unibpf.host.settings import REPOSITORY
-from unibpf.messages import AuditRecord, DeadLetter, Refused, SecondOpinion, Signed, SignedGraph, SignGraph
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.operations import DeadLetter
+from unibpf.messages.programs import AuditRecord, Refused, Signed
+from unibpf.messages.reports import SecondOpinion
 
 PATIENCE = 10.0
 
@@ -68,7 +71,7 @@ async def running_signer(
 
 
 async def next_event(bus: Bus, subject: str, *, after: int = 0) -> tuple[int, bytes]:
-    """The first stored event of `subject` behind stream sequence `after`."""
+    """The first stored event of `subject` after stream sequence `after`."""
     async with asyncio.timeout(PATIENCE):
         while True:
             async for event in bus.history(topology.EVENTS, subject, start=after + 1):

@@ -20,7 +20,9 @@ from unibpf.bus import Bus, Received
 from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
 from unibpf.formats import bundle
 from unibpf.host import identity
-from unibpf.messages import DeadLetter, Report, SecondOpinion, Verdict
+from unibpf.messages.operations import DeadLetter
+from unibpf.messages.programs import Verdict
+from unibpf.messages.reports import Report, SecondOpinion
 from unibpf.push import second_opinion
 from unibpf.push.loading import Constant, Loading, Tail
 from unibpf.push.upload import FUNCTION, Upload

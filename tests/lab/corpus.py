@@ -24,7 +24,7 @@ from tests.support.kernel import kernel_loader
 from tests.support.kernel.kernel_cases import KernelCase
 from tests.support.kernel.kernel_cases import read as read_kernel_cases
 from tests.support.kernel.kernel_loader import Setting
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 from unibpf.push.compile import CompileError, compile_c
 from unibpf.push.loading import Loading, MaxEntries
 

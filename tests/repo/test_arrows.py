@@ -13,10 +13,10 @@ SERVICES = ("verifier", "signer", "deployer", "reconfigurer")
 GUEST_ARROWS = {
     "core": set(),
     "wire": {"core"},
-    "platform": {"core"},
+    "platform": {"core", "wire"},
     "packet": {"core", "platform"},
     "drivers": {"core", "platform", "packet"},
-    "bpf": {"core", "platform", "packet"},
+    "bpf": {"core", "wire", "platform", "packet"},
     "graph": {"core", "platform", "packet", "drivers"},
     "elements": {"core", "wire", "platform", "packet", "drivers", "graph", "bpf"},
     "control": {"core", "wire", "platform", "packet", "drivers", "graph", "bpf"},

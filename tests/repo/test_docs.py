@@ -17,15 +17,73 @@ DOCUMENTS = sorted(ROOT / name for name in TRACKED if name.endswith(".md"))
 TOP_LEVEL = {name.split("/")[0] for name in TRACKED if name}
 
 
+# Files that a README names and that come to be where things run.
+WRITTEN = {
+    "host/kvm-probe.json",
+    "hsm/trusted-signers.json",
+    "boot.json",
+    "floors.json",
+    "host.toml",
+    "trusted-signers.json",
+    "demo.json",
+}
+SECTIONS = {"unibpf/filter", "unibpf/classifier", "unibpf/rewriter"}  # of ELF objects
+SUFFIXES = "py|pyi|[ch]pp|[chS]|md|txt|svg|json|toml|cddl|click|test|case|ld|lock|o"
+
+
+def expanded(word: str) -> list[str]:
+    """`a/{b,c}.hpp` is two words."""
+    found = re.search(r"\{([^{}]*)\}", word)
+    if found is None:
+        return [word]
+    return [
+        each for part in found[1].split(",") for each in expanded(word[: found.start()] + part + word[found.end() :])
+    ]
+
+
+def words(text: str) -> set[str]:
+    """Back-ticked words that could be paths, braces taken apart; programs and transcripts aside."""
+    return {each for word in re.findall(r"`([\w./{},*-]+)`", text) for each in expanded(word)}
+
+
+def exists(folder: Path, name: str) -> bool:
+    """A file or folder, or at least one that a pattern matches."""
+    return any(True for _ in folder.glob(name.rstrip("/"))) if "*" in name else (folder / name).exists()
+
+
 def named_paths(text: str) -> set[str]:
-    """Back-ticked words that look like paths of this repository: they begin with one of its top-level names."""
-    words = re.findall(r"`([\w./{},*-]+)`", text)
-    return {word for word in words if "/" in word and word.split("/")[0] in TOP_LEVEL and not set(word) & set("{}*")}
+    """Words that begin with one of the repository's top-level names."""
+    return {word for word in words(text) - SECTIONS if "/" in word and word.split("/")[0] in TOP_LEVEL}
+
+
+def named_entries(text: str) -> set[str]:
+    """Words of a folder's README that name files, or folders by their last letter, and begin at no top-level name."""
+    named = {word for word in words(text) if word.endswith("/") or re.fullmatch(rf"[\w./*-]+\.({SUFFIXES})", word)}
+    return {word for word in named - WRITTEN if word.split("/")[0] not in TOP_LEVEL or word in TOP_LEVEL}
+
+
+def links(text: str) -> set[str]:
+    """What Markdown links and pictures point to inside the repository."""
+    return {target for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in target}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_path_that_a_document_names_exists(document: Path) -> None:
-    missing = {path for path in named_paths(document.read_text()) if not (ROOT / path).exists()}
+    text = document.read_text()
+    assert {path for path in named_paths(text) if not exists(ROOT, path)} == set()
+    assert {target for target in links(text) if not exists(document.parent, target)} == set()
+
+
+@pytest.mark.parametrize(
+    "document", [path for path in DOCUMENTS if path.name == "README.md"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_every_entry_that_a_readme_names_is_in_its_folder(document: Path) -> None:
+    here = document.parent
+    missing = {
+        entry
+        for entry in named_entries(document.read_text())
+        if not exists(here, entry) and not exists(ROOT, entry) and not any(here.rglob(entry.rstrip("/")))
+    }
     assert not missing
 
 
@@ -43,7 +101,7 @@ def test_every_command_that_the_readme_names_exists() -> None:
     help_text = subprocess.run(
         [sys.executable, "-m", "unibpf.cli", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout
-    assert {"push", "verify", "demo", "up"} <= named
+    assert {"push", "verify", "run", "up"} <= named
     assert {command for command in named if command not in help_text} <= {"ready"}
 
 

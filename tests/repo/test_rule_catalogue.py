@@ -12,7 +12,7 @@ from services.verifier.processes import sandbox, worker
 from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions
 from services.verifier.verification import Verification
 from unibpf.formats import bundle
-from unibpf.messages import Report
+from unibpf.messages.reports import Report
 from unibpf.push.compile import compile_c
 
 ROOT = Path(__file__).parents[2]

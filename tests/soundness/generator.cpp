@@ -320,7 +320,7 @@ void ProgramGenerator::stack_index() {
     holds_[dst] = Holds::number;
 }
 
-// f(packet, end, number), two of them behind the program.
+// f(packet, end, number), two of them after the program.
 void ProgramGenerator::call_function() {
     const auto pointer = any(Holds::packet, 6), end = any(Holds::end, 7);
     if (in_function_ || holds_[pointer] != Holds::packet || holds_[end] != Holds::end || pointer == 2 || end == 1) return;

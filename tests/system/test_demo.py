@@ -1,4 +1,4 @@
-"""`unibpf demo`: what README promises of it."""
+"""`unibpf demo`: what README.md and docs/demo.md promise of it."""
 
 import json
 from pathlib import Path

@@ -83,7 +83,7 @@ def test_an_element_that_does_not_exist_is_refused(stack: StackProcess, control:
 def _bundle_of(stack: StackProcess, active: dict) -> str:
     async def find() -> str:
         from unibpf.bus.topology import RELEASES
-        from unibpf.messages import Signed
+        from unibpf.messages.programs import Signed
 
         async with open_bus() as bus:
             entry = await (await bus.kv(RELEASES)).get("edge.firewall")

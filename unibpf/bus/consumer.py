@@ -31,7 +31,7 @@ from unibpf.bus.errors import BusError, Reject, Retry
 from unibpf.bus.events import event_type
 from unibpf.bus.received import Received
 from unibpf.bus.topology import Consumer
-from unibpf.messages import DeadLetter
+from unibpf.messages.operations import DeadLetter
 
 if TYPE_CHECKING:
     from unibpf.bus.client import Bus

@@ -18,7 +18,7 @@ def event_type(subject: str) -> str:
 
 
 def event_subject(subject: str) -> str:
-    """What the event is about: the tokens behind its kind."""
+    """What the event is about: the tokens after its kind."""
     return subject[len(event_type(subject)) + 1 :]
 
 

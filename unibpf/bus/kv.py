@@ -1,6 +1,7 @@
 """Key-value buckets (ADR-8), changed by compare-and-set only: every write names the revision that it replaces."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,8 @@ from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
 from unibpf.bus.errors import BusNotReady, Conflict
 from unibpf.bus.snapshot import newest_of_each
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 _WRONG_LAST_SEQUENCE: Final = (10071, 10164)  # the server's error codes; nats-py maps them for `update` only
 Guard = Callable[[str, Awaitable[Any]], Awaitable[Any]]
@@ -27,7 +30,7 @@ Guard = Callable[[str, Awaitable[Any]], Awaitable[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One value. `value` is None for a deleted key (only `watch` shows those)."""
+    """One value. `value` is None for a deleted key: a tombstone (`watch` and `records` show those)."""
 
     key: str
     value: bytes | None
@@ -99,14 +102,21 @@ class Bucket:
 
     async def entries(self) -> list[Entry]:
         """All values as of one moment, ordered by key."""
+        return [entry for entry in await self.records() if entry.value is not None]
+
+    async def records(self) -> list[Entry]:
+        """`entries`, and the tombstones of deleted keys: a key that has neither was never written, or its store was lost."""
         found = await self._reach(newest_of_each(self._client, f"KV_{self.name}", f"$KV.{self.name}.>"))
         if found is None:
             raise self._missing()
         prefix = len(f"$KV.{self.name}.")
         entries = [
-            Entry(key=message.subject[prefix:], value=message.data, revision=message.sequence)
+            Entry(
+                key=message.subject[prefix:],
+                value=None if message.headers.get(KV_OP) in {KV_DEL, KV_PURGE} else message.data,
+                revision=message.sequence,
+            )
             for message in found
-            if message.headers.get(KV_OP) not in {KV_DEL, KV_PURGE}
         ]
         return sorted(entries, key=lambda entry: entry.key)
 
@@ -144,6 +154,17 @@ class Bucket:
 
     def _missing(self) -> BusNotReady:
         return BusNotReady(f"bucket `{self.name}` is missing; run `unibpf bus init`")
+
+
+def readable(entries: Iterable[Entry], kind: type[T]) -> list[T]:
+    """Those that can be read; one that cannot is passed over with a warning, so that it does not hide the others."""
+    found = []
+    for entry in entries:
+        try:
+            found.append(entry.decode(kind))
+        except msgspec.MsgspecError as error:
+            logger.warning("`%s` can't be read as %s: %s", entry.key, kind.__name__, error)
+    return found
 
 
 def _bytes(value: bytes | msgspec.Struct) -> bytes:

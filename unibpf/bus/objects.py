@@ -83,7 +83,7 @@ class ObjectStore:
         return info
 
     async def _chunks(self, digest: str, subject: str, count: int) -> bytes:
-        """The chunks in stream order: one direct get each (ADR-31), the next one behind the last one's sequence."""
+        """The chunks in stream order: one direct get each (ADR-31), the next one after the last one's sequence."""
         if count == 1:
             return (await self._message(digest, subject=subject)).data or b""
         parts, sequence = [], 0

@@ -50,7 +50,7 @@ class Role:
     requests: tuple[str, ...] = field(default=("$SRV.>",))
 
 
-_STATES: Final = ("booting", "running", "failed", "stopped")
+_STATES: Final = ("booting", "running", "degraded", "failed", "stopped")
 
 ROLES: Final = {
     "verifier": Role(

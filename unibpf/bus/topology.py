@@ -127,7 +127,7 @@ STREAMS: Final = (
         name=EVENTS,
         subjects=(
             *(f"{PREFIX}.program.{state}.*" for state in ("verified", "rejected", "signed", "refused")),
-            *(f"{PREFIX}.guest.{state}.*" for state in ("booting", "running", "failed", "stopped")),
+            *(f"{PREFIX}.guest.{state}.*" for state in ("booting", "running", "degraded", "failed", "stopped")),
             f"{PREFIX}.element.*.*.*",
         ),
         description="what happened",

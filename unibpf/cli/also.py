@@ -8,7 +8,7 @@ import msgspec
 
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.report import Verified
-from unibpf.messages import SecondOpinion
+from unibpf.messages.reports import SecondOpinion
 from unibpf.push import second_opinion
 
 KNOWN: Final = second_opinion.KNOWN

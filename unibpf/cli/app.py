@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from unibpf.cli.output import Exit, emit_fields, emit_json, emit_table, fail, progress
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 guest_app = typer.Typer(no_args_is_help=True, help="Guests: apply, list, show, delete.")
@@ -200,7 +200,7 @@ def trace(
     from unibpf.cli.session import open_bus, run
     from unibpf.cli.trace_tree import tree_lines
     from unibpf.client.tracing_store import load_trace
-    from unibpf.messages import SpanRecord
+    from unibpf.messages.operations import SpanRecord
 
     async def work() -> list[SpanRecord]:
         async with open_bus() as bus:
@@ -241,7 +241,7 @@ def guest_apply(
     """Ask for a guest; the deployer boots it and keeps it running."""
     from unibpf.cli.session import open_bus, run
     from unibpf.client import guests
-    from unibpf.messages import GuestObserved
+    from unibpf.messages.guests import GuestObserved
 
     try:
         spec = guests.read_guest_file(file, name=name, machine=machine)
@@ -259,7 +259,9 @@ def guest_apply(
         progress(
             f"{seen.state}  {seen.guest}  {seen.machine}/{seen.accel}  boot {seen.boot_ms} ms  {seen.reason or ''}"
         )
-    raise SystemExit(int(Exit.REFUSED if seen is not None and seen.state != "running" else Exit.OK))
+    raise SystemExit(
+        int(Exit.REFUSED if seen is not None and (seen.state != "running" or seen.refused is not None) else Exit.OK)
+    )
 
 
 @guest_app.command("list")
@@ -268,7 +270,7 @@ def guest_list(json: Json = False) -> None:
     from unibpf.cli.session import open_bus, run
     from unibpf.cli.status import GUEST_HEADINGS, guest_row
     from unibpf.client.push import observed_guests
-    from unibpf.messages import GuestObserved
+    from unibpf.messages.guests import GuestObserved
 
     async def work() -> list[GuestObserved]:
         async with open_bus() as bus:

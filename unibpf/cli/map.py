@@ -1,4 +1,4 @@
-"""`unibpf map dump|drain|get|set|delete`: the rim; `map_view` asks, `map_words` reads and writes keys and values."""
+"""`unibpf map dump|drain|get|set|delete`: words and exit codes; `unibpf.client.maps` asks, `map_words` reads values."""
 
 import json as json_text
 import sys
@@ -85,5 +85,5 @@ def print_changed(changed: Changed, *, json: bool) -> NoReturn:
         emit_json(changed)
     if changed.failed is not None:
         reason = f"the guest refused key `hex:{changed.failed}` with {changed.error}"
-        fail(Exit.REFUSED, reason, "what was changed before it stays, none behind it was tried")
+        fail(Exit.REFUSED, reason, "what was changed before it stays, none after it was tried")
     raise SystemExit(int(Exit.OK))

@@ -11,7 +11,7 @@ from unibpf.cli.pcap import ETHERNET, MAX_BYTES, PcapError
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the section header's block type, the same in either order
 _ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
-_BLOCK: Final = 12  # type, length, and the length again behind the body
+_BLOCK: Final = 12  # type, length, and the length again after the body
 
 
 def packets(data: bytes) -> list[bytes]:

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from unibpf.host.settings import REPOSITORY
-from unibpf.messages import Finding, Report, SliceStep
+from unibpf.messages.reports import Finding, Report, SliceStep
 
 PLACE_WIDTH: Final = 44  # the instruction's column, for findings of ordinary length
 SHORT_SLICE: Final = 6  # lines

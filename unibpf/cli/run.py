@@ -21,7 +21,7 @@ from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
 from unibpf.formats.bundle import decode
 from unibpf.host.settings import binary_directory
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 from unibpf.push.loading import NOTHING, Loading
 
 _FRONT_END_SECONDS: Final = 60

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from unibpf.cli.report import Verified, near, rule_meaning, step_text
-from unibpf.messages import Finding, SliceStep
+from unibpf.messages.reports import Finding, SliceStep
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 VERSION: Final = "2.1.0"

@@ -13,7 +13,8 @@ from unibpf.cli.session import open_bus, state_paths
 from unibpf.client import guests
 from unibpf.client.push import observed_guests
 from unibpf.host.identity import IdentityError
-from unibpf.messages import ElementStatus, GuestObserved, GuestQuery, GuestSpec, GuestStatus
+from unibpf.messages.guests import GuestObserved, GuestSpec
+from unibpf.messages.status import ElementStatus, GuestQuery, GuestStatus
 from unibpf.stack.embedded import read_state
 from unibpf.stack.supervisor import alive
 
@@ -106,7 +107,7 @@ async def describe_guest(name: str) -> GuestDescription | None:
         if desired is None and observed is None:
             return None
         found = GuestDescription(desired=desired, observed=observed)
-        if observed is not None and observed.state == "running":
+        if observed is not None and observed.is_live:
             try:
                 found.guest = await guest_status(bus, observed)
             except (RequestFailed, BusError) as error:

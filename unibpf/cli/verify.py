@@ -18,7 +18,7 @@ import msgspec
 from unibpf.cli import also, junit, sarif
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.report import Verified, catalogue_pages, explain_lines, invariant_lines, print_report, verdict_line
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 from unibpf.push import loading
 from unibpf.push.compile import CompileError, compile_c
 

@@ -1,6 +1,7 @@
 """`unibpf guest apply|list|show|delete`: desired guests, and what became of them."""
 
 import asyncio
+import difflib
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,11 @@ from typing import Any
 import msgspec
 
 from unibpf import subjects, tracing
-from unibpf.bus import Bus
+from unibpf.bus import Bus, Entry
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED
-from unibpf.messages import GuestObserved, GuestSpec
+from unibpf.messages.guests import GuestObserved, GuestSpec, Nic, spec_digest
 
-FINAL_STATES = frozenset({"running", "failed", "stopped"})
+FINAL_STATES = frozenset({"running", "degraded", "failed", "stopped"})
 
 
 class GuestFileError(ValueError):
@@ -28,6 +29,9 @@ def read_guest_file(path: Path, *, name: str | None = None, machine: str | None 
             table["graph"] = (path.parent / graph).read_text()
         overrides = {"guest": name, "machine": machine}
         table.update({key: value for key, value in overrides.items() if value is not None})
+        _expect_known(path, "", table, GuestSpec)
+        for nic in table.get("nics", []):
+            _expect_known(path, "nics.", nic, Nic)
         return msgspec.convert(table, type=GuestSpec)
     except (OSError, UnicodeDecodeError) as error:
         raise GuestFileError(f"`{path}` or its graph cannot be read: {error}") from error
@@ -35,23 +39,47 @@ def read_guest_file(path: Path, *, name: str | None = None, machine: str | None 
         raise GuestFileError(f"`{path}`: {error}") from error
 
 
+def _expect_known(path: Path, where: str, table: Any, kind: type[msgspec.Struct]) -> None:
+    """A field that nobody reads is a typo: what it was meant to ask for would silently not be there."""
+    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    for name in table if isinstance(table, dict) else ():
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"expected one of {', '.join(sorted(known))}"
+            raise GuestFileError(f"`{path}`: there is no field `{where}{name}`; {hint}")
+
+
 async def apply(bus: Bus, spec: GuestSpec, *, wait: bool, timeout: float) -> GuestObserved | None:  # noqa: ASYNC109
     """Ask for a guest; with `wait` the observation that ends the change, TimeoutError when none comes in time."""
-    before = await observed(bus, spec.guest)
+    before = await _entry(bus, spec.guest)
     with tracing.span(f"apply guest {spec.guest}", attributes={"unibpf.guest": spec.guest}):
         await bus.publish(subjects.guest_apply(spec.guest), spec)
     if not wait:
         return None
     async with asyncio.timeout(timeout):
         while True:
-            now = await observed(bus, spec.guest)
-            if now is not None and now.state in FINAL_STATES and _is_answer(before, now):
-                return now
+            now = await _entry(bus, spec.guest)
+            if now is not None and _is_answer(spec_digest(spec), before, now):
+                return now.decode(GuestObserved)
             await asyncio.sleep(0.02)
 
 
-def _is_answer(before: GuestObserved | None, now: GuestObserved) -> bool:
-    return before is None or now != before or now.state == "running"
+def _is_answer(spec: str, before: Entry | None, now: Entry) -> bool:
+    """Whether this observation is about the specification that was asked for, and final.
+
+    A failure seen before it was asked for is about the last time.
+    """
+    seen = now.decode(GuestObserved)
+    earlier = before.decode(GuestObserved) if before is not None else None
+    if seen.refused is not None and seen.refused.spec == spec:
+        return earlier is None or earlier.refused != seen.refused
+    if seen.spec != spec or seen.state not in FINAL_STATES:
+        return False
+    return seen.is_live or before is None or now.revision > before.revision
+
+
+async def _entry(bus: Bus, guest: str) -> Entry | None:
+    return await (await bus.kv(GUESTS_OBSERVED)).get(guest)
 
 
 async def delete(bus: Bus, guest: str, *, wait: bool, timeout: float) -> None:  # noqa: ASYNC109
@@ -69,7 +97,7 @@ async def delete(bus: Bus, guest: str, *, wait: bool, timeout: float) -> None:  
 
 async def observed(bus: Bus, guest: str) -> GuestObserved | None:
     """What a deployer last saw of a guest."""
-    entry = await (await bus.kv(GUESTS_OBSERVED)).get(guest)
+    entry = await _entry(bus, guest)
     return entry.decode(GuestObserved) if entry else None
 
 

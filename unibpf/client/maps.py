@@ -17,19 +17,8 @@ from unibpf.cli.output import Exit, progress
 from unibpf.client import guests
 from unibpf.formats import bundle, envelope, layout
 from unibpf.formats.layout import Layout, LayoutError
-from unibpf.messages import (
-    MAX_CHANGE_BYTES,
-    MAX_CHANGES,
-    ElementStatus,
-    GuestQuery,
-    GuestStatus,
-    MapChange,
-    MapChanged,
-    MapDump,
-    MapMode,
-    MapQuery,
-    MapStatus,
-)
+from unibpf.messages.maps import MAX_CHANGE_BYTES, MAX_CHANGES, MapChange, MapChanged, MapDump, MapMode, MapQuery
+from unibpf.messages.status import ElementStatus, GuestQuery, GuestStatus, MapStatus
 
 RING_TYPES: Final = frozenset({4, 27})  # BPF_MAP_TYPE_PERF_EVENT_ARRAY, _RINGBUF
 PATIENCE: Final = 20.0  # seconds: a large dump or change is many blocks
@@ -100,7 +89,7 @@ class View:
         self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
 
     async def dump(self, *, nonzero: bool = False, received: int = 0) -> Dump:
-        """All entries, or those whose value is not all zeroes; of a ring, the records behind `received`."""
+        """All entries, or those whose value is not all zeroes; of a ring, the records after `received`."""
         entries: list[Entry] = []
         cursor = received
         while True:
@@ -195,7 +184,7 @@ class View:
 async def view(bus: Bus, guest: str, element: str, name: str) -> View:
     """Find the map; raises MapError when there is no such guest, element, program or map."""
     observed = await guests.observed(bus, guest)
-    if observed is None or observed.state != "running":
+    if observed is None or not observed.is_live:
         raise MapError(f"no guest `{guest}` is running", "`unibpf guest list` shows them")
     status = await bus.request(subjects.guest_status(observed.host), GuestQuery(guest=guest), GuestStatus)
     found = _element(status, element)

@@ -15,7 +15,11 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, Follower, Received
 from unibpf.bus.topology import GUESTS_OBSERVED, UPLOADED
 from unibpf.cli.output import Exit, progress
-from unibpf.messages import ElementEvent, GuestObserved, Kind, Refused, Report, Signed, Verdict
+from unibpf.messages.base import Kind
+from unibpf.messages.elements import ElementEvent
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.programs import Refused, Signed, Verdict
+from unibpf.messages.reports import Report
 from unibpf.push.loading import NOTHING, Loading
 from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
 
@@ -117,7 +121,7 @@ def targets_of(signed: Signed, guests: Sequence[GuestObserved]) -> set[tuple[str
     return {
         (guest.guest, element)
         for guest in guests
-        if guest.state == "running" and guest.audience == signed.audience
+        if guest.is_live and guest.audience == signed.audience
         for element, program in guest.programs.items()
         if program == signed.program and signed.element in {"*", element}
     }

@@ -12,7 +12,7 @@ import msgspec
 
 from unibpf import subjects
 from unibpf.bus import Bus, topology
-from unibpf.messages import SpanRecord
+from unibpf.messages.operations import SpanRecord
 
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, get_args
 from msgspec import Struct
 
 from unibpf.formats import cbor
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 
 FORMAT_VERSION: Final = 1
 ABI_VERSION: Final = 1

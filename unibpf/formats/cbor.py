@@ -181,7 +181,7 @@ class _Reader:
             encoded = self.data[start : self.offset]
             if encoded <= previous:
                 rule = "duplicate-key" if encoded == previous else "order"
-                raise CborError(rule, f"map keys must rise: got `{key}` at offset {start} behind a key not below it")
+                raise CborError(rule, f"map keys must rise: got `{key}` at offset {start} after a key not below it")
             previous = encoded
             pairs[key] = self.item(depth)
         return pairs

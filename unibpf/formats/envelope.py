@@ -284,7 +284,7 @@ def _are_policies(rows: tuple[MapPolicy, ...]) -> bool:
         isinstance(row.map, str) and _MAP_NAME.match(row.map) and (row.plan is None or isinstance(row.plan, bytes))
         for row in rows
     )
-    return well_formed and all(before < behind for before, behind in pairwise(names))
+    return well_formed and all(before < after for before, after in pairwise(names))
 
 
 def _encode_policy(row: MapPolicy) -> list[Any]:

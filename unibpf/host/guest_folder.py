@@ -5,24 +5,33 @@ It holds the guest's seed, so everything in it is readable by its owner only and
   reader sees one boot or the next, never a mixture. The deployer writes it.
 - `floors.json` maps an element to the highest sequence that ever was active there; `""` is the graph's. It only rises, and
   is on the disk before anyone is told `active` (design 5). Reconfigurer and deployer write it, under a file lock.
+- `outcomes.json` and `shelf/` say what became of releases here (outcomes.py). The reconfigurer writes them.
+- `good-spec.json` is the specification that the guest was last ready with, `refused-spec.json` the one that failed where
+  that one works. The deployer writes them.
 - `image-<boot>.cbor` and `console-<boot>.log` belong to one boot.
 """
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from unibpf.messages import GuestSpec
+from unibpf.host.outcomes import OutcomeFile
+from unibpf.host.private_file import write_private
+from unibpf.messages.guests import GuestSpec, SpecRefusal
 
 _BOOT: Final = "boot.json"
 _FLOORS: Final = "floors.json"
+_GOOD: Final = "good-spec.json"
+_REFUSED: Final = "refused-spec.json"
+_KEPT: Final = frozenset({_FLOORS, "outcomes.json"})
+
+T = TypeVar("T")
 
 
 class FirstRelease(Struct, frozen=True, kw_only=True):
@@ -34,7 +43,10 @@ class FirstRelease(Struct, frozen=True, kw_only=True):
 
 
 class Boot(Struct, frozen=True, kw_only=True):
-    """One boot. `boot_id` is also the UUID of the VM; `control` is host:port of the CoAP channel; times are Unix us."""
+    """One boot. `boot_id` is also the UUID of the VM; `control` is host:port of the CoAP channel; times are Unix us.
+
+    `lacking` are the elements that booted without a program, and why.
+    """
 
     boot_id: str
     spec: GuestSpec
@@ -45,6 +57,7 @@ class Boot(Struct, frozen=True, kw_only=True):
     started_us: int
     networks: dict[str, str] = {}
     programs: dict[str, FirstRelease] = {}
+    lacking: dict[str, str] = {}
     graph_digest: str = ""
     graph_sequence: int = 0
     restarts: int = 0
@@ -71,11 +84,44 @@ class GuestFolder:
         """What the guest printed in one boot."""
         return self.path / f"console-{boot_id}.log"
 
+    @property
+    def outcomes(self) -> OutcomeFile:
+        """What became of releases on this guest."""
+        return OutcomeFile(self.path)
+
     def boot(self) -> Boot | None:
         """The boot started last, if there is one that can be read."""
+        return self._read(_BOOT, Boot)
+
+    def is_unreadable(self) -> bool:
+        """Whether there is a record of a boot that this version cannot read: whose it is, is not for us to end."""
+        return self.boot() is None and (self.path / _BOOT).exists()
+
+    def good_spec(self) -> GuestSpec | None:
+        """The specification that the guest was last ready with."""
+        return self._read(_GOOD, GuestSpec)
+
+    def refused_spec(self) -> SpecRefusal | None:
+        """The specification that failed where `good_spec` works."""
+        return self._read(_REFUSED, SpecRefusal)
+
+    def is_good(self, spec: GuestSpec) -> None:
+        """Note that the guest is ready with `spec`."""
+        if self.good_spec() != spec:
+            write_private(self.path / _GOOD, msgspec.json.encode(spec))
+
+    def refuse_spec(self, refusal: SpecRefusal | None) -> None:
+        """Note that a specification failed; None: it is not held against it any more."""
+        self.create()
+        if refusal is None:
+            (self.path / _REFUSED).unlink(missing_ok=True)
+        else:
+            write_private(self.path / _REFUSED, msgspec.json.encode(refusal))
+
+    def _read(self, name: str, kind: type[T]) -> T | None:
         try:
-            return msgspec.json.decode((self.path / _BOOT).read_bytes(), type=Boot)
-        except (FileNotFoundError, msgspec.DecodeError):
+            return msgspec.json.decode((self.path / name).read_bytes(), type=kind)
+        except (FileNotFoundError, msgspec.MsgspecError):
             return None
 
     def write_boot(self, boot: Boot, image: bytes) -> None:
@@ -105,9 +151,10 @@ class GuestFolder:
                 write_private(self.path / _FLOORS, msgspec.json.encode(floors | {element: sequence}))
 
     def remove(self) -> None:
-        """Forget the boots of a deleted guest; its floors stay, for a guest of the same name may come back."""
+        """Forget the boots of a deleted guest; floors and outcomes stay, for a guest of the same name may come back."""
+        shutil.rmtree(self.path / "shelf", ignore_errors=True)
         for file in self.path.glob("*"):
-            if file.name != _FLOORS and not file.is_dir():
+            if file.name not in _KEPT and not file.is_dir():
                 file.unlink(missing_ok=True)
         if not self.floors():
             shutil.rmtree(self.path, ignore_errors=True)
@@ -119,24 +166,14 @@ class GuestFolder:
             yield
 
 
+def unreadable_boots(guests: Path) -> set[str]:
+    """The guests that have a record of a boot that cannot be read."""
+    folders = [entry for entry in guests.glob("*") if entry.is_dir()]
+    return {entry.name for entry in folders if GuestFolder(guests, entry.name).is_unreadable()}
+
+
 def all_boots(guests: Path) -> dict[str, Boot]:
     """The last boot of every guest of this host."""
     folders = [entry for entry in guests.glob("*") if entry.is_dir()]
     boots = {entry.name: GuestFolder(guests, entry.name).boot() for entry in folders}
     return {guest: boot for guest, boot in boots.items() if boot is not None}
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Replace `path` as a whole, mode 0600, and wait until data and name are on the disk."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,4 +1,4 @@
-"""Where things are on this host, from the environment; read once at the rim and passed in.
+"""Where things are on this host, from the environment; read once where a process begins and passed in.
 
 UNIBPF_STATE      state directory                     (default ~/.local/state/unibpf)
 UNIBPF_BIN        native executables                  (default <repository>/build/bin)

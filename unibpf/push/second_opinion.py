@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from unibpf.messages import SecondOpinion, VerdictKind
+from unibpf.messages.reports import SecondOpinion, VerdictKind
 
 KNOWN: Final = ("prevail",)
 NAMES: Final = {"prevail": ("prevail", "check")}

@@ -19,7 +19,7 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
-from unibpf.messages import Audience, Digest, ElementName, Kind
+from unibpf.messages.base import Audience, Digest, ElementName, Kind
 from unibpf.push import loading
 from unibpf.push.loading import NOTHING, Loading
 

@@ -1,7 +1,7 @@
 /* The firewall's machinery: match a packet against a table of rules, count the hit, say pass or drop.
  *
  * A program file defines `rules` and includes nothing else. Rule numbers are the keys of the map `rule_hits`, so a later
- * version that adds rules behind the old ones keeps their counters: the map's layout does not depend on the table.
+ * version that adds rules after the old ones keeps their counters: the map's layout does not depend on the table.
  */
 #pragma once
 

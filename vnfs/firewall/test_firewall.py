@@ -19,7 +19,7 @@ PACKETS = [
     ("the closed UDP port", ipv4(protocol=UDP, port=4321), (DROP, 2), (DROP, 2)),
     ("TCP to the closed UDP port", ipv4(protocol=TCP, port=4321), (PASS, 0), (PASS, 0)),
     ("the port that version 2 closes", ipv4(protocol=UDP, port=5432), (PASS, 0), (DROP, 3)),
-    ("telnet behind IP options", ipv4(protocol=TCP, port=23, options=5), (DROP, 1), (DROP, 1)),
+    ("telnet after IP options", ipv4(protocol=TCP, port=23, options=5), (DROP, 1), (DROP, 1)),
     ("web", ipv4(protocol=TCP, port=443), (PASS, 0), (PASS, 0)),
     ("ICMP", ipv4(protocol=1, port=0), (PASS, 0), (PASS, 0)),
     ("ARP", bytes(12) + b"\x08\x06" + bytes(46), (PASS, 0), (PASS, 0)),

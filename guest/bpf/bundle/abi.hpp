@@ -108,7 +108,7 @@ inline constexpr std::uint32_t map_flag_no_prealloc = 1U << 0;  // accepted, ign
 inline constexpr std::uint32_t map_flag_no_common_lru = 1U << 1;  // accepted, ignored: with one CPU every LRU list is its own
 inline constexpr std::uint32_t map_flag_rdonly_prog = 1U << 7;  // programs may not write values
 inline constexpr std::uint32_t map_flag_mmapable = 1U << 10;    // accepted, ignored: clang's loaders set it on global data
-inline constexpr std::uint32_t map_flag_inner_map = 1U << 12;   // arrays of other lengths may stand in a map of maps
+inline constexpr std::uint32_t map_flag_inner_map = 1U << 12;   // a map of maps may hold arrays of other lengths
 
 // How a key finds its entry.
 enum class Index : std::uint8_t {
@@ -220,6 +220,7 @@ enum class Argument : std::uint8_t {
 };
 enum class Return : std::uint8_t {
     number,
+    nothing,            // r0 must not be read (Linux: RET_VOID)
     map_value_or_null,  // of a map that holds maps: that map, or null
     record_or_null,     // a record of `constant_size` bytes that must be released
     socket_or_null,     // must be released

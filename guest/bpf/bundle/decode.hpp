@@ -309,7 +309,7 @@ Status each_entry(const BundleMap& map, F&& visit) {
 
 namespace detail {
 
-// May `map` stand in a map of maps like `inner`? As Linux' bpf_map_meta_equal: a hash may have another length, an array only
+// May a map of maps with entries like `inner` hold `map`? As Linux' bpf_map_meta_equal: a hash may have another length, an array only
 // if it says so.
 inline bool fits_inner(const BundleMap& map, const InnerMap& inner, const abi::MapTypeRow& row) {
     const bool same_length = map.max_entries == inner.max_entries;

@@ -20,7 +20,7 @@ Word loop(Word times, Word function, Word context, Word flags, Word, Machine& ma
     if (flags != 0) return failed(abi::einval);
     if (count > abi::max_loops) return failed(abi::e2big);
     for (std::uint32_t i = 0; i < count; ++i) {
-        const Word ends = machine.call_back(machine, function, i, context, 0, 0);
+        const Word ends = machine.call_back(machine, function_start(function), i, context, 0, 0);
         if (ends != 0 || machine.stopped) return i + 1;
     }
     return count;

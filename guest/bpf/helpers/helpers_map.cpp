@@ -21,7 +21,7 @@ struct ForEach {
             __builtin_memcpy(&machine.element_key, key, sizeof machine.element_key);
             key = reinterpret_cast<const std::uint8_t*>(&machine.element_key);
         }
-        const Word ends = machine.call_back(machine, function, map, reinterpret_cast<Word>(key), reinterpret_cast<Word>(value), context);
+        const Word ends = machine.call_back(machine, function_start(function), map, reinterpret_cast<Word>(key), reinterpret_cast<Word>(value), context);
         return ends == 0 && !machine.stopped;
     }
 };

@@ -3,23 +3,9 @@
 
 #include "guest/bpf/helpers/helpers_list.hpp"
 #include "guest/bpf/machine.hpp"
+#include "guest/wire/checksum.hpp"
 
 namespace unibpf::helpers {
-namespace {
-
-// Ones' complement sum of 32-bit words (RFC 1071), the last one filled up with zeroes; not folded below 32 bits.
-std::uint32_t partial_sum(const std::uint8_t* bytes, std::uint32_t size, std::uint32_t seed) {
-    std::uint64_t sum = seed;
-    for (std::uint32_t i = 0; i < size; i += 4) {
-        std::uint32_t word = 0;
-        std::memcpy(&word, bytes + i, size - i < 4 ? size - i : 4);
-        sum += word;
-        sum = (sum & 0xffffffff) + (sum >> 32);
-    }
-    return static_cast<std::uint32_t>(sum);
-}
-
-}  // namespace
 
 // bpf-helpers(7): to minus from, plus seed. As Linux since 6.13: folded to 16 bits, any size (older: multiples of 4 only).
 Word csum_diff(Word from, Word from_bytes, Word to, Word to_bytes, Word start, Machine&) {
@@ -27,9 +13,9 @@ Word csum_diff(Word from, Word from_bytes, Word to, Word to_bytes, Word start, M
     const auto to_size = static_cast<std::uint32_t>(to_bytes);
     const auto seed = static_cast<std::uint32_t>(start);
     std::uint32_t sum = seed;
-    if (to_size != 0) sum = partial_sum(bytes_of(to), to_size, sum);
+    if (to_size != 0) sum = wire::sum_of_words({bytes_of(to), to_size}, sum);
     if (from_size != 0) {
-        const std::uint32_t minus = ~partial_sum(bytes_of(from), from_size, to_size != 0 ? 0 : ~seed);
+        const std::uint32_t minus = ~wire::sum_of_words({bytes_of(from), from_size}, to_size != 0 ? 0 : ~seed);
         const std::uint64_t both = std::uint64_t{sum} + minus;
         sum = to_size != 0 ? static_cast<std::uint32_t>(both + (both >> 32)) : minus;
     }

@@ -19,7 +19,7 @@ struct Parsed {
     int error = 0;
 };
 
-constexpr std::size_t longest_number = 63;  // Linux looks at no more characters behind the sign
+constexpr std::size_t longest_number = 63;  // Linux looks at no more characters after the sign
 
 unsigned digit_of(char c) {
     if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');

@@ -1,5 +1,7 @@
 #include "guest/bpf/interpreter/bounds.hpp"
 
+#include <algorithm>
+
 #include "guest/bpf/maps/map_ring.hpp"
 
 namespace unibpf::bounds {
@@ -45,6 +47,11 @@ bool any_map(const Machine& machine, Predicate&& holds) {
         if (holds(*map)) return true;
     }
     return false;
+}
+
+bool is_function(const Machine& machine, std::uint64_t value) {
+    const auto functions = machine.program.functions();
+    return std::any_of(functions.begin(), functions.end(), [&](const Function& one) { return function_value(one.start) == value; });
 }
 
 bool is_record(const Machine& machine, std::uint64_t address) {
@@ -115,7 +122,7 @@ class ArgumentCheck {
             case Argument::ipv4_header: case Argument::ipv6_header: case Argument::tcp_header: return "helper argument is of a kind that guests do not have";
             case Argument::socket: return "helper argument is a socket, which guests do not have";
             case Argument::string: return unless(is_constant_string(machine_, value), "helper argument is not a constant string");
-            case Argument::function: return unless(value < machine_.program.code().size(), "helper argument is not a function");
+            case Argument::function: return unless(is_function(machine_, value), "helper argument is not a function");
             case Argument::lock:
                 return unless(any_map(machine_, [&](const Map& map) { return map.contains_lock(value); }), "helper argument is not the lock of a map value");
         }

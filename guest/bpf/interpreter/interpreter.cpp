@@ -72,7 +72,7 @@ struct Start {
     std::array<std::uint64_t, 4> arguments;
 };
 
-// Whether the engine has to do something behind a call of the helper.
+// Whether the engine has to do something after a call of the helper.
 bool comes_back_changed(std::int32_t helper) {
     return abi::helpers[static_cast<std::size_t>(helper)].has(abi::tail_calls | abi::calls_back);
 }
@@ -85,7 +85,7 @@ constexpr const char* no_frame = "calls nest deeper than 8 frames";
 
 // Rows with a second body: a chained instruction takes its first operand (of loads the base, of stores and moves the value) from
 // `last`, the register that was written last, instead of from memory, where a value just written takes long to come back from.
-// prepare() chains what can be; in loaded code chained operations are numbered behind the table's.
+// prepare() chains what can be; in loaded code chained operations are numbered after the table's.
 // clang-format off
 #define CHAINED_ALU(X, op) X(op##64_imm, alu) X(op##64_reg, alu) X(op##32_imm, alu) X(op##32_reg, alu)
 #define CHAINED_BRANCH(X, op, ...) X(op##64_imm, branch) X(op##64_reg, branch) X(op##32_imm, branch) X(op##32_reg, branch)
@@ -112,7 +112,7 @@ unsigned chained_register(const Opcode& row, const Instruction& in) {
     return row.category != Category::branch && row.category != Category::endian && takes_src ? in.src : in.dst;
 }
 
-// The register that `last` mirrors behind an instruction, if it mirrors `before` in front of it; none: no register.
+// The register that `last` mirrors after an instruction, if it mirrors `before` in front of it; none: no register.
 constexpr unsigned none = register_count;
 unsigned mirrored(const Opcode& row, const Instruction& in, unsigned before) {
     if (row.writes_dst()) return in.dst;

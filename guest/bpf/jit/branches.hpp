@@ -124,7 +124,7 @@ class Control : public Operations {
         if (plan_.has_functions()) out_.memory(Width::w64, op(0x8b), Reg::rsp, core(at_native_stack));
     }
 
-    // Behind the functions: where runs are stopped, and where functions are entered by number.
+    // After the functions: where runs are stopped, and where functions are entered by number.
     void emit_stops() {
         if (plan_.charges()) out_.mark(plan_.budget()), emit_unwind(), emit_leave(Stop::budget);
         if (plan_.has_functions()) out_.mark(plan_.fault()), emit_unwind(), emit_leave(Stop::fault);
@@ -168,7 +168,7 @@ class Control : public Operations {
     bool saves(unsigned reg) const { return (plan_.saved_by(function_) & set_of(reg)) != 0; }
     bool pads_function() const { return plan_.makes_calls(function_) && std::popcount(plan_.saved_by(function_)) % 2 == 0; }
 
-    // Pooled exits need one that is written: behind the function's last instruction, which falls nowhere, if there is no other.
+    // Pooled exits need one that is written: after the function's last instruction, which falls nowhere, if there is no other.
     void end_function() {
         if (!exit_written_) emit_exit();
     }
@@ -203,7 +203,7 @@ class Control : public Operations {
         group1(Width::w64, Group1::sub, home(frame_register), abi::frame_bytes);
     }
 
-    // Behind a helper at `index` that may ask for a tail call: it has when there is a number. The frame is the target's, with r1 anew.
+    // After a helper at `index` that may ask for a tail call: it has when there is a number. The frame is the target's, with r1 anew.
     void emit_tail_call(std::size_t index) {
         out_.memory(Width::w32, op(0x8b), Reg::r11, core(at_tail_target));
         group1(Width::w32, Group1::cmp, Reg::r11, static_cast<std::int32_t>(no_function));

@@ -22,14 +22,14 @@ enum class Flag : std::uint8_t { below = 2, above_equal = 3, equal = 4, not_equa
                                  less = 12, greater_equal = 13, less_equal = 14, greater = 15 };
 constexpr Flag opposite(Flag flag) { return static_cast<Flag>(static_cast<unsigned>(flag) ^ 1); }
 
-// An opcode: one byte, perhaps behind 0F or 0F 38, perhaps with the 16-bit prefix; `low`: the register operand is a byte register,
+// An opcode: one byte, perhaps after 0F or 0F 38, perhaps with the 16-bit prefix; `low`: the register operand is a byte register,
 // of which spl bpl sil dil need REX.
 struct Op {
     std::uint8_t code;
     bool escape = false;
     bool half = false;
     bool low = false;
-    bool third = false;  // 38 behind 0F
+    bool third = false;  // 38 after 0F
 };
 
 // A memory operand: base + index * scale + displacement. Index rsp means none: the CPU has no such index either.

@@ -4,7 +4,7 @@
 // searched at every offset for the instructions that change rights: PKRU, machine-specific and control registers, descriptor
 // tables (Intel SDM volume 2). All of them begin with the byte 0F.
 // What is found is written again in another way: without patterns, the program's constants through r11 and turned so that no byte
-// of them is 0F, displacements by a detour, and so many no-operations behind each instruction as it is the how-manieth try, which
+// of them is 0F, displacements by a detour, and after each instruction one more no-operation with each try, which
 // parts an instruction's last byte from the next one's first and moves the distances of jumps.
 #pragma once
 

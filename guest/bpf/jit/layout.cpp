@@ -17,7 +17,7 @@ void copy_piece(std::byte* out, const std::byte* from, std::size_t size, bool sp
     for (std::size_t i = 0; i < size; i += draft_slack) std::memcpy(out + i, from + i, draft_slack);
 }
 
-// The jump's bytes, lowest first; those behind its size do not count.
+// The jump's bytes, lowest first; those after its size do not count.
 std::uint64_t encoded(const Joint& joint, std::uint32_t distance) {
     if (joint.size == short_form) return joint.kind | distance << 8;
     if (joint.is(Joining::call)) return joint.kind | std::uint64_t{distance} << 8;

@@ -33,7 +33,7 @@ class Patterns : public Control {
   private:
     static constexpr Op movbe_load{0xf0, true, false, false, true};
 
-    // The instruction `ahead` slots behind `index`, if it is in the same straight line.
+    // The instruction `ahead` slots after `index`, if it is in the same straight line.
     const Instruction* straight(std::size_t index, std::size_t ahead) const {
         if (index + ahead >= end_) return nullptr;
         for (std::size_t i = index + 1; i <= index + ahead; ++i) {
@@ -50,7 +50,7 @@ class Patterns : public Control {
     bool is_alu_imm(const Instruction* in, Alu operation, unsigned dst) const { return is_alu(in, operation, dst) && !row_of(*in).src_operand; }
     bool is_alu_reg(const Instruction* in, Alu operation, unsigned dst) const { return is_alu(in, operation, dst) && row_of(*in).src_operand; }
 
-    // --- behind a move -----------------------------------------------------------------------------------------------------
+    // --- after a move -----------------------------------------------------------------------------------------------------
 
     std::size_t emit_moved(std::size_t index, const Instruction& in, const Opcode& row) {
         const Instruction* then = straight(index, 1);
@@ -112,7 +112,7 @@ class Patterns : public Control {
         return row_of(in).category == Category::load || row_of(in).category == Category::load_sx;
     }
 
-    // --- behind a 64-bit load: an address below 2 GiB is a displacement ------------------------------------------------------
+    // --- after a 64-bit load: an address below 2 GiB is a displacement ------------------------------------------------------
 
     std::size_t emit_address(std::size_t index, const Instruction& in) {
         const Instruction* then = straight(index, 2);
@@ -121,7 +121,7 @@ class Patterns : public Control {
         return emit_sum(index, in.dst, {home(then->src), in.imm}, Width::w64, 3);
     }
 
-    // --- behind a load -------------------------------------------------------------------------------------------------------
+    // --- after a load -------------------------------------------------------------------------------------------------------
 
     // What a load reads and where to, after `done` slots.
     struct Loaded {

@@ -86,7 +86,7 @@ class Plan {
     RegisterSet saved_by(std::size_t function) const { return saved_[function]; }
     bool makes_calls(std::size_t function) const { return makes_calls_[function]; }
 
-    // Labels: of each instruction and of the end; of what is behind all functions; of each function.
+    // Labels: of each instruction and of the end; of what is after all functions; of each function.
     static constexpr Label at(std::size_t index) { return static_cast<Label>(index); }
     Label budget() const { return behind(1); }       // stops a run
     Label fault() const { return behind(2); }        // stops a run

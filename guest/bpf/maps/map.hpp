@@ -75,7 +75,7 @@ class Map {
     bool has_lock_at(std::uint32_t offset) const { return has_lock_ && lock_ == offset; }
     // Same type, sizes, flags and value layout: a program made for `spec` can go on with this map's contents.
     bool same_layout(const BundleMap& spec) const;
-    // Same shape and use: may stand in a map of maps like `inner` (decode.hpp).
+    // Same shape and use: a map of maps with entries like `inner` may hold it (decode.hpp).
     bool fits(const InnerMap& inner) const;
 
     // A look-up gives a map that holds maps a Map's address. Updates of one take the number of a map (`refer_to`).

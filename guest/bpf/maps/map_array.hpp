@@ -15,7 +15,7 @@ class ArrayMap final : public Map {
     std::uint32_t visit(Visit visit, void* context) override;
 
     // Program arrays. The instruction to go on at, or no_function (machine.hpp).
-    // Native code may read the u32 itself: they stand one behind the other from global_data() on.
+    // Native code may read the u32 itself: they stand one after the other from global_data() on.
     std::uint32_t program(std::uint32_t index) const;
     void set_program(std::uint32_t index, std::uint32_t instruction);  // the loader's
 

@@ -152,7 +152,7 @@ void PrefixMap::drop_entry(std::uint32_t* link, std::uint32_t* parent_link) {
 
 // --- the ways in ------------------------------------------------------------------------------------------------------------
 
-// An update of an existing prefix replaces its key too: what stands behind its bits may differ.
+// An update of an existing prefix replaces its key too: what stands after its bits may differ.
 long PrefixMap::update_prefix(Map& map, const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
     PrefixMap& self = prefix_map(map);
     Prefix prefix;

@@ -27,7 +27,7 @@ class PrefixMap final : public Map {
         std::uint32_t next;   // free list
         std::uint32_t live;
     };
-    // A key as numbers, zeroes behind the end.
+    // A key as numbers, zeroes past the end.
     struct Prefix {
         std::uint32_t bits = 0;
         std::uint64_t words[max_words];

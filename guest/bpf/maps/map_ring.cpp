@@ -71,12 +71,12 @@ bool RingMap::consume(std::uint64_t position) {
     return true;
 }
 
-template <typename Visit>
-bool RingMap::any_reserved(Visit&& visit) const {
+template <typename Each>
+bool RingMap::any_reserved(Each&& each) const {
     for (std::uint64_t position = consumed_; position < produced_; position += room_of(header(position))) {
         const std::uint32_t mark = header(position);
         const auto record = reinterpret_cast<std::uintptr_t>(at(position)) + header_bytes;
-        if ((mark & busy) != 0 && visit(record, std::uint64_t{mark & ~busy})) return true;
+        if ((mark & busy) != 0 && each(record, std::uint64_t{mark & ~busy})) return true;
     }
     return false;
 }

@@ -1,9 +1,9 @@
-// Rings: records that programs leave for control (Documentation/bpf/ringbuf.rst): ring buffers and the ring behind a
+// Rings: records that programs leave for control (Documentation/bpf/ringbuf.rst): ring buffers and the ring of a
 // perf_event_array.
 //
 // A record is an 8-byte header (u32 length with two marks in its high bits, u32 zero) and its bytes, up to the next multiple of 8.
 // Positions count bytes since the ring was made and never fall; [consumed, produced) is at most the ring's size and always
-// begins at a header. A record lies in one piece at its position modulo the size: behind the last byte of the ring there is
+// begins at a header. A record lies in one piece at its position modulo the size: after the last byte of the ring there is
 // memory for the one record that would wrap.
 // A record that is still busy when control looks was reserved by a run that was stopped (budget, fault), because control never
 // sees a run in its midst: it counts as discarded.
@@ -32,12 +32,12 @@ class RingMap final : public Map {
     // reset) lies before all of this one's and acknowledges nothing.
     std::uint64_t origin() const { return origin_; }
 
-    // Control's side; hold NoPreempt around one call. The first record at `position` or behind it that was not discarded; its bytes
+    // Control's side; hold NoPreempt around one call. The first record at `position` or after it that was not discarded; its bytes
     // stay as they are until it is consumed. Looks at 64 records at most.
     struct Step {
         bool found = false;
         std::span<const std::uint8_t> record{};
-        std::uint64_t next = 0;  // position behind what was looked at
+        std::uint64_t next = 0;  // position after what was looked at
     };
     Step read(std::uint64_t position) const;
     // Gives back the room of records that end at `position` or before, 64 at most; true: call again.
@@ -53,8 +53,8 @@ class RingMap final : public Map {
     std::uint8_t* at(std::uint64_t position) const { return storage() + (position & (size_ - 1)); }
     std::uint32_t header(std::uint64_t position) const;
     static std::uint64_t room_of(std::uint32_t header);
-    template <typename Visit>
-    bool any_reserved(Visit&& visit) const;
+    template <typename Each>
+    bool any_reserved(Each&& each) const;
 
     std::uint64_t size_ = 0, consumed_ = 0, produced_ = 0, lost_ = 0, origin_ = 0;
 };

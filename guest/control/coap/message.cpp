@@ -51,7 +51,7 @@ Result<Option> parse_option(Cursor& cursor, std::uint32_t last_number) {
 }
 
 Status parse_empty(const Header& header, Bytes datagram) {
-    // RFC 7252 4.1: an empty message has no token and nothing behind the message id.
+    // RFC 7252 4.1: an empty message has no token and nothing after the message id.
     if (header.token_length != 0 || datagram.size() != header_length) {
         return malformed("an empty CoAP message is longer than four bytes", datagram.size());
     }

@@ -86,7 +86,7 @@ std::size_t Server::answer_next_block(const Exchange& exchange) {
         return refuse(exchange, Error{"incomplete", "the representation is gone, ask for its first block", block.number});
     }
     if (block.offset() >= representation->body.size()) {
-        return refuse(exchange, Error{"block", "the block lies behind the end of the representation", block.number});
+        return refuse(exchange, Error{"block", "the block lies past the end of the representation", block.number});
     }
     return send_block(exchange, *representation, block);
 }

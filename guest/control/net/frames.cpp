@@ -2,126 +2,85 @@
 
 #include <algorithm>
 
+#include "guest/wire/arp.hpp"
+#include "guest/wire/icmp.hpp"
+#include "guest/wire/ipv4.hpp"
+#include "guest/wire/udp.hpp"
+
 namespace unibpf::net {
 
 namespace {
 
-constexpr std::size_t ethernet_header = 14;
-constexpr std::size_t ip_header = 20;
-constexpr std::size_t udp_header = 8;
-constexpr std::size_t arp_length = 28;
-constexpr std::uint16_t ethertype_ipv4 = 0x0800;
-constexpr std::uint16_t ethertype_arp = 0x0806;
-constexpr std::uint8_t protocol_icmp = 1;
-constexpr std::uint8_t protocol_udp = 17;
-constexpr std::uint16_t dont_fragment = 0x4000;
-constexpr std::uint16_t fragment_bits = 0x3fff;  // more-fragments and offset
-constexpr std::uint8_t icmp_echo_request = 8;
+using Frame = wire::Ethernet<std::uint8_t>;
+constexpr std::size_t ip_at = Frame::header_bytes;
+constexpr std::size_t ip_header = wire::Ipv4<std::uint8_t>::least_header_bytes;
+constexpr std::size_t udp_header = wire::Udp<std::uint8_t>::header_bytes;
+constexpr std::size_t arp_bytes = wire::Arp<std::uint8_t>::header_bytes;
 constexpr std::uint8_t time_to_live = 64;
-constexpr std::array<std::uint8_t, 6> arp_ethernet_ipv4{0, 1, 8, 0, 6, 4};
-
-std::uint16_t read16(Bytes bytes, std::size_t at) { return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]); }
-std::uint32_t read32(Bytes bytes, std::size_t at) { return std::uint32_t{read16(bytes, at)} << 16 | read16(bytes, at + 2); }
-void write16(std::span<std::uint8_t> out, std::size_t at, std::uint16_t value) {
-    out[at] = static_cast<std::uint8_t>(value >> 8);
-    out[at + 1] = static_cast<std::uint8_t>(value);
-}
-void write32(std::span<std::uint8_t> out, std::size_t at, std::uint32_t value) {
-    write16(out, at, static_cast<std::uint16_t>(value >> 16));
-    write16(out, at + 2, static_cast<std::uint16_t>(value));
-}
-void write_mac(std::span<std::uint8_t> out, std::size_t at, const MacAddress& mac) {
-    std::copy(mac.begin(), mac.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
-}
-
-// RFC 1071, one's complement sum without the final complement.
-std::uint32_t sum(Bytes bytes, std::uint32_t start = 0) {
-    std::uint64_t total = start;
-    std::size_t i = 0;
-    for (; i + 1 < bytes.size(); i += 2) total += read16(bytes, i);
-    if (i < bytes.size()) total += std::uint32_t{bytes[i]} << 8;
-    while (total >> 16 != 0) total = (total & 0xffff) + (total >> 16);
-    return static_cast<std::uint32_t>(total);
-}
-std::uint16_t checksum(Bytes bytes, std::uint32_t start = 0) { return static_cast<std::uint16_t>(~sum(bytes, start)); }
-
-// RFC 768: the pseudo header's part of the sum.
-std::uint32_t pseudo_header(std::uint32_t source, std::uint32_t destination, std::size_t udp_length) {
-    return (source >> 16) + (source & 0xffff) + (destination >> 16) + (destination & 0xffff) + protocol_udp +
-           static_cast<std::uint32_t>(udp_length);
-}
+static_assert(datagram_offset == ip_at + ip_header + udp_header);
 
 Incoming ignored(FrameKind why) { return Incoming{why, {}, {}}; }
 
-Incoming classify_arp(Bytes arp, const Local& local) {
-    if (arp.size() < arp_length) return ignored(FrameKind::too_short);
-    if (!std::equal(arp_ethernet_ipv4.begin(), arp_ethernet_ipv4.end(), arp.begin()) || read16(arp, 6) != 1) {
-        return ignored(FrameKind::other_protocol);
-    }
-    if (read32(arp, 24) != local.address) return ignored(FrameKind::not_ours);
+Incoming classify_arp(Bytes bytes, const Local& local) {
+    const auto arp = wire::view<wire::Arp>(bytes);
+    if (!arp) return ignored(FrameKind::too_short);
+    if (!arp.is_ipv4_over_ethernet() || arp.operation() != wire::ArpOperation::request) return ignored(FrameKind::other_protocol);
+    if (wire::load32(arp.target_ip().data()) != local.address) return ignored(FrameKind::not_ours);
     Incoming incoming{FrameKind::arp_request, {}, {}};
-    std::copy_n(arp.begin() + 8, 6, incoming.peer.mac.begin());
-    incoming.peer.address = read32(arp, 14);
+    std::ranges::copy(arp.sender_ether(), incoming.peer.mac.begin());
+    incoming.peer.address = wire::load32(arp.sender_ip().data());
     return incoming;
 }
 
-Incoming classify_udp(Bytes udp, Incoming incoming, const Local& local) {
-    if (udp.size() < udp_header) return ignored(FrameKind::too_short);
-    const std::size_t length = read16(udp, 4);
-    if (length < udp_header || length > udp.size()) return ignored(FrameKind::bad_header);
-    if (read16(udp, 2) != local.port) return ignored(FrameKind::not_ours);
-    const Bytes datagram = udp.first(length);
-    // RFC 768: an all-zero checksum means there is none.
-    if (read16(udp, 6) != 0 &&
-        checksum(datagram, pseudo_header(incoming.peer.address, local.address, length)) != 0) {
-        return ignored(FrameKind::bad_checksum);
-    }
+Incoming classify_udp(const wire::Ipv4<const std::uint8_t>& ip, Incoming incoming, const Local& local) {
+    const auto udp = wire::view<wire::Udp>(ip.payload());
+    if (!udp) return ignored(FrameKind::too_short);
+    if (!udp.length_holds()) return ignored(FrameKind::bad_header);
+    if (udp.destination() != local.port) return ignored(FrameKind::not_ours);
+    if (!udp.checksum_holds(ip.pseudo_sum(udp.total_bytes()))) return ignored(FrameKind::bad_checksum);
     incoming.kind = FrameKind::datagram;
-    incoming.peer.port = read16(udp, 0);
-    incoming.payload = datagram.subspan(udp_header);
+    incoming.peer.port = udp.source();
+    incoming.payload = udp.payload();
     return incoming;
 }
 
-Incoming classify_icmp(Bytes icmp, Incoming incoming) {
-    if (icmp.size() < 8) return ignored(FrameKind::too_short);
-    if (icmp[0] != icmp_echo_request || icmp[1] != 0) return ignored(FrameKind::other_protocol);
-    if (checksum(icmp) != 0) return ignored(FrameKind::bad_checksum);
+Incoming classify_icmp(Bytes bytes, Incoming incoming) {
+    const auto icmp = wire::view<wire::Icmp>(bytes);
+    if (!icmp) return ignored(FrameKind::too_short);
+    if (icmp.type() != wire::IcmpType::echo_request || icmp.code() != 0) return ignored(FrameKind::other_protocol);
+    if (!icmp.checksum_holds()) return ignored(FrameKind::bad_checksum);
     incoming.kind = FrameKind::echo_request;
-    incoming.payload = icmp;
+    incoming.payload = bytes;
     return incoming;
 }
 
-Incoming classify_ipv4(Bytes ip, Incoming incoming, const Local& local) {
-    if (ip.size() < ip_header) return ignored(FrameKind::too_short);
-    const std::size_t header = static_cast<std::size_t>(ip[0] & 0x0f) * 4;
-    const std::size_t total = read16(ip, 2);
-    if (ip[0] >> 4 != 4 || header < ip_header || total < header || total > ip.size()) return ignored(FrameKind::bad_header);
-    if (checksum(ip.first(header)) != 0) return ignored(FrameKind::bad_checksum);
-    if (read32(ip, 16) != local.address) return ignored(FrameKind::not_ours);
-    if ((read16(ip, 6) & fragment_bits) != 0) return ignored(FrameKind::fragment);
-    incoming.peer.address = read32(ip, 12);
-    const Bytes content = ip.first(total).subspan(header);
-    if (ip[9] == protocol_udp) return classify_udp(content, incoming, local);
-    if (ip[9] == protocol_icmp) return classify_icmp(content, incoming);
+Incoming classify_ipv4(Bytes bytes, Incoming incoming, const Local& local) {
+    if (bytes.size() < ip_header) return ignored(FrameKind::too_short);
+    const auto ip = wire::view<wire::Ipv4>(bytes);
+    if (!ip || ip.length_fault() != wire::IpFault::none) return ignored(FrameKind::bad_header);
+    if (!ip.checksum_holds()) return ignored(FrameKind::bad_checksum);
+    if (ip.destination() != local.address) return ignored(FrameKind::not_ours);
+    if (ip.is_fragment()) return ignored(FrameKind::fragment);
+    incoming.peer.address = ip.source();
+    if (ip.protocol() == wire::IpProtocol::udp) return classify_udp(ip, incoming, local);
+    if (ip.protocol() == wire::IpProtocol::icmp) return classify_icmp(ip.payload(), incoming);
     return ignored(FrameKind::other_protocol);
 }
 
+// `out` begins with room for the header.
+Frame write_ethernet(const Local& local, const Peer& peer, wire::EtherType type, std::span<std::uint8_t> out) {
+    const auto frame = wire::view<wire::Ethernet>(out);
+    frame.set_destination(peer.mac);
+    frame.set_source(local.mac);
+    frame.set_type(type);
+    return frame;
+}
+
 // Ethernet and IPv4 headers before `content` bytes that are already in place.
-void put_headers(const Local& local, const Peer& peer, std::uint8_t protocol, std::size_t content,
-                 std::span<std::uint8_t> out) {
-    write_mac(out, 0, peer.mac);
-    write_mac(out, 6, local.mac);
-    write16(out, 12, ethertype_ipv4);
-    const std::span<std::uint8_t> ip = out.subspan(ethernet_header, ip_header);
-    std::fill(ip.begin(), ip.end(), std::uint8_t{0});
-    ip[0] = 0x45;
-    write16(ip, 2, static_cast<std::uint16_t>(ip_header + content));
-    write16(ip, 6, dont_fragment);
-    ip[8] = time_to_live;
-    ip[9] = protocol;
-    write32(ip, 12, local.address);
-    write32(ip, 16, peer.address);
-    write16(ip, 10, checksum(ip));
+wire::Ipv4<std::uint8_t> write_headers(const Local& local, const Peer& peer, wire::IpProtocol protocol, std::size_t content,
+                                       std::span<std::uint8_t> out) {
+    const Frame frame = write_ethernet(local, peer, wire::EtherType::ipv4, out);
+    return wire::Ipv4<std::uint8_t>::write(frame.payload().first(ip_header + content), protocol, local.address, peer.address, time_to_live);
 }
 
 }  // namespace
@@ -133,55 +92,49 @@ std::string_view frame_kind_name(FrameKind kind) {
     return names[static_cast<std::size_t>(kind)];
 }
 
-Incoming classify(Bytes frame, const Local& local) {
-    if (frame.size() < ethernet_header) return ignored(FrameKind::too_short);
-    const std::uint16_t type = read16(frame, 12);
-    const Bytes content = frame.subspan(ethernet_header);
-    if (type == ethertype_arp) return classify_arp(content, local);
-    if (type != ethertype_ipv4) return ignored(FrameKind::other_protocol);
-    if (!std::equal(local.mac.begin(), local.mac.end(), frame.begin())) return ignored(FrameKind::not_ours);
+Incoming classify(Bytes bytes, const Local& local) {
+    const auto frame = wire::view<wire::Ethernet>(bytes);
+    if (!frame) return ignored(FrameKind::too_short);
+    if (frame.type() == wire::EtherType::arp) return classify_arp(frame.payload(), local);
+    if (frame.type() != wire::EtherType::ipv4) return ignored(FrameKind::other_protocol);
+    if (!std::ranges::equal(frame.destination(), local.mac)) return ignored(FrameKind::not_ours);
     Incoming incoming;
-    std::copy_n(frame.begin() + 6, 6, incoming.peer.mac.begin());
-    return classify_ipv4(content, incoming, local);
+    std::ranges::copy(frame.source(), incoming.peer.mac.begin());
+    return classify_ipv4(frame.payload(), incoming, local);
 }
 
 std::size_t finish_datagram(const Local& local, const Peer& peer, std::size_t payload_length, std::span<std::uint8_t> out) {
-    const std::size_t udp_length = udp_header + payload_length;
-    put_headers(local, peer, protocol_udp, udp_length, out);
-    const std::span<std::uint8_t> udp = out.subspan(ethernet_header + ip_header, udp_length);
-    write16(udp, 0, local.port);
-    write16(udp, 2, peer.port);
-    write16(udp, 4, static_cast<std::uint16_t>(udp_length));
-    write16(udp, 6, 0);
-    const std::uint16_t sum_field = checksum(udp, pseudo_header(local.address, peer.address, udp_length));
-    write16(udp, 6, sum_field == 0 ? 0xffff : sum_field);  // RFC 768: zero is sent as all ones
+    const std::size_t udp_bytes = udp_header + payload_length;
+    const auto ip = write_headers(local, peer, wire::IpProtocol::udp, udp_bytes, out);
+    const auto udp = wire::view<wire::Udp>(ip.payload());
+    udp.set_source(local.port);
+    udp.set_destination(peer.port);
+    udp.set_total_bytes(udp_bytes);
+    udp.set_checksum(ip.pseudo_sum(udp_bytes));
     return datagram_offset + payload_length;
 }
 
 std::size_t make_arp_reply(const Local& local, const Peer& peer, std::span<std::uint8_t> out) {
-    write_mac(out, 0, peer.mac);
-    write_mac(out, 6, local.mac);
-    write16(out, 12, ethertype_arp);
-    const std::span<std::uint8_t> arp = out.subspan(ethernet_header, arp_length);
-    std::copy(arp_ethernet_ipv4.begin(), arp_ethernet_ipv4.end(), arp.begin());
-    write16(arp, 6, 2);  // reply
-    write_mac(arp, 8, local.mac);
-    write32(arp, 14, local.address);
-    write_mac(arp, 18, peer.mac);
-    write32(arp, 24, peer.address);
-    return ethernet_header + arp_length;
+    const Frame frame = write_ethernet(local, peer, wire::EtherType::arp, out);
+    const auto arp = wire::view<wire::Arp>(frame.payload());
+    arp.set_kinds();
+    arp.set_operation(wire::ArpOperation::reply);
+    arp.set_sender_ether(local.mac);
+    arp.set_sender_ip(local.address);
+    arp.set_target_ether(peer.mac);
+    arp.set_target_ip(peer.address);
+    return ip_at + arp_bytes;
 }
 
 std::size_t make_echo_reply(const Local& local, const Peer& peer, Bytes request, std::span<std::uint8_t> out) {
-    const std::size_t offset = ethernet_header + ip_header;
+    constexpr std::size_t offset = ip_at + ip_header;
     if (request.size() > out.size() - offset) return 0;
-    const std::span<std::uint8_t> icmp = out.subspan(offset, request.size());
-    std::copy(request.begin(), request.end(), icmp.begin());
-    icmp[0] = 0;  // echo reply
-    write16(icmp, 2, 0);
-    write16(icmp, 2, checksum(icmp));
-    put_headers(local, peer, protocol_icmp, icmp.size(), out);
-    return offset + icmp.size();
+    std::ranges::copy(request, out.begin() + offset);
+    const auto icmp = wire::view<wire::Icmp>(out.subspan(offset, request.size()));
+    icmp.set_type(wire::IcmpType::echo_reply);
+    icmp.set_checksum();
+    write_headers(local, peer, wire::IpProtocol::icmp, request.size(), out);
+    return offset + request.size();
 }
 
 }  // namespace unibpf::net

@@ -1,7 +1,7 @@
 // `FETCH /elements/<e>/maps/<m>` of a ring (schemas/control.cddl): what programs left for control to read.
 //
 // The request says up to which position its sender has everything: those records are given back to the data path. The answer
-// has the records behind them and the position to say next time. So an answer that was lost is asked for again, and a record is
+// has the records after them and the position to say next time. So an answer that was lost is asked for again, and a record is
 // lost only when the ring was full, which is counted.
 #pragma once
 

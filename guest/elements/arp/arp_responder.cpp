@@ -1,12 +1,11 @@
 #include "guest/elements/arp/arp_responder.hpp"
 
-#include <cstring>
 #include <utility>
 
 #include "guest/drivers/nic.hpp"
 #include "guest/elements/device/device.hpp"
 #include "guest/elements/handlers.hpp"
-#include "guest/wire/wire.hpp"
+#include "guest/wire/arp.hpp"
 
 namespace unibpf {
 
@@ -62,23 +61,18 @@ const ARPResponder::Entry* ARPResponder::find(const std::uint8_t* ip) const {
 
 // RFC 826, "Packet Reception": a request for us becomes the reply, in place.
 bool ARPResponder::answer(Packet& packet) const {
-    if (packet.length() < wire::ether::kSize + wire::arp::kSize) return false;
-    std::uint8_t* frame = packet.data();
-    std::uint8_t* arp = frame + wire::ether::kSize;
-    constexpr std::uint16_t kEthernet = 1, kSizes = 0x0604;
-    const bool request = wire::load16(frame + wire::ether::kType) == wire::ether::kArp &&
-                         wire::load16(arp + wire::arp::kHardware) == kEthernet &&
-                         wire::load16(arp + wire::arp::kProtocol) == wire::ether::kIp &&
-                         wire::load16(arp + wire::arp::kSizes) == kSizes &&
-                         wire::load16(arp + wire::arp::kOperation) == wire::arp::kRequest;
-    const Entry* entry = request ? find(arp + wire::arp::kTargetIp) : nullptr;
+    const auto frame = wire::view<wire::Ethernet>(packet.bytes());
+    if (!frame || frame.type() != wire::EtherType::arp) return false;
+    const auto arp = wire::view<wire::Arp>(frame.payload());
+    if (!arp || !arp.is_ipv4_over_ethernet() || arp.operation() != wire::ArpOperation::request) return false;
+    const Entry* entry = find(arp.target_ip().data());
     if (!entry) return false;
-    wire::store16(arp + wire::arp::kOperation, wire::arp::kReply);
-    std::memcpy(frame + wire::ether::kDestination, arp + wire::arp::kSenderEther, wire::ether::kAddressSize);
-    std::memcpy(frame + wire::ether::kSource, entry->ether.data(), wire::ether::kAddressSize);
-    std::memcpy(arp + wire::arp::kTargetEther, arp + wire::arp::kSenderEther, wire::ether::kAddressSize);
-    std::memcpy(arp + wire::arp::kSenderEther, entry->ether.data(), wire::ether::kAddressSize);
-    wire::swap_bytes(arp + wire::arp::kSenderIp, arp + wire::arp::kTargetIp, wire::ip::kAddressSize);
+    arp.set_operation(wire::ArpOperation::reply);
+    frame.set_destination(arp.sender_ether());
+    frame.set_source(entry->ether);
+    arp.set_target_ether(arp.sender_ether());
+    arp.set_sender_ether(entry->ether);
+    arp.swap_ips();
     return true;
 }
 

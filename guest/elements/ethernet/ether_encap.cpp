@@ -1,20 +1,13 @@
 #include "guest/elements/ethernet/ether_encap.hpp"
 
-#include <cstring>
-
 #include "guest/elements/handlers.hpp"
-#include "guest/wire/wire.hpp"
+#include "guest/wire/ethernet.hpp"
 
 namespace unibpf {
 
 namespace {
 
 constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
-
-void write_addresses(Packet& packet, const EtherAddress& source, const EtherAddress& destination) {
-    std::memcpy(packet.data() + wire::ether::kDestination, destination.data(), destination.size());
-    std::memcpy(packet.data() + wire::ether::kSource, source.data(), source.size());
-}
 
 }  // namespace
 
@@ -32,9 +25,11 @@ void EtherEncap::configure(Args& args) {
 
 void EtherEncap::process(Batch& batch) {
     auto encapsulate = [this](Packet& packet) {
-        if (!packet.push(wire::ether::kSize)) return false;
-        write_addresses(packet, source_, destination_);
-        wire::store16(packet.data() + wire::ether::kType, static_cast<std::uint16_t>(type_));
+        if (!packet.push(wire::Ethernet<std::uint8_t>::header_bytes)) return false;
+        const auto frame = wire::view<wire::Ethernet>(packet.bytes());
+        frame.set_destination(destination_);
+        frame.set_source(source_);
+        frame.set_type(static_cast<wire::EtherType>(type_));
         return true;
     };
     keep(batch, encapsulate, DropReason::no_headroom);
@@ -47,8 +42,10 @@ void EtherRewrite::configure(Args& args) {
 
 void EtherRewrite::process(Batch& batch) {
     auto rewrite = [this](Packet& packet) {
-        if (packet.length() < wire::ether::kSize) return false;
-        write_addresses(packet, source_, destination_);
+        const auto frame = wire::view<wire::Ethernet>(packet.bytes());
+        if (!frame) return false;
+        frame.set_destination(destination_);
+        frame.set_source(source_);
         return true;
     };
     keep(batch, rewrite, DropReason::too_short);

@@ -1,7 +1,7 @@
 #include "guest/elements/ethernet/ether_mirror.hpp"
 
 #include "guest/elements/handlers.hpp"
-#include "guest/wire/wire.hpp"
+#include "guest/wire/ethernet.hpp"
 
 namespace unibpf {
 
@@ -10,9 +10,9 @@ namespace {
 constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
 
 bool mirror(Packet& packet) {
-    if (packet.length() < wire::ether::kSize) return false;
-    wire::swap_bytes(packet.data() + wire::ether::kDestination, packet.data() + wire::ether::kSource, wire::ether::kAddressSize);
-    return true;
+    const auto frame = wire::view<wire::Ethernet>(packet.bytes());
+    if (frame) frame.swap_addresses();
+    return static_cast<bool>(frame);
 }
 
 }  // namespace

@@ -3,7 +3,8 @@
 #include <cstring>
 
 #include "guest/elements/handlers.hpp"
-#include "guest/wire/wire.hpp"
+#include "guest/wire/icmp.hpp"
+#include "guest/wire/ipv4.hpp"
 
 namespace unibpf {
 
@@ -11,37 +12,16 @@ namespace {
 
 constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
 constexpr std::uint8_t kReplyTtl = 255;
-constexpr std::uint16_t kFragmentBits = 0x3fff;  // more fragments, and the offset (RFC 791 3.1)
-
-bool is_echo_request(std::span<const std::uint8_t> network) {
-    if (network.size() < wire::ip::kSize) return false;
-    const std::size_t header_size = wire::ip::header_size(network.data());
-    return header_size >= wire::ip::kSize && network.size() >= header_size + wire::icmp::kSize &&
-           network[wire::ip::kProtocol] == wire::ip::kIcmp &&
-           (wire::load16(&network[wire::ip::kFragment]) & kFragmentBits) == 0 &&
-           network[header_size + wire::icmp::kType] == wire::icmp::kEchoRequest;
-}
-
-void set_ttl(std::uint8_t* ip, std::uint8_t ttl) {
-    const std::uint16_t old_word = wire::load16(ip + wire::ip::kTtl);
-    ip[wire::ip::kTtl] = ttl;
-    wire::store16(ip + wire::ip::kChecksum,
-                  wire::updated_checksum(wire::load16(ip + wire::ip::kChecksum), old_word, wire::load16(ip + wire::ip::kTtl)));
-}
 
 bool answer(Packet& packet) {
-    const std::span<std::uint8_t> network = packet.network();
-    if (!is_echo_request(network)) return false;
-    std::uint8_t* ip = network.data();
-    wire::swap_bytes(ip + wire::ip::kSource, ip + wire::ip::kDestination, wire::ip::kAddressSize);  // the sum stays the same
-    set_ttl(ip, kReplyTtl);
-    std::memcpy(&packet.destination_ip, ip + wire::ip::kDestination, sizeof packet.destination_ip);
-
-    std::uint8_t* icmp = ip + wire::ip::header_size(ip);
-    const std::uint16_t old_word = wire::load16(icmp + wire::icmp::kType);
-    icmp[wire::icmp::kType] = wire::icmp::kEchoReply;
-    wire::store16(icmp + wire::icmp::kChecksum, wire::updated_checksum(wire::load16(icmp + wire::icmp::kChecksum), old_word,
-                                                                       wire::load16(icmp + wire::icmp::kType)));
+    const auto ip = wire::view<wire::Ipv4>(packet.network());
+    if (!ip || ip.protocol() != wire::IpProtocol::icmp || ip.is_fragment()) return false;
+    const auto icmp = wire::view<wire::Icmp>(ip.rest());
+    if (!icmp || icmp.type() != wire::IcmpType::echo_request) return false;
+    ip.swap_addresses();
+    ip.set_ttl(kReplyTtl);
+    icmp.set_type(wire::IcmpType::echo_reply);
+    std::memcpy(&packet.destination_ip, ip.destination_field().data(), sizeof packet.destination_ip);
     return true;
 }
 

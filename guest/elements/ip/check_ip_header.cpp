@@ -5,12 +5,14 @@
 #include <utility>
 
 #include "guest/elements/handlers.hpp"
-#include "guest/wire/wire.hpp"
+#include "guest/wire/ipv4.hpp"
 
 namespace unibpf {
 
 namespace {
 constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+
+DropReason reason_of(wire::IpFault fault) { return fault == wire::IpFault::too_short ? DropReason::too_short : DropReason::bad_header; }
 }  // namespace
 
 constinit const ElementClass CheckIPHeader::kClass{
@@ -36,22 +38,18 @@ bool CheckIPHeader::bad_source(const std::uint8_t* address) const {
                        [&](const IpAddress& bad) { return std::memcmp(bad.data(), address, bad.size()) == 0; });
 }
 
-// RFC 1812 5.2.2, in its order: length of the link frame, checksum, version, header length, total length.
+// RFC 1812 5.2.2, in its order: length of the link frame, version, header length, checksum, total length.
 std::optional<DropReason> CheckIPHeader::check(Packet& packet) const {
-    if (packet.length() < offset_ + wire::ip::kSize) return DropReason::too_short;
-    const std::uint8_t* header = packet.data() + offset_;
-    const std::size_t room = packet.length() - offset_;
-    const std::size_t header_size = wire::ip::header_size(header);
-    const std::size_t total = wire::load16(header + wire::ip::kTotalLength);
-    if (header[wire::ip::kVersionLength] >> 4 != 4 || header_size < wire::ip::kSize) return DropReason::bad_header;
-    if (header_size > room) return DropReason::too_short;
-    if (checksum_ && wire::checksum({header, header_size}) != 0) return DropReason::bad_checksum;
-    if (total < header_size) return DropReason::bad_header;
-    if (total > room) return DropReason::too_short;
-    if (bad_source(header + wire::ip::kSource)) return DropReason::bad_source;
+    if (packet.length() < offset_) return DropReason::too_short;
+    const std::span<std::uint8_t> bytes = packet.bytes().subspan(offset_);
+    if (const auto fault = wire::Ipv4<std::uint8_t>::fault(bytes); fault != wire::IpFault::none) return reason_of(fault);
+    const auto ip = wire::view<wire::Ipv4>(bytes);
+    if (checksum_ && !ip.checksum_holds()) return DropReason::bad_checksum;
+    if (const auto fault = ip.length_fault(); fault != wire::IpFault::none) return reason_of(fault);
+    if (bad_source(ip.source_field().data())) return DropReason::bad_source;
     packet.set_network(static_cast<std::uint16_t>(offset_));
-    std::memcpy(&packet.destination_ip, header + wire::ip::kDestination, sizeof packet.destination_ip);
-    packet.trim(static_cast<std::uint16_t>(room - total));
+    std::memcpy(&packet.destination_ip, ip.destination_field().data(), sizeof packet.destination_ip);
+    packet.trim(static_cast<std::uint16_t>(bytes.size() - ip.total_bytes()));
     return std::nullopt;
 }
 

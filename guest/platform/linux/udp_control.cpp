@@ -4,23 +4,28 @@
 // which is read from the boot image (schemas/boot.cddl, key 8). What the guest sends to that neighbour goes back to
 // 127.0.0.1:P. The neighbour answers ARP. Only loopback peers exist, so the port alone tells them apart and no state is kept.
 #include <arpa/inet.h>
-#include <cstring>
+#include <array>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "guest/core/cbor.hpp"
 #include "guest/platform/linux/linux.hpp"
+#include "guest/wire/arp.hpp"
+#include "guest/wire/ipv4.hpp"
+#include "guest/wire/udp.hpp"
 
 namespace unibpf::platform::linux_process {
 namespace {
 
-constexpr std::uint8_t kNeighbourMac[6] = {0x02, 0, 0, 0, 0, 0x01};
-constexpr std::size_t kEthernet = 14, kIp = 20, kUdp = 8, kArp = 28;
+constexpr std::array<std::uint8_t, 6> kNeighbourMac = {0x02, 0, 0, 0, 0, 0x01};
+constexpr std::size_t kEthernet = wire::Ethernet<std::uint8_t>::header_bytes, kIp = wire::Ipv4<std::uint8_t>::least_header_bytes;
+constexpr std::size_t kUdp = wire::Udp<std::uint8_t>::header_bytes, kArp = wire::Arp<std::uint8_t>::header_bytes;
 constexpr std::size_t kHeaders = kEthernet + kIp + kUdp;
+constexpr std::uint8_t kTimeToLive = 64;
 
 struct Management {
-    std::uint8_t address[4];
+    std::uint32_t address;
     std::uint16_t port;
 };
 
@@ -38,25 +43,9 @@ Result<Management> read_management(cbor::Bytes image) {
         TRY(reader.uint());
         const std::uint64_t port = TRY(reader.uint());
         if (address.size() != 4 || port == 0 || port > 65535) return reader.error("bad management address");
-        Management result{{}, static_cast<std::uint16_t>(port)};
-        std::memcpy(result.address, address.data(), 4);
-        return result;
+        return Management{wire::load32(address.data()), static_cast<std::uint16_t>(port)};
     }
     return reader.error("no management address");
-}
-
-void put16(std::uint8_t* at, std::size_t value) {
-    at[0] = static_cast<std::uint8_t>(value >> 8);
-    at[1] = static_cast<std::uint8_t>(value);
-}
-std::uint16_t get16(const std::uint8_t* at) { return static_cast<std::uint16_t>(at[0] << 8 | at[1]); }
-
-// RFC 1071, starting from `sum`.
-std::uint16_t checksum(const std::uint8_t* bytes, std::size_t length, std::uint32_t sum) {
-    for (std::size_t i = 0; i + 1 < length; i += 2) sum += get16(bytes + i);
-    if (length % 2 != 0) sum += std::uint32_t{bytes[length - 1]} << 8;
-    while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<std::uint16_t>(~sum);
 }
 
 class UdpControlDevice final : public Device {
@@ -71,8 +60,7 @@ class UdpControlDevice final : public Device {
         const auto management = read_management({reinterpret_cast<const std::uint8_t*>(image.data()), image.size()});
         if (!management) fail("udp-control needs a boot image with", management.error().text);
         guest_ = management.value();
-        std::memcpy(neighbour_, guest_.address, 4);
-        neighbour_[3] ^= 1;  // in the same /31, so on-link for every prefix but /32
+        neighbour_ = guest_.address ^ 1;  // in the same /31, so on-link for every prefix but /32
     }
 
     int descriptor() const override { return socket_; }
@@ -85,17 +73,22 @@ class UdpControlDevice final : public Device {
         const ssize_t n = recvfrom(socket_, frame.data() + kHeaders, frame.size() - kHeaders, MSG_DONTWAIT,
                                    reinterpret_cast<sockaddr*>(&from), &from_size);
         if (n < 0 || static_cast<std::size_t>(n) == frame.size() - kHeaders) return 0;
-        wrap(frame.data(), static_cast<std::size_t>(n), ntohs(from.sin_port));
+        wrap(frame.first(kHeaders + static_cast<std::size_t>(n)), ntohs(from.sin_port));
         return kHeaders + static_cast<std::size_t>(n);
     }
 
-    bool transmit(std::span<const std::uint8_t> frame) override {
-        if (frame.size() >= kEthernet + kArp && get16(&frame[12]) == 0x0806) return take_arp_request(frame);
-        if (frame.size() < kHeaders || get16(&frame[12]) != 0x0800 || frame[14] != 0x45 || frame[23] != 17) return true;
-        const std::size_t length = get16(&frame[kEthernet + kIp + 4]);
-        if (length < kUdp || length > frame.size() - kEthernet - kIp) return true;
-        sockaddr_in to = loopback(get16(&frame[kEthernet + kIp + 2]));
-        sendto(socket_, &frame[kHeaders], length - kUdp, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&to), sizeof to);
+    // RFC 826: who has the neighbour? All that is neither that nor a datagram is swallowed.
+    bool transmit(std::span<const std::uint8_t> bytes) override {
+        const auto frame = wire::view<wire::Ethernet>(bytes);
+        if (!frame) return true;
+        if (frame.type() == wire::EtherType::arp) take_arp_request(frame.payload());
+        if (frame.type() != wire::EtherType::ipv4) return true;
+        const auto ip = wire::view<wire::Ipv4>(frame.payload());
+        if (!ip || ip.header_bytes() != kIp || ip.protocol() != wire::IpProtocol::udp) return true;
+        const auto udp = wire::view<wire::Udp>(ip.rest());
+        if (!udp || !udp.length_holds()) return true;
+        sockaddr_in to = loopback(udp.destination());
+        sendto(socket_, udp.payload().data(), udp.payload().size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&to), sizeof to);
         return true;
     }
 
@@ -108,55 +101,45 @@ class UdpControlDevice final : public Device {
         return address;
     }
 
-    void wrap(std::uint8_t* frame, std::size_t payload, std::uint16_t source_port) const {
-        std::memcpy(frame, mac_, 6);
-        std::memcpy(frame + 6, kNeighbourMac, 6);
-        put16(frame + 12, 0x0800);
-        std::uint8_t* ip = frame + kEthernet;
-        std::memset(ip, 0, kIp);
-        ip[0] = 0x45;
-        put16(ip + 2, kIp + kUdp + payload);
-        ip[8] = 64;
-        ip[9] = 17;
-        std::memcpy(ip + 12, neighbour_, 4);
-        std::memcpy(ip + 16, guest_.address, 4);
-        put16(ip + 10, checksum(ip, kIp, 0));
-        std::uint8_t* udp = ip + kIp;
-        put16(udp, source_port);
-        put16(udp + 2, guest_.port);
-        put16(udp + 4, kUdp + payload);
-        put16(udp + 6, 0);
-        // Pseudo header (RFC 768): addresses, protocol, length. A sum of 0 is sent as all ones.
-        std::uint32_t pseudo = 17 + static_cast<std::uint32_t>(kUdp + payload);
-        for (int i = 12; i < 20; i += 2) pseudo += get16(ip + i);
-        const std::uint16_t sum = checksum(udp, kUdp + payload, pseudo);
-        put16(udp + 6, sum == 0 ? 0xffff : sum);
+    wire::Ethernet<std::uint8_t> write_ethernet(std::span<std::uint8_t> bytes, wire::EtherType type) const {
+        const auto frame = wire::view<wire::Ethernet>(bytes);
+        frame.set_destination(mac());
+        frame.set_source(kNeighbourMac);
+        frame.set_type(type);
+        return frame;
     }
 
-    // RFC 826: who has the neighbour? Everything else is swallowed.
-    bool take_arp_request(std::span<const std::uint8_t> frame) {
-        const std::uint8_t* arp = &frame[kEthernet];
-        if (get16(arp + 6) == 1 && std::memcmp(arp + 24, neighbour_, 4) == 0) arp_pending_ = true;
-        return true;
+    // Headers before a payload that ends with the frame.
+    void wrap(std::span<std::uint8_t> bytes, std::uint16_t source_port) const {
+        const auto frame = write_ethernet(bytes, wire::EtherType::ipv4);
+        const auto ip = wire::Ipv4<std::uint8_t>::write(frame.payload(), wire::IpProtocol::udp, neighbour_, guest_.address, kTimeToLive);
+        const auto udp = wire::view<wire::Udp>(ip.payload());
+        udp.set_source(source_port);
+        udp.set_destination(guest_.port);
+        udp.set_total_bytes(ip.payload().size());
+        udp.set_checksum(ip.pseudo_sum(ip.payload().size()));
     }
-    std::size_t take_arp_answer(std::span<std::uint8_t> frame) {
+
+    void take_arp_request(std::span<const std::uint8_t> bytes) {
+        const auto arp = wire::view<wire::Arp>(bytes);
+        if (!arp || arp.operation() != wire::ArpOperation::request) return;
+        if (wire::load32(arp.target_ip().data()) == neighbour_) arp_pending_ = true;
+    }
+    std::size_t take_arp_answer(std::span<std::uint8_t> bytes) {
         arp_pending_ = false;
-        constexpr std::uint8_t kFixed[8] = {0, 1, 8, 0, 6, 4, 0, 2};
-        std::memcpy(frame.data(), mac_, 6);
-        std::memcpy(&frame[6], kNeighbourMac, 6);
-        put16(&frame[12], 0x0806);
-        std::uint8_t* arp = &frame[kEthernet];
-        std::memcpy(arp, kFixed, 8);
-        std::memcpy(arp + 8, kNeighbourMac, 6);
-        std::memcpy(arp + 14, neighbour_, 4);
-        std::memcpy(arp + 18, mac_, 6);
-        std::memcpy(arp + 24, guest_.address, 4);
+        const auto arp = wire::view<wire::Arp>(write_ethernet(bytes, wire::EtherType::arp).payload());
+        arp.set_kinds();
+        arp.set_operation(wire::ArpOperation::reply);
+        arp.set_sender_ether(kNeighbourMac);
+        arp.set_sender_ip(neighbour_);
+        arp.set_target_ether(mac());
+        arp.set_target_ip(guest_.address);
         return kEthernet + kArp;
     }
 
     int socket_ = -1;
     Management guest_{};
-    std::uint8_t neighbour_[4] = {};
+    std::uint32_t neighbour_ = 0;
     bool arp_pending_ = false;
 };
 

@@ -48,7 +48,7 @@ void copy_command_line(std::uint64_t address) {
     }
 }
 
-// RAM that begins behind the image in the entry that holds the image, up to the module if that lies there.
+// RAM that begins after the image in the entry that holds the image, up to the module if that lies there.
 void choose_range(const StartInfo& info) {
     const std::uint64_t begin = (reinterpret_cast<std::uint64_t>(image_end) + 4095) & ~4095ull;
     const auto* map = reinterpret_cast<const MemoryEntry*>(info.memmap);

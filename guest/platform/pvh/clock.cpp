@@ -1,12 +1,12 @@
-// Time: the TSC as the clock, the local APIC's timer (one-shot) for control slices and for sleeping.
+// How fast the TSC counts, and the local APIC's timer (one-shot) for control slices and for sleeping.
 //
 // The TSC's frequency comes from `tsc_khz=` or is measured once against PIT channel 0 (1.193182 MHz; read by the latch command,
 // since microvm has no port 0x61) over 1 ms; where there is no PIT, against the APIC timer, which QEMU and KVM run at 1 GHz.
-// ns = ticks * scale >> 32, with a 128-bit product (one instruction; no library call).
 #include "guest/platform/command_line.hpp"
 #include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 #include "guest/platform/slice.hpp"
+#include "guest/platform/x86/x86.hpp"
 
 extern "C" std::uint64_t entry_tsc;
 
@@ -20,9 +20,7 @@ constexpr std::uint32_t kApicOn = 0x100, kMasked = 0x1'0000, kDivideBy1 = 0xb;
 constexpr std::uint64_t kPitHz = 1'193'182;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
-std::uint64_t scale = 1ull << 32;       // ns per tick, 32.32 fixed point
 std::uint64_t apic_per_us = 1000;
-std::int64_t wall_offset_us = 0;
 
 // PIT channel 0 counts down from 65536; the counter and the TSC at about the same moment.
 struct Sample {
@@ -52,11 +50,6 @@ Sample take_sample() {
     return best;
 }
 
-void set_frequency(std::uint64_t hz) {
-    if (hz < 1'000'000) panic("clock: impossible TSC frequency");
-    scale = (kSecond << 32) / hz;
-}
-
 void calibrate() {
     cpu::device32(kInitial) = 0xffff'ffff;
     cpu::out8(0x43, 0x34);  // channel 0, low then high byte, rate generator
@@ -72,7 +65,7 @@ void calibrate() {
     const std::uint64_t apic_ticks = first.apic - last.apic;
     const std::uint64_t ns = pit_ticks != 0 ? pit_ticks * kSecond / kPitHz : apic_ticks;
     if (ns == 0) panic("clock: neither PIT nor APIC timer counts");
-    set_frequency((last.tsc - first.tsc) * kSecond / ns);
+    x86::set_clock_frequency((last.tsc - first.tsc) * kSecond / ns);
     if (apic_ticks >= ns / 1000) apic_per_us = apic_ticks / (ns / 1000);
 }
 
@@ -85,8 +78,6 @@ void arm(std::uint64_t ns, unsigned vector) {
 }
 
 void disarm() { cpu::device32(kInitial) = 0; }
-
-std::uint64_t to_ns(std::uint64_t ticks) { return static_cast<std::uint64_t>(static_cast<unsigned __int128>(ticks) * scale >> 32); }
 
 }  // namespace
 
@@ -101,7 +92,7 @@ void start_clock() {
     cpu::device32(kSpurious) = kApicOn | kSpuriousVector;
     const std::uint64_t khz = number(option(command_line(), "tsc_khz"));
     if (khz != 0) {
-        set_frequency(khz * 1000);
+        x86::set_clock_frequency(khz * 1000);
     } else {
         calibrate();
     }
@@ -110,13 +101,7 @@ void start_clock() {
 
 }  // namespace pvh
 
-std::uint64_t monotonic_ns() { return to_ns(cpu::read_tsc()); }
-std::uint64_t entry_ns() { return to_ns(entry_tsc); }
-
-std::uint64_t wall_clock_us() { return static_cast<std::uint64_t>(static_cast<std::int64_t>(monotonic_ns() / 1000) + wall_offset_us); }
-void set_wall_clock_us(std::uint64_t now_us) {
-    wall_offset_us = static_cast<std::int64_t>(now_us) - static_cast<std::int64_t>(monotonic_ns() / 1000);
-}
+std::uint64_t entry_ns() { return x86::nanoseconds(entry_tsc); }
 
 void idle_until(std::uint64_t deadline_ns) {
     const std::uint64_t now = monotonic_ns();

@@ -14,16 +14,10 @@ void read_start_info(std::uint64_t address);
 struct Range {
     std::uint64_t begin, end;
 };
-Range free_memory();  // one range behind the image, below 4 GiB, clear of the boot module
+Range free_memory();  // one range after the image, below 4 GiB, clear of the boot module
 
 // paging.cpp
-void protect_image();                                                       // W^X, guard page, null page
-void protect_page(std::uint64_t address, bool present, bool write, bool execute);
-void give_every_page_a_key();                                               // the key `guest`
-
-// isolation.cpp: an exception came. Takes the rights of a program that runs isolated away from it, before anything else is done;
-// if the fault is one that ends a run, gate::end_by_fault follows. False when no program ran isolated.
-bool end_isolation();
+void protect_image();  // W^X, guard page, null page
 
 // traps.cpp
 void install_traps();

@@ -6,6 +6,7 @@
 #include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
 #include "guest/platform/slice.hpp"
+#include "guest/platform/x86/x86.hpp"
 
 extern "C" {
 extern char exception_entries[], slice_entry[], wake_entry[], spurious_entry[];
@@ -82,7 +83,7 @@ struct ExceptionFrame {
 };
 
 extern "C" void pvh_exception(const ExceptionFrame& frame) {
-    if (pvh::end_isolation() && (kFaultsOfPrograms >> frame.vector & 1) != 0) gate::end_by_fault();
+    if (x86::end_isolation() && (kFaultsOfPrograms >> frame.vector & 1) != 0) gate::end_by_fault();
     static bool inside = false;
     if (inside) power_off(1);  // the report itself faulted
     inside = true;

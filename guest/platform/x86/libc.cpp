@@ -86,7 +86,7 @@ extern "C" void* __dso_handle = nullptr;
 void operator delete(void*) noexcept { unibpf::platform::panic("operator delete called"); }
 void operator delete(void*, std::size_t) noexcept { unibpf::platform::panic("operator delete called"); }
 
-// What libstdc++'s headers call where a hosted program would throw: std::string_view::substr behind its end, and the like.
+// What libstdc++'s headers call where a hosted program would throw: std::string_view::substr past its end, and the like.
 namespace std {
 [[noreturn]] void __glibcxx_assert_fail(const char*, int, const char*, const char*) noexcept { unibpf::platform::panic("libstdc++: assertion"); }
 void __throw_out_of_range_fmt(const char*, ...) { unibpf::platform::panic("libstdc++: out of range"); }

@@ -14,7 +14,7 @@ from services.verifier.errors import GaveUp
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.frontend.frontend import Answer
 from services.verifier.processes import sandbox, worker
-from unibpf.messages import Finding
+from unibpf.messages.reports import Finding
 from unibpf.push import loading
 
 

@@ -4,7 +4,7 @@ import argparse
 from typing import get_args
 
 from services.verifier.frontend.frontend import Options
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 from unibpf.push import loading
 
 

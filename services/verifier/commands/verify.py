@@ -24,7 +24,7 @@ from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserO
 from services.verifier.report import Outcome
 from services.verifier.verification import Verification
 from unibpf.host.settings import binary_directory
-from unibpf.messages import Report
+from unibpf.messages.reports import Report
 from unibpf.push import loading
 
 # docs/exit-codes.md

@@ -57,7 +57,7 @@ class Kind(IntEnum):
     ENUM64 = 19
 
 
-# Bytes behind the common head: (fixed, for each of vlen).
+# Bytes after the common head: (fixed, for each of vlen).
 _TAIL: Final[dict[Kind, tuple[int, int]]] = {
     Kind.INT: (4, 0),
     Kind.ARRAY: (12, 0),
@@ -75,7 +75,7 @@ _SIZED: Final = {Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.FLOAT, Kind.
 
 
 class Type(Struct, frozen=True):
-    """One row: `argument` is a size or a type id by kind, `tail` the bytes behind the head, `flag` the kind's flag bit."""
+    """One row: `argument` is a size or a type id by kind, `tail` the bytes after the head, `flag` the kind's flag bit."""
 
     kind: Kind
     name: int

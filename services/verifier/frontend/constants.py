@@ -2,7 +2,7 @@
 
     limit   ports[3]   cfg.port   cfg.rules[2].mask
 
-The name of a variable is the one in BTF (a static one of a function is `function.name`), the parts behind it are members and
+The name of a variable is the one in BTF (a static one of a function is `function.name`), the parts after it are members and
 elements as in C. Values that are not set stay as the object has them. The sections are those that become global data, whether
 the chosen program uses them or not.
 """

@@ -1,6 +1,6 @@
 """An eBPF object file as plain tables: sections, symbols, relocations.
 
-pyelftools reads the header and the section headers; the tables behind them are unpacked here, because foreign counts and
+pyelftools reads the header and the section headers; the tables that they point to are unpacked here, because foreign counts and
 offsets must be capped before anything is built from them.
 
 Invariants:

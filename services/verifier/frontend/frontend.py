@@ -17,10 +17,12 @@ from msgspec.structs import replace
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
 from services.verifier.frontend import btf, constants, core_relocations, elf, initial, lines, linker, maps, needs
 from unibpf.formats import bundle
-from unibpf.messages import Finding, Kind, VerdictKind
+from unibpf.messages.base import Kind
+from unibpf.messages.reports import Finding, VerdictKind
 from unibpf.push.loading import NOTHING, Loading
 
 Platform = Literal["guest", "linux-xdp"]
+Hook = Literal["driver", "devmap", "cpumap"]
 
 # libbpf's section table: `xdp` programs, with fragments or without, also under any name that begins so; those of other hooks.
 _XDP: Final = re.compile(r"xdp([./_-].*|\d*)")
@@ -68,7 +70,7 @@ class Translation(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What the limited process says: a translation, or the finding and the verdict that stand in its place."""
+    """What the limited process says: a translation, or the finding and the verdict instead of one."""
 
     translation: Translation | None = None
     finding: Finding | None = None
@@ -170,6 +172,13 @@ def _kind(section: str, options: Options) -> tuple[Kind | None, int | None]:
     if _XDP.fullmatch(section) and (options.platform == "linux-xdp" or not _OTHER_XDP.fullmatch(section)):
         return options.kind or "filter", None
     return None, None
+
+
+def hook_of(section: str) -> Hook:
+    """Return where libbpf attaches a program of that section."""
+    other = _OTHER_XDP.fullmatch(section)
+    hook: Hook = other[2] if other else "driver"  # type: ignore[assignment]  # the pattern holds exactly the hooks
+    return hook
 
 
 def _choose(found: list[Candidate], options: Options) -> Candidate:

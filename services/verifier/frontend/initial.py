@@ -40,7 +40,7 @@ class Initial(Struct, frozen=True):
 
 
 def of_map(obj: elf.ObjectFile, maps: MapTable, key: MapKey, known: Functions, followers: frozenset[int]) -> Initial:
-    """Return what the map of `key` holds; `followers` are the sections whose programs may stand in a program array."""
+    """Return what the map of `key` holds; `followers` are the sections whose programs a program array may hold."""
     slots = maps.slots.get(key, ())
     entry = maps.defined.get(key)
     if not slots or entry is None:

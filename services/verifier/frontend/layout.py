@@ -95,7 +95,7 @@ class Layout:
 
 
 def _integer(found: Type) -> tuple[str, int, int]:
-    encoding = found.tail[3] & 0xF  # BTF_INT_ENCODING: bits 24..27 of the word behind the head
+    encoding = found.tail[3] & 0xF  # BTF_INT_ENCODING: bits 24..27 of the word after the head
     return _scalar("s" if encoding & _SIGNED else "b" if encoding & _BOOL else "u", found.argument)
 
 

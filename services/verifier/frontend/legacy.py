@@ -1,6 +1,6 @@
 """Map definitions of the old form: `struct bpf_map_def` in section `maps` (or `maps/...`), for loaders before libbpf 1.0.
 
-A definition is five numbers: type, key size, value size, entries, flags. What loaders put behind them (an id, a way to pin, a
+A definition is five numbers: type, key size, value size, entries, flags. What loaders put after them (an id, a way to pin, a
 node; the index of an inner map) changes no map that we make, except of maps of maps, which the old form cannot describe.
 Nothing is known of the types in them: the value has no layout and no lock.
 """

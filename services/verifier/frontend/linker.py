@@ -1,7 +1,7 @@
 """Links one entry function, everything it calls and everything it may go on in into the instructions of a bundle.
 
 Plan, then apply: `_discover` walks the call graph and turns every relocation into a `Patch` (data), `_emit` puts the
-functions one behind the other and applies the patches. Entry first, then the others in the order in which they are met:
+functions one after the other and applies the patches. Entry first, then the others in the order in which they are met:
 functions that are called, those whose address is taken (callbacks), those that program arrays hold (tail calls).
 
 Invariants of the result:

@@ -13,7 +13,7 @@ from services.verifier.errors import Unsupported
 from services.verifier.frontend.initial import Function
 from services.verifier.frontend.linker import CALL, INSN, LDDW, SRC_NUMBER, Linked, Placed
 from unibpf.formats.bundle import INSN_BYTES, MAX_OUTPUTS, MAX_STACK, BundleMap
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 
 MAX_FRAME: Final = 512
 MAX_FRAMES: Final = 8

@@ -1,4 +1,4 @@
-"""The rules of the front end and of the rim: why an object became no bundle, or why there is no answer. Ids are stable.
+"""The rules of the front end and of the adapter: why an object became no bundle, or why there is no answer. Ids are stable.
 
 What must hold, for each; `docs/rules/<rule>.md` begins with the same sentence. The analyser's own rules, about what a
 program does, are in `native/rules.hpp`; `limits` is shared with it.

@@ -114,7 +114,7 @@ class _Encoder:
 
     def hex(self, digits: str) -> bytes:
         if not re.fullmatch(r"([0-9a-fA-F]{2})*", digits) or len(digits) != 2 * self.size:
-            raise self.bad(f"{2 * self.size} hexadecimal digits behind `hex:`")
+            raise self.bad(f"{2 * self.size} hexadecimal digits after `hex:`")
         return bytes.fromhex(digits)
 
     def characters(self, text: str) -> bytes:

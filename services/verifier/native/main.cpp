@@ -30,6 +30,7 @@ constexpr int exit_usage = 2, exit_failed = 3;
 constexpr const char* usage =
     "usage: unibpf-analyse [options] < BUNDLE\n"
     "  --platform guest|linux-xdp   what the platform offers (default guest)\n"
+    "  --hook driver|devmap|cpumap  where Linux attaches the program (default driver)\n"
     "  --termination on|off         demand a bound for every loop (default on)\n"
     "  --max-seconds N              CPU time (default 10)\n"
     "  --max-mebibytes N            memory of the analysis (default 1024)\n"
@@ -40,6 +41,10 @@ constexpr const char* usage =
 bool parse_option(std::string_view name, std::string_view value, Options& options) {
     if (name == "--platform" && (value == "guest" || value == "linux-xdp")) {
         options.platform = value == "guest" ? Platform::guest : Platform::linux_xdp;
+        return true;
+    }
+    if (name == "--hook" && (value == "driver" || value == "devmap" || value == "cpumap")) {
+        options.hook = value == "driver" ? Hook::driver : value == "devmap" ? Hook::devmap : Hook::cpumap;
         return true;
     }
     if (name == "--termination" && (value == "on" || value == "off")) {

@@ -18,7 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
-from unibpf.messages import VerdictKind
+from services.verifier.frontend.frontend import Hook
+from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
 MAX_OUTPUT: Final = 8 << 20
@@ -92,9 +93,9 @@ class Analyser:
                 f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`"
             )
 
-    async def analyse(self, bundle: bytes) -> Analysis:
-        """Return the analyser's verdict; raises GaveUp or Broken."""
-        process = await self._start()
+    async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
+        """Return the analyser's verdict; raises GaveUp or Broken. `hook` is where Linux attaches the program."""
+        process = await self._start(hook)
         try:
             async with asyncio.timeout(2 * self.options.max_seconds + 1):
                 output = await _exchange(process, bundle)
@@ -109,9 +110,10 @@ class Analyser:
         except msgspec.MsgspecError as error:
             raise GaveUp("analyser-crash", f"the analyser's answer cannot be read: {error}") from error
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self, hook: Hook) -> asyncio.subprocess.Process:
         options = self.options
-        arguments = ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
+        arguments = ["--hook", hook] if options.platform == "linux-xdp" else []
+        arguments += ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
         arguments += ["--invariants", "on"] if self.invariants else []
         arguments += ["--cfg", "dot"] if self.graph else []
         try:

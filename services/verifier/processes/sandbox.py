@@ -147,7 +147,7 @@ def _write_all(writer: int, data: bytes) -> None:
 
 
 def _collect(reader: int, deadline: float, most: int) -> bytes | None:
-    """Read to the end; None when the deadline comes first. A child may have been taken over: GaveUp behind `most` bytes."""
+    """Read to the end; None when the deadline comes first. A child may have been taken over: GaveUp after `most` bytes."""
     answer = bytearray()
     while True:
         ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))

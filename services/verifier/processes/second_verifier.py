@@ -18,7 +18,7 @@ from typing import Final
 from services.verifier.errors import Broken
 from services.verifier.processes.sandbox import Limits
 from services.verifier.report import digest
-from unibpf.messages import SecondOpinion, VerdictKind
+from unibpf.messages.reports import SecondOpinion, VerdictKind
 from unibpf.push import second_opinion
 
 # PREVAIL takes seconds and hundreds of MiB for what the own analyser does in milliseconds.

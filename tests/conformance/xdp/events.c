@@ -1,4 +1,4 @@
-// Perf events: data with and without bytes of the packet behind it, at indexes that are there, empty and past the end.
+// Perf events: data with and without bytes of the packet after it, at indexes that are there, empty and past the end.
 #include "common.h"
 
 struct {

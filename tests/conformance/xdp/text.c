@@ -31,7 +31,7 @@ int text(struct xdp_md *ctx) {
     __u32 room = data[10] & 63;
     add(bpf_snprintf(wide, room, "%d %ld|%lu %llx|%c %5d", values, sizeof values));
     for (int i = 0; i < 64; i++) line[i] = wide[i];
-    __builtin_memset(wide, 0, sizeof wide);  // a guest zeroes behind the text what Linux leaves as it was
+    __builtin_memset(wide, 0, sizeof wide);  // a guest zeroes after the text what Linux leaves as it was
     add(bpf_snprintf(wide, sizeof wide, "%-6x!%08X %+d %% %i %u %x", values, sizeof values));
     for (int i = 0; i < 64; i++) add(wide[i]);
     add(bpf_snprintf(wide, sizeof wide, "none", 0, 0));

@@ -1,4 +1,4 @@
-// A cursor that a callback moves, checked once behind the loop.
+// A cursor that a callback moves, checked once after the loop.
 #include "common.h"
 struct small { __u32 offset, stop; __u16 mss, found; };
 static long option(__u32 index, void *argument) {

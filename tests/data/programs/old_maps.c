@@ -1,4 +1,4 @@
-/* Map definitions of the old form, with what iproute2 has behind the five numbers; nobody uses the map of maps. */
+/* Map definitions of the old form, with what iproute2 has after the five numbers; nobody uses the map of maps. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -31,7 +31,7 @@ def bad_messages(signer: Signer) -> dict[str, tuple[str, bytes]]:
         "not an envelope": ("shape", signed_bundle(b"\x80", V2)),
         "not CBOR": ("shape", b"\xff" * 100),
         "nested too deep": ("shape", b"\x81" * 1000),
-        "bytes behind the end": ("shape", signed_bundle(good, V2) + b"\x00"),
+        "bytes past the end": ("shape", signed_bundle(good, V2) + b"\x00"),
         "replayed": ("sequence", signer.update(V2, sequence=9)),
         "another release of the active number": ("sequence", signer.update(V2, sequence=10)),
         "another audience": ("audience", signer.update(V2, sequence=11, audience="core")),

@@ -17,7 +17,7 @@ from unibpf.formats import cbor, control_mac
 from unibpf.formats import envelope as envelopes
 from unibpf.formats.control_mac import MacError
 from unibpf.host.guest_folder import Boot, GuestFolder
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 MAX = 2 << 20
 SEED = bytes(range(32))

@@ -13,7 +13,8 @@ from unibpf import subjects
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.formats import bundle
 from unibpf.host.guest_folder import GuestFolder
-from unibpf.messages import ElementEvent, GuestObserved, GuestSpec, Nic
+from unibpf.messages.elements import ElementEvent
+from unibpf.messages.guests import GuestObserved, GuestSpec, Nic
 
 GRAPH = """\
 control :: Control;
@@ -107,7 +108,7 @@ class Bench:
         return await eventually(look, what=what)
 
     async def running(self, guest: str) -> GuestObserved:
-        return await self.when(guest, lambda it: it.state == "running", "a running guest")
+        return await self.when(guest, lambda it: it.is_live, "a running guest")
 
     async def events(self, guest: str) -> list[ElementEvent]:
         found = self.cli.history("UNIBPF_EVENTS", f"unibpf.v1.element.*.{guest}.*")

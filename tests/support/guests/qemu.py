@@ -53,7 +53,7 @@ def free_udp_port() -> int:
 
 
 class Wire:
-    """The host's end of a `-netdev stream`: frames behind a 4-byte big-endian length."""
+    """The host's end of a `-netdev stream`: frames after a 4-byte big-endian length."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)

@@ -1,7 +1,7 @@
 """The XDP programs among the verifier cases of the kernel's selftests, as bundles: small, and many of them unsafe on purpose.
 
 They are C initialisers, so a program made of them prints them: the start of their test_verifier.c, up to the table, and
-`kernel_cases.c` behind it. Maps that we do not have leave their instruction without a map, and the case is left out.
+`kernel_cases.c` after it. Maps that we do not have leave their instruction without a map, and the case is left out.
 """
 
 import subprocess

@@ -29,6 +29,7 @@ _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _BT
     22,
 )
 _PROG_TYPE_XDP: Final = 6
+_ATTACH_TYPES: Final = {"driver": 0, "devmap": 33, "cpumap": 35}  # enum bpf_attach_type
 _ARRAY, _PROG_ARRAY, _PERF_EVENT_ARRAY = 2, 3, 4
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
 _LOG_BYTES: Final = 1 << 24
@@ -84,6 +85,7 @@ class Oracle:
     """One loaded program with its maps; use it as a context manager."""
 
     bundle: Bundle
+    hook: str = "driver"
     program: int = -1
     maps: dict[str, int] = field(default_factory=dict)
     tails: dict[int, int] = field(default_factory=dict)
@@ -103,9 +105,9 @@ class Oracle:
         code = self._linked()
         starts = sorted({target for spec in self.bundle.maps if spec.type == _PROG_ARRAY for _, target in spec.entries})
         ends = [*starts[1:], len(code) // 8] if starts else []
-        self.program = _load(code[: 8 * starts[0]] if starts else code)
+        self.program = _load(code[: 8 * starts[0]] if starts else code, self.hook)
         for start, end in zip(starts, ends, strict=True):
-            self.tails[start] = _load(code[8 * start : 8 * end])
+            self.tails[start] = _load(code[8 * start : 8 * end], self.hook)
         for spec in self.bundle.maps:
             for index, target in spec.entries:
                 held = self.tails[target] if spec.type == _PROG_ARRAY else self.maps[self.bundle.maps[target].name]
@@ -224,7 +226,7 @@ class Oracle:
         return bytes(code)
 
 
-def _load(linked: bytes) -> int:
+def _load(linked: bytes, hook: str) -> int:
     code = ctypes.create_string_buffer(linked, len(linked))
     license_text = ctypes.create_string_buffer(b"GPL")
     log = ctypes.create_string_buffer(_LOG_BYTES)
@@ -232,7 +234,7 @@ def _load(linked: bytes) -> int:
     info = ctypes.create_string_buffer(b"".join(struct.pack("<II", start, _FUNCTION) for start in starts))
     btf = _load_btf()
     attributes = struct.pack(
-        "<IIQQIIQ32xIIQI",
+        "<IIQQIIQ28xIIIQI",
         _PROG_TYPE_XDP,
         len(linked) // 8,
         _address(code),
@@ -240,6 +242,7 @@ def _load(linked: bytes) -> int:
         1,
         _LOG_BYTES,
         _address(log),
+        _ATTACH_TYPES[hook],
         btf,
         8,
         _address(info),

@@ -1,4 +1,4 @@
-// A graph through which any frame goes, past every element that reads packets, and what must hold behind it: each frame was
+// A graph through which any frame goes, past every element that reads packets, and what must hold after it: each frame was
 // sent or is counted as a drop. Used with random frames by a test and with chosen ones by a fuzzer.
 #pragma once
 

@@ -56,7 +56,7 @@ def one_target_with_much_known(size: int = 50_000) -> str:
 
 
 def _hopping(lines: list[str]) -> list[str]:
-    """Branches to `out` behind the last line, by way of a far jump where 16 bits of offset do not reach."""
+    """Branches to `out` after the last line, by way of a far jump where 16 bits of offset do not reach."""
     hopping: list[str] = []
     for start in range(0, len(lines), _REACH):
         chunk = start // _REACH

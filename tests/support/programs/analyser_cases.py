@@ -3,6 +3,7 @@
 # what is shown, one line
 -- kind filter|classifier|rewriter               (default rewriter)
 -- platform guest|linux-xdp                      (default guest)
+-- hook driver|devmap|cpumap                     (default driver)
 -- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES [FLAGS [DATA_HEX]]   (any number; the index is the order)
 -- inner TYPE KEY_SIZE VALUE_SIZE ENTRIES        (of the map before it, which is a map of maps)
 -- lock OFFSET                                   (in the values of the map before it)
@@ -10,7 +11,7 @@
 -- code
 assembly, see tests/support/programs/assembler.py; a line ending in `# check` is what makes the program safe
 -- safe [BOUND]                                  the instruction bound, `none` if there is none
--- unsafe RULE INSTRUCTION [PART OF THE MESSAGE]
+-- unsafe|unsupported RULE INSTRUCTION [PART OF THE MESSAGE]
 """
 
 import re
@@ -22,7 +23,7 @@ from msgspec import structs
 from tests.support.programs.assembler import Assembler
 from tests.support.programs.bundles import bundle_of
 from unibpf.formats.bundle import BundleMap, InnerMap
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 
 DATA = Path(__file__).parents[2] / "data" / "analyser"
 MAP_TYPES = {
@@ -55,6 +56,7 @@ class Case:
     name: str
     kind: Kind = "rewriter"
     platform: str = "guest"
+    hook: str = "driver"
     maps: list[BundleMap] = field(default_factory=list)
     programs: dict[str, list[str]] = field(default_factory=dict)
     code: list[str] = field(default_factory=list)
@@ -97,6 +99,8 @@ def _directive(case: Case, words: list[str]) -> None:
             case.kind = kind
         case ["platform", "guest" | "linux-xdp" as platform]:
             case.platform = platform
+        case ["hook", "driver" | "devmap" | "cpumap" as hook]:
+            case.hook = hook
         case ["map", name, kind, key, value, entries, *rest]:
             case.maps.append(
                 BundleMap(

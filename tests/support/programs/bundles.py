@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from unibpf.formats.bundle import Bundle, BundleMap, encode
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 
 # What runs a program: the interpreter under one of its policies, or native code.
 ENGINES: Final[dict[str, tuple[str, ...]]] = {

@@ -14,7 +14,7 @@ def random_packets(rng: random.Random, count: int) -> list[bytes]:
 
 
 def boundary_packets() -> list[bytes]:
-    """Frames of several protocols, cut behind each byte up to the payload."""
+    """Frames of several protocols, cut after each byte up to the payload."""
     vlan = bytes(12) + b"\x81\x00\x00\x05\x08\x00" + ipv4(protocol=17, port=53, payload=4)[14:]
     ipv6 = bytes(12) + b"\x86\xdd\x60" + bytes(3) + b"\x00\x18\x06\x40" + bytes(32) + bytes(20)
     whole = [

@@ -43,7 +43,7 @@ def in_kernel(bundle: bytes, packets: Iterable[bytes]) -> Outcome:
 
 
 def ipv4(*, protocol: int, port: int, source: int = 0x0A000002, options: int = 0, payload: int = 24) -> bytes:
-    """An Ethernet frame with IPv4 (`options` words behind the header) and eight bytes of ports and length."""
+    """An Ethernet frame with IPv4 (`options` words after the header) and eight bytes of ports and length."""
     header = 20 + 4 * options
     total = header + 8 + payload
     ip = bytes([0x45 + options, 0]) + total.to_bytes(2, "big") + bytes(4) + bytes([64, protocol, 0, 0])

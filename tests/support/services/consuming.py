@@ -10,7 +10,7 @@ from unibpf.bus import (
     Received,
     topology,
 )
-from unibpf.messages import DeadLetter
+from unibpf.messages.operations import DeadLetter
 
 PATIENCE = 15.0
 

@@ -8,7 +8,8 @@ from unibpf import subjects
 from unibpf.bus import Bus
 from unibpf.formats import bundle as bundles
 from unibpf.formats.bundle import Bundle
-from unibpf.messages import Report, SecondOpinion, Verdict, verdict_digest
+from unibpf.messages.programs import Verdict
+from unibpf.messages.reports import Report, SecondOpinion, verdict_digest
 
 OPTIONS_DIGEST = "0" * 64
 XDP_PASS = bytes.fromhex("b7000000020000009500000000000000")  # r0 = 2; exit

@@ -9,10 +9,12 @@ from pathlib import Path
 from tests.support.signing.signing import Signer, release_of
 from unibpf import subjects
 from unibpf.bus import Bus, Received
+from unibpf.bus.release_keys import release_key
 from unibpf.bus.topology import RELEASES
 from unibpf.formats import envelope
 from unibpf.formats.envelope import TrustedKey, VerifierNote
-from unibpf.messages import Signed, SignedGraph, SignGraph
+from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.programs import Signed
 
 OPERATOR = VerifierNote(name="operator", version="", options=bytes(32), verdict=bytes(32))
 
@@ -78,6 +80,6 @@ class TestSigner:
             policy="test",
             identity="ci",
         )
-        await (await self._bus.kv(RELEASES)).change(f"{audience}.{program}", lambda _: signed)
+        await (await self._bus.kv(RELEASES)).change(release_key(audience, program, signed.element), lambda _: signed)
         await self._bus.publish(subjects.signed(program), signed)
         return signed

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from unibpf.formats import cbor, envelope
 from unibpf.formats.boot_image import SignerKey
 from unibpf.formats.envelope import EDDSA, ES256, Release, TrustedKey, VerifierNote
-from unibpf.messages import Signed
+from unibpf.messages.programs import Signed
 
 NOTE = VerifierNote(name="test", version="0", options=bytes(32), verdict=bytes(32))
 

@@ -8,8 +8,11 @@ import jsonschema
 import msgspec
 import pytest
 
-from unibpf import messages, subjects
+from unibpf import subjects
 from unibpf.host.settings import REPOSITORY
+from unibpf.messages.base import Message
+from unibpf.messages.guests import GuestSpec
+from unibpf.messages.operations import DeadLetter
 
 FOLDER = REPOSITORY / "schemas"
 _spec = importlib.util.spec_from_file_location("schemas_generate", FOLDER / "generate.py")
@@ -40,15 +43,15 @@ def test_every_channel_address_is_unique_and_shows_its_parameters() -> None:
         assert all("{" + name + "}" in channel["address"] for name in channel.get("parameters", {}))
 
 
-def validate(message: messages.Message) -> None:
+def validate(message: Message) -> None:
     schema = {"$ref": f"#/$defs/{type(message).__name__}", "$defs": SCHEMA["$defs"]}
     jsonschema.validate(json.loads(msgspec.json.encode(message)), schema)
 
 
 def test_an_encoded_message_meets_its_schema_and_a_malformed_one_does_not() -> None:
-    letter = messages.DeadLetter(service="signer", subject="a.b", reason="because")
+    letter = DeadLetter(service="signer", subject="a.b", reason="because")
     validate(letter)
-    spec = messages.GuestSpec(guest="fw1", audience="edge", graph="c :: Control;")
+    spec = GuestSpec(guest="fw1", audience="edge", graph="c :: Control;")
     validate(spec)
     with pytest.raises(jsonschema.ValidationError):
         validate(msgspec.structs.replace(spec, guest="../etc/passwd"))

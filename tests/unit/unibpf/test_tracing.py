@@ -7,7 +7,7 @@ import pytest
 from opentelemetry import trace
 
 from unibpf import tracing
-from unibpf.messages import SpanRecord
+from unibpf.messages.operations import SpanRecord
 from unibpf.tracing import Tracing
 
 

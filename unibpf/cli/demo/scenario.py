@@ -18,7 +18,9 @@ from unibpf.client import guests
 from unibpf.client.push import Outcome, Push, push_and_wait
 from unibpf.client.tracing_store import load_trace
 from unibpf.host.settings import REPOSITORY
-from unibpf.messages import GuestObserved, HostStatus, MapDump, MapQuery, SpanRecord
+from unibpf.messages.guests import GuestObserved, HostStatus
+from unibpf.messages.maps import MapDump, MapQuery
+from unibpf.messages.operations import SpanRecord
 from unibpf.push.compile import compile_c
 from unibpf.tracing import FLUSH_SECONDS
 

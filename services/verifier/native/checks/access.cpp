@@ -51,7 +51,7 @@ struct AccessChecker {
     Outcome address(const Span& span) const {
         if ((span.pointer.object & from_before) == 0) return view.fault(Rule::pointer_kind, span.what + " through half of an address", span.reg, "keep the pointer in a 64-bit variable");
         return view.fault(Rule::pointer_kind, span.what + " through a packet pointer from before a helper moved the packet", span.reg,
-                          "load `data` and `data_end` anew behind the call, and check them again");
+                          "load `data` and `data_end` anew after the call, and check them again");
     }
 
     Outcome packet(const Span& span) const {

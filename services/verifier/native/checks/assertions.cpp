@@ -43,7 +43,7 @@ struct Collector {
     void operator()(const Load& insn) {
         out.add(Initialised{insn.base});
         destination(insn.dst);
-        out.add(Accessible{insn.base, insn.offset, insn.bytes, Direction::read});
+        out.add(Accessible{insn.base, insn.offset, insn.bytes, Direction::read, insn.sign});
     }
     void operator()(const Store& insn) {
         out.add(Initialised{insn.base});

@@ -25,8 +25,8 @@ struct NotFramePointer { Register reg; };
 struct Computable { Compute compute; };
 // The two sides may be compared.
 struct Comparable { Branch branch; };
-// [base + offset, + bytes) may be accessed.
-struct Accessible { Register base; std::int16_t offset; std::uint8_t bytes; Direction direction; };
+// [base + offset, + bytes) may be accessed. `sign`: what is read is extended by its sign, so it must be a number.
+struct Accessible { Register base; std::int16_t offset; std::uint8_t bytes; Direction direction; bool sign = false; };
 // What is stored there may be stored there.
 struct Storable { Register base; std::uint8_t bytes; Register src; };
 // Platform and kind offer the helper.

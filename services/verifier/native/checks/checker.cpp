@@ -43,6 +43,7 @@ struct Checker {
         const Value left = state.registers[insn.dst];
         const Value right = insn.src.is_register ? state.registers[insn.src.reg] : Value::constant(static_cast<std::uint64_t>(insn.src.imm));
         if (insn.op == Alu::mov) return move(insn, right);
+        if (auto finding = constant_operand(insn)) return finding;
         if (left.is_number() && right.is_number()) return std::nullopt;
         const Register culprit = left.is_number() ? insn.src.reg : insn.dst;
         const Value& pointer = left.is_number() ? right : left;
@@ -54,6 +55,16 @@ struct Checker {
             return fault(Rule::null_check, "arithmetic on " + register_name(null) + ", which may be null", null, null_hint(pointer));
         }
         return arithmetic(insn, left, right, culprit);
+    }
+
+    // Defined by RFC 9669 4.1, refused by Linux where the instruction itself says it (check_alu_op, kernel/bpf/verifier.c).
+    Outcome constant_operand(const Compute& insn) const {
+        if (options.platform == Platform::guest || insn.src.is_register) return std::nullopt;
+        const bool divides = insn.op == Alu::div || insn.op == Alu::sdiv || insn.op == Alu::mod || insn.op == Alu::smod;
+        if (divides && insn.src.imm == 0) return fault(Rule::unsupported, "Linux refuses a division by the constant 0", insn.dst, "test the divisor before the division");
+        const bool shifts = insn.op == Alu::lsh || insn.op == Alu::rsh || insn.op == Alu::arsh;
+        if (!shifts || (insn.src.imm >= 0 && insn.src.imm < insn.width)) return std::nullopt;
+        return fault(Rule::unsupported, "Linux refuses a shift by the constant " + std::to_string(insn.src.imm) + ", which is not below " + std::to_string(insn.width), insn.dst, "shift by less than the number's width");
     }
 
     // 32-bit moves cut an address in two: of packets, the halves are good for distances.
@@ -100,24 +111,32 @@ struct Checker {
         const Value base = state.registers[a.base];
         const std::string what = verb(a.direction) + " of " + bytes_text(a.bytes);
         if (base.kind == Kind::context && !base.may_be_null()) return context(a, base.delta + a.offset);
-        if (base.kind == Kind::stack && a.direction == Direction::read && spilled(base, a)) return std::nullopt;
+        if (base.kind == Kind::stack && a.direction == Direction::read) {
+            if (const Value* value = spilled(base, a)) return taken_back(a, *value);
+        }
         return check_access(view, {base.moved(a.offset), a.bytes, a.base, a.direction, what});
     }
 
-    // A load that takes back exactly what was stored, addresses included.
-    bool spilled(const Value& base, const Accessible& a) const {
+    // What was stored where the load takes back exactly that.
+    const Value* spilled(const Value& base, const Accessible& a) const {
         const auto range = state.range(base.moved(a.offset));
-        if (range.low != range.high || range.low < -static_cast<std::int64_t>(Frame::size) || range.low + a.bytes > 0) return false;
-        return state.frame(base).cell_at(static_cast<unsigned>(range.low + Frame::size), a.bytes) != nullptr;
+        if (range.low != range.high || range.low < -static_cast<std::int64_t>(Frame::size) || range.low + a.bytes > 0) return nullptr;
+        return state.frame(base).cell_at(static_cast<unsigned>(range.low + Frame::size), a.bytes);
+    }
+    // Addresses come back as they were; only numbers have a sign.
+    Outcome taken_back(const Accessible& a, const Value& value) const {
+        if (!a.sign || value.is_number()) return std::nullopt;
+        return fault(Rule::pointer_arithmetic, "sign-extending read of half an address", a.base, "keep the pointer in a 64-bit variable");
     }
 
-    // Linux shows `egress_ifindex` to programs of its devmap hook only, which are not ours (xdp_is_valid_access, net/core/filter.c).
+    // Linux shows `egress_ifindex` to programs of its devmap hook only (xdp_is_valid_access, net/core/filter.c).
     bool offered(const abi::ContextRow& row) const {
-        return options.platform == Platform::guest || row.offset != offsetof(abi::XdpMd, egress_ifindex);
+        return options.platform == Platform::guest || options.hook == Hook::devmap || row.offset != offsetof(abi::XdpMd, egress_ifindex);
     }
 
     Outcome context(const Accessible& a, std::int64_t offset) const {
         if (a.direction != Direction::read) return fault(Rule::context_write, "write to the context", a.base);
+        if (a.sign) return fault(Rule::context_access, "sign-extending read of the context", a.base, "read the fields of `struct xdp_md` as the unsigned numbers that they are");
         for (const abi::ContextRow& row : abi::context_fields) {
             if (row.offset == offset && row.bytes == a.bytes && offered(row)) return std::nullopt;
         }
@@ -187,7 +206,7 @@ struct Checker {
         const abi::MapTypeRow* type = tables_of(options.platform).find_map_type(map.type);
         const bool one_value = type != nullptr && type->array_like() && map.max_entries == 1;
         if (a.is_value && !one_value) return Finding{Rule::malformed, "address into map `" + map.name + "`, which is no array of one entry"};
-        if (a.is_value && a.offset >= map.value_bytes) return Finding{Rule::map_bounds, "address behind the end of map `" + program.maps[a.map].name + "`"};
+        if (a.is_value && a.offset >= map.value_bytes) return Finding{Rule::map_bounds, "address past the end of map `" + program.maps[a.map].name + "`"};
         return std::nullopt;
     }
 

@@ -240,12 +240,13 @@ struct Transformer {
         const Value result = result_of(row);
         apply_effects(state, row, setting);
         for (Register i = 0; i <= 5; ++i) reg(i) = {};
-        if (!row.has(abi::calls_back)) reg(0) = result.is_readable() ? result : state.number(Scalar::top());
+        if (!row.has(abi::calls_back)) reg(0) = result;
     }
 
     Value result_of(const abi::HelperRow& row) {
         switch (row.returns) {
-            case abi::Return::number: return {};
+            case abi::Return::number: return state.number(Scalar::top());
+            case abi::Return::nothing: return {};
             case abi::Return::map_value_or_null: return looked_up(row);
             case abi::Return::record_or_null:
             case abi::Return::socket_or_null: return acquired(state, row, setting);

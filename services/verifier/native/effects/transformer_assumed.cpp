@@ -56,7 +56,7 @@ struct Assumed {
         if (row == nullptr) return false;
         if (std::any_of(row->arguments.begin(), row->arguments.end(), writes)) forget_frames();
         const bool acquires = row->returns == abi::Return::record_or_null || row->returns == abi::Return::socket_or_null;
-        const Value otherwise = row->returns == abi::Return::number ? state.number(Scalar::top()) : Value{Kind::mixed};
+        const Value otherwise = row->returns == abi::Return::number ? state.number(Scalar::top()) : row->returns == abi::Return::nothing ? Value{} : Value{Kind::mixed};
         const Value given = acquires ? acquired(state, *row, setting) : otherwise;
         apply_effects(state, *row, setting);
         for (Register i = 1; i <= 5; ++i) state.registers[i] = {};

@@ -4,10 +4,6 @@
 namespace unibpf::analyser {
 namespace {
 
-// Offsets for which `address + offset` can neither wrap below 0 or above 2^64 nor be 0 on any platform: the memory of packets,
-// stacks and maps begins above 64 KiB and ends below 2^64 - 2^40.
-constexpr std::int64_t least_offset = -0xffff, largest_offset = std::int64_t{1} << 40;
-
 bool is_zero(const Value& value) { return value.is_constant() && value.delta == 0; }
 
 // Is all of the address compared, not only its low half, which may be 0 where the address is not?
@@ -15,14 +11,9 @@ bool is_whole(const State& state, const Branch& branch, const Value& pointer, Pl
     return !pointer.is_half() && (branch.width == 64 || state.is_short_address(pointer, platform));
 }
 
-bool stays_in_memory(const State& state, const Value& pointer) {
-    const auto range = state.range(Value::number(pointer.symbol, pointer.delta));
-    return range.low >= least_offset && range.high <= largest_offset;
-}
-
 // A pointer against null: only equality gets here. One that may have been moved anywhere may have been moved to 0.
 bool follow_null(State& state, const Value& pointer, bool is_null) {
-    if (!pointer.may_be_null()) return !is_null || !stays_in_memory(state, pointer);
+    if (!pointer.may_be_null()) return !is_null || !state.is_never_zero(pointer);
     state.assume_null(pointer.nullable, is_null);
     return true;
 }
@@ -34,7 +25,7 @@ bool follow_pointers(State& state, const Branch& branch, bool taken, const Value
     const bool comparable = whole && left.kind == right.kind && left.object == right.object && has_offset && !left.may_be_null() && !right.may_be_null();
     if (!comparable) return true;
     const Value a = Value::number(left.symbol, left.delta), b = Value::number(right.symbol, right.delta);
-    if (!stays_in_memory(state, left) || !stays_in_memory(state, right)) return true;
+    if (!state.is_never_zero(left) || !state.is_never_zero(right)) return true;
     // Offsets may be negative where addresses are not: compare them as signed numbers.
     Condition condition = branch.condition;
     switch (condition) {

@@ -39,17 +39,23 @@ void change_lock(State& state, const abi::HelperRow& row) {
 }
 
 // How often a helper calls back. Of a hash, fewer entries may be there; an array inside a map of maps may have another length.
+// Linux walks a hash while others change it: an entry that moves to a later bucket is met again, so its rounds have no bound that
+// anybody could name (bpf_for_each_hash_elem, kernel/bpf/hashtab.c; 141 rounds were seen in a map of 64 entries).
 struct Repetition { Value limit; bool is_exact; };
 
 Repetition entries_of(const Setting& setting, const Value& handle) {
     std::uint64_t most = 0;
-    bool is_exact = handle.kind == Kind::map_handle;
+    const bool is_guest = setting.options.platform == Platform::guest;
+    bool is_exact = handle.kind == Kind::map_handle, are_arrays = true;
     for (const Map* map : named_maps(setting.program, handle)) {
         const auto type = static_cast<abi::MapType>(map->type);
-        is_exact &= (type == abi::MapType::array || type == abi::MapType::percpu_array) && (most == 0 || most == map->max_entries);
+        const bool is_array = type == abi::MapType::array || type == abi::MapType::percpu_array;
+        is_exact &= is_array && (most == 0 || most == map->max_entries);
+        are_arrays &= is_array;
         most = std::max<std::uint64_t>(most, map->max_entries);
     }
-    if (handle.kind != Kind::map_handle) most = setting.options.platform == Platform::guest ? abi::max_entries : UINT32_MAX;
+    if (handle.kind != Kind::map_handle) most = is_guest ? std::uint64_t{abi::max_entries} : UINT32_MAX;
+    if (!is_guest && !are_arrays) most = UINT32_MAX;
     return {Value::constant(most), is_exact};
 }
 

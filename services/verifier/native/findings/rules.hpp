@@ -22,7 +22,7 @@ struct RuleRow {
 
 inline constexpr std::array<RuleRow, 27> rules = {{
     {Rule::packet_bounds, "packet-bounds", "an access to the packet lies between data and data_end on every path",
-     "compare the end of the access with `data_end` before this line and return if it lies behind it"},
+     "compare the end of the access with `data_end` before this line and return if it lies past it"},
     {Rule::packet_readonly, "packet-readonly", "only a rewriter changes packet bytes",
      "verify, push and run an `xdp` program with `--kind rewriter`, or put it into section `unibpf/rewriter`"},
     {Rule::null_check, "null-check", "a pointer that may be null is compared with null before it is used",

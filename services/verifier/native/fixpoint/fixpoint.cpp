@@ -244,7 +244,8 @@ class Engine {
 
     std::optional<std::uint64_t> most_callbacks_of(BlockId head, const State& invariant) const {
         const std::uint64_t limit = invariant.scalar(invariant.callbacks.back().limit).u64.high;
-        return helper_at(cfg_.blocks[head].first).helper == abi::Helper::loop ? std::min<std::uint64_t>(limit, most_callbacks) : limit;
+        if (helper_at(cfg_.blocks[head].first).helper == abi::Helper::loop) return std::min<std::uint64_t>(limit, most_callbacks);
+        return limit < UINT32_MAX ? std::optional{limit} : std::nullopt;
     }
 
     void note_bound(BlockId head, std::optional<std::uint64_t> bound) {

@@ -233,7 +233,7 @@ class Builder {
         if (next > most_sites) fail(Rule::limits, "the program is too large once its calls are inlined", 0);
     }
 
-    // Backward liveness, to a fixpoint: a block is seen again when one behind it needs more, which is at most once a register.
+    // Backward liveness, to a fixpoint: a block is seen again when one after it needs more, which is at most once a register.
     void find_live() {
         std::vector<Uses> uses(cfg_.blocks.size());
         for (BlockId id = 0; id < cfg_.blocks.size(); ++id) uses[id] = block_uses(cfg_.blocks[id]);

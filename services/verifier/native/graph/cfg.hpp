@@ -1,11 +1,11 @@
 // Control-flow graph: basic blocks, subprograms inlined at each call site.
 //
-// A block ends before a jump target and behind a jump, branch, call of a subprogram or exit. A call's block goes to the callee's
-// entry, the callee's exits go to the block behind the call: each call path has blocks of its own, so one analysis serves
+// A block ends before a jump target and after a jump, branch, call of a subprogram or exit. A call's block goes to the callee's
+// entry, the callee's exits go to the block after the call: each call path has blocks of its own, so one analysis serves
 // arguments and results of each call precisely. Recursion and depth are bounded by abi::max_frames, the whole by max_blocks.
 //
 // A helper that calls back is a loop: its call's block goes to a block without instructions that asks "once more?" and goes to
-// the callback's entry or behind the call; the callback's exits go back to it, or behind the call where the callback says that
+// the callback's entry or after the call; the callback's exits go back to it, or after the call where the callback says that
 // it is enough. Which function is called is read off the code before the call; the checker holds it against the argument.
 // Functions that program arrays name are entries like the program's own: bpf_tail_call starts them with nothing but the
 // context. A call of it ends the run or falls through; in a subprogram it also goes where the subprogram's exits go.

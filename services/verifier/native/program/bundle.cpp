@@ -37,6 +37,16 @@ std::optional<Malformed> check_entries(const Program& program) {
     return std::nullopt;
 }
 
+// Linux makes no trie whose entries are allocated in advance (trie_alloc, kernel/bpf/lpm_trie.c); guests' are, and take both.
+std::optional<Malformed> check_creatable(const Program& program) {
+    for (const Map& map : program.maps) {
+        const Map& made = map.inner ? *map.inner : map;
+        const bool is_trie = made.type == static_cast<std::uint32_t>(abi::MapType::lpm_trie);
+        if (is_trie && (made.flags & abi::map_flag_no_prealloc) == 0) return Malformed{"map `" + map.name + "`: Linux creates an lpm_trie with `BPF_F_NO_PREALLOC` only"};
+    }
+    return std::nullopt;
+}
+
 Malformed malformed(const Error& error) {
     return {std::string{error.text} + " (rule `" + error.rule + "`, got " + std::to_string(error.value) + ")"};
 }
@@ -72,6 +82,9 @@ std::variant<Program, Malformed> read_bundle(std::span<const std::uint8_t> bytes
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i] = view->instruction(i);
     if (auto fault = decode(slots, program.insns)) return Malformed{fault->message, fault->instruction, true};
     if (auto fault = check_entries(program)) return *std::move(fault);
+    if (platform == Platform::linux_xdp) {
+        if (auto fault = check_creatable(program)) return *std::move(fault);
+    }
     return program;
 }
 

@@ -42,7 +42,7 @@ inline constexpr HoldsSet records = holding(Holds::records), events = holding(Ho
                           programs = holding(Holds::programs), items = holding(Holds::items);
 
 inline constexpr std::array more_helpers = {
-    HelperRow{Helper::tail_call, "bpf_tail_call", {A::context, A::map, A::number}, Return::number, every_kind, tail_calls, programs},
+    HelperRow{Helper::tail_call, "bpf_tail_call", {A::context, A::map, A::number}, Return::nothing, every_kind, tail_calls, programs},
     HelperRow{Helper::redirect, "bpf_redirect", {A::number, A::number}, Return::number, every_kind},
     HelperRow{Helper::perf_event_output, "bpf_perf_event_output", {A::context, A::map, A::number, A::memory_read, A::size_or_zero}, Return::number, every_kind, pure, events},
     HelperRow{Helper::get_numa_node_id, "bpf_get_numa_node_id", {}, Return::number, every_kind},
@@ -55,8 +55,8 @@ inline constexpr std::array more_helpers = {
     HelperRow{Helper::map_push_elem, "bpf_map_push_elem", {A::map, A::map_value, A::number}, Return::number, every_kind, writes_map, items},
     HelperRow{Helper::map_pop_elem, "bpf_map_pop_elem", {A::map, A::map_value_write}, Return::number, every_kind, writes_map, items},
     HelperRow{Helper::map_peek_elem, "bpf_map_peek_elem", {A::map, A::map_value_write}, Return::number, every_kind, pure, items},
-    HelperRow{Helper::spin_lock, "bpf_spin_lock", {A::lock}, Return::number, every_kind, locks},
-    HelperRow{Helper::spin_unlock, "bpf_spin_unlock", {A::lock}, Return::number, every_kind, unlocks},
+    HelperRow{Helper::spin_lock, "bpf_spin_lock", {A::lock}, Return::nothing, every_kind, locks},
+    HelperRow{Helper::spin_unlock, "bpf_spin_unlock", {A::lock}, Return::nothing, every_kind, unlocks},
     HelperRow{Helper::skc_lookup_tcp, "bpf_skc_lookup_tcp", {A::context, A::memory_read, A::size, A::number, A::number}, Return::socket_or_null, every_kind},
     HelperRow{Helper::tcp_check_syncookie, "bpf_tcp_check_syncookie", {A::socket, A::memory_read, A::size, A::memory_read, A::size}, Return::number, every_kind},
     HelperRow{Helper::strtol, "bpf_strtol", {A::memory_read, A::size, A::number, A::long_write}, Return::number, every_kind},
@@ -65,8 +65,8 @@ inline constexpr std::array more_helpers = {
     HelperRow{Helper::jiffies64, "bpf_jiffies64", {}, Return::number, every_kind},
     HelperRow{Helper::ringbuf_output, "bpf_ringbuf_output", {A::map, A::memory_read, A::size_or_zero, A::number}, Return::number, every_kind, pure, records},
     HelperRow{Helper::ringbuf_reserve, "bpf_ringbuf_reserve", {A::map, A::constant_size, A::number}, Return::record_or_null, every_kind, pure, records},
-    HelperRow{Helper::ringbuf_submit, "bpf_ringbuf_submit", {A::record, A::number}, Return::number, every_kind, releases},
-    HelperRow{Helper::ringbuf_discard, "bpf_ringbuf_discard", {A::record, A::number}, Return::number, every_kind, releases},
+    HelperRow{Helper::ringbuf_submit, "bpf_ringbuf_submit", {A::record, A::number}, Return::nothing, every_kind, releases},
+    HelperRow{Helper::ringbuf_discard, "bpf_ringbuf_discard", {A::record, A::number}, Return::nothing, every_kind, releases},
     HelperRow{Helper::ringbuf_query, "bpf_ringbuf_query", {A::map, A::number}, Return::number, every_kind, pure, records},
     HelperRow{Helper::ktime_get_coarse_ns, "bpf_ktime_get_coarse_ns", {}, Return::number, every_kind},
     HelperRow{Helper::check_mtu, "bpf_check_mtu", {A::context, A::number, A::u32_update, A::number, A::number}, Return::number, every_kind},

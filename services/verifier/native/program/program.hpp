@@ -39,10 +39,13 @@ struct Program {
 };
 
 enum class Platform : std::uint8_t { guest, linux_xdp };
+// Where Linux attaches the program: to a driver, or to an entry of a devmap or cpumap.
+enum class Hook : std::uint8_t { driver, devmap, cpumap };
 
 // Options that change what is accepted come first; the rest never does.
 struct Options {
     Platform platform = Platform::guest;
+    Hook hook = Hook::driver;
     bool termination = true;
     double max_seconds = 10;         // CPU time
     std::uint64_t max_mebibytes = 1024;

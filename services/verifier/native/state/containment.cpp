@@ -37,10 +37,10 @@ class Containment {
         }
         const bool same_object = outer.is_set() ? (inner.object & ~outer.object) == 0 : inner.object == outer.object;
         const bool whole_in_half = outer.kind == Kind::packet_address && inner.kind == outer.kind && inner.object + low_half == outer.object;
-        if (whole_in_half) return term(inner, outer) && nullable(inner.nullable, outer.nullable);
+        if (whole_in_half) return term(inner, outer) && nullable(inner, outer);
         if (inner.kind != outer.kind || !same_object || !term(inner, outer)) return false;
         if (!identity(inner, outer)) return false;
-        return nullable(inner.nullable, outer.nullable);
+        return nullable(inner, outer);
     }
 
     // A name says which values are the same, nothing else: each name of b stands for one of a.
@@ -56,7 +56,12 @@ class Containment {
         return inner != no_site;
     }
 
-    bool nullable(Symbol inner, Symbol outer) {
+    // Where the outer pointer has a witness, an inner one without must be known not to be 0.
+    bool nullable(const Value& inner, const Value& outer) {
+        if (outer.may_be_null() && !inner.may_be_null() && !a_.is_never_zero(inner)) return false;
+        return held(inner.nullable, outer.nullable);
+    }
+    bool held(Symbol inner, Symbol outer) {
         if (outer == no_symbol) return inner == no_symbol;
         return witness(inner == no_symbol ? not_null_here : inner, outer);
     }
@@ -108,7 +113,7 @@ class Containment {
         for (const Reference& outer : b_.references) {
             const Reference* inner = a_.reference(outer.site);
             if (inner != nullptr && inner->bytes < outer.bytes) return false;
-            if (inner == nullptr ? outer.nullable == no_symbol || !witness(null_here, outer.nullable) : !nullable(inner->nullable, outer.nullable)) return false;
+            if (inner == nullptr ? outer.nullable == no_symbol || !witness(null_here, outer.nullable) : !held(inner->nullable, outer.nullable)) return false;
         }
         return true;
     }

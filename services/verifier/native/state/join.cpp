@@ -133,8 +133,8 @@ class Joiner {
         if (left.kind == right.kind && (left.object == right.object || left.is_set())) return same_kind(left, right);
         if (left.kind == Kind::uninitialised || right.kind == Kind::uninitialised) return {};
         // A null pointer on one side, a pointer that may be null on the other or not.
-        if (left.is_null() && can_be_null(right.kind)) return with_null(right, false);
-        if (right.is_null() && can_be_null(left.kind)) return with_null(left, true);
+        if (left.is_null() && can_be_null(right.kind)) return with_null(b_, right, false);
+        if (right.is_null() && can_be_null(left.kind)) return with_null(a_, left, true);
         return {Kind::mixed};
     }
 
@@ -143,6 +143,8 @@ class Joiner {
     Value same_kind(const Value& left, const Value& right) {
         if (left.kind == Kind::uninitialised || left.kind == Kind::mixed) return left;
         if (left.kind == Kind::context && !(left == right)) return {Kind::mixed};  // offsets into the context are constants
+        const bool may_be_null = left.may_be_null() || right.may_be_null();
+        if (may_be_null && !(has_witness(a_, left) && has_witness(b_, right))) return {Kind::mixed};
         Class* entry = nullptr;
         Value result = term(left, right, &entry);
         entry->is_offset |= left.kind == Kind::packet;
@@ -151,7 +153,7 @@ class Joiner {
         const bool unites = left.is_set() || left.kind == Kind::packet_address;  // half an address on one side is half of one
         result.object = unites ? left.object | right.object : left.object;
         result.identity = identity(left, right);
-        if (left.may_be_null() || right.may_be_null()) result.nullable = nullable(left.nullable, right.nullable);
+        if (may_be_null) result.nullable = nullable(left.nullable, right.nullable);
         return result;
     }
 
@@ -172,7 +174,7 @@ class Joiner {
     }
     static Site last_joined_name(const State& state) {
         Site last = std::max(joined_names, state.lock.identity);
-        const_cast<State&>(state).each_value([&](const Value& value) { last = std::max(last, value.identity); });
+        state.each_value([&](const Value& value) { last = std::max(last, value.identity); });
         return last;
     }
 
@@ -182,9 +184,12 @@ class Joiner {
         return both == no_site ? Lock{Lock::Held::some, no_site} : Lock{Lock::Held::yes, both};
     }
 
+    // A witness says "not null" exactly where the register is not 0: of an address that may be 0 nothing can say that.
+    static bool has_witness(const State& side, const Value& pointer) { return pointer.may_be_null() || side.is_never_zero(pointer); }
+
     // The offset counts only where the pointer is not null, which it is on one side only; only constants are kept.
-    Value with_null(const Value& pointer, bool null_is_right) {
-        if (pointer.symbol != zero_symbol) return {Kind::mixed};
+    Value with_null(const State& side, const Value& pointer, bool null_is_right) {
+        if (pointer.symbol != zero_symbol || !has_witness(side, pointer)) return {Kind::mixed};
         Value result = pointer;
         result.nullable = null_is_right ? nullable(pointer.nullable, null_here) : nullable(null_here, pointer.nullable);
         return result;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "services/verifier/native/state/addresses.hpp"
+
 namespace unibpf::analyser {
 namespace {
 
@@ -146,6 +148,10 @@ std::optional<std::int64_t> State::upper_difference(const Value& a, const Value&
     }
     if (!fits(best)) return std::nullopt;
     return static_cast<std::int64_t>(best);
+}
+
+bool State::is_never_zero(const Value& pointer) const {
+    return range(plain(pointer)).inside(nonzero_offsets(pointer));
 }
 
 bool State::is_short_address(const Value& value, Platform platform) const {

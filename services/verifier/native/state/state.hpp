@@ -101,6 +101,8 @@ class State {
     // Likewise of a number whose lowest bits are cleared, which were worth `most` together.
     Value rounded_down(const Value& whole, std::int64_t most, const Scalar& result);
 
+    // An address that is 0 on no platform (addresses.hpp). Of a pointer that may be null: in those executions where it is not.
+    bool is_never_zero(const Value& pointer) const;
     // Points into the packet or at its end, so that the address fits 32 bits where packets lie below 4 GiB (design section 7).
     bool is_short_address(const Value& value, Platform platform) const;
 
@@ -127,15 +129,19 @@ class State {
     void compact_if_large() { if (symbols.size() > compact_at_) compact(); }
 
     template <typename F>
-    void each_value(F&& visit) {
-        for (Value& value : registers) visit(value);
-        for (auto& set : saved) for (Value& value : set) visit(value);
-        for (Frame& frame : frames) for (Cell& cell : frame.cells()) visit(cell.value);
-        for (Callback& call : callbacks) visit(call.limit), visit(call.context), visit(call.map);
-        for (LoopCounter& counter : counters) visit(counter.up), visit(counter.down);
-    }
+    void each_value(F&& visit) { visit_values(*this, visit); }
+    template <typename F>
+    void each_value(F&& visit) const { visit_values(*this, visit); }
 
   private:
+    template <typename Self, typename F>
+    static void visit_values(Self& self, F& visit) {
+        for (auto& value : self.registers) visit(value);
+        for (auto& set : self.saved) for (auto& value : set) visit(value);
+        for (auto& frame : self.frames) for (auto& cell : frame.cells()) visit(cell.value);
+        for (auto& call : self.callbacks) visit(call.limit), visit(call.context), visit(call.map);
+        for (auto& counter : self.counters) visit(counter.up), visit(counter.down);
+    }
     bool propagate();
     bool propagate(std::vector<Symbol>& narrowed);
     bool test_order(const Value& small, const Value& large, std::int64_t gap);

@@ -54,7 +54,7 @@ struct Value {
 
     static Value number(Symbol symbol, std::int64_t delta = 0) { return {Kind::number, no_site, 0, symbol, no_symbol, delta}; }
     static Value constant(std::uint64_t value) { return number(zero_symbol, static_cast<std::int64_t>(value)); }
-    // Its first byte, or as far behind it.
+    // Its first byte, or as far past it.
     static Value pointer(Kind kind, std::uint64_t object = 0, std::int64_t delta = 0) { return {kind, no_site, object, zero_symbol, no_symbol, delta}; }
 
     bool operator==(const Value&) const = default;

@@ -15,7 +15,7 @@ namespace {
 
 using Input = std::vector<std::uint8_t>;
 
-// The error text of skipping `input` as one item with nothing behind it; empty when it is accepted.
+// The error text of skipping `input` as one item with nothing after it; empty when it is accepted.
 std::string_view refusal(const Input& input) {
     Reader in{input};
     const auto item = in.raw_item();
@@ -87,13 +87,13 @@ TEST_CASE("what is not deterministic is refused") {
         {"indefinite string", {0x5f, 0x41, 0x00, 0xff}, "CBOR length is indefinite or reserved"},
         {"reserved head", {0x1c}, "CBOR length is indefinite or reserved"},
         {"cut head", {0x19, 0x01}, "CBOR ends inside an item"},
-        {"cut string", {0x43, 1, 2}, "CBOR string ends behind the input"},
-        {"string of 2^64 - 1 bytes", {0x5b, 255, 255, 255, 255, 255, 255, 255, 255}, "CBOR string ends behind the input"},
+        {"cut string", {0x43, 1, 2}, "CBOR string ends past the input"},
+        {"string of 2^64 - 1 bytes", {0x5b, 255, 255, 255, 255, 255, 255, 255, 255}, "CBOR string ends past the input"},
         {"array of 2^64 - 1 items", {0x9b, 255, 255, 255, 255, 255, 255, 255, 255}, "CBOR count exceeds the input"},
         {"map of half a pair", {0xa1, 0x00}, "CBOR count exceeds the input"},
         {"array without its item", {0x81}, "CBOR count exceeds the input"},
         {"tag without its item", {0xd2}, "CBOR ends where an item is expected"},
-        {"bytes behind the end", {0x00, 0x00}, "CBOR has bytes behind its end"},
+        {"bytes past the end", {0x00, 0x00}, "CBOR has bytes past its end"},
         {"float", {0xf9, 0x3c, 0x00}, "CBOR floats and simple values are not used"},
         {"true", {0xf5}, "CBOR floats and simple values are not used"},
         {"continuation byte in front", {0x61, 0x80}, "CBOR text is not UTF-8"},

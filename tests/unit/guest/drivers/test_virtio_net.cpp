@@ -27,7 +27,7 @@ struct Fixture {
     VirtioNet nic{device, pool};
 
     void start() { REQUIRE(nic.start(memory->rings)); }
-    // The device delivers one frame of `length` bytes behind a header of `header` bytes.
+    // The device delivers one frame of `length` bytes after a header of `header` bytes.
     void deliver(std::uint32_t header, std::uint32_t length, std::uint8_t fill) {
         const auto buffer = device.queues[0].next();
         REQUIRE(buffer);
@@ -57,7 +57,7 @@ TEST_CASE_FIXTURE(Fixture, "a device without version 1, or that takes the featur
     CHECK((device.status_bits & 4) == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "frames are received in place, behind a header of the device's version") {
+TEST_CASE_FIXTURE(Fixture, "frames are received in place, after a header of the device's version") {
     std::uint32_t header = 12;
     SUBCASE("modern") {}
     SUBCASE("legacy") {

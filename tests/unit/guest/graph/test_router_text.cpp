@@ -1,4 +1,4 @@
-// Graphs as data: tests/data/graph/*.click holds a graph and behind `%router` what becomes of it, or behind `%errors` every
+// Graphs as data: tests/data/graph/*.click holds a graph and after `%router` what becomes of it, or after `%errors` every
 // fault that must be reported, with its place.
 #include <doctest/doctest.h>
 

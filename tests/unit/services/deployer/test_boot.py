@@ -14,7 +14,8 @@ from tests.support.signing.signing import SIGNED
 from unibpf.formats import boot_image
 from unibpf.formats.boot_image import SignerKey
 from unibpf.host.guest_folder import GuestFolder
-from unibpf.messages import GuestSpec, Nic, SignedGraph
+from unibpf.messages.graphs import SignedGraph
+from unibpf.messages.guests import GuestSpec, Nic
 
 SPEC = GuestSpec(
     guest="g",

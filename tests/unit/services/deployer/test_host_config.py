@@ -4,7 +4,7 @@ import pytest
 
 from services.deployer.errors import HostConfigError, SpecError
 from services.deployer.host_config import DEFAULT, Network, load, parse
-from unibpf.messages import GuestSpec, Nic
+from unibpf.messages.guests import GuestSpec, Nic
 
 GOOD = """
 [limits]

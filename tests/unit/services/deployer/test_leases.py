@@ -1,6 +1,6 @@
 """services.deployer.leases: what two hosts may do to each other."""
 
-from services.deployer.leases import Lease, claims, is_ours
+from services.deployer.leases import Lease, claims, holder
 
 OURS, THEIRS = Lease(host="a", until=100.0), Lease(host="b", until=100.0)
 
@@ -24,7 +24,7 @@ def test_our_own_lease_is_renewed_at_half_of_its_time():
 
 
 def test_only_a_lease_that_lasts_lets_a_host_act():
-    assert is_ours(OURS, host="a", now=99.0)
-    assert not is_ours(OURS, host="a", now=100.0)
-    assert not is_ours(THEIRS, host="a", now=0.0)
-    assert not is_ours(None, host="a", now=0.0)
+    assert holder(OURS, now=99.0) == "a"
+    assert holder(OURS, now=100.0) is None
+    assert holder(THEIRS, now=0.0) == THEIRS.host
+    assert holder(None, now=0.0) is None

@@ -1,29 +1,43 @@
-"""services.deployer.reconciler: the order of a boot, and when it does not take place."""
+"""services.deployer.reconciler: the order of a boot, when it does not take place, and what becomes of one that fails."""
 
 import asyncio
 
 import pytest
 
-from services.deployer.errors import HypervisorError
+from services.deployer.errors import HypervisorError, SignerAway, SpecError
+from services.deployer.hypervisor import Running
 from services.deployer.reconciler import Reconciler
 from tests.support.guests.guests import spec
+from unibpf.host.guest_folder import Boot, GuestFolder
+from unibpf.messages.guests import spec_digest
 
 
 class Bench:
     """Stands for the host's assembly, its reporter and its leases: writes down what is asked of them."""
 
-    def __init__(self, *, is_ours: bool) -> None:
+    def __init__(self, guests, *, is_ours: bool = True, draft_fault: Exception | None = None) -> None:
+        self.guests = guests
         self.is_ours = is_ours
+        self.draft_fault = draft_fault
         self.asked: list[str] = []
+        self.boot: Boot | None = None
 
     async def running(self):
-        return []
+        return [] if self.boot is None else [Running(guest="g1", boot_id=self.boot.boot_id, pid=1, exec_ns=None)]
 
     def boots(self):
-        return {}
+        return {} if self.boot is None else {"g1": self.boot}
+
+    def unreadable(self):
+        return set()
+
+    def folder(self, guest):
+        return GuestFolder(self.guests, guest)
 
     async def draft(self, _spec):
         self.asked.append("draft")
+        if self.draft_fault is not None:
+            raise self.draft_fault
         return self
 
     async def stop(self, _guest):
@@ -50,23 +64,59 @@ class Bench:
     async def failed(self, _spec, reason):
         self.asked.append(f"failed: {reason}")
 
+    async def alarm(self, _guest, _source, alarm):
+        self.asked.append(f"alarm: {alarm}")
 
-async def asked_for_a_boot(bench: Bench) -> list[str]:
+    async def refused(self, _guest, refusal):
+        self.asked.append(f"refused: {refusal.rule}")
+
+    def was_good(self, good):
+        """A guest that runs with `good`."""
+        self.boot = Boot(boot_id="1", spec=good, seed=b"", machine="process", accel="none", control="", started_us=0)
+        self.folder("g1").create()
+        self.folder("g1").is_good(good)
+
+
+async def look(bench: Bench, wanted) -> list[str]:
     reconciler = Reconciler(assembly=bench, reporter=bench, claim=bench.claim, boot_timeout=1.0)
-    await reconciler.look({"g1": spec()})
+    await reconciler.look({"g1": wanted}, revisions={"g1": 7})
     async with asyncio.timeout(5):
         await reconciler.wake.wait()
     return bench.asked
 
 
-async def test_the_lease_is_renewed_right_before_the_guest_is_installed_and_started():
-    asked = await asked_for_a_boot(Bench(is_ours=True))
+async def test_the_lease_is_renewed_right_before_the_guest_is_installed_and_started(tmp_path):
+    asked = await look(Bench(tmp_path), spec())
     assert asked == ["draft", "stop", "claim", "install False", "booting", "start", "failed: test: no such machine"]
 
 
 async def test_a_guest_that_another_host_took_meanwhile_is_neither_booted_nor_reported(
-    caplog: pytest.LogCaptureFixture,
+    tmp_path, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level("INFO")
-    assert await asked_for_a_boot(Bench(is_ours=False)) == ["draft", "stop", "claim"]
+    assert await look(Bench(tmp_path, is_ours=False), spec()) == ["draft", "stop", "claim"]
     assert [record.outcome for record in caplog.records if record.message == "guest"] == ["lease"]
+
+
+async def test_a_new_specification_that_cannot_be_drafted_is_refused_before_anything_stops(tmp_path):
+    bench = Bench(tmp_path, draft_fault=SpecError("network", "no such network"))
+    bench.was_good(spec())
+    wanted = spec(memory_mib=16)
+    assert await look(bench, wanted) == ["draft", "refused: network"]
+    refusal = bench.folder("g1").refused_spec()
+    assert (refusal.spec, refusal.revision) == (spec_digest(wanted), 7)
+
+
+async def test_a_new_specification_that_does_not_boot_is_refused_where_an_earlier_one_works(tmp_path):
+    bench = Bench(tmp_path)
+    bench.was_good(spec())
+    asked = await look(bench, spec(memory_mib=16))
+    assert asked[-2:] == ["start", "refused: test"]
+    assert bench.folder("g1").good_spec() == spec()
+
+
+async def test_a_fault_that_passes_refuses_nothing(tmp_path):
+    bench = Bench(tmp_path, draft_fault=SignerAway("signer", "no answer"))
+    bench.was_good(spec())
+    assert await look(bench, spec(memory_mib=16)) == ["draft", "alarm: signer: no answer"]
+    assert bench.folder("g1").refused_spec() is None

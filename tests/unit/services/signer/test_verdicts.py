@@ -11,7 +11,8 @@ from services.signer import verdicts
 from services.signer.errors import EvidenceError
 from tests.support.services.pushes import OPTIONS_DIGEST, pass_bundle
 from unibpf.host import identity
-from unibpf.messages import Report, SecondOpinion, Verdict, verdict_digest
+from unibpf.messages.programs import Verdict
+from unibpf.messages.reports import Report, SecondOpinion, verdict_digest
 
 BUNDLE = pass_bundle("firewall")
 DIGEST = hashlib.sha256(BUNDLE).hexdigest()

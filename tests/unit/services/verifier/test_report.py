@@ -15,7 +15,7 @@ from services.verifier.verdict import Push, verdict
 from tests.support.programs.bad_objects import make
 from tests.support.programs.programs import compiled
 from unibpf.bus import Received, Reject
-from unibpf.messages import Finding, Report, SecondOpinion, verdict_digest
+from unibpf.messages.reports import Finding, Report, SecondOpinion, verdict_digest
 from unibpf.push.upload import DEFAULT_AUDIENCE
 
 TRANSLATION = frontend.translate(compiled("unsafe_parse"), Options(name="parser"))

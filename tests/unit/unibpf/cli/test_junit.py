@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 from unibpf.cli import junit
 from unibpf.cli.report import Verified
-from unibpf.messages import Finding
+from unibpf.messages.reports import Finding
 
 BOUNDS = Finding(
     rule="packet-bounds", message="read of 4 bytes may pass the end", file="fw.c", line=4, source='a < b && "c"'

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from unibpf.cli.report import explain_lines, format_finding, verdict_line
-from unibpf.messages import Finding, Report, SliceStep
+from unibpf.messages.reports import Finding, Report, SliceStep
 
 FINDING = Finding(
     rule="packet-bounds",

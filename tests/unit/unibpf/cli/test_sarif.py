@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from unibpf.cli import sarif
 from unibpf.cli.report import Verified
-from unibpf.messages import Finding, SliceStep
+from unibpf.messages.reports import Finding, SliceStep
 
 PLACED = Finding(
     rule="packet-bounds",

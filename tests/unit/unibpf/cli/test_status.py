@@ -15,7 +15,8 @@ from unibpf.cli.status import (
     status_fields,
     vitals,
 )
-from unibpf.messages import ElementStatus, GuestObserved, GuestStatus, MapStatus
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.status import ElementStatus, GuestStatus, MapStatus
 
 RUNNING = GuestObserved(
     guest="fw1", state="running", audience="edge", host="local", programs={"fw": "firewall"}, pid=7, machine="microvm",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from unibpf.client.guests import GuestFileError, read_guest_file
-from unibpf.messages import GuestSpec
+from unibpf.messages.guests import GuestSpec
 
 ROOT = Path(__file__).parents[4]
 GOOD = """guest = "fw1"
@@ -40,6 +40,10 @@ def test_name_and_machine_of_the_command_line_win(tmp_path: Path) -> None:
         (GOOD + "memory_mib = 1\n", "", r"Expected `int` >= 4 - at `\$.memory_mib`"),
         ('audience = "edge"\ngraph = "graph.click"\n', "", "missing required field `guest`"),
         (GOOD + 'machine = "pdp11"\n', "", "Invalid enum value 'pdp11'"),
+        (GOOD + "memory_mb = 16\n", "", "no field `memory_mb`; did you mean `memory_mib`"),
+        (GOOD + 'program = { fw = "firewall" }\n', "", "no field `program`; did you mean `programs`"),
+        (GOOD + 'nics = [{ name = "in0", net = "left" }]\n', "", "no field `nics.net`"),
+        (GOOD + "zzz = 1\n", "", "no field `zzz`; expected one of audience, graph"),
     ],
 )
 def test_a_bad_file_is_refused_by_its_field(tmp_path: Path, text: str, graph: str | None, complaint: str) -> None:

@@ -1,7 +1,7 @@
 """unibpf.client.maps: what is cut into how many messages; the rest needs a guest (tests/system/test_xdp_filter.py)."""
 
 from unibpf.client.maps import parts
-from unibpf.messages import MAX_CHANGE_BYTES, MAX_CHANGES
+from unibpf.messages.maps import MAX_CHANGE_BYTES, MAX_CHANGES
 
 
 def test_changes_are_cut_into_messages_by_number_and_by_size_and_keep_their_order():

@@ -1,7 +1,7 @@
 """unibpf.client.tracing_store: the tree of a trace, however incomplete."""
 
 from unibpf.client.tracing_store import TraceNode, build_tree
-from unibpf.messages import SpanRecord
+from unibpf.messages.operations import SpanRecord
 
 
 def span(number: int, parent: int | None, start: int) -> SpanRecord:

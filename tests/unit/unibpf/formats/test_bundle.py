@@ -125,8 +125,8 @@ def test_a_changed_byte_gives_another_bundle_or_an_error(at: int, change: int) -
             "limits", {"maps": tuple(replace(GOOD.maps[0], name=f"m{n}") for n in range(65))}, id="too many maps"
         ),
         pytest.param("shape", {"maps": (replace(TAILS, entries=((1, 0), (0, 0))),)}, id="entries in disorder"),
-        pytest.param("shape", {"maps": (replace(TAILS, entries=((2, 0),)),)}, id="an entry behind the map's end"),
-        pytest.param("shape", {"maps": (replace(TAILS, entries=((0, 2),)),)}, id="an entry behind the code"),
+        pytest.param("shape", {"maps": (replace(TAILS, entries=((2, 0),)),)}, id="an entry past the map's end"),
+        pytest.param("shape", {"maps": (replace(TAILS, entries=((0, 2),)),)}, id="an entry past the code"),
         pytest.param("shape", {"maps": (replace(GOOD.maps[0], entries=((0, 0),)),)}, id="entries of an array"),
         pytest.param("shape", {"maps": (replace(OUTER, entries=((0, 1),)),)}, id="an entry that names no map"),
         pytest.param("shape", {"maps": (replace(OUTER, inner=None),)}, id="a map of unknown maps"),
@@ -135,10 +135,10 @@ def test_a_changed_byte_gives_another_bundle_or_an_error(at: int, change: int) -
             "limits", {"maps": (replace(OUTER, inner=replace(INNER, type=1 << 32)),)}, id="an inner type above 32 bits"
         ),
         pytest.param("shape", {"maps": (replace(LOCKED, lock=2),)}, id="a crooked lock"),
-        pytest.param("shape", {"maps": (replace(LOCKED, lock=16),)}, id="a lock behind the value"),
+        pytest.param("shape", {"maps": (replace(LOCKED, lock=16),)}, id="a lock past the value"),
         pytest.param("shape", {"line_info": LineInfo(files=(), lines=(Line(0, 0, 1, 1),))}, id="a line of no file"),
         pytest.param(
-            "shape", {"line_info": LineInfo(files=("a",), lines=(Line(2, 0, 1, 1),))}, id="a line behind the end"
+            "shape", {"line_info": LineInfo(files=("a",), lines=(Line(2, 0, 1, 1),))}, id="a line past the end"
         ),
         pytest.param(
             "shape",
@@ -187,7 +187,7 @@ PLAIN_MAP = {0: "m", 1: 3, 2: 4, 3: 4, 4: 1, 5: 0}
         pytest.param(edited(4, [{**PLAIN_MAP, 9: [2, 4, 8, 1]}]), id="an inner map of four"),
         pytest.param(edited(4, [{**PLAIN_MAP, 10: -4}]), id="a negative lock"),
         pytest.param(edited(4, [{**PLAIN_MAP, 11: 0}]), id="a map with an unknown key"),
-        pytest.param(encode(GOOD) + b"\0", id="a byte behind the end"),
+        pytest.param(encode(GOOD) + b"\0", id="a byte past the end"),
         pytest.param(encode(GOOD)[:-1], id="a byte missing"),
         pytest.param(cbor.encode([]), id="an array"),
         pytest.param(b"", id="nothing"),

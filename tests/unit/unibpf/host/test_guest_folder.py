@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from unibpf.host.guest_folder import Boot, GuestFolder, all_boots, write_private
-from unibpf.messages import GuestSpec
+from unibpf.host.guest_folder import Boot, GuestFolder, all_boots
+from unibpf.host.private_file import write_private
+from unibpf.messages.guests import GuestSpec
 
 
 def boot(boot_id="1", guest="g"):

@@ -133,7 +133,7 @@ TEST_CASE("a map that says wrongly what it holds is refused by its rule") {
         {"array of another length", [&](auto& s) { nested(s, {{0, 0}}, {2, 4, 8, 5, 0}, {.type = 2}); }, "abi", "a map does not fit into the map of maps that names it"},
         {"lock in programs", [](auto& s) { one_map(s, {.type = 3, .value = 4, .lock = 0}); }, "abi", "a lock must be 4 aligned bytes inside the value"},
         {"crooked lock", [](auto& s) { one_map(s, {.lock = 2}); }, "abi", "a lock must be 4 aligned bytes inside the value"},
-        {"lock behind the value", [](auto& s) { one_map(s, {.lock = 8}); }, "abi", "a lock must be 4 aligned bytes inside the value"},
+        {"lock past the value", [](auto& s) { one_map(s, {.lock = 8}); }, "abi", "a lock must be 4 aligned bytes inside the value"},
         {"lock at the end of 32 bits", [](auto& s) { one_map(s, {.lock = 0xffff'fffc}); }, "abi", "a lock must be 4 aligned bytes inside the value"},
         {"queue with keys", [](auto& s) { one_map(s, {.type = 22}); }, "limits", "map key size is out of range"},
         {"ring with values", [](auto& s) { one_map(s, {.type = 27, .key = 0, .entries = 4096}); }, "limits", "map value size is out of range"},
@@ -175,7 +175,7 @@ TEST_CASE("no bundle that is cut, extended or changed in one byte crashes or is 
     for (std::size_t size = 0; size < good.size(); ++size) CHECK(read({good.begin(), good.begin() + static_cast<long>(size)}).rule != "");
     auto longer = good;
     longer.push_back(0);
-    CHECK(read(longer).text == "CBOR has bytes behind its end");
+    CHECK(read(longer).text == "CBOR has bytes past its end");
     for (std::size_t i = 0; i < good.size(); ++i) {
         auto changed = good;
         for (int bit = 0; bit < 8; ++bit) {

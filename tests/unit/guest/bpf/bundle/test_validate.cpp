@@ -57,7 +57,7 @@ TEST_CASE("a program that must not be loaded is refused by its rule") {
         {"map handle with offset", [](auto& s) { one_map(s, {}); code(s, {load64(5, 0), second(4), leave}); }, "instruction", "map handle has an offset"},
         {"value address of a hash", [](auto& s) { one_map(s, {}); code(s, {load64(6, 0), second(), leave}); }, "instruction", "map value address needs an array of one entry"},
         {"value address past the end", [](auto& s) { one_map(s, {.type = 2, .entries = 1}); code(s, {load64(6, 0), second(8), leave}); }, "instruction", "map value address lies outside the value"},
-        {"function behind the end", [](auto& s) { code(s, {load64(4, 2), second(), leave}); }, "instruction", "function begins at no instruction"},
+        {"function past the end", [](auto& s) { code(s, {load64(4, 2), second(), leave}); }, "instruction", "function begins at no instruction"},
         {"function before the start", [](auto& s) { code(s, {load64(4, -2), second(), leave}); }, "instruction", "function begins at no instruction"},
         {"function inside a 64-bit load", [](auto& s) { code(s, {load64(4, 0), second(), leave}); }, "instruction", "function begins at no instruction"},
         {"function with offset", [](auto& s) { code(s, {load64(4, 2), second(8), leave, leave}); }, "instruction", "function address has an offset"},
@@ -77,7 +77,7 @@ TEST_CASE("a program that must not be loaded is refused by its rule") {
         {"declared, never called", [](auto& s) { s.helpers = {5, 7}; code(s, {helper(5), leave}); }, "helper", "a declared helper is never called"},
         {"adjust_head in a filter", [](auto& s) { s.kind = 0; s.helpers = {44}; code(s, {helper(44), leave}); }, "helper", "helper is not allowed for this kind of program"},
         {"entry outside its array", [&](auto& s) { tails(s, {{4, 0}}); }, "abi", "initial entry lies outside its map"},
-        {"program behind the end", [&](auto& s) { tails(s, {{0, 2}}); }, "abi", "initial entry names no instruction"},
+        {"program past the end", [&](auto& s) { tails(s, {{0, 2}}); }, "abi", "initial entry names no instruction"},
         {"program that the one before runs into", [&](auto& s) { tails(s, {{0, 1}}); }, "instruction", "function can run past its end"},
     };
     check_refused(defects);

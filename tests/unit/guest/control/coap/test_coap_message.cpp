@@ -107,7 +107,7 @@ TEST_CASE("messages outside the grammar are format errors") {
     CHECK_FALSE(parses("40010001d0"));        // delta extension missing
     CHECK_FALSE(parses("40010001e0ff"));      // half of a two-byte extension
     CHECK_FALSE(parses("40010001e0ffff"));    // number 65804
-    CHECK_FALSE(parses("4000000100"));        // empty message with a byte behind it
+    CHECK_FALSE(parses("4000000100"));        // empty message with a byte after it
     CHECK_FALSE(parses("41000001aa"));        // empty message with a token
     CHECK_FALSE(parses("40010001" + std::string(2 * 25, '0')));  // 25 options
     CHECK(parses("40000001"));

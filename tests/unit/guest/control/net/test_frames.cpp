@@ -47,7 +47,7 @@ TEST_CASE("a datagram for the port is taken with its sender") {
     CHECK(incoming.peer.port == other.port);
 }
 
-TEST_CASE("padding behind a datagram is not its content") {
+TEST_CASE("padding after a datagram is not its content") {
     Octets frame = datagram();
     frame.resize(60);
     CHECK(net::classify(frame, local).payload.size() == 5);

@@ -81,7 +81,7 @@ TEST_CASE("a message outside its form is refused by shape") {
     const Octets payload = ReleaseFields{}.encoded(bundle);
     const Octets good = signer.envelope(payload);
     Octets message = Signer::pair(good, bundle);
-    SUBCASE("bytes behind the end") { message.push_back(0); }
+    SUBCASE("bytes past the end") { message.push_back(0); }
     SUBCASE("an array of three") { message[0] = 0x83; }
     SUBCASE("an envelope without its tag") { message = Signer::pair(Octets(good.begin() + 1, good.end()), bundle); }
     SUBCASE("an unprotected header that is not empty") {
@@ -151,7 +151,7 @@ TEST_CASE("a signed payload that is no release is refused by payload") {
     SUBCASE("map policies out of order") { CHECK(rule_of({.maps = {{"b", 0}, {"a", 0}}}) == "payload"); }
     SUBCASE("a map named twice") { CHECK(rule_of({.maps = {{"a", 0}, {"a", 2}}}) == "payload"); }
     SUBCASE("an unknown map policy") { CHECK(rule_of({.maps = {{"a", 3}}}) == "payload"); }
-    SUBCASE("bytes behind the end") {
+    SUBCASE("bytes past the end") {
         Octets longer = good;
         longer.push_back(0);
         CHECK(refused(longer));
@@ -229,7 +229,7 @@ TEST_CASE("the bundle must have the signed length and digest") {
 TEST_CASE("another program interface is refused by abi") { CHECK(rule_of({.abi = 2}) == "abi"); }
 
 TEST_CASE("the first check that fails is the one that is named") {
-    // wrong in everything behind the audience
+    // wrong in everything after the audience
     CHECK(rule_of({.kind = 1, .sequence = 1, .abi = 2, .program = "nat", .element = "nat", .audience = "core", .length = 1}) == "audience");
     CHECK(rule_of({.sequence = 1, .abi = 2, .length = 1}) == "sequence");
     CHECK(rule_of({.abi = 2, .length = 1}) == "bundle-length");

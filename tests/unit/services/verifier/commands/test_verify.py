@@ -11,7 +11,7 @@ from services.verifier.frontend import frontend
 from services.verifier.report import Outcome
 from tests.support.programs.bad_objects import make
 from tests.support.programs.programs import compiled
-from unibpf.messages import Report, VerdictKind
+from unibpf.messages.reports import Report, VerdictKind
 
 # Says what it was called with, and refuses bundles that are longer than those of programs of two instructions.
 ANALYSER = """#!/bin/sh

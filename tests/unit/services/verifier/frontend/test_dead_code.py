@@ -94,7 +94,7 @@ def test_calls_and_atomics_forget_what_they_change_and_nothing_else() -> None:
 
 def test_a_loop_forgets_what_it_changes() -> None:
     again = [*load(), (0x07, 1, 0, 0, 1), (0xA5, 1, 0, -2, 10), EXIT, EXIT]
-    assert dead(*again) == {6}, "only what is behind the exit"
+    assert dead(*again) == {6}, "only what is after the exit"
 
 
 def test_the_second_half_of_a_load_is_no_code() -> None:

@@ -12,7 +12,7 @@ from tests.support.programs.bad_objects import DEFECTS, make
 from tests.support.programs.programs import compiled, compiled_without_debug_information, refused_programs
 from unibpf.formats import bundle
 from unibpf.formats.bundle import Bundle, InnerMap
-from unibpf.messages import Kind
+from unibpf.messages.base import Kind
 from unibpf.push.loading import Loading, Tail
 
 LDDW, CALL = 0x18, 0x85

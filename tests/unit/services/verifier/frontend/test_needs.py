@@ -42,7 +42,7 @@ def program(
     maps: tuple[BundleMap, ...] = (),
     targets: tuple[int, ...] = (),
 ) -> Linked:
-    """Functions one behind the other; `calls` says who calls whom, `targets` what tail calls go on in."""
+    """Functions one after the other; `calls` says who calls whom, `targets` what tail calls go on in."""
     functions, at = [], 0
     for number, body in enumerate(bodies):
         functions.append(Function(f"f{number}", 1, at, len(body)))
@@ -66,7 +66,7 @@ class TestStack:
             pytest.param(copy(R2, R10) + mov(R1, 5) + add(R2, -16) + EXIT, 16, id="a pointer that is moved later"),
             pytest.param(copy(R2, R10) + copy(R1, R2) + add(R2, -16) + EXIT, 512, id="a pointer that is copied first"),
             pytest.param(copy(R2, R10) + EXIT, 512, id="a pointer that is never moved"),
-            pytest.param(insn(0x18, R1, imm=-1) + insn(0, imm=-1) + store(-8) + EXIT, 8, id="behind a 64-bit load"),
+            pytest.param(insn(0x18, R1, imm=-1) + insn(0, imm=-1) + store(-8) + EXIT, 8, id="after a 64-bit load"),
         ],
     )
     def test_a_frame_reaches_as_far_as_its_deepest_access(self, body: bytes, bytes_needed: int) -> None:

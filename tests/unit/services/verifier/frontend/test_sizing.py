@@ -9,7 +9,7 @@ from services.verifier.frontend.frontend import Answer, Options
 from tests.support.programs.programs import compiled
 from unibpf.formats import bundle
 from unibpf.formats.bundle import Bundle, InnerMap
-from unibpf.messages import Finding
+from unibpf.messages.reports import Finding
 from unibpf.push import loading
 from unibpf.push.compile import compile_c
 

@@ -35,7 +35,7 @@ def analyse(bin_directory: Path, bundle: bytes, *options: str) -> dict[str, Any]
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_verdict_is_what_the_file_says(case: Case, bin_directory: Path, assembler: Assembler) -> None:
-    report = analyse(bin_directory, case.bundle(assembler), "--platform", case.platform)
+    report = analyse(bin_directory, case.bundle(assembler), "--platform", case.platform, "--hook", case.hook)
     assert report["verdict"] == case.verdict, report["findings"]
     if case.verdict == "safe":
         assert report["findings"] == []
@@ -53,7 +53,7 @@ def test_verdict_is_what_the_file_says(case: Case, bin_directory: Path, assemble
 @pytest.mark.parametrize(("case", "line"), MUTANTS)
 def test_program_without_its_check_is_refused(case: Case, line: int, bin_directory: Path, assembler: Assembler) -> None:
     mutant = case.bundle(assembler, without=line)
-    assert analyse(bin_directory, mutant, "--platform", case.platform)["verdict"] == "unsafe"
+    assert analyse(bin_directory, mutant, "--platform", case.platform, "--hook", case.hook)["verdict"] == "unsafe"
 
 
 def test_every_rule_about_code_has_a_case() -> None:

@@ -8,7 +8,7 @@ import pytest
 from services.verifier.errors import Broken
 from services.verifier.processes.sandbox import Limits
 from services.verifier.processes.second_verifier import Program, SecondVerifier
-from unibpf.messages import SecondOpinion
+from unibpf.messages.reports import SecondOpinion
 
 SAFE = Program(data=b"object", section="xdp", function="firewall", verdict="safe")
 UNSAFE = Program(data=b"object", section="xdp", function="firewall", verdict="unsafe")

@@ -8,7 +8,7 @@
 // TCG neither is cheaper: a WRPKRU and a WRMSR of PKRS both flush the TLB, 10 us and more each on a busy host; reading is free.
 #include "guest/platform/gate.hpp"
 #include "guest/platform/x86/cpu.hpp"
-#include "guest/platform/pvh/pvh.hpp"
+#include "guest/platform/x86/x86.hpp"
 
 extern "C" {
 extern std::byte program_state_begin[], program_state_end[];
@@ -18,7 +18,6 @@ namespace unibpf::platform {
 namespace {
 
 constexpr std::uint32_t kStructuredFeatures = 7, kPku = 1 << 3;  // CPUID leaf, bit of ECX
-constexpr std::uint64_t kProtectionKeys = 1 << 22;               // CR4.PKE
 constexpr std::size_t kStackBytes = 32 * 1024, kGuardBytes = 4096;
 
 alignas(4096) UNIBPF_PROGRAM_STATE std::byte program_stack[kGuardBytes + kStackBytes];
@@ -34,9 +33,8 @@ std::string_view isolation_enable() {
     if (!has_keys()) return "a CPU with protection keys (PKU)";
     const std::span state{program_state_begin, program_state_end};
     if (!set_page_key(state, PageKey::common)) return "memory for page tables";
-    pvh::protect_page(reinterpret_cast<std::uint64_t>(program_stack), false, false, false);
-    pvh::give_every_page_a_key();
-    cpu::set_control4(kProtectionKeys);
+    if (!x86::protect(std::span{program_stack}.first(kGuardBytes), x86::Access::none)) return "memory for page tables";
+    x86::keys_on();
     gate::write_rights(gate::all_rights);
     enabled = true;
     return {};
@@ -49,7 +47,7 @@ bool run_isolated(PageKey key, void (*entry)(void*), void* argument) {
     return gate::run(rights, entry, argument, std::span{program_stack}.subspan(kGuardBytes));
 }
 
-namespace pvh {
+namespace x86 {
 
 bool end_isolation() {
     if (!gate::active()) return false;
@@ -57,5 +55,5 @@ bool end_isolation() {
     return true;
 }
 
-}  // namespace pvh
+}  // namespace x86
 }  // namespace unibpf::platform

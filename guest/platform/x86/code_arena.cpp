@@ -1,0 +1,53 @@
+// Code pages for the JIT: one arena of boot-time memory, 4 KiB pages, writable or executable, never both.
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "guest/platform/x86/x86.hpp"
+
+namespace unibpf::platform {
+namespace {
+
+constexpr std::size_t kSmall = 4096;
+constexpr std::size_t kLeastCode = 256 * 1024, kMostCode = 4u << 20;
+constexpr std::size_t kCodeShare = 32;  // of all memory: with more of it there is room for larger programs
+constexpr int kInt3 = 0xcc;  // what free pages hold
+std::span<std::byte> code_arena;
+std::array<bool, kMostCode / kSmall> code_taken{};  // by page of the arena
+
+std::size_t pages_of(std::size_t bytes) { return (bytes + kSmall - 1) / kSmall; }
+
+}  // namespace
+
+std::size_t code_room() { return std::clamp(memory_total() / kCodeShare, kLeastCode, kMostCode) / kSmall * kSmall; }
+
+std::span<std::byte> code_allocate(std::size_t bytes) {
+    if (code_arena.empty()) code_arena = alloc_region(code_room());
+    const std::size_t count = pages_of(bytes), all = pages_of(code_arena.size());
+    if (count == 0) return {};
+    for (std::size_t first = 0, free = 0; first + free < all;) {
+        if (code_taken[first + free]) {
+            first += free + 1;
+            free = 0;
+        } else if (++free == count) {
+            const auto pages = code_arena.subspan(first * kSmall, count * kSmall);
+            if (!x86::protect(pages, x86::Access::write)) return {};
+            std::fill_n(code_taken.begin() + first, count, true);
+            return pages;
+        }
+    }
+    return {};
+}
+
+bool code_seal(std::span<std::byte> pages) { return x86::protect(pages, x86::Access::execute); }
+
+// Emulators keep translations of a page that ran, and look through them at every store to it: the next program's bytes, written
+// one by one while an update waits for them, took 30 to 80 ms. The wide stores here end all of that at once.
+void code_release(std::span<std::byte> pages) {
+    if (pages.empty()) return;
+    if (!x86::protect(pages, x86::Access::write)) panic("code pages cannot be written again");
+    std::memset(pages.data(), kInt3, pages.size());
+    std::fill_n(code_taken.begin() + (pages.data() - code_arena.data()) / static_cast<std::ptrdiff_t>(kSmall), pages_of(pages.size()), false);
+}
+
+}  // namespace unibpf::platform

@@ -1,0 +1,105 @@
+"""Guests as they are wanted, as a deployer sees them, and what changes in their lives."""
+
+import hashlib
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from unibpf.messages.base import Audience, Digest, GuestName, Message
+
+GuestState = Literal["booting", "running", "degraded", "failed", "stopped"]
+
+
+class Nic(Message, frozen=True, kw_only=True):
+    """A data NIC of a guest: its name in the graph and the host network (named in the host's own configuration)."""
+
+    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9]{0,14}$")]
+    network: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
+
+
+class GuestSpec(Message, frozen=True, kw_only=True):
+    """`guest.apply`: the desired guest. It names networks and resources, never host paths, devices or commands.
+
+    `graph` is the text of the Click configuration; the deployer takes it to the signer to have it signed (kind graph).
+    `programs` maps an element to the program whose newest release it boots with; an element whose program has no release
+    yet boots without (and drops).
+    """
+
+    guest: GuestName
+    audience: Audience
+    graph: Annotated[str, Meta(max_length=65536)]
+    nics: list[Nic] = []
+    programs: dict[str, str] = {}
+    memory_mib: Annotated[int, Meta(ge=4, le=1024)] = 8
+    machine: Literal["microvm", "q35", "process"] = "microvm"
+    host: str | None = None
+
+
+def spec_digest(spec: GuestSpec) -> str:
+    """What an observation is an answer to: SHA-256 over the specification in its canonical JSON, as hex."""
+    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
+
+
+class SpecRefusal(Message, frozen=True, kw_only=True):
+    """A specification that failed on a guest that goes on with another: its digest, and the revision of its record."""
+
+    spec: Digest
+    rule: str
+    reason: str
+    revision: int = 0
+
+
+class GuestObserved(Message, frozen=True, kw_only=True):
+    """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel.
+
+    `spec` is the digest of the specification that this is about, `refused` a newer one that failed and was left. `degraded`
+    runs, but an element has no program: `reason` says which and why. `alarm` is what somebody has to look at.
+    """
+
+    guest: GuestName
+    state: GuestState
+    audience: Audience
+    host: str
+    programs: dict[str, str] = {}
+    pid: int | None = None
+    machine: str = ""
+    accel: str = ""
+    control: str | None = None
+    boot_ms: float | None = None
+    reason: str | None = None
+    restarts: int = 0
+    networks: dict[str, str] = {}
+    graph_digest: str = ""
+    boot_id: str = ""
+    spec: str = ""
+    refused: SpecRefusal | None = None
+    alarm: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it forwards packets and can be updated."""
+        return self.state in {"running", "degraded"}
+
+
+class GuestEvent(Message, frozen=True, kw_only=True):
+    """`guest.<state>`: a change in a guest's life."""
+
+    guest: GuestName
+    state: GuestState
+    host: str
+    reason: str | None = None
+    alarm: str | None = None
+    boot_ms: float | None = None
+    machine: str = ""
+    accel: str = ""
+    pid: int | None = None
+
+
+class HostStatus(Message, frozen=True, kw_only=True):
+    """Answer of `deployer.<host>.status` (request: empty): the guests of this host as its deployer sees them."""
+
+    host: str
+    accel: str
+    accel_reason: str
+    guests: list[GuestObserved] = []

@@ -1,0 +1,74 @@
+"""The life of one pushed program: verdict, signature or refusal, and the record of it."""
+
+from unibpf.messages.base import Audience, Digest, Identity, Kind, Message, ProgramName
+from unibpf.messages.reports import SecondOpinion, VerdictKind
+
+
+class Verdict(Message, frozen=True, kw_only=True):
+    """`program.verified` / `program.rejected`: the verdict over one pushed object.
+
+    `push_id` is the stream sequence of the upload (`<stream>:<sequence>`): a redelivered upload keeps it. `audience` is what
+    the pusher asked for (header `Unibpf-Audience`). Header `Unibpf-Signature` (base64) is the verifier's nkey signature over
+    the payload bytes. `also` are the opinions of other verifiers that this one was told to ask, the same as in the report.
+    """
+
+    push_id: str
+    identity: Identity
+    program: ProgramName
+    audience: Audience
+    verdict: VerdictKind
+    object: Digest
+    report: Digest
+    verdict_digest: Digest
+    verifier: str
+    version: str
+    options_digest: Digest
+    bundle: Digest | None = None
+    bundle_length: int = 0
+    kind: Kind | None = None
+    element: str = "*"
+    summary: str = ""
+    also: list[SecondOpinion] = []
+
+
+class Signed(Message, frozen=True, kw_only=True):
+    """`program.signed`: an envelope exists; the bytes are in the object store under `envelope` and `bundle`."""
+
+    push_id: str
+    program: ProgramName
+    audience: Audience
+    kind: Kind
+    element: str
+    sequence: int
+    envelope: Digest
+    bundle: Digest
+    policy: str
+    identity: Identity
+    not_after: int | None = None
+
+
+class Refused(Message, frozen=True, kw_only=True):
+    """`program.refused`: the signer would not sign."""
+
+    push_id: str
+    program: ProgramName
+    audience: Audience
+    identity: Identity
+    rule: str
+    reason: str
+    hint: str | None = None
+
+
+class AuditRecord(Message, frozen=True, kw_only=True):
+    """One decision of the signer, written before the HSM is asked."""
+
+    push_id: str
+    program: ProgramName
+    audience: Audience
+    identity: Identity
+    sequence: int
+    bundle: Digest
+    verdict_digest: Digest
+    policy: str
+    signed_at: int
+    kid: str
