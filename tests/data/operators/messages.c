@@ -38,3 +38,23 @@ FILTER int messages_with_values(struct xdp_md *ctx) {
     else return XDP_PASS;
     return XDP_DROP;
 }
+
+// Addresses among the values: what they point to is printed.
+FILTER int messages_with_addresses(struct xdp_md *ctx) {
+    struct iphdr *ip = BEGIN(ctx) + 14;
+    if ((void *)(ip + 1) > END(ctx)) return XDP_PASS;
+    __u32 from = ip->saddr, to = ip->daddr;
+    bpf_printk("from %pI4 to %pI4 proto %d ttl %u len %d if %d", &from, &to, ip->protocol, ip->ttl, bpf_ntohs(ip->tot_len), ctx->ingress_ifindex);
+    bpf_printk("%s: %pi4 in %u bytes, %s", "packet", &ip->saddr, bpf_ntohs(ip->tot_len), "passed");
+    return XDP_PASS;
+}
+
+FILTER int texts_of_addresses(struct xdp_md *ctx) {
+    struct ipv6hdr *ip = BEGIN(ctx) + 14;
+    if ((void *)(ip + 1) > END(ctx)) return XDP_PASS;
+    char text[64];
+    static const char format[] = "%pI6 to %pI6, %d hops, %s";
+    __u64 values[] = {(__u64)&ip->saddr, (__u64)&ip->daddr, ip->hop_limit, (__u64) "seen"};
+    long length = bpf_snprintf(text, sizeof text, format, values, sizeof values);
+    return length > 40 && text[0] == 'f' ? XDP_DROP : XDP_PASS;
+}
