@@ -96,7 +96,7 @@ def test_one_mistake_is_refused(name: str, variant: str, bin_directory: Path) ->
 
 
 @pytest.mark.skipif(not kernel_oracle.available(), reason="loading programs into the kernel needs CAP_BPF")
-@pytest.mark.parametrize("name", NEIGHBOURS.keys() - SHOWS_ADDRESSES)
+@pytest.mark.parametrize("name", sorted(NEIGHBOURS.keys() - SHOWS_ADDRESSES))
 def test_the_kernel_refuses_one_mistake_too(name: str) -> None:
     samples = compiled(NEIGHBOURS[name], VARIANTS["v3-O2"])
     assert [one.function for one in samples if kernel_loader.load(one.data, one.function).loads] == []
