@@ -27,6 +27,9 @@ LONG = ("-mcpu=v3", "-DNAME_BYTES=255", "-DOPTIONS=40")
 REFUSED = {
     # the compiler moves the check before the loop, as `(end - p) / 2 > n`
     "sum_counted_down": "packet-bounds",
+    "words_in_records": "packet-bounds",
+    # ... as the least of two distances
+    "two_deep": "packet-bounds",
     # the compiler adds to an aligned address by `or`
     "masked_index": "pointer-arithmetic",
 }
@@ -43,7 +46,7 @@ SHOWS_ADDRESSES = {"address_texts.c"}
 BEYOND_THE_KERNEL = {
     "arithmetic", "bpf_loop_options", "csum_variable", "from_the_end", "heavy_hitters_by_modulo", "minimum", "tcp_options",
     "timestamp_option", "by_distance", "by_sum", "by_wide_distance", "last_byte_names_the_next", "padded_attributes",
-    "port_after_options",
+    "port_after_options", "three_deep", "tested_before_the_loop", "left_by_complement",
     "counted_down", "tls_sni_length",  # v1 only: a loop too long, a length that went through 64-bit shifts
 }  # fmt: skip
 

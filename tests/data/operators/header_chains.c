@@ -44,3 +44,14 @@ FILTER int padded_attributes(struct xdp_md *ctx) {
     }
     return XDP_DROP;
 }
+
+// What is left of the packet by the complement of a pointer, as compilers write `end - at - 1`.
+FILTER int left_by_complement(struct xdp_md *ctx) {
+    __u8 *at = BEGIN(ctx), *end = END(ctx);
+    if (at + 1 > end) return XDP_PASS;
+    __u64 bytes = *at, last = (__u64)end, first = (__u64)at;
+    asm volatile("%0 ^= -1" : "+r"(first));
+    last += first;
+    if (last <= bytes) return XDP_PASS;
+    return at[bytes] ? XDP_DROP : XDP_PASS;
+}

@@ -139,8 +139,19 @@ struct Transformer {
         return pointer;
     }
 
+    // The complement's term is -1 - offset: what is added to it is at that offset, or behind it by the sum + 1.
+    Value beyond(const Value& offset, const Value& complement) {
+        const Definition way = state.symbols[complement.symbol].definition;
+        if (complement.symbol == zero_symbol) return offset.moved(complement.delta);
+        if (way.form != Definition::Form::difference || way.left.symbol != zero_symbol) return state.add(offset, Value::number(complement.symbol, complement.delta));
+        return state.subtract(offset, way.right).moved(way.left.delta).moved(complement.delta);
+    }
+
     Value pointers(const Compute& insn, const Value& left, const Value& right) {
         const auto term = [](const Value& value) { return Value::number(value.symbol, value.delta); };
+        if (insn.op == Alu::xor_) return with_term({Kind::complement}, state.subtract(Value::constant(UINT64_MAX), term(left)));
+        if (left.kind == Kind::complement) return beyond(term(right), left);
+        if (right.kind == Kind::complement) return beyond(term(left), right);
         if (insn.op == Alu::sub && right.is_pointer()) {
             const Value distance = state.subtract(term(left), term(right));
             return insn.width == 64 ? distance : truncate(distance, 4);

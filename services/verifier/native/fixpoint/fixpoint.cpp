@@ -19,7 +19,7 @@ namespace {
 
 // Precision against work. None of these can make an unsafe program pass.
 constexpr std::uint64_t unroll_work = 200'000;  // instructions in all
-constexpr unsigned most_failures = 4;           // more than those that ended: a loop inside others is not tried again each round
+constexpr unsigned most_failures = 2;           // more than those that ended: a loop inside others is not tried again each round
 constexpr unsigned joins_before_widening = 2, most_iterations = 64, narrowings = 2;
 constexpr unsigned widenings_to_all = 6, widenings_to_exits = 12;  // with thresholds: of all branches, then of those that leave the loop
 

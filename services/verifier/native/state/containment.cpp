@@ -1,4 +1,6 @@
 // Containment of states: is every machine state of one a machine state of the other?
+#include <algorithm>
+
 #include "services/verifier/native/state/state.hpp"
 
 namespace unibpf::analyser {
@@ -17,7 +19,7 @@ class Containment {
             known_[symbol] = true;
             if (!a_.symbols[symbol].scalar.leq(b_.symbols[symbol].scalar)) return false;
         }
-        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && differences() && definitions();
+        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && remainders() && differences() && definitions();
     }
 
   private:
@@ -140,22 +142,35 @@ class Containment {
     bool definitions() const {
         for (Symbol symbol = first_free_symbol; symbol < b_.symbols.size(); ++symbol) {
             const Definition& outer = b_.symbols[symbol].definition;
-            if (outer.form == Definition::Form::none) continue;
+            if (outer.form == Definition::Form::none || std::find(remainders_.begin(), remainders_.end(), symbol) != remainders_.end()) continue;
             if (!known_[symbol] || !known_[outer.left.symbol] || !known_[outer.right.symbol] || !defines(image_[symbol], outer)) return false;
         }
         return true;
     }
     bool defines(const Value& image, const Definition& outer) const {
         const Definition& inner = a_.symbols[image.symbol].definition;
-        const auto same = [&](const Value& mine, const Value& theirs, std::int64_t moved) {
-            const Value& to = image_[theirs.symbol];
-            return mine.symbol == to.symbol && mine.moved(moved).delta == to.moved(theirs.delta).delta;
-        };
         if (inner.form != outer.form) return false;
-        const bool adds = inner.form == Definition::Form::sum || inner.form == Definition::Form::difference;
-        if (!adds && image.delta != 0) return false;
-        if (same(inner.left, outer.left, image.delta) && same(inner.right, outer.right, 0)) return true;
-        return inner.form == Definition::Form::sum && same(inner.right, outer.left, image.delta) && same(inner.left, outer.right, 0);
+        const Value left = image_[outer.left.symbol].moved(outer.left.delta), right = image_[outer.right.symbol].moved(outer.right.delta);
+        const auto same = [](const Value& x, const Value& y) { return x.symbol == y.symbol && x.delta == y.delta; };
+        const bool adds = inner.form == Definition::Form::sum;
+        if (!adds && inner.form != Definition::Form::difference) return image.delta == 0 && same(inner.left, left) && same(inner.right, right);
+        const auto total = [&](const Value& x, const Value& y) { return adds ? x.constant() + y.constant() : x.constant() - y.constant(); };
+        const bool straight = inner.left.symbol == left.symbol && inner.right.symbol == right.symbol;
+        const bool crossed = adds && inner.left.symbol == right.symbol && inner.right.symbol == left.symbol;
+        return (straight || crossed) && total(inner.left, inner.right) + image.constant() == total(left, right);
+    }
+
+    // What is left of b's packet beyond a pointer is named by nothing else: in a it is what was computed there.
+    bool remainders() {
+        for (Symbol symbol = first_free_symbol; symbol < b_.symbols.size(); ++symbol) {
+            const Definition& outer = b_.symbols[symbol].definition;
+            if (known_[symbol] || outer.form != Definition::Form::difference || outer.left.symbol != packet_size || !known_[outer.right.symbol]) continue;
+            const Value offset = image_[outer.right.symbol].moved(outer.right.delta), size = Value::number(packet_size).moved(outer.left.delta);
+            const auto rest = offset.symbol == zero_symbol ? size.moved(static_cast<std::int64_t>(negate(offset.constant()))) : a_.known_difference(size, offset).value_or(Value{});
+            if (!rest.is_number() || !term(rest, Value::number(symbol))) return false;
+            remainders_.push_back(symbol);
+        }
+        return true;
     }
 
     const State &a_, &b_;
@@ -164,6 +179,7 @@ class Containment {
     std::vector<Symbol> witness_;
     struct Name { Site inner, outer; };
     std::vector<Name> names_;
+    std::vector<Symbol> remainders_;  // of b
 };
 
 }  // namespace

@@ -87,8 +87,10 @@ class Joiner {
         join_counters();
         join_references();
         join_definitions();
+        join_remainders();
         out_.lock = lock(a_.lock, b_.lock);
         join_differences();
+        for (const std::uint32_t i : remainders_) out_.settle(classes_[i].symbol);
         return std::move(out_);
     }
 
@@ -297,6 +299,33 @@ class Joiner {
         return Value::number(entry.symbol, static_cast<std::int64_t>(left.constant() - entry.left.constant()));
     }
 
+    // --- what is left of the packet beyond a pointer, if both sides have computed it: a loop's guard may speak of that alone
+    // (`n < end - p` instead of a test of each byte), and it falls as a counter falls
+
+    void join_remainders() {
+        const std::size_t count = classes_.size();
+        for (std::size_t i = first_free_symbol; i < count; ++i) {
+            if (!classes_[i].is_offset) continue;
+            const auto left = remainder(a_, classes_[i].left), right = remainder(b_, classes_[i].right);
+            if (left && right) add_remainder(classes_[i].symbol, *left, *right);
+        }
+    }
+    // At a loop's head, constant offsets have begun to grow.
+    std::optional<Value> remainder(const State& side, const Value& offset) const {
+        const Value size = Value::number(packet_size);
+        if (offset.symbol == zero_symbol && options_.relate_counters) return size.moved(static_cast<std::int64_t>(negate(offset.constant())));
+        if (offset.symbol < first_free_symbol) return std::nullopt;
+        return side.known_difference(size, offset);
+    }
+    void add_remainder(Symbol offset, const Value& left, const Value& right) {
+        Class* entry = nullptr;
+        const Value rest = term(left, right, &entry);
+        if (entry->symbol < first_free_symbol || out_.symbols[entry->symbol].definition.form != Definition::Form::none) return;
+        out_.symbols[entry->symbol].definition = {Definition::Form::difference, Value::number(packet_size), Value::number(offset).moved(rest.delta)};
+        entry->is_number = true;
+        remainders_.push_back(static_cast<std::uint32_t>(entry - classes_.data()));
+    }
+
     // --- differences
 
     void join_differences() {
@@ -319,6 +348,11 @@ class Joiner {
             }
         }
         relate_changing();
+        for (const std::uint32_t i : remainders_) {
+            for (std::uint32_t j = first_free_symbol; j < classes_.size() && j < 48; ++j) {
+                if (classes_[j].is_number && changes(classes_[j])) relate(i, j), relate(j, i);
+            }
+        }
     }
 
     // A variable that the loop moves and those that it may be compared with.
@@ -370,6 +404,7 @@ class Joiner {
     std::vector<Witness> witnesses_;
     struct Name { Site left, right, site; };
     std::vector<Name> names_;
+    std::vector<std::uint32_t> remainders_;  // classes
     Site last_name_ = joined_names;
     std::vector<std::vector<std::uint32_t>> by_left_, by_right_;
 };

@@ -48,6 +48,7 @@ State State::entry(Platform platform) {
 
 void State::forget_packet(Platform platform) {
     each_value([](Value& value) {
+        if (value.kind == Kind::complement) value = {};
         if (!value.is_packet_address()) return;
         const bool is_old = value.kind == Kind::packet_address && (value.object & from_before) != 0;
         if (is_old || value.may_be_null()) value = {};
@@ -226,6 +227,8 @@ bool State::learn_part_of_way(const Value& sum, const Value& from, const Value& 
     return true;
 }
 
+void State::settle(Symbol symbol) { (void)(narrow_by_differences(Value::number(symbol)) && learn_definition(symbol)); }
+
 bool State::narrow_by_differences(const Value& value) {
     const auto known = range(value);
     return narrow(value, Scalar::signed_range(known.low, known.high));
@@ -337,14 +340,28 @@ bool State::learn_definition(Symbol symbol) {
     __builtin_unreachable();
 }
 
-// Word and low half tell each other what is known of the low half.
+// Word and low half tell each other what is known of the low half; where the word fits, they are equal.
 bool State::learn_low_half(Symbol symbol, const Value& whole) {
     Scalar low;
     const Scalar& own = symbols[symbol].scalar;
     low.u32 = own.u32;
     low.s32 = own.s32;
     low.bits = {own.bits.value & UINT32_MAX, own.bits.mask | ~std::uint64_t{UINT32_MAX}};
-    return narrow(whole, low) && narrow(Value::number(symbol), zero_extend(scalar(whole), 4));
+    if (!narrow(whole, low) || !narrow(Value::number(symbol), zero_extend(scalar(whole), 4))) return false;
+    if (!scalar(whole).fits_u32()) return true;
+    return unite(symbol, whole);  // nothing was cut off
+}
+
+// The symbol is that term: one name is enough, with the differences of both.
+bool State::unite(Symbol symbol, const Value& term) {
+    const std::vector<Difference> edges = differences.edges();
+    symbols[symbol].definition = {};
+    substitute(symbol, term.symbol, term.delta);
+    for (const Difference& edge : edges) {
+        if (edge.left == symbol && !learn_order(term, Value::number(edge.right), -edge.limit)) return false;
+        if (edge.right == symbol && !learn_order(Value::number(edge.left), term, -edge.limit)) return false;
+    }
+    return true;
 }
 
 bool State::learn_definitions(Symbol changed) {
@@ -466,6 +483,11 @@ void State::compact() {
         keep(value.nullable);
     });
     for (Reference& one : references) keep(one.nullable);
+    for (Symbol symbol = first_free_symbol; symbol < renamed.size(); ++symbol) {
+        const auto& [form, left, right] = symbols[symbol].definition;
+        const bool is_remainder = form == Definition::Form::difference && left.symbol == packet_size && renamed[right.symbol] != no_symbol;
+        if (Symbol kept_as = symbol; is_remainder && renamed[symbol] == no_symbol) keep(kept_as);
+    }
     for (Symbol symbol = 0; symbol < renamed.size(); ++symbol) {
         if (renamed[symbol] == no_symbol) differences.forget(symbol);
     }

@@ -124,7 +124,12 @@ class State {
     // After a frame is popped, addresses in it are worthless.
     void forget_frame(std::uint64_t frame);
 
-    // Drops symbols that nothing names.
+    // What its own bounds and differences say of the parts of a symbol that has a definition.
+    void settle(Symbol symbol);
+    // a - b, if that was computed before.
+    std::optional<Value> known_difference(const Value& a, const Value& b) const;
+
+    // Drops symbols that nothing names but what is left of the packet beyond a pointer.
     void compact();
     void compact_if_large() { if (symbols.size() > compact_at_) compact(); }
 
@@ -149,13 +154,13 @@ class State {
     bool learn_relation(Condition condition, bool holds, const Value& a, const Value& b);
     bool learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance);
     std::optional<Value> known_sum(const Value& a, const Value& b) const;
-    std::optional<Value> known_difference(const Value& a, const Value& b) const;
     bool learn_part_of_way(const Value& sum, const Value& from, const Value& part);
     bool narrow_by_differences(const Value& value);
     bool learn_share(const Value& part, const Value& whole, unsigned places);
     bool learn_middle(const Value& middle, const Definition& sum);
     bool learn_definition(Symbol symbol);
     bool learn_low_half(Symbol symbol, const Value& whole);
+    bool unite(Symbol symbol, const Value& term);
     bool learn_definitions(Symbol changed);
     void substitute(Symbol symbol, Symbol by, std::int64_t delta);
     bool fold_constants();

@@ -39,6 +39,7 @@ enum class Kind : std::uint8_t {
     record,      // object = site of the call that reserved it (State::references)
     socket,      // object = site of the call that found it
     function,    // object = instruction where it begins
+    complement,  // ~address of a packet byte, good for one thing: added to an address of the packet it gives their distance - 1
 };
 
 // Of packet_address: the low half of an address (the term is right modulo 2^32); from before a helper moved the packet.
