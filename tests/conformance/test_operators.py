@@ -33,6 +33,8 @@ REFUSED = {
     # the compiler adds to an aligned address by `or`
     "masked_index": "pointer-arithmetic",
 }
+# 64-bit shifts hide from us there that a length was cut to 32 bits.
+REFUSED_OF_V1 = {"three_deep": "packet-bounds"}
 # They want helpers and maps that guests do not have.
 FOR_LINUX_ONLY = {
     "fib_forward.c": "helper-unknown",
@@ -69,7 +71,8 @@ def refusals(samples: list[Sample], bin_directory: Path, platform: Platform) -> 
 def test_what_operators_write_is_safe(name: str, variant: str, bin_directory: Path) -> None:
     samples = compiled(SOURCES[name], VARIANTS[variant])
     functions = [one.function for one in samples]
-    expected = {function: rule for function, rule in REFUSED.items() if function in functions}
+    refused = REFUSED | REFUSED_OF_V1 if variant == "v1-O2" else REFUSED
+    expected = {function: rule for function, rule in refused.items() if function in functions}
     assert refusals(samples, bin_directory, "linux-xdp") == expected
     in_guests = dict.fromkeys(functions, FOR_LINUX_ONLY[name]) if name in FOR_LINUX_ONLY else expected
     assert refusals(samples, bin_directory, "guest") == in_guests
