@@ -3,10 +3,11 @@
 #   make test    all tests                                        make fuzz    the fuzzers, longer than in the tests
 #   make lint    ruff and mypy                                    make build   set-up and native build only
 #   make docs    the pictures of docs/ from their text        make clean   away with build/
+#   make mutants  small faults put into the analyser, one at a time: somebody must notice (an hour and more)
 #   make sanitize  native tests and conformance under the address and undefined-behaviour sanitizers (about 10 minutes)
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: demo test bench fuzz sanitize lint docs build native clean
+.PHONY: demo test bench fuzz sanitize mutants lint format-check docs build native clean
 
 NATIVE := build/native
 PYTHON := .venv/bin/python
@@ -59,6 +60,14 @@ sanitize: build
 docs:
 	python3 docs/pictures/draw.py
 	python3 docs/pictures/record.py
+
+# What clang-format would change in the guest and the analyser; nothing is written.
+format-check: build/.debian
+	@find guest services/verifier/native -name '*.[ch]pp' | xargs clang-format-19 --dry-run -Werror
+
+mutants: build
+	ninja -C $(NATIVE) --quiet test_soundness test_analyser unibpf-analyse
+	$(PYTHON) -m tests.soundness.mutants
 
 lint: .venv/.installed
 	.venv/bin/ruff check .

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import boot, engines, loading, maps, report, update
+from benchmarks import boot, document, engines, loading, maps, update
 from benchmarks.figures import table
 from unibpf.host.settings import binary_directory
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     shown = [engines.matrix(rows), maps.measure(), *(table(title, figures) for title, figures in tables)]
     print(*shown, sep="\n")
     if target is not None:
-        target.write_text(report.document(shown, machine=report.machine(), load=load, when=when))
+        target.write_text(document.text(shown, host=document.host(), load=load, when=when))
     return 1 if not all(figure.holds for _, figures in tables for figure in figures) else 0
 
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Final
 
+from benchmarks.document import progress
 from benchmarks.figures import Figure, percentile
 from tests.support.guests.boot import NICS, firewall_boot
-from unibpf.cli.output import progress
 
 BOOTS: Final = 20
 

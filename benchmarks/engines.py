@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks.document import progress
 from benchmarks.figures import Figure
 from tests.support.kernel import kernel_oracle
 from tests.support.programs.checksums import with_checksums
 from tests.support.programs.vnf import bundle_of, ipv4
-from unibpf.cli.output import progress
 from unibpf.formats.bundle import decode
 from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.push.compile import find_compiler

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.document import progress
 from benchmarks.engines import JIT, KERNEL, PACKET, Timer, best_times, command_timer, kernel_timer
 from tests.support.kernel import kernel_oracle
 from tests.support.programs.vnf import bundle_of
-from unibpf.cli.output import progress
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import decode
 from unibpf.host.settings import REPOSITORY, binary_directory
 
@@ -36,12 +37,12 @@ class Type:
 
 
 TYPES: Final = (
-    Type(name="array", number=2, operations=OPERATIONS[:2]),
-    Type(name="per-CPU array", number=6, operations=OPERATIONS[:2]),
-    Type(name="hash", number=1),
-    Type(name="per-CPU hash", number=5),
-    Type(name="LRU hash", number=9),
-    Type(name="LPM trie", number=11, defines=("PREFIX", f"FLAGS={NO_PREALLOC}")),
+    Type(name="array", number=MapType.ARRAY, operations=OPERATIONS[:2]),
+    Type(name="per-CPU array", number=MapType.PERCPU_ARRAY, operations=OPERATIONS[:2]),
+    Type(name="hash", number=MapType.HASH),
+    Type(name="per-CPU hash", number=MapType.PERCPU_HASH),
+    Type(name="LRU hash", number=MapType.LRU_HASH),
+    Type(name="LPM trie", number=MapType.LPM_TRIE, defines=("PREFIX", f"FLAGS={NO_PREALLOC}")),
 )
 
 

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.document import progress
 from benchmarks.figures import Figure, percentile
-from unibpf.cli.demo import scenario
-from unibpf.cli.demo.traffic import TrafficReport
-from unibpf.cli.output import progress
-from unibpf.cli.session import open_bus
-from unibpf.cli.status import guest_status
 from unibpf.client import guests
 from unibpf.client.push import Outcome, Push, push_and_wait
+from unibpf.client.session import open_bus
+from unibpf.demo import scenario
+from unibpf.demo.traffic import TrafficReport
 from unibpf.push.compile import compile_c
 from unibpf.stack.child import running_stack
 
@@ -95,7 +94,7 @@ async def measure_boots(demo: scenario.Demo) -> list[Figure]:
         progress(f"boot {number + 1} of {BOOTS}: {seen.boot_ms} ms")
         if number < BOOTS - 1:
             await guests.delete(demo.bus, scenario.GUEST, wait=True, timeout=scenario.WAIT_SECONDS)
-    status = await guest_status(demo.bus, demo.running)
+    status = await guests.status(demo.bus, demo.running)
     where = f"{BOOTS} boots, {demo.running.machine}, {demo.running.accel}, three NICs"
     return [
         Figure(name="boot through libvirt, p50", value=percentile(times, 0.5), unit="ms", how=where),
@@ -120,15 +119,15 @@ async def measure_updates(demo: scenario.Demo) -> tuple[TrafficReport, list[Upda
 
 async def one_update(demo: scenario.Demo, data: bytes, other: bytes) -> Update:
     """Update the guest; push `other` for a class without guests; wait as long again."""
-    await guest_status(demo.bus, demo.running)
+    await guests.status(demo.bus, demo.running)
     began = time.monotonic_ns()
     outcome = await push_and_wait(demo.bus, push_of(data, scenario.AUDIENCE), wait=True, timeout=scenario.WAIT_SECONDS)
     ended = time.monotonic_ns()
-    with_update = await guest_status(demo.bus, demo.running)
+    with_update = await guests.status(demo.bus, demo.running)
     await push_and_wait(demo.bus, push_of(other, OTHER_AUDIENCE), wait=True, timeout=scenario.WAIT_SECONDS)
-    with_pipeline = await guest_status(demo.bus, demo.running)
+    with_pipeline = await guests.status(demo.bus, demo.running)
     await asyncio.sleep((ended - began) / 1e9)
-    idle = await guest_status(demo.bus, demo.running)
+    idle = await guests.status(demo.bus, demo.running)
     return Update(
         began_ns=began,
         ended_ns=ended,

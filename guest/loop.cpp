@@ -38,8 +38,9 @@ void run_loop(const LoopParts& parts) {
         const bool routed = parts.router.run_once(now);
         parts.stats.round_ended(platform::monotonic_ns());
 
+        parts.control.round(now, routed);
         if (parts.control.wants_slice()) {
-            platform::control_resume(parts.slice_ns);
+            parts.control.run_slice(parts.slice_ns);
             busy_at = now;
         } else if (managed || routed) {
             busy_at = now;

@@ -63,7 +63,7 @@ void step_done(const char* name) {
 template <typename... Parts>
 [[noreturn]] void refuse_to_boot(Parts... parts) {
     TextBuffer<400> line;
-    (line.text(parts), ...);
+    (line.visible(parts), ...);
     platform::panic(line.view());
 }
 
@@ -96,8 +96,17 @@ void seed_random(const BootImage& image) {
     constexpr std::string_view kSalt = "unibpf.v1", kPurpose = "packet-random";
     const auto bytes = [](std::string_view text) { return Bytes{reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; };
     std::array<std::uint8_t, 16> seed;
-    crypto::hkdf_expand(crypto::hkdf_extract(bytes(kSalt), image.seed), bytes(kPurpose), seed);
+    crypto::Hkdf{bytes(kSalt), image.seed}.expand(bytes(kPurpose), seed);
     random::seed(seed);
+}
+
+// Everything is derived from it now; whoever reads the guest's memory later finds it nowhere.
+void forget_seed(BootImage& image) {
+    crypto::wipe(image.seed);
+    const auto module = platform::boot_module();
+    const auto at = image.seed_in_image.data() - reinterpret_cast<const std::uint8_t*>(module.data());
+    // Sound: the module is the guest's own copy; std::byte and std::uint8_t may alias.
+    crypto::wipe({reinterpret_cast<std::uint8_t*>(module.data()) + at, image.seed_in_image.size()});
 }
 
 void say_missing(const BootNic& nic) {
@@ -132,7 +141,7 @@ void verify_graph(Guest& guest) {
 
 void say_error(const Errors::Entry& error) {
     TextBuffer<256> line;
-    line.text("unibpf: graph ").number(error.place.line).text(":").number(error.place.column).text(": ").text(error.text()).text("\n");
+    line.text("unibpf: graph ").number(error.place.line).text(":").number(error.place.column).text(": ").visible(error.text()).text("\n");
     platform::console_write(line.view());
 }
 
@@ -163,6 +172,7 @@ void start_control(Guest& guest) {
                                           .entry_ns = platform::entry_ns()});
     if (!control) refuse_to_boot("boot: no control channel: ", control.error().text);
     guest.control = control.value();
+    forget_seed(guest.image);
     guest.control->load_first_programs();
     static OwnedArray<std::byte> stack = make_array<std::byte>(Control::stack_bytes);
     if (!stack) platform::panic("boot: no memory for the control stack");

@@ -6,91 +6,63 @@ Run as `python schemas/generate.py`; a test holds the files equal to what this m
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from unibpf import messages, subjects
+from unibpf import messages
 from unibpf.messages.base import Message
-from unibpf.messages.elements import ElementEvent, RollbackQuery
-from unibpf.messages.graphs import SignedGraph, SignGraph
-from unibpf.messages.guests import GuestEvent, GuestSpec, HostStatus
-from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
-from unibpf.messages.operations import DeadLetter, SpanRecord
-from unibpf.messages.programs import AuditRecord, Refused, Signed, Verdict
-from unibpf.messages.reports import Report
-from unibpf.messages.status import GuestQuery, GuestStatus
+from unibpf.messages.operations import SpanRecord
 from unibpf.push import loading, upload
+from unibpf.subjects import PREFIX, SUBJECTS, Subject
 
 FOLDER = Path(__file__).parent
 SCHEMA_FILE = FOLDER / "messages.schema.json"
 ASYNCAPI_FILE = FOLDER / "asyncapi.json"
-ANYONE = "anyone allowed"
-RAW = (subjects.upload, subjects.verify)
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One subject: `make` is its function in `subjects`, called with the names of its parameters in braces."""
+    """One channel: a row of `unibpf.subjects`, or one of its states."""
 
     name: str
-    make: Callable[..., str]
-    arguments: tuple[str, ...]
-    message: type[Message] | None
-    sender: str
-    answer: type[Message] | None = None
+    row: Subject
+    state: str | None = None
 
     @property
     def address(self) -> str:
         """The subject with its parameters in braces."""
-        return self.make(*self.arguments)
+        return self.row(
+            *(f"{{{name}}}" if name in self.parameters else str(self.state) for name in self.row.parameters)
+        )
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parameters that are open."""
+        return [name for name in self.row.parameters if self.state is None or name != "state"]
+
+    @property
+    def description(self) -> str:
+        """The subject as people write it, and what it is about."""
+        shown = re.sub(r"\{(\w+)\}", lambda found: f"<{_words(found[1])}>", self.row.pattern)
+        return f"`{PREFIX}.{shown}`: {self.row.text}."
+
+
+def _words(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda letter: f" {letter[0].lower()}", name)
 
 
 def channels() -> list[Channel]:
-    """Every subject of `unibpf.subjects`."""
-    program = ("{program}",)
-    guest = ("{guest}",)
-    host = ("{host}",)
-    return [
-        Channel("programUpload", subjects.upload, ("{identity}", "{program}"), None, ANYONE),
-        Channel("programVerified", subjects.verified, program, Verdict, "verifier"),
-        Channel("programRejected", subjects.rejected, program, Verdict, "verifier"),
-        Channel("programSigned", subjects.signed, program, Signed, "signer"),
-        Channel("programRefused", subjects.refused, program, Refused, "signer"),
-        Channel("guestApply", subjects.guest_apply, guest, GuestSpec, ANYONE),
-        Channel("guestDelete", subjects.guest_delete, guest, None, ANYONE),
-        *(
-            Channel(f"guest{state.title()}", subjects.guest_state, (state, "{guest}"), GuestEvent, "deployer")
-            for state in get_args(subjects.GuestState)
-        ),
-        *(
-            Channel(f"rollout{command.title()}", subjects.rollout, (command, "{program}"), None, ANYONE)
-            for command in get_args(subjects.RolloutCommand)
-        ),
-        *(
-            Channel(
-                f"element{state.title().replace('_', '')}",
-                subjects.element,
-                (state, "{guest}", "{element}"),
-                ElementEvent,
-                "reconfigurer",
-            )
-            for state in get_args(subjects.ElementState)
-        ),
-        Channel("trace", subjects.trace, ("{traceId}",), SpanRecord, ANYONE),
-        Channel("audit", subjects.audit, program, AuditRecord, "signer"),
-        Channel("deadLetter", subjects.dead_letter, ("{service}",), DeadLetter, "the service"),
-        Channel("signGraph", subjects.sign_graph, (), SignGraph, "deployer", SignedGraph),
-        Channel("verify", subjects.verify, (), None, ANYONE, Report),
-        Channel("deployerStatus", subjects.deployer_status, host, None, ANYONE, HostStatus),
-        Channel("guestStatus", subjects.guest_status, host, GuestQuery, ANYONE, GuestStatus),
-        Channel("mapDump", subjects.map_dump, host, MapQuery, ANYONE, MapDump),
-        Channel("mapChange", subjects.map_change, host, MapChange, ANYONE, MapChanged),
-        Channel("rollback", subjects.rollback, host, RollbackQuery, ANYONE, ElementEvent),
-    ]
+    """Every subject; each state of an event is a channel."""
+    found = []
+    for row in SUBJECTS:
+        states = [Channel(f"{row.name}{state.title().replace('_', '')}", row, state) for state in row.states]
+        found += states or [Channel(row.name, row)]
+    return found
 
 
 def message_types() -> list[type[Message]]:
@@ -132,45 +104,44 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {row.name: _channel(row) for row in rows},
         "operations": {f"send{row.name[0].upper()}{row.name[1:]}": _operation(row) for row in rows},
-        "components": {"messages": _messages(rows)},
+        "components": {"messages": _messages(SUBJECTS)},
     }
 
 
-def _channel(row: Channel) -> dict[str, Any]:
-    names = [argument.strip("{}") for argument in row.arguments if argument.startswith("{")]
-    channel: dict[str, Any] = {
-        "address": row.address,
-        "description": (row.make.__doc__ or "").strip(),
-        "messages": {_message_name(row): {"$ref": f"#/components/messages/{_message_name(row)}"}},
+def _channel(channel: Channel) -> dict[str, Any]:
+    name = _message_name(channel.row)
+    found: dict[str, Any] = {
+        "address": channel.address,
+        "description": channel.description,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
     }
-    if names:
-        channel["parameters"] = {name: {} for name in names}
-    return channel
+    if channel.parameters:
+        found["parameters"] = {name: {} for name in channel.parameters}
+    return found
 
 
-def _operation(row: Channel) -> dict[str, Any]:
+def _operation(channel: Channel) -> dict[str, Any]:
+    row = channel.row
     operation: dict[str, Any] = {
         "action": "send",
-        "channel": {"$ref": f"#/channels/{row.name}"},
-        "summary": f"Sent by: {row.sender}",
+        "channel": {"$ref": f"#/channels/{channel.name}"},
+        "summary": f"Sent by: {', '.join(row.senders)}",
     }
     if row.answer is not None:
         operation["description"] = f"Answered by a {row.answer.__name__} (ADR-32)"
     return operation
 
 
-def _messages(rows: list[Channel]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for row in rows:
-        found[_message_name(row)] = _message(row)
+def _messages(rows: Sequence[Subject]) -> dict[str, Any]:
+    found = {_message_name(row): _message(row) for row in rows}
     return {name: found[name] for name in sorted(found)}
 
 
-def _message(row: Channel) -> dict[str, Any]:
+def _message(row: Subject) -> dict[str, Any]:
+    if row.bytes_only:
+        return {"contentType": "application/octet-stream", "headers": _headers()}
     if row.message is None:
-        return (
-            {"contentType": "application/octet-stream", "headers": _headers()} if row.make in RAW else {"payload": {}}
-        )
+        return {"payload": {}}
     reference = {"$ref": f"messages.schema.json#/$defs/{row.message.__name__}"}
     many = row.message is SpanRecord  # a batch of spans is one message
     return {"payload": {"type": "array", "items": reference} if many else reference}
@@ -185,10 +156,10 @@ def _headers() -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-def _message_name(row: Channel) -> str:
+def _message_name(row: Subject) -> str:
     if row.message is not None:
         return row.message.__name__
-    return "Object" if row.make in RAW else "Empty"
+    return "Object" if row.bytes_only else "Empty"
 
 
 def render(document: dict[str, Any]) -> str:

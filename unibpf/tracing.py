@@ -2,7 +2,7 @@
 
 A process calls `init(service)` once, before it connects to the bus. Finished spans go two ways: by OTLP/HTTP when
 `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set, and always to `unibpf.v1.trace.<trace id>`
-once a bus is attached, from where `unibpf.client.tracing_store` reads a trace back. Neither way ever blocks or fails the work:
+once a bus is attached, from where `unibpf.client.traces` reads a trace back. Neither way ever blocks or fails the work:
 spans beyond the queue's bound are dropped and counted.
 
 Which tracing is current follows the context (contextvars), as the current span does; where none is, spans record nothing.

@@ -38,7 +38,7 @@ Result<Owned<IsolatedRuns>> IsolatedRuns::create() {
     if (!platform::set_page_key(PacketPool::system().slots(), platform::PageKey::common)) return Error{"memory", "memory for page tables"};
     unsigned free = 0;
     while (free < platform::program_keys && (keys_taken >> free & 1) != 0) ++free;
-    if (free == platform::program_keys) return Error{"isolation", "a protection key, and 14 elements have taken all"};
+    if (free == platform::program_keys) return Error{"isolation", "a protection key, and 13 elements have taken all"};
     auto runs = make<IsolatedRuns>(key_number(free));
     if (!runs) return Error{"memory", "memory for its runs"};
     keys_taken = static_cast<std::uint16_t>(keys_taken | 1u << free);

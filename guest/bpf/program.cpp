@@ -48,8 +48,7 @@ Status Loader::build_maps(const MapPlan& plan, const Program* running, MapReport
 
 Result<MapRef> Loader::create_map(const BundleMap& spec) const {
     const bool constant = (spec.flags & abi::map_flag_rdonly_prog) != 0 || abi::find_map_type(spec.type)->holds == abi::Holds::programs;
-    const Heap::OnPages pages{constant ? platform::PageKey::guest : key_};
-    return Map::create(spec);
+    return Map::create(spec, constant ? platform::PageKey::guest : key_);
 }
 
 // Read-only data, functions and maps in maps belong to the program's text, not to its state: they always come from the new bundle.
@@ -113,7 +112,7 @@ Status Loader::fill_maps() {
 Status Loader::fill_map_of_maps(Map& map, const InitialEntry& entry) {
     const auto bytes = [](const std::uint32_t& number) { return reinterpret_cast<const std::uint8_t*>(&number); };
     if (map.key_size() != sizeof entry.index) return Error{"load", "a map with initial entries has keys that are not 4 bytes long", map.key_size()};
-    if (map.update(bytes(entry.index), bytes(entry.target), abi::update_any) == 0) return done();
+    if (map.set(bytes(entry.index), bytes(entry.target), abi::update_any) == 0) return done();
     return Error{"load", "an initial entry of a map of maps does not fit", entry.index};
 }
 

@@ -34,9 +34,10 @@ Result<EngineOption> parse_engine(std::string_view text) {
 }
 
 Result<IsolationOption> parse_isolation(std::string_view text) {
+    if (text == "auto") return IsolationOption::automatic;
     if (text == "none") return IsolationOption::none;
     if (text == "pku") return IsolationOption::pku;
-    return Error{"option", "ISOLATION must be `none` or `pku`"};
+    return Error{"option", "ISOLATION must be `auto`, `none` or `pku`"};
 }
 
 std::string_view ProgramSlot::engine() const { return active_ && active_->native() ? "jit" : "interpreter"; }

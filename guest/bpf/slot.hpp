@@ -33,8 +33,8 @@ namespace unibpf {
 enum class EngineOption : std::uint8_t { automatic, interpreter, jit };
 Result<EngineOption> parse_engine(std::string_view text);  // "auto", "interpreter", "jit"
 
-enum class IsolationOption : std::uint8_t { none, pku };
-Result<IsolationOption> parse_isolation(std::string_view text);  // "none", "pku"
+enum class IsolationOption : std::uint8_t { automatic, none, pku };
+Result<IsolationOption> parse_isolation(std::string_view text);  // "auto", "none", "pku"
 
 using Digest = std::array<std::uint8_t, 32>;
 
@@ -42,6 +42,7 @@ using Digest = std::array<std::uint8_t, 32>;
 struct ReleaseMeta {
     std::uint64_t sequence = 0;
     Digest digest{};
+    bool keyed = false;  // asked for by somebody who holds the key of this boot
 };
 
 // One timed part of staging; names as in schemas/control.cddl (decode maps load).
@@ -132,6 +133,7 @@ class ProgramSlot {
 
     // Null when there is none.
     const ReleaseMeta* staged() const { return staged_ ? &staged_meta_ : nullptr; }
+    void staged_is_keyed() { staged_meta_.keyed = true; }
     const ReleaseMeta* active() const { return active_ ? &active_meta_ : nullptr; }
     const ReleaseMeta* previous() const { return previous_ ? &previous_meta_ : nullptr; }
     const Program* active_program() const { return active_.get(); }

@@ -131,7 +131,7 @@ Status read_limits(cbor::Reader& reader, BootLimits& limits) {
     return done();
 }
 
-Status read_field(cbor::Reader& reader, unsigned key, BootImage& image) {
+Status read_field(Bytes bytes, cbor::Reader& reader, unsigned key, BootImage& image) {
     switch (key) {
         case 0: {
             const std::uint64_t version = TRY(reader.uint());
@@ -140,7 +140,10 @@ Status read_field(cbor::Reader& reader, unsigned key, BootImage& image) {
         }
         case 1: image.guest = TRY(text_up_to(reader, max_guest_name)); return done();
         case 2: image.audience = TRY(text_up_to(reader, max_guest_name)); return done();
-        case 3: return copy_fixed(reader, image.seed);
+        case 3:
+            TRY(copy_fixed(reader, image.seed));
+            image.seed_in_image = bytes.subspan(reader.position() - image.seed.size(), image.seed.size());
+            return done();
         case 4: return read_list(reader, image.keys);
         case 5: return read_graph(reader, image);
         case 6: return read_list(reader, image.programs);
@@ -197,7 +200,7 @@ Status parse_boot_image(Bytes bytes, BootImage& image) {
     if (bytes.size() > max_boot_image) return boot_error("the boot image is too large", bytes.size());
     cbor::Reader reader{bytes, "boot"};
     auto map = TRY(cbor::MapReader::open(reader));
-    while (const auto key = TRY(map.next())) TRY(read_field(reader, *key, image));
+    while (const auto key = TRY(map.next())) TRY(read_field(bytes, reader, *key, image));
     TRY(map.require(0xfff));
     TRY(reader.end());
     if (!is_guest_name(image.guest)) return boot_error("the guest id is not made as guest ids are", image.guest.size());

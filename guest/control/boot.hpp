@@ -60,6 +60,7 @@ struct BootImage {
     std::string_view guest;
     std::string_view audience;
     std::array<std::uint8_t, 32> seed{};
+    Bytes seed_in_image;  // where it was read from
     FixedList<PinnedKey, 8> keys;
     Bytes graph_envelope;
     Bytes graph;  // UTF-8 text

@@ -1,7 +1,11 @@
 #include "guest/control/control.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <utility>
 
+#include "guest/bpf/isolated.hpp"
 #include "guest/bpf/maps/random.hpp"
 #include "guest/control/coap/server.hpp"
 #include "guest/control/update/context.hpp"
@@ -9,6 +13,7 @@
 #include "guest/control/frame_queue.hpp"
 #include "guest/control/net/frames.hpp"
 #include "guest/control/resources/resources.hpp"
+#include "guest/control/stranger_budget.hpp"
 #include "guest/control/update/updater.hpp"
 #include "guest/core/format.hpp"
 #include "guest/drivers/nic.hpp"
@@ -64,7 +69,7 @@ class SwapMailbox final : public Swapper {
 
 void say(std::string_view element, const Error& error) {
     TextBuffer<320> line;
-    line.text("unibpf control: element `").text(element).text("` starts without a program: ").text(error.text);
+    line.text("unibpf control: element `").visible(element).text("` starts without a program: ").text(error.text);
     line.text(" (rule ").text(rule_table[rule_index(error.rule)].rule).text(")\n");
     platform::console_write(line.view());
 }
@@ -72,11 +77,12 @@ void say(std::string_view element, const Error& error) {
 }  // namespace
 
 struct Control::State {
-    explicit State(const ControlParts& given)
-        : parts{given}, updater{parts, mailbox},
-          resources{parts, updater, boot_steps, {platform::monotonic_ns, platform::wall_clock_us}} {}
+    State(const ControlParts& given, Owned<MacKeys> mac_keys)
+        : parts{given}, keys{std::move(mac_keys)}, updater{parts, mailbox},
+          resources{parts, updater, boot_steps, {platform::monotonic_ns, platform::wall_clock_us}, *keys} {}
 
     ControlParts parts;
+    Owned<MacKeys> keys;
     SwapMailbox mailbox;
     Updater updater;
     Steps boot_steps;
@@ -84,11 +90,22 @@ struct Control::State {
     OwnedArray<std::uint8_t> answer_buffer;
     Owned<coap::Server> server;
     net::Local local;
-    FrameQueue received;
-    FrameQueue answers;
+    FrameQueue<32> received;
+    FrameQueue<32> answers;
+    FrameQueue<8> strangers;  // those who wait for their budget
+    StrangerBudget budget;
     std::atomic<bool> working{false};  // the control stack is in the middle of something
+    std::uint64_t spent_ns = 0;        // by the control stack, in slices that are over
+    std::uint64_t slice_began_ns = 0;
+    std::array<std::uint8_t, Packet::kSlotBytes> frame_copy;  // of the frame in work: programs can write packet slots
 
-    void handle(Packet& frame);
+    bool work();
+    void take(PacketPtr frame);
+    void serve_stranger(PacketPtr frame);
+    net::Incoming look_into(const Packet& frame);
+    bool is_known(const net::Incoming& incoming);
+    std::uint64_t control_ns() const;
+    void handle(const net::Incoming& incoming);
     std::size_t answer(const net::Incoming& incoming, std::span<std::uint8_t> out);
     std::size_t answer_datagram(const net::Incoming& incoming, std::span<std::uint8_t> out);
     bool receive();
@@ -100,8 +117,14 @@ static void seed_maps(std::span<const std::uint8_t, 32> seed) {
     constexpr std::uint8_t salt[] = {'u', 'n', 'i', 'b', 'p', 'f', '.', 'v', '1'};
     constexpr std::uint8_t info[] = {'m', 'a', 'p', '-', 'h', 'a', 's', 'h'};
     std::array<std::uint8_t, 16> key;
-    crypto::hkdf_expand(crypto::hkdf_extract(salt, seed), info, key);
+    crypto::Hkdf{salt, seed}.expand(info, key);
     random::seed(key);
+}
+
+// On a page that no isolated program can read, if there is any such program.
+static Owned<MacKeys> make_keys(std::span<const std::uint8_t, 32> seed) {
+    const Heap::OnPages pages{IsolatedRuns::any() ? platform::PageKey::secret : platform::PageKey::guest};
+    return make<MacKeys>(derive_mac_keys(seed));
 }
 
 Result<Control*> Control::create(const ControlParts& parts) {
@@ -109,8 +132,9 @@ Result<Control*> Control::create(const ControlParts& parts) {
     // Both live as long as the guest and are never released.
     void* state_memory = Heap::system().allocate(sizeof(State));
     void* memory = Heap::system().allocate(sizeof(Control));
-    if (state_memory == nullptr || memory == nullptr) return Error{"memory", "there is no memory for the control channel"};
-    State& state = *new (state_memory) State{parts};
+    Owned<MacKeys> keys = make_keys(parts.boot->seed);
+    if (state_memory == nullptr || memory == nullptr || !keys) return Error{"memory", "there is no memory for the control channel"};
+    State& state = *new (state_memory) State{parts, std::move(keys)};
     TRY(state.updater.prepare());
     state.answer_buffer = make_array<std::uint8_t>(answer_buffer_bytes);
     if (!state.answer_buffer) return Error{"memory", "there is no memory for the control channel's answers"};
@@ -140,26 +164,80 @@ void Control::boot_step(const char* name, std::uint64_t start_ns, std::uint64_t 
 void Control::entry(void* self) {
     State& state = static_cast<Control*>(self)->state_;
     for (;;) {
-        PacketPtr frame = state.received.pop();
-        if (!frame) {
-            state.working.store(false, std::memory_order_release);
-            platform::control_yield();
+        state.working.store(true, std::memory_order_release);
+        if (state.work()) {
+            state.updater.collect();
             continue;
         }
-        state.working.store(true, std::memory_order_release);
-        state.handle(*frame);
-        {
-            const platform::NoPreempt whole;  // the pool is the data path's
-            frame.reset();
-        }
-        state.updater.collect();
+        state.working.store(false, std::memory_order_release);
+        platform::control_yield();
     }
 }
 
-void Control::State::handle(Packet& frame) {
-    const net::Incoming incoming = net::classify(frame.bytes(), local);
+// The pool is the data path's.
+static void release(PacketPtr frame) {
+    const platform::NoPreempt whole;
+    frame.reset();
+}
+
+// One piece of work; false if there is none now. Everything that has come is looked at before a stranger is served.
+bool Control::State::work() {
+    if (PacketPtr frame = received.pop()) {
+        take(static_cast<PacketPtr&&>(frame));
+        return true;
+    }
+    if (!budget.allows()) return false;
+    PacketPtr frame = strangers.pop();
+    if (!frame) return false;
+    serve_stranger(static_cast<PacketPtr&&>(frame));
+    return true;
+}
+
+void Control::State::take(PacketPtr frame) {
+    const net::Incoming incoming = look_into(*frame);
     ++parts.context->frames[static_cast<std::size_t>(incoming.kind)];
-    if (incoming.kind > net::FrameKind::echo_request) return;
+    if (incoming.kind > net::FrameKind::echo_request) {
+        // Ignored by name.
+    } else if (is_known(incoming)) {
+        handle(incoming);
+    } else if (strangers.push(frame)) {
+        return;
+    } else {
+        ++parts.context->strangers_dropped;
+    }
+    release(static_cast<PacketPtr&&>(frame));
+}
+
+void Control::State::serve_stranger(PacketPtr frame) {
+    const std::uint64_t began_ns = control_ns();
+    handle(look_into(*frame));
+    release(static_cast<PacketPtr&&>(frame));
+    const std::uint64_t took_ns = control_ns() - began_ns;
+    const platform::NoPreempt whole;
+    budget.spend(took_ns);
+}
+
+// What is judged is a private copy: it cannot change between two looks.
+net::Incoming Control::State::look_into(const Packet& frame) {
+    const Bytes bytes = frame.bytes();
+    std::copy(bytes.begin(), bytes.end(), frame_copy.begin());
+    return net::classify(Bytes{frame_copy}.first(bytes.size()), local);
+}
+
+// A question for the Ethernet address is whoever's; its answer costs less than finding out.
+bool Control::State::is_known(const net::Incoming& incoming) {
+    if (incoming.kind == net::FrameKind::arp_request) return true;
+    if (incoming.kind != net::FrameKind::datagram) return false;
+    return server->shows_key({incoming.peer.address, incoming.peer.port}, incoming.payload, platform::monotonic_ns());
+}
+
+// Control stack: how long it has had the CPU.
+std::uint64_t Control::State::control_ns() const {
+    const platform::NoPreempt whole;
+    return spent_ns + platform::monotonic_ns() - slice_began_ns;
+}
+
+void Control::State::handle(const net::Incoming& incoming) {
     PacketPtr reply;
     {
         const platform::NoPreempt whole;
@@ -225,6 +303,17 @@ bool Control::State::transmit() {
     return true;
 }
 
-bool Control::wants_slice() const { return state_.working.load(std::memory_order_acquire) || !state_.received.empty(); }
+void Control::round(std::uint64_t now_ns, bool busy) { state_.budget.earn(now_ns, busy); }
+
+bool Control::wants_slice() const {
+    return state_.working.load(std::memory_order_acquire) || !state_.received.empty() ||
+           (!state_.strangers.empty() && state_.budget.allows());
+}
+
+void Control::run_slice(std::uint64_t slice_ns) {
+    state_.slice_began_ns = platform::monotonic_ns();
+    platform::control_resume(slice_ns);
+    state_.spent_ns += platform::monotonic_ns() - state_.slice_began_ns;
+}
 
 }  // namespace unibpf

@@ -9,11 +9,14 @@
 //   control_start(Control::entry, control, ..)  the control stack (stack_bytes); it runs only inside control_resume
 //   loop: loop_stats.round_begins(now); router->run_once(now); loop_stats.round_ended(now);
 //         control->poll();                      data-path side: frames in, posted swaps, answers out
-//         if (control->wants_slice()) control_resume(slice_ns);   and then poll once more before sleeping: answers wait
+//         control->round(now, busy);            how long the round was, for what strangers may cost
+//         if (control->wants_slice()) control->run_slice(slice_ns);   and then poll once more before sleeping: answers wait
 //
 // Invariants: everything the data path reads (slots, router) is changed by `poll` alone, on the main stack between two
 // batches; the control stack only prepares and posts. The queues between the two stacks are single-producer,
 // single-consumer and bounded: when full, the frame is dropped and counted, and the host's CoAP client sends it again.
+// Who has shown no key waits in a line of his own, and only a small share of the time is spent on it (stranger_budget.hpp): a
+// request with a good MAC is served before all of them, once the one that has begun is done.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +45,14 @@ class Control {
     // Main stack, once a round: receives management frames, executes a posted action, sends answers. True if it did anything.
     bool poll();
 
+    // Main stack, once a round, after the data path: `busy` if it had packets.
+    void round(std::uint64_t now_ns, bool busy);
+
     // True while the control stack has something to do.
     bool wants_slice() const;
+
+    // Main stack: platform::control_resume, timed.
+    void run_slice(std::uint64_t slice_ns);
 
   private:
     struct State;

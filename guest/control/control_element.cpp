@@ -44,6 +44,7 @@ constexpr Handler handlers[] = {
     {"requests", read_counter<&ControlContext::requests>},
     {"duplicates", read_counter<&ControlContext::duplicates>},
     {"malformed", read_counter<&ControlContext::malformed>},
+    {"strangers_dropped", read_counter<&ControlContext::strangers_dropped>},
     {"stagings", read_counter<&ControlContext::stagings>},
     {"activations", read_counter<&ControlContext::activations>},
     {"rollbacks", read_counter<&ControlContext::rollbacks>},
@@ -57,7 +58,7 @@ constexpr Handler handlers[] = {
 void ControlElement::initialize(Environment& environment, Errors&) { context_ = environment.control; }
 
 const ElementClass control_element_class{
-    "Control", "0/0", "a/a", "", "shows the control channel on the management NIC", handlers, create_element<ControlElement>,
+    "Control", "0/0", "a/a", "", "shows the control channel on the management NIC", handlers, {}, create_element<ControlElement>,
 };
 
 }  // namespace unibpf

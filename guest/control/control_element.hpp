@@ -4,7 +4,7 @@
 // touches a packet of the graph, so the element has no ports; a graph needs one to have its counters, not to be updated.
 //
 // Ports: none.
-// Handlers (read): `requests`, `duplicates`, `malformed`, `stagings`, `activations`, `rollbacks`, `refused`; `refusals`
+// Handlers (read): `requests`, `duplicates`, `malformed`, `strangers_dropped`, `stagings`, `activations`, `rollbacks`, `refused`; `refusals`
 //   gives one "rule=count" a rule that ever refused, `frames` one "kind=count" a kind of management frame.
 // Example:
 //     control :: Control;

@@ -13,9 +13,11 @@
 
 namespace unibpf {
 
+template <std::uint32_t capacity>
 class FrameQueue {
+    static_assert((capacity & (capacity - 1)) == 0, "the indices run freely");
+
   public:
-    static constexpr std::uint32_t capacity = 32;  // a power of two: the indices run freely
 
     bool empty() const { return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire); }
 

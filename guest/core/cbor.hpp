@@ -200,7 +200,7 @@ class MapReader {
 };
 
 // Writes into a fixed span. A write that does not fit sets overflow() and writes nothing more; check it once at the end.
-// The caller writes map keys in ascending order.
+// Maps of named keys are written by Fields, lists of unknown length by Items (below).
 class Writer {
   public:
     explicit Writer(std::span<std::uint8_t> output) : output_{output} {}
@@ -229,24 +229,102 @@ class Writer {
         size_ += value.size();
     }
 
-  private:
-    void head(Major major, std::uint64_t value) {
-        const auto type = static_cast<std::uint8_t>(static_cast<unsigned>(major) << 5);
-        std::uint8_t buffer[9];
-        if (value < 24) {
-            buffer[0] = static_cast<std::uint8_t>(type | value);
-            return raw({buffer, 1});
-        }
-        const unsigned log = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= 0xffffffff ? 2 : 3;
-        const unsigned width = 1U << log;
-        buffer[0] = static_cast<std::uint8_t>(type | (24 + log));
-        for (unsigned i = 0; i < width; ++i) buffer[1 + i] = static_cast<std::uint8_t>(value >> (8 * (width - 1 - i)));
-        raw({buffer, width + 1});
+    // The place of the head of a map or a list whose length is known only when it is whole: `end` puts it there.
+    std::size_t begin() {
+        const std::size_t at = size_;
+        raw(Head{Major::map, 0}.bytes());
+        return at;
     }
+    void end(std::size_t at, Major major, std::uint64_t count) {
+        const Head head{major, count};
+        const std::size_t more = head.size - 1;
+        if (overflow_ || more > output_.size() - size_) { overflow_ = true; return; }
+        if (more != 0) std::memmove(&output_[at + head.size], &output_[at + 1], size_ - at - 1);
+        std::memcpy(&output_[at], head.buffer, head.size);
+        size_ += more;
+    }
+    void refuse() { overflow_ = true; }
+
+  private:
+    // RFC 8949 3: the shortest form.
+    struct Head {
+        std::uint8_t buffer[9];
+        std::uint8_t size = 1;
+
+        Head(Major major, std::uint64_t value) {
+            const auto type = static_cast<std::uint8_t>(static_cast<unsigned>(major) << 5);
+            buffer[0] = static_cast<std::uint8_t>(type | value);
+            if (value < 24) return;
+            const unsigned log = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= 0xffffffff ? 2 : 3;
+            const unsigned width = 1U << log;
+            buffer[0] = static_cast<std::uint8_t>(type | (24 + log));
+            for (unsigned i = 0; i < width; ++i) buffer[1 + i] = static_cast<std::uint8_t>(value >> (8 * (width - 1 - i)));
+            size = static_cast<std::uint8_t>(width + 1);
+        }
+        Bytes bytes() const { return {buffer, size}; }
+    };
+    void head(Major major, std::uint64_t value) { raw(Head{major, value}.bytes()); }
 
     std::span<std::uint8_t> output_;
     std::size_t size_ = 0;
     bool overflow_ = false;
+};
+
+// A map that counts its own entries, keyed by an enum of what they are called. `fields[Key::name].text("fw")`: the writer that
+// comes back takes exactly one item. Keys that do not ascend (RFC 8949 4.2.1) are a fault of the program: the answer is refused.
+template <typename Key>
+class Fields {
+  public:
+    explicit Fields(Writer& writer) : writer_{writer}, at_{writer.begin()} {}
+    ~Fields() { writer_.end(at_, Major::map, count_); }
+    Fields(const Fields&) = delete;
+    Fields& operator=(const Fields&) = delete;
+
+    Writer& operator[](Key key) {
+        const auto value = static_cast<std::int64_t>(key);
+        put(value < 0 ? negative - value : value);
+        value < 0 ? writer_.nint(value) : writer_.uint(static_cast<std::uint64_t>(value));
+        return writer_;
+    }
+    // After all that have numbers.
+    Writer& operator[](std::string_view key) {
+        put(negative << 1);
+        writer_.text(key);
+        return writer_;
+    }
+
+  private:
+    static constexpr std::int64_t negative = std::int64_t{1} << 32;  // where -1, -2 ... are in the order of keys
+
+    void put(std::int64_t rank) {
+        if (rank <= last_) writer_.refuse();
+        last_ = rank;
+        ++count_;
+    }
+
+    Writer& writer_;
+    std::size_t at_;
+    std::int64_t last_ = -1;
+    std::uint64_t count_ = 0;
+};
+
+// A list that counts its own items: call `next()` before each.
+class Items {
+  public:
+    explicit Items(Writer& writer) : writer_{writer}, at_{writer.begin()} {}
+    ~Items() { writer_.end(at_, Major::array, count_); }
+    Items(const Items&) = delete;
+    Items& operator=(const Items&) = delete;
+
+    Writer& next() {
+        ++count_;
+        return writer_;
+    }
+
+  private:
+    Writer& writer_;
+    std::size_t at_;
+    std::uint64_t count_ = 0;
 };
 
 }  // namespace unibpf::cbor

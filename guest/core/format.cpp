@@ -15,6 +15,14 @@ TextWriter& TextWriter::text(std::string_view part) {
     return *this;
 }
 
+TextWriter& TextWriter::visible(std::string_view foreign) {
+    for (const char c : foreign) {
+        if (c >= ' ' && c <= '~') put(c);
+        else text("\\x").hex(static_cast<std::uint8_t>(c), 2);
+    }
+    return *this;
+}
+
 TextWriter& TextWriter::number(std::uint64_t value) {
     char digits[20];
     std::size_t n = 0;

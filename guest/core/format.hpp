@@ -11,6 +11,8 @@ namespace unibpf {
 class TextWriter {
   public:
     TextWriter& text(std::string_view part);
+    // Foreign text: what is not printable ASCII, line ends and escapes among it, as \xNN.
+    TextWriter& visible(std::string_view foreign);
     TextWriter& number(std::uint64_t value);                   // decimal
     TextWriter& hex(std::uint64_t value, unsigned width = 1);  // lower case, zeroes up to `width` digits
     std::string_view view() const { return {buffer_, size_}; }

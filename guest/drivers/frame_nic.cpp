@@ -16,6 +16,10 @@ std::size_t FrameNic::receive(Batch& batch) {
         }
         const std::size_t length = device_.receive({packet->data(), Packet::kLargest});
         if (length == 0) break;
+        if (length > Packet::kLargest) {
+            ++counters_.rx_too_long;
+            continue;
+        }
         if (length < kEthernetHeader || !packet->put(static_cast<std::uint16_t>(length))) {
             ++counters_.rx_bad_length;
             continue;

@@ -22,11 +22,12 @@ struct NicCounters {
     // drops, one field a reason
     std::uint64_t rx_no_slot = 0;     // the pool was empty: the device's ring could not be refilled at once
     std::uint64_t rx_bad_length = 0;  // the device said a length that its buffer cannot hold, or less than an Ethernet header
+    std::uint64_t rx_too_long = 0;    // a frame longer than a packet can be (Packet::kLargest)
     std::uint64_t rx_bad_id = 0;      // the device returned a buffer it was not given
     std::uint64_t tx_ring_full = 0;
     std::uint64_t tx_bad_length = 0;  // shorter than an Ethernet header or longer than the device takes
 
-    std::uint64_t rx_dropped() const { return rx_bad_length + rx_bad_id; }
+    std::uint64_t rx_dropped() const { return rx_bad_length + rx_bad_id + rx_too_long; }
     std::uint64_t tx_dropped() const { return tx_ring_full + tx_bad_length; }
 };
 

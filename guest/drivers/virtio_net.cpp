@@ -90,7 +90,7 @@ void VirtioNet::refill() {
             ++counters_.rx_no_slot;
             break;
         }
-        const std::uint64_t address = reinterpret_cast<std::uintptr_t>(packet->data()) - header_;
+        const std::uint64_t address = platform::device_address(packet->data()) - header_;
         rx_.add(packet, address, std::uint32_t{header_} + Packet::kLargest, true);
     }
     if (rx_.publish()) transport_.notify(virtio::kReceiveQueue);
@@ -115,7 +115,7 @@ void VirtioNet::send(PacketPtr packet) {
     // All zero: no checksum, no segmentation (5.1.6.2). The room is there: header_ <= kDeviceRoom.
     std::uint8_t* header = packet->data() - header_;
     std::memset(header, 0, header_);
-    if (!tx_.add(packet, reinterpret_cast<std::uintptr_t>(header), std::uint32_t{header_} + length, false)) {
+    if (!tx_.add(packet, platform::device_address(header), std::uint32_t{header_} + length, false)) {
         ++counters_.tx_ring_full;
         return;
     }

@@ -12,6 +12,7 @@
 
 #include "guest/drivers/virtio.hpp"
 #include "guest/packet/packet.hpp"
+#include "guest/platform/platform.hpp"
 
 namespace unibpf {
 
@@ -36,9 +37,9 @@ class Virtqueue {
 
     std::uint16_t size() const { return size_; }
     std::uint16_t free_descriptors() const { return free_count_; }
-    std::uint64_t descriptors_address() const { return reinterpret_cast<std::uintptr_t>(descriptors_); }
-    std::uint64_t available_address() const { return reinterpret_cast<std::uintptr_t>(available_); }
-    std::uint64_t used_address() const { return reinterpret_cast<std::uintptr_t>(used_); }
+    std::uint64_t descriptors_address() const { return platform::device_address(descriptors_); }
+    std::uint64_t available_address() const { return platform::device_address(available_); }
+    std::uint64_t used_address() const { return platform::device_address(used_); }
 
     // Hands `length` bytes at `address`, which lie inside the packet's slot, to the device at the next publish.
     // False when no descriptor is free; the packet stays with the caller.

@@ -1,4 +1,5 @@
-// The standard element classes: one row for each element of this folder. `main` adds them to its Registry.
+// The standard element classes: one row for each element of this folder, in the order of their names. `main` adds them to its Registry.
+// The list is made from the headers when the guest is built (list_elements.py).
 #pragma once
 
 #include <span>

@@ -63,9 +63,4 @@ void Element::reset_counters() {
     drops_ = {};
 }
 
-void Element::take_counters(const Element& old) {
-    packets_ = old.packets_;
-    drops_ = old.drops_;
-}
-
 }  // namespace unibpf

@@ -45,6 +45,10 @@ struct Handler {
     Status (*write)(Element& element, std::string_view value) = nullptr;
 };
 
+// For class rows: `kReasons<DropReason::too_short>`.
+template <DropReason... reasons>
+inline constexpr DropReason kReasons[] = {reasons...};
+
 struct ElementClass {
     std::string_view name;
     std::string_view ports;       // Click's port counts, "inputs/outputs": "1/1", "1/1-2", "0/1", "1/-"
@@ -53,6 +57,7 @@ struct ElementClass {
     std::string_view arguments;   // as the manual writes them
     std::string_view summary;     // one line
     std::span<const Handler> handlers;
+    std::span<const DropReason> drops;  // every reason for which it drops a packet
     Owned<Element> (*create)();
     bool sparse_outputs = false;  // outputs may be left out, as `[0]` and `[2]` alone
 
@@ -118,7 +123,8 @@ class Element {
     // Returns whether anything was done, so that the main loop knows when to sleep.
     virtual bool run_task() { return false; }
 
-    // `old` has the same name and class and is thrown away afterwards.
+    // What the element holds besides its counters, which the router takes over for all. `old` has the same name and class and is
+    // thrown away afterwards.
     virtual void take_state(Element& old) { (void)old; }
 
     const Port& output(unsigned port) const { return outputs_[port]; }
@@ -153,11 +159,10 @@ class Element {
     void count_drop(DropReason reason) { ++drops_[static_cast<std::size_t>(reason)]; }  // of a packet that never was
     void count_packets(std::size_t n) { packets_ += n; }
     void reset_counters();
-    // Takes over packet and drop counters, for take_state.
-    void take_counters(const Element& old);
 
   private:
     friend class Port;
+    friend class Router;
     friend class RouterBuilder;
 
     std::string_view name_;

@@ -1,5 +1,8 @@
 #include "guest/graph/router.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "guest/drivers/nic.hpp"
 #include "guest/graph/router_builder.hpp"
 #include "guest/platform/platform.hpp"
@@ -7,7 +10,12 @@
 namespace unibpf {
 
 void Registry::add(const ElementClass& row) {
-    if (count_ == kMax) platform::panic("element class registry is full");
+    if (count_ == rows_.size()) {
+        auto more = make_array<const ElementClass*>(2 * count_ + 1);
+        if (!more) platform::panic("no memory for the element classes");
+        std::copy_n(rows_.begin(), count_, more.begin());
+        rows_ = std::move(more);
+    }
     rows_[count_++] = &row;
 }
 
@@ -46,7 +54,10 @@ Element* Router::find(std::string_view name) const {
 void Router::take_state(Router& old) {
     for (Element* element : elements_) {
         Element* before = old.find(element->name());
-        if (before && &before->element_class() == &element->element_class()) element->take_state(*before);
+        if (!before || &before->element_class() != &element->element_class()) continue;
+        element->packets_ = before->packets_;
+        element->drops_ = before->drops_;
+        element->take_state(*before);
     }
 }
 

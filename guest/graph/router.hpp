@@ -6,7 +6,6 @@
 // `Registry` and `Environment`.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -27,17 +26,15 @@ inline constexpr std::size_t kMaxElementName = 63;      // schemas/envelope.cddl
 // The element classes that a graph may use. `main` adds the standard ones (guest/elements/standard.hpp) and Control.
 class Registry {
   public:
-    static constexpr std::size_t kMax = 64;
-
     void add(const ElementClass& row);
     void add(std::span<const ElementClass* const> rows) {
         for (const ElementClass* row : rows) add(*row);
     }
     const ElementClass* find(std::string_view name) const;
-    std::span<const ElementClass* const> classes() const { return {rows_.data(), count_}; }
+    std::span<const ElementClass* const> classes() const { return rows_.span().first(count_); }
 
   private:
-    std::array<const ElementClass*, kMax> rows_{};
+    OwnedArray<const ElementClass*> rows_;  // `count_` of them in use
     std::size_t count_ = 0;
 };
 

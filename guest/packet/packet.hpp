@@ -1,6 +1,6 @@
-// Packets: a fixed slot each, owned by exactly one PacketPtr, moved in Batches, never copied, never zeroed.
+// Packets: a packet slot each, owned by exactly one PacketPtr, moved in Batches, never copied, never zeroed.
 //
-// A slot is 2048 bytes below 4 GiB:
+// A packet slot is 2048 bytes below 4 GiB:
 //     | device room (128) | headroom 256 | frame ... tailroom |
 // Devices DMA straight into the slot; the device room lets a driver put its header before a frame whose headroom is all
 // used. The Packet itself lies elsewhere: slots are all that devices and isolated programs write (platform.hpp). `head_` and `tail_` are offsets in the slot: kFirst <= head_ <= tail_ <= kSlotBytes always holds, and every move that

@@ -41,7 +41,8 @@ void enter_rights() {
 }  // namespace
 
 bool run(std::uint32_t rights, void (*entry)(void*), void* argument, std::span<std::byte> stack) {
-    if (the_run.active || on_control_stack()) panic("isolation: bad start of a run");
+    if (the_run.active) panic("isolation: bad start of a run");
+    const SlicePause pause;
     the_run = {.entry = entry, .argument = argument, .rights = rights, .active = true};
     unibpf_switch_stack(&the_run.main_sp, fresh_stack(stack, on_program_stack));
     return !the_run.faulted;

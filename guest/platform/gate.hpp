@@ -11,10 +11,16 @@
 namespace unibpf::platform::gate {
 
 inline constexpr std::uint32_t all_rights = 0;
-inline constexpr std::uint32_t write_nothing = 0xaaaa'aaaa;
+inline constexpr std::uint32_t reach_nothing = 0xffff'ffff;
 
 // Two bits a key: its pages may not be read or written, may not be written.
-constexpr std::uint32_t write_disable_bit(unsigned key) { return 2u << (2 * key); }
+constexpr std::uint32_t read_disable_bit(unsigned key) { return 1u << (2 * key); }
+constexpr std::uint32_t disable_bits(unsigned key) { return 3u << (2 * key); }
+
+// Of a run with this key of the CPU's: its own pages and the common ones, and the guest's to read.
+constexpr std::uint32_t rights_of_run(unsigned own, unsigned common, unsigned guest) {
+    return reach_nothing & ~disable_bits(own) & ~disable_bits(common) & ~read_disable_bit(guest);
+}
 
 // Order memory: nothing moves across a change of rights.
 inline void write_rights(std::uint32_t rights) { asm volatile("wrpkru" : : "a"(rights), "c"(0), "d"(0) : "memory"); }
@@ -25,7 +31,7 @@ inline std::uint32_t read_rights() {
 }
 
 // What run_isolated asks of the platform's gate: `entry(argument)` on `stack`, which the run may write, with these rights; false
-// when end_by_fault ended it. Main stack, with all rights; one run at a time.
+// when end_by_fault ended it. With all rights; one run at a time.
 bool run(std::uint32_t rights, void (*entry)(void*), void* argument, std::span<std::byte> stack);
 bool active();
 void back_to_the_run();  // from all rights to those of the active run, in a handler that is about to return to it

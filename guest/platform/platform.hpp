@@ -43,8 +43,9 @@ void idle_until(std::uint64_t deadline_ns);  // sleep until then or until a NIC 
 // --- memory ----------------------------------------------------------------------------------------------------------
 // Boot-time memory below 4 GiB, 4096-aligned, never given back, not zeroed. Empty when there is too little.
 std::span<std::byte> alloc_region(std::size_t bytes);
+std::uint64_t device_address(const void* memory);  // of a region's bytes, as devices name them
 std::size_t region_available();            // what alloc_region could still give in one piece
-std::span<const std::byte> boot_module();  // the boot image; empty when the host gave none
+std::span<std::byte> boot_module();        // the boot image, a copy of the guest's own; empty when the host gave none
 std::size_t memory_total();                // bytes the guest has in all
 
 // Pages for native code (JIT): writable until sealed, then executable and read-only (W^X).
@@ -54,23 +55,25 @@ bool code_seal(std::span<std::byte> pages);
 void code_release(std::span<std::byte> pages);
 
 // --- isolation ---------------------------------------------------------------------------------------------------------
-// Every page has a key. While a program runs isolated, only pages of its own key and of `common` can be written, whatever the
-// code does that runs meanwhile: the program, helpers, the engine. A write elsewhere (or any other fault) ends the run, and
-// nothing but those pages has changed. Everything may be read. The data path is one thread: one isolated run at a time.
+// Every page has a key. While a program runs isolated, only pages of its own key and of `common` can be written, and pages of `secret`
+// and of other programs cannot even be read, whatever the code does that runs meanwhile: the program, helpers, the engine. An access
+// elsewhere (or any other fault) ends the run, and nothing but those pages has changed. The guest's own pages may be read: helpers and
+// engines do. One isolated run at a time.
 enum class PageKey : std::uint8_t {
     guest = 0,          // every page that was not given another
     common = 1,         // what any program may write: packet slots, the program stack, UNIBPF_PROGRAM_STATE
-    first_program = 2,  // from here on one an element
+    secret = 2,         // what no program may read: MAC keys
+    first_program = 3,  // from here on one an element
 };
-inline constexpr std::size_t program_keys = 14;
+inline constexpr std::size_t program_keys = 13;
 // Variables that helpers write, all zero at the start. What stands there is worth no trust.
 #define UNIBPF_PROGRAM_STATE [[gnu::section(".bss.programs")]]
 
 // Before the first isolated run. Returns what the machine lacks for it, in words that follow "needs"; empty: isolation is on.
 std::string_view isolation_enable();
 bool set_page_key(std::span<std::byte> pages, PageKey key);  // 4096-aligned; false: no memory for page tables, nothing changed
-// Main stack. Runs `entry(argument)` on the program stack; false when a fault ended it. Costs two changes of all rights: use it for
-// a batch.
+// Runs `entry(argument)` on the program stack; false when a fault ended it. Main stack, or control stack under NoPreempt: keep it short
+// there. Costs two changes of all rights: use it for a batch.
 bool run_isolated(PageKey key, void (*entry)(void*), void* argument);
 
 bool entropy(std::span<std::byte> out);  // false: this machine has no source; derive from the boot seed instead
@@ -80,7 +83,7 @@ bool entropy(std::span<std::byte> out);  // false: this machine has no source; d
 class FrameDevice {
   public:
     virtual std::span<const std::uint8_t, 6> mac() const = 0;
-    virtual std::size_t receive(std::span<std::uint8_t> frame) = 0;  // 0: nothing there (a too long frame is dropped)
+    virtual std::size_t receive(std::span<std::uint8_t> frame) = 0;  // 0: nothing there; above frame.size(): one that is too long, gone
     virtual bool transmit(std::span<const std::uint8_t> frame) = 0;  // false: no room, frame not taken
     virtual void flush() {}                                          // end of a burst
 

@@ -22,6 +22,7 @@ struct Task {
     void* main_sp = nullptr;  // of the main stack while control runs
     SliceEnd end = SliceEnd::finished;
     bool ready = false;       // there is something to resume
+    std::uint64_t end_ns = 0;  // of the slice
 };
 
 Task task;
@@ -75,6 +76,7 @@ void control_start(void (*entry)(void*), void* argument, std::span<std::byte> st
 
 SliceEnd control_resume(std::uint64_t slice_ns) {
     if (!task.ready) return SliceEnd::finished;
+    task.end_ns = monotonic_ns() + slice_ns;
     slice_timer_arm(slice_ns);
     unibpf_switch_stack(&task.main_sp, task.sp);
     slice_timer_disarm();
@@ -99,6 +101,19 @@ void slice_expired() {
     leave(SliceEnd::preempted);
     // Interrupts stay off: the handler's return turns them on again.
     on_control.store(true, std::memory_order_relaxed);
+}
+
+SlicePause::SlicePause() : pauses_{on_control_stack()} {
+    if (!pauses_) return;
+    slice_interrupts(false);
+    slice_timer_disarm();
+}
+
+SlicePause::~SlicePause() {
+    if (!pauses_) return;
+    const std::uint64_t now = monotonic_ns();
+    slice_timer_arm(task.end_ns > now ? task.end_ns - now : 1);
+    slice_interrupts(true);
 }
 
 NoPreempt::NoPreempt() {

@@ -20,6 +20,19 @@ void slice_interrupts(bool on);          // control stack: may the timer interru
 // Supplied by slice.cpp: the stack pointer with which unibpf_switch_stack enters `entry` on a fresh stack. `entry` never returns.
 void* fresh_stack(std::span<std::byte> stack, void (*entry)());
 
+// Supplied by slice.cpp: while one lives, no timer comes, and the slice goes on afterwards with what was left of it. Does nothing on
+// the main stack.
+class SlicePause {
+  public:
+    SlicePause();
+    ~SlicePause();
+    SlicePause(const SlicePause&) = delete;
+    SlicePause& operator=(const SlicePause&) = delete;
+
+  private:
+    bool pauses_;
+};
+
 // Supplied by slice.cpp: the timer fired. Returns at once on the main stack or inside NoPreempt, else when control resumes.
 void slice_expired();
 

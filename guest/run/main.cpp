@@ -15,6 +15,7 @@
 #include "guest/run/options.hpp"
 #include "guest/run/output.hpp"
 #include "guest/run/report.hpp"
+#include "guest/run/tables.hpp"
 
 namespace unibpf::run {
 namespace {
@@ -156,8 +157,8 @@ int main(int argc, char** argv) {
         std::cerr << "error: " << error << "\n" << usage;
         return 2;
     }
-    if (options->opcodes) {
-        std::cout << opcodes_json();
+    if (options->opcodes || options->tables) {
+        std::cout << (options->opcodes ? opcodes_json() : tables_json());
         return 0;
     }
     return run(*options);

@@ -82,6 +82,7 @@ bool set_flag(Options& options, const std::string& name) {
     if (name == "--in-place") return options.in_place = true;
     if (name == "--guarded") return options.guarded = true;
     if (name == "--opcodes") return options.opcodes = true;
+    if (name == "--tables") return options.tables = true;
     return false;
 }
 
@@ -114,7 +115,7 @@ std::optional<Options> parse_options(int argc, char** argv, std::string& error) 
         }
         if (!error.empty()) return {};
     }
-    if (options.bundle.empty() && !options.opcodes) error = "expected the path of a bundle";
+    if (options.bundle.empty() && !options.opcodes && !options.tables) error = "expected the path of a bundle";
     if (options.packets.empty()) options.packets.push_back(Bytes(64));
     return error.empty() ? std::optional{options} : std::nullopt;
 }

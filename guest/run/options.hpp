@@ -32,6 +32,7 @@ struct Options {
     bool maps = false;                        // print map contents after the last packet
     bool json = false;
     bool opcodes = false;                     // print the opcode table and end
+    bool tables = false;                      // print the tables of the program interface and end
 };
 
 inline constexpr const char* usage =
@@ -40,7 +41,7 @@ inline constexpr const char* usage =
     "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
     "                         [--set MAP=KEY:VALUE]... [--maps] [--json]\n"
     "       unibpf-run BUNDLE --loads N\n"
-    "       unibpf-run --opcodes\n"
+    "       unibpf-run --opcodes | --tables\n"
     "--packets: a packet a line, hex; --entries: an entry of a map a line, as for --set\n";
 
 // Nothing, with a sentence in `error`, when the arguments make no sense.

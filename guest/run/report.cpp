@@ -108,20 +108,4 @@ std::string report_text(const Program& program, const RunReport& report, bool wi
     return text;
 }
 
-std::string opcodes_json() {
-    static constexpr const char* categories[] = {"alu", "move_sx", "endian", "load_imm64", "load", "load_sx", "store_imm",
-                                                 "store", "atomic", "jump", "branch", "call_helper", "call_local", "exit"};
-    static constexpr const char* groups[] = {"base32", "base64", "divmul32", "divmul64", "atomic32", "atomic64"};
-    const auto field = [](const FieldRule& rule) { return rule.free ? std::string{"null"} : std::to_string(rule.value); };
-    std::string text = "[";
-    for (std::size_t i = 0; i < operation_count; ++i) {
-        const Opcode& row = opcodes[i];
-        text += std::string(text.size() > 1 ? ",\n" : "\n") + "{\"name\":" + quoted(operation_names[i]) + ",\"opcode\":" + std::to_string(row.opcode) +
-                ",\"category\":\"" + categories[static_cast<int>(row.category)] + "\",\"group\":\"" + groups[static_cast<int>(row.group)] +
-                "\",\"src_operand\":" + (row.src_operand ? "true" : "false") + ",\"dst\":" + field(row.dst) + ",\"src\":" + field(row.src) +
-                ",\"offset\":" + field(row.offset) + ",\"imm\":" + field(row.imm) + "}";
-    }
-    return text + "\n]\n";
-}
-
 }  // namespace unibpf::run

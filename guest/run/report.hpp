@@ -23,6 +23,5 @@ std::string verdict_name(const Program& program, const RunReport& report);
 std::string maps_json(const Program& program);
 std::string report_json(const Program& program, const RunReport& report, bool with_maps);
 std::string report_text(const Program& program, const RunReport& report, bool with_maps);
-std::string opcodes_json();
 
 }  // namespace unibpf::run

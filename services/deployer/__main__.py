@@ -6,14 +6,15 @@ import shutil
 import sys
 from typing import cast
 
-from services.deployer import host_config, kvm_probe
+from services.deployer import host_config
 from services.deployer.assembly import Assembly
 from services.deployer.boot import Host
 from services.deployer.errors import DeployerError
-from services.deployer.hypervisor import Accel, Hypervisor, MachineKind
-from services.deployer.kvm_probe import Probe
-from services.deployer.libvirt_driver import EMBEDDED, LibvirtDriver
-from services.deployer.process import ProcessDriver
+from services.deployer.machines import kvm_probe
+from services.deployer.machines.hypervisor import Accel, Hypervisor, MachineKind
+from services.deployer.machines.kvm_probe import Probe
+from services.deployer.machines.libvirt_driver import EMBEDDED, LibvirtDriver
+from services.deployer.machines.process import ProcessDriver
 from services.deployer.service import Deployer
 from services.deployer.settings import Settings, create_private
 from unibpf import tracing

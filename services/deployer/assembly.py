@@ -18,7 +18,7 @@ from services.deployer import boot as booting
 from services.deployer import materials
 from services.deployer.boot import Fresh, Host, Materials
 from services.deployer.errors import BootError, HypervisorError
-from services.deployer.hypervisor import Hypervisor, Machine, MachineKind, OnEnded, Running
+from services.deployer.machines.hypervisor import Hypervisor, Machine, MachineKind, OnEnded, Running
 from unibpf.bus import Bus
 from unibpf.formats import boot_image
 from unibpf.formats.boot_image import BootImageError, SignerKey

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from services.deployer.errors import HostConfigError, SpecError
 from services.deployer.host_config import HostConfig
-from services.deployer.hypervisor import (
+from services.deployer.machines.hypervisor import (
     COAP_PORT,
     GATEWAY,
     GUEST_ADDRESS,

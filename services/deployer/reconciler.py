@@ -16,10 +16,11 @@ from types import MappingProxyType
 from msgspec.structs import replace
 from opentelemetry.context import Context
 
-from services.deployer import console, plan
+from services.deployer import plan
 from services.deployer.assembly import Assembly
 from services.deployer.errors import BootError, DeployerError, LeaseError
-from services.deployer.hypervisor import Ended, Running
+from services.deployer.machines import console
+from services.deployer.machines.hypervisor import Ended, Running
 from services.deployer.plan import Action, World
 from services.deployer.reporting import Reporter
 from unibpf import tracing

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from services.deployer.console import Ready
-from services.deployer.hypervisor import Running
+from services.deployer.machines.console import Ready
+from services.deployer.machines.hypervisor import Running
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, BusError, Entry
 from unibpf.bus.topology import GUESTS_OBSERVED

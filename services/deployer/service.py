@@ -16,13 +16,13 @@ from services.deployer import desires as desire
 from services.deployer.assembly import Assembly
 from services.deployer.desires import Desires, Wanted, still_lacking
 from services.deployer.errors import DeployerError, LeaseError
-from services.deployer.kvm_probe import Probe
 from services.deployer.leases import Leases
+from services.deployer.machines.kvm_probe import Probe
 from services.deployer.reconciler import Reconciler
 from services.deployer.reporting import Reporter
 from services.deployer.settings import Settings
 from unibpf import subjects
-from unibpf.bus import Bus, BusError, Received, Reject
+from unibpf.bus import Bus, BusError, Received, Reject, consume
 from unibpf.bus.kv import readable
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
 from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus, spec_digest
@@ -59,7 +59,7 @@ class Deployer:
                 description="guests of a host",
             )
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._bus.consume("deployer", self.on_command), name="commands")
+                group.create_task(consume(self._bus, "deployer", self.on_command), name="commands")
                 group.create_task(self._watch(), name="watch")
                 group.create_task(self._reconcile(), name="reconcile")
         finally:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from services.deployer.errors import HostConfigError
-from services.deployer.hypervisor import UNIX_PATH_BYTES
-from services.deployer.libvirt_driver import EMBEDDED
+from services.deployer.machines.hypervisor import UNIX_PATH_BYTES
+from services.deployer.machines.libvirt_driver import EMBEDDED
 from unibpf.host.settings import SettingError, StatePaths, binary_directory, host_name, nats_url, seconds
 
 # libvirt's longest socket path below its root is 56 bytes: `/lib/qemu/domain-<id>-<20 of the name>/monitor.sock`.

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.reconfigurer.errors import GuestUnreachable
+from unibpf.formats.control_keys import DumpKey, ElementKey, MapChangedKey, StatusKey, UpdateKey
 from unibpf.messages.base import Kind
 from unibpf.messages.elements import MapDecision
 from unibpf.messages.maps import MapChanged
@@ -75,72 +76,70 @@ def dump_page(item: Any) -> DumpPage:
 
 def map_changed(item: Any) -> tuple[MapChanged, list[tuple[str, int, int]]]:
     """`map-changed`, and the guest's steps."""
-    return _reading("map change", lambda: (_map_changed(item), _steps(item[3])))
+    return _reading("map change", lambda: (_map_changed(item), _steps(item[MapChangedKey.STEPS])))
 
 
 def _outcome(item: Any) -> Outcome:
+    key = UpdateKey
     return Outcome(
-        already=bool(item[0]),
-        element=item[1],
-        program=item[2],
-        sequence=item[3],
-        envelope=item[4].hex(),
-        steps=_steps(item[5]),
+        already=bool(item[key.ALREADY]),
+        element=item[key.ELEMENT],
+        program=item[key.PROGRAM],
+        sequence=item[key.SEQUENCE],
+        envelope=item[key.ENVELOPE].hex(),
+        steps=_steps(item[key.STEPS]),
         maps=[
             MapDecision(name=name, decision=_DECISIONS[decision], entries=entries)
-            for name, decision, entries in item[6]
+            for name, decision, entries in item[key.MAPS]
         ],
-        engine=item[7],
-        swap_ns=item.get(9, 0),
-        longest_gap_ns=item.get(10, 0),
-        packets_during=item.get(11, 0),
-        packets_lost=item.get(12, 0),
+        engine=item[key.ENGINE],
+        swap_ns=item.get(key.SWAP_NS, 0),
+        longest_gap_ns=item.get(key.LONGEST_GAP_NS, 0),
+        packets_during=item.get(key.PACKETS_DURING, 0),
+        packets_lost=item.get(key.PACKETS_LOST, 0),
     )
 
 
 def _status(item: Any) -> GuestStatus:
-    total, used, peak = item[6]
-    graph, sequence, digest = item[7]
+    key = StatusKey
+    total, used, peak = item[key.MEMORY]
+    graph, sequence, digest = item[key.GRAPH]
+    own = {key.MEMORY, key.GRAPH, key.ELEMENTS, key.NICS, key.BOOT, key.RECENT_GAP_NS}
     return GuestStatus(
-        guest=item[0],
-        boot_nonce=item[1].hex(),
-        uptime_ns=item[2],
-        audience=item[3],
-        elements=[_element(element) for element in item[4]],
-        nics=[_nic(nic) for nic in item[5]],
+        **{field.name.lower(): _plain(item[field]) for field in key if field not in own},
+        elements=[_element(element) for element in item[key.ELEMENTS]],
+        nics=[_nic(nic) for nic in item[key.NICS]],
         memory_total=total,
         memory_used=used,
         memory_peak=peak,
         graph=graph,
         graph_sequence=sequence,
         graph_digest=digest.hex(),
-        longest_gap_ns=item[8],
-        boot=_steps(item[9]),
-        version=item[10],
-        platform=item[11],
-        recent_gap_ns=item.get(12, 0),
+        boot=_steps(item[key.BOOT]),
+        recent_gap_ns=item.get(key.RECENT_GAP_NS, 0),
     )
 
 
 def _element(item: Any) -> ElementStatus:
-    envelope = item.get(5)
+    key = ElementKey
+    plain = (key.PROGRAM, key.SEQUENCE, key.ENVELOPE, key.ENGINE, key.FLOOR, key.ISOLATION)
     return ElementStatus(
-        name=item[0],
-        class_name=item[1],
-        kind=KINDS[item[2]] if 2 in item else None,
-        program=item.get(3),
-        sequence=item.get(4),
-        envelope=envelope.hex() if envelope is not None else None,
-        engine=item.get(6),
-        packets=item[7],
-        drops={str(reason): int(count) for reason, count in item[8]},
-        maps=[_map(row) for row in item.get(9, [])],
-        staged=_placed(item.get(10)),
-        previous=_placed(item.get(11)),
-        floor=item.get(12),
-        handlers={str(name): str(value) for name, value in item.get(13, [])},
-        isolation=item.get(14),
+        **{field.name.lower(): _plain(item.get(field)) for field in plain},
+        name=item[key.NAME],
+        class_name=item[key.CLASS_NAME],
+        kind=KINDS[item[key.KIND]] if key.KIND in item else None,
+        packets=item[key.PACKETS],
+        drops={str(reason): int(count) for reason, count in item[key.DROPS]},
+        maps=[_map(row) for row in item.get(key.MAPS, [])],
+        staged=_placed(item.get(key.STAGED)),
+        previous=_placed(item.get(key.PREVIOUS)),
+        handlers={str(name): str(value) for name, value in item.get(key.HANDLERS, [])},
     )
+
+
+def _plain(value: Any) -> Any:
+    """What a message holds as the guest tells it, but for bytes, which are told in hexadecimal."""
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _map(row: Any) -> MapStatus:
@@ -164,20 +163,27 @@ def _nic(row: Any) -> NicStatus:
 
 
 def _dump_page(item: Any) -> DumpPage:
+    key = DumpKey
     return DumpPage(
-        name=item[0],
-        type=item[1],
-        key_size=item[2],
-        value_size=item[3],
-        entries=[(key.hex(), value.hex()) for key, value in item[4]],
-        next=item[6],
-        position=item.get(7),
-        lost=item.get(8, 0),
+        name=item[key.NAME],
+        type=item[key.TYPE],
+        key_size=item[key.KEY_SIZE],
+        value_size=item[key.VALUE_SIZE],
+        entries=[(entry.hex(), value.hex()) for entry, value in item[key.ENTRIES]],
+        next=item[key.NEXT],
+        position=item.get(key.POSITION),
+        lost=item.get(key.LOST, 0),
     )
 
 
 def _map_changed(item: Any) -> MapChanged:
-    return MapChanged(name=item[0], applied=int(item[1]), entries=int(item[2]), errno=item.get(4))
+    key = MapChangedKey
+    return MapChanged(
+        name=item[key.NAME],
+        applied=int(item[key.APPLIED]),
+        entries=int(item[key.ENTRIES]),
+        errno=item.get(key.ERROR),
+    )
 
 
 def _placed(row: Any) -> Placed | None:

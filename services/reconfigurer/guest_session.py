@@ -16,6 +16,7 @@ from msgspec import Struct
 from services.reconfigurer.coap_client import Response
 from services.reconfigurer.errors import GuestRefused, GuestUnreachable
 from unibpf.formats import cbor, control_mac
+from unibpf.formats.control_keys import ProblemKey, RefusalKey
 from unibpf.formats.control_mac import ControlKeys, MacError
 
 MAX_ANSWER_BYTES: Final = 8 << 20
@@ -57,19 +58,19 @@ class GuestSession:
         self._turn = asyncio.Lock()
 
     async def request(self, method: str, path: str, body: bytes, *, trace: bytes | None = None) -> Fact:
-        """Ask; raises GuestRefused or GuestUnreachable. A counter that was too low is raised once."""
+        """Ask; raises GuestRefused or GuestUnreachable. A counter out of the guest's range is set right once."""
         async with self._turn:
             try:
-                return await self._once(method, path, body, trace)
+                return await self._once(max(self._counter + 1, self._now_us()), method, path, body, trace)
             except GuestRefused as refused:
                 if refused.rule != COUNTER_RULE or refused.code != CONFLICT or refused.highest is None:
                     raise
-                self._counter = max(self._counter, refused.highest)
-                return await self._once(method, path, body, trace)
+                # Above our own as well when that was too far ahead for the guest (schemas/control.cddl, counter).
+                return await self._once(refused.highest + 1, method, path, body, trace)
 
-    async def _once(self, method: str, path: str, body: bytes, trace: bytes | None) -> Fact:
-        self._counter = max(self._counter + 1, self._now_us())
-        sealed = control_mac.seal_request(self._keys, method=method, path=path, counter=self._counter, body=body)
+    async def _once(self, counter: int, method: str, path: str, body: bytes, trace: bytes | None) -> Fact:
+        self._counter = counter
+        sealed = control_mac.seal_request(self._keys, method=method, path=path, counter=counter, body=body)
         response = await self._exchange.exchange(self._address, method, path, sealed.message, trace=trace)
         try:
             answer = control_mac.open_answer(self._keys, response.payload, request=sealed, code=response.code)
@@ -91,12 +92,18 @@ class GuestSession:
 def refusal(code: int, problem: Any) -> GuestRefused:
     """RFC 9290 problem details, with our own entry for rule and highest (schemas/control.cddl, problem)."""
     ours = problem.get(PROBLEM) if isinstance(problem, dict) else None
-    if not isinstance(ours, dict) or not isinstance(ours.get(0), str):
+    rule = ours.get(RefusalKey.RULE) if isinstance(ours, dict) else None
+    if not isinstance(ours, dict) or not isinstance(rule, str):
         raise GuestUnreachable("answer", f"the guest refused with {code >> 5}.{code & 31:02d} and no problem details")
-    title, detail = problem.get(-1), problem.get(-2)
+    title, detail = problem.get(ProblemKey.TITLE), problem.get(ProblemKey.DETAIL)
     message = ": ".join(part for part in (title, detail) if isinstance(part, str) and part)
-    highest = ours.get(1)
-    return GuestRefused(ours[0], message or ours[0], code=code, highest=highest if isinstance(highest, int) else None)
+    highest = ours.get(RefusalKey.HIGHEST)
+    return GuestRefused(
+        rule,
+        message or rule,
+        code=code,
+        highest=highest if isinstance(highest, int) else None,
+    )
 
 
 def _decode(data: bytes) -> Any:

@@ -8,6 +8,7 @@ from services.reconfigurer.map_changes import map_path
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import EMPTY
 from unibpf.formats import cbor
+from unibpf.formats.control_keys import MapQueryKey
 from unibpf.messages.maps import MapDump, MapQuery
 from unibpf.messages.status import GuestStatus
 
@@ -24,7 +25,9 @@ async def status(sessions: Sessions, guest: str) -> GuestStatus:
 async def dump(sessions: Sessions, query: MapQuery) -> MapDump:
     """The entries from the cursor on, page by page until a message is full; or the entry of one key."""
     session, path = sessions.of(query.guest), map_path(query.element, query.map)
-    asks = {2: bytes.fromhex(query.key)} if query.key is not None else _page(query.cursor)
+    asks: dict[int, bytes | int] = (
+        {MapQueryKey.KEY: bytes.fromhex(query.key)} if query.key is not None else _page(query.cursor)
+    )
     cursor, entries, characters = query.cursor, list[tuple[str, str]](), 0
     while True:
         fact = await session.request("FETCH", path, cbor.encode(asks))
@@ -40,7 +43,7 @@ async def dump(sessions: Sessions, query: MapQuery) -> MapDump:
 
 
 def _page(cursor: int) -> dict[int, bytes | int]:
-    return {0: cursor, 1: PAGE_ENTRIES}
+    return {MapQueryKey.CURSOR: cursor, MapQueryKey.MOST: PAGE_ENTRIES}
 
 
 def _dump(page: answers.DumpPage, entries: list[tuple[str, str]]) -> MapDump:

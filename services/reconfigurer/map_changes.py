@@ -14,6 +14,7 @@ from services.reconfigurer.sessions import Sessions
 from unibpf import tracing
 from unibpf.bus import Reject
 from unibpf.formats import cbor
+from unibpf.formats.control_keys import MapChangesKey
 from unibpf.messages.maps import MAX_CHANGE_BYTES, MapChange, MapChanged, MapMode
 
 FLAGS: Final[dict[MapMode, int]] = {"any": 0, "create": 1, "replace": 2}  # BPF_ANY, BPF_NOEXIST, BPF_EXIST
@@ -30,9 +31,9 @@ def body(wanted: MapChange) -> bytes:
     size = sum(len(part) for change in changes for part in change)
     if size > MAX_CHANGE_BYTES:
         raise Reject("size", f"got {size} bytes of keys and values, expected at most {MAX_CHANGE_BYTES}")
-    items: dict[int, Any] = {0: changes, 1: FLAGS[wanted.mode]}
+    items: dict[int, Any] = {MapChangesKey.CHANGES: changes, MapChangesKey.FLAGS: FLAGS[wanted.mode]}
     if wanted.envelope is not None:
-        items[2] = bytes.fromhex(wanted.envelope)
+        items[MapChangesKey.ENVELOPE] = bytes.fromhex(wanted.envelope)
     return cbor.encode(items)
 
 

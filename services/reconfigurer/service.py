@@ -21,7 +21,7 @@ from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
 from services.reconfigurer.updater import Package, Updater
 from unibpf import subjects
-from unibpf.bus import Bus, BusError, Received, ServiceError
+from unibpf.bus import Bus, BusError, Received, ServiceError, consume
 from unibpf.bus.kv import readable
 from unibpf.bus.release_keys import release_keys
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
@@ -73,7 +73,7 @@ class Reconfigurer:
         await self._bus.serve("unibpf-reconfigurer", endpoints, description="running guests of a host")
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._bus.consume(reconfigurer(host), self.on_signed), name="signed")
+                group.create_task(consume(self._bus, reconfigurer(host), self.on_signed), name="signed")
                 group.create_task(self._follow_guests(), name="guests")
         finally:
             await self.close()

@@ -6,9 +6,10 @@ import os
 import sys
 
 from services.signer import policy
+from services.signer.checking import EXECUTABLE, Checker
 from services.signer.errors import SignerError
 from services.signer.hsm import Hsm
-from services.signer.service import Signer
+from services.signer.service import Demands, Signer
 from services.signer.settings import Settings
 from services.signer.token import init_token
 from unibpf import tracing
@@ -22,14 +23,18 @@ NAME = "signer"
 
 async def serve(settings: Settings) -> None:
     """Connect, open the token, work until cancelled."""
-    rules = policy.load(settings.policy)
-    verifier_key = settings.pinned_verifier()
+    demands = Demands(
+        verifier_key=settings.pinned_verifier(),
+        checker=Checker(executable=settings.binaries / EXECUTABLE),
+        policy=policy.load(settings.policy),
+    )
+    demands.checker.require()
     tracing.init(NAME)
     own = identity.load(settings.paths.keys, NAME)
     hsm = await Hsm.open(settings.hsm)
     try:
         async with await Bus.connect(BusSettings(url=settings.url, identity=own)) as bus:
-            signer = await Signer.create(bus, hsm, policy=rules, verifier_key=verifier_key)
+            signer = await Signer.create(bus, hsm, demands)
             await signer.run(workers=settings.workers)
     finally:
         await hsm.close()

@@ -2,8 +2,9 @@
 
 SignerError
 ├── HsmError            the token is missing, locked, or refused to sign: nothing was signed, try again
+├── CheckerError        the checker of certificates is missing or cannot run: nothing was signed, try again
 ├── PolicyError         the policy file is malformed: the signer does not start
-├── EvidenceError       a verdict whose signature, report or bundle does not fit: never signed, dead letter
+├── EvidenceError       a verdict whose signature, report, bundle or certificate does not fit: never signed, dead letter
 └── PolicyRefusal       the policy says no: answered with a Refused, the message is done
 """
 
@@ -14,6 +15,10 @@ class SignerError(Exception):
 
 class HsmError(SignerError):
     """The token cannot sign now."""
+
+
+class CheckerError(SignerError):
+    """Certificates cannot be checked now."""
 
 
 class PolicyError(SignerError):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from services.signer import policy as policies
 from services.signer import verdicts
-from services.signer.errors import EvidenceError, SignerError
+from services.signer.checking import MAX_CERTIFICATE_BYTES, Checker
+from services.signer.errors import CheckerError, EvidenceError, SignerError
 from services.signer.policy import Policy, ProgramRequest
 from services.signer.releases import is_same_release, program_release, signed_event
 from services.signer.sequence import Reservation, Reserved, push_key
@@ -25,6 +26,7 @@ class Programs:
     """Signs programs. `releases` is KV `unibpf-releases`, `clock` gives Unix seconds."""
 
     signing: Signing
+    checker: Checker
     releases: Bucket
     policy: Policy
     clock: Callable[[], float]
@@ -54,7 +56,7 @@ class Programs:
         reservation = reserved.reservation
         if not reservation.envelope:
             release = program_release(verdict, reservation)
-            asking = Request(identity=verdict.identity, now=now, audited=state.audited)
+            asking = Request(identity=verdict.identity, now=now, audited=state.audited, certificate=verdict.certificate)
             reservation = await self.signing.sign(key, release, reserved, asking)
         signed = signed_event(verdict, reservation)
         await self._note(signed, state.newest)
@@ -76,14 +78,17 @@ class Programs:
         """What the evidence lacks: for the caller to raise, where it matters."""
         try:
             with tracing.span("check evidence"):
-                bus = self.signing.bus
-                report, bundle = await asyncio.gather(
+                bus, proof = self.signing.bus, verdicts.certificate_of(verdict)
+                report, bundle, certificate = await asyncio.gather(
                     bus.get_object(verdict.report, max_bytes=MAX_REPORT_BYTES),
                     bus.get_object(str(verdict.bundle), max_bytes=MAX_BUNDLE_BYTES),
+                    bus.get_object(proof, max_bytes=MAX_CERTIFICATE_BYTES),
                 )
                 verdicts.check_report(verdict, report)
                 verdicts.check_bundle(verdict, bundle)
-        except (EvidenceError, ObjectMissing, ObjectCorrupt) as error:
+                with tracing.span("check certificate"):
+                    await self.checker.check(bundle, certificate)
+        except (EvidenceError, CheckerError, ObjectMissing, ObjectCorrupt) as error:
             return error
         return None
 

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from services.signer import verdicts
-from services.signer.errors import EvidenceError, HsmError, PolicyRefusal
+from services.signer.checking import Checker
+from services.signer.errors import CheckerError, EvidenceError, HsmError, PolicyRefusal
 from services.signer.graphs import Graphs
 from services.signer.hsm import Hsm
 from services.signer.policy import Policy
@@ -14,7 +16,7 @@ from services.signer.programs import Programs
 from services.signer.sequence import Sequences
 from services.signer.signing import Signing
 from unibpf import subjects
-from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, topology
+from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, consume, topology
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.programs import Refused, Signed, Verdict
 
@@ -22,6 +24,15 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "unibpf-signer"
 CONSUMER = "signer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """What must hold before anything is signed: the pinned verifier said it, the checker proved it, the policy allows it."""
+
+    verifier_key: str
+    checker: Checker
+    policy: Policy
 
 
 class Signer:
@@ -36,24 +47,24 @@ class Signer:
         self._verifier_key = verifier_key
 
     @classmethod
-    async def create(
-        cls, bus: Bus, hsm: Hsm, *, policy: Policy, verifier_key: str, clock: Callable[[], float] = time.time
-    ) -> "Signer":
+    async def create(cls, bus: Bus, hsm: Hsm, demands: Demands, *, clock: Callable[[], float] = time.time) -> "Signer":
         """Wire the parts together; `clock` gives Unix seconds."""
         sequences = Sequences(
             counters=await bus.kv(topology.SEQUENCES), reservations=await bus.kv(topology.RESERVATIONS)
         )
         signing = Signing(bus=bus, hsm=hsm, sequences=sequences)
         releases = await bus.kv(topology.RELEASES)
-        programs = Programs(signing=signing, releases=releases, policy=policy, clock=clock)
-        graphs = Graphs(signing=signing, policy=policy, clock=clock)
-        return cls(bus, hsm, programs=programs, graphs=graphs, verifier_key=verifier_key)
+        programs = Programs(
+            signing=signing, checker=demands.checker, releases=releases, policy=demands.policy, clock=clock
+        )
+        graphs = Graphs(signing=signing, policy=demands.policy, clock=clock)
+        return cls(bus, hsm, programs=programs, graphs=graphs, verifier_key=demands.verifier_key)
 
     async def run(self, *, workers: int = 1) -> None:
         """Serve and consume until cancelled."""
         endpoints = {subjects.sign_graph(): self.on_sign_graph}
         await self._bus.serve(SERVICE, endpoints, description="signs verified programs and graphs inside an HSM")
-        await self._bus.consume(CONSUMER, self.on_verified, concurrency=workers)
+        await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
 
     async def on_verified(self, received: Received) -> None:
         """`program.verified`: sign, refuse, or put aside."""
@@ -70,7 +81,7 @@ class Signer:
         except EvidenceError as error:
             await self._refuse(verdict, error.rule, str(error), None)
             raise Reject(error.rule, str(error)) from error
-        except (ObjectMissing, ObjectCorrupt) as error:
+        except (CheckerError, ObjectMissing, ObjectCorrupt) as error:
             raise Retry(str(error)) from error
         else:
             await self._bus.publish(subjects.signed(verdict.program), signed)

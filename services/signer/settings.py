@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from unibpf.host import identity
-from unibpf.host.settings import StatePaths, count, nats_url
+from unibpf.host.settings import StatePaths, binary_directory, count, nats_url
 
 SOFTHSM: Final = "/usr/lib/softhsm/libsofthsm2.so"
 DEFAULT_POLICY: Final = Path(__file__).with_name("default-policy.toml")
@@ -36,6 +36,7 @@ class Settings:
     UNIBPF_PKCS11_PIN_FILE    file with the user PIN, 0600   (default: <state>/hsm/pin)
     UNIBPF_SIGNER_ALGORITHM   `EdDSA` or `ES256`             (default `EdDSA`)
     UNIBPF_SIGNER_WORKERS     messages handled at once       (default 4)
+    UNIBPF_BIN                folder of `unibpf-check`       (default: the build's)
     """
 
     paths: StatePaths
@@ -43,6 +44,7 @@ class Settings:
     policy: Path
     verifier_key: str | None
     hsm: HsmSettings
+    binaries: Path
     workers: int = 4
 
     @classmethod
@@ -64,6 +66,7 @@ class Settings:
             policy=Path(environ.get("UNIBPF_SIGNER_POLICY") or DEFAULT_POLICY),
             verifier_key=environ.get("UNIBPF_VERIFIER_KEY"),
             hsm=hsm,
+            binaries=binary_directory(environ),
             workers=count(environ, "UNIBPF_SIGNER_WORKERS", 4),
         )
 

@@ -8,12 +8,14 @@
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
 from services.signer.releases import audit_record
 from services.signer.sequence import Reservation, Reserved, Sequences
 from unibpf import subjects, tracing
-from unibpf.bus import Bus, topology
+from unibpf.bus import Bus
 from unibpf.formats import envelope as envelopes
 from unibpf.formats.envelope import Release
 from unibpf.messages.programs import AuditRecord
@@ -21,11 +23,15 @@ from unibpf.messages.programs import AuditRecord
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Who asks and when (Unix seconds); `audited` is the newest audit record of that name, read since the request came."""
+    """Who asks and when (Unix seconds); `audited` is the newest audit record of that name, read since the request came.
+
+    `certificate` is the digest of the proof that was checked, of a program.
+    """
 
     identity: str
     now: int
     audited: AuditRecord | None
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,7 @@ class Signing:
 
     async def last_audited(self, program: str) -> AuditRecord | None:
         """The newest audit record of a program or graph of this name."""
-        found = await self.bus.last(topology.AUDIT, subjects.audit(program))
+        found = await self.bus.last(subjects.AUDIT, subjects.audit(program))
         return None if found is None else found.decode(AuditRecord)
 
     async def sign(self, key: str, release: Release, reserved: Reserved, request: Request) -> Reservation:
@@ -61,4 +67,5 @@ class Signing:
         if last is not None and (last.push_id, last.sequence) == (reservation.push_id, reservation.sequence):
             return
         record = audit_record(release, reservation, identity=request.identity, kid=self.hsm.key.kid, now=request.now)
+        record = replace(record, certificate=request.certificate)
         await self.bus.publish(subjects.audit(release.program), record)

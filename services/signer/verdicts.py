@@ -2,11 +2,12 @@
 
 1. The payload is signed by the pinned verifier key: whoever could write to the stream cannot forge a verdict.
 2. The verdict is `safe` and complete.
-3. The report that the verdict names says the same: verdict, program, kind, bundle, verifier, options, second opinions,
-   verdict digest.
+3. The report that the verdict names says the same: verdict, program, kind, bundle, certificate, verifier, options, second
+   opinions, verdict digest.
 4. The bundle that the verdict names has its length and decodes strictly; its own name and kind are the verdict's.
+5. The certificate that the verdict names proves to the checker (checking.py) that the bundle is safe and ends.
 
-The bytes of 3 and 4 were fetched by their digests (the bus checks those), not taken from the message.
+The bytes of 3 to 5 were fetched by their digests (the bus checks those), not taken from the message.
 """
 
 import msgspec
@@ -36,6 +37,13 @@ def believe(payload: bytes, signature: bytes, verifier_key: str) -> Verdict:
     return verdict
 
 
+def certificate_of(verdict: Verdict) -> str:
+    """The digest of what step 5 asks for."""
+    if verdict.certificate is None:
+        raise EvidenceError("certificate-missing", "the verifier gives no certificate, which proves its verdict")
+    return verdict.certificate
+
+
 def check_report(verdict: Verdict, data: bytes) -> None:
     """Step 3."""
     try:
@@ -47,6 +55,7 @@ def check_report(verdict: Verdict, data: bytes) -> None:
         ("program", report.program, verdict.program),
         ("kind", report.kind, verdict.kind),
         ("bundle", report.bundle, verdict.bundle),
+        ("certificate", report.certificate, verdict.certificate),
         ("verifier", report.verifier, verdict.verifier),
         ("version", report.version, verdict.version),
         ("options_digest", report.options_digest, verdict.options_digest),

@@ -7,6 +7,10 @@ These two print a report as JSON or a bundle and need no bus; their exit codes a
 
 import sys
 
+from unibpf.text import guard_streams
+
+guard_streams()
+
 if sys.argv[1:2] == ["verify"]:
     from services.verifier.commands.verify import main
 elif sys.argv[1:2] == ["bundle"]:

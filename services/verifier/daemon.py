@@ -7,11 +7,11 @@ from pathlib import Path
 
 from services.verifier.errors import Trouble
 from services.verifier.processes.second_verifier import SecondVerifier
-from services.verifier.report import VERSION, digest
+from services.verifier.report import digest
 from services.verifier.service import VerifierService, make_analyser, make_pool, step_span
 from services.verifier.settings import Settings
 from services.verifier.verification import Verification
-from unibpf import tracing
+from unibpf import VERSION, tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.host import identity, logs, process
 from unibpf.host.identity import IdentityError

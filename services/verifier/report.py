@@ -17,10 +17,10 @@ from services.verifier.errors import GaveUp
 from services.verifier.frontend.frontend import Answer, Options, Translation
 from services.verifier.frontend.lines import SourceLine, locate
 from services.verifier.processes.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis, Invariant
+from unibpf import VERSION
 from unibpf.messages.reports import Finding, Report, SecondOpinion, SliceStep
 
 VERIFIER: Final = "unibpf"
-VERSION: Final = "0.1.0"
 MAX_FINDINGS: Final = 32
 MAX_SUMMARY: Final = 200
 
@@ -33,6 +33,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     report: Report
     bundle: bytes | None = None
+    certificate: bytes | None = None
     bad_input: bool = False
     section: str = ""
     function: str = ""
@@ -93,6 +94,7 @@ def analysed(
     translation: Translation, analysis: Analysis, options: str, *, also: Sequence[SecondOpinion] = ()
 ) -> Outcome:
     """Report what the analyser found, with source lines."""
+    certificate = analysis.proof()
     return Outcome(
         report=Report(
             verdict=analysis.verdict,
@@ -101,6 +103,7 @@ def analysed(
             kind=translation.kind,
             bundle=digest(translation.bundle),
             bundle_length=len(translation.bundle),
+            certificate=digest(certificate) if certificate is not None else None,
             instructions=translation.instructions,
             stack_bytes=analysis.stack_bytes,
             instruction_bound=analysis.instruction_bound,
@@ -113,6 +116,7 @@ def analysed(
             also=list(also),
         ),
         bundle=translation.bundle,
+        certificate=certificate,
         section=translation.section,
         function=translation.function,
         invariants=analysis.invariants,

@@ -1,8 +1,9 @@
 """The adapter: uploads in, verdicts out. It decides nothing: verification and verdict are made in pure modules.
 
 For every upload, in this order: subject and headers, size cap, cached outcome or verification, bytes into the object store
-(object, bundle, report), the signed Verdict, the cache. The Verdict comes after everything that it names by digest, so a
-crash at any point leaves nothing that points nowhere; a redelivery publishes the same Verdict under the same message id.
+(object, bundle, certificate, report), the signed Verdict, the cache. The Verdict comes after everything that it names by
+digest, so a crash at any point leaves nothing that points nowhere; a redelivery publishes the same Verdict under the same
+message id.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from services.verifier.settings import Settings
 from services.verifier.verdict import Push, verdict
 from services.verifier.verification import Verification
 from unibpf import subjects, tracing
-from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError
+from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError, consume
 from unibpf.bus.topology import UPLOADED, VERDICTS
 from unibpf.messages.reports import Finding, Report
 from unibpf.push.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
@@ -52,7 +53,7 @@ class VerifierService:
     async def run(self, *, concurrency: int) -> None:
         """Serve until cancelled."""
         await self.bus.serve("unibpf-verifier", {subjects.verify(): self.answer}, description="verify without signing")
-        await self.bus.consume("verifier", self.handle, concurrency=concurrency)
+        await consume(self.bus, "verifier", self.handle, concurrency=concurrency)
 
     async def handle(self, received: Received) -> None:
         """Verify one upload and say what came of it."""
@@ -87,7 +88,7 @@ class VerifierService:
             raise ServiceError("404", str(error)) from error
         except Broken as error:
             raise ServiceError("503", str(error)) from error
-        return outcome.report
+        return msgspec.structs.replace(outcome.report, certificate=None)  # it is stored for no one
 
     async def _find(self, push: Push, received: Received) -> _Found:
         """Return the outcome, with everything that it names stored."""
@@ -130,10 +131,9 @@ class VerifierService:
         return _Found(outcome, await self.bus.put_object(received.data, store=UPLOADED))
 
     async def _store(self, outcome: Outcome, *, is_new: bool = False) -> None:
-        """The report, which may be known to be a new one, and the bundle, which another object may have had already."""
+        """The report, which may be known to be a new one, and bundle and certificate, which another object may have had."""
         storing = [self.bus.put_object(report.encode(outcome.report), is_new=is_new)]
-        if outcome.bundle:
-            storing.append(self.bus.put_object(outcome.bundle))
+        storing += [self.bus.put_object(data) for data in (outcome.bundle, outcome.certificate) if data]
         await asyncio.gather(*storing)
 
     def _cache_key(self, options: Options) -> str:
@@ -174,9 +174,10 @@ def make_analyser(settings: Settings) -> Analyser:
     return Analyser(
         executable=settings.binaries / EXECUTABLE,
         options=AnalyserOptions(max_seconds=settings.seconds, max_mebibytes=settings.memory_mib),
+        certificate=True,
     )
 
 
 def make_pool(settings: Settings) -> Pool:
-    """The front end's workers; patience covers their own limits (sandbox.Limits) and a cold start."""
+    """The front end's workers; patience covers their own limits (fence.Limits) and a cold start."""
     return Pool(size=settings.workers, wall_seconds=20.0)

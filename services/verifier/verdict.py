@@ -64,6 +64,7 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         options_digest=found.options_digest,
         bundle=found.bundle,
         bundle_length=found.bundle_length,
+        certificate=found.certificate,
         kind=found.kind,
         summary=report.summary(found),
         also=found.also,

@@ -1,7 +1,7 @@
 """Reads the case files of `data/`: one behaviour a file, cited from RFC 9669.
 
 # what is shown, with the clause
--- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES     (any number; the index is the order)
+-- map NAME TYPE KEY_SIZE VALUE_SIZE ENTRIES [FLAGS [LOCK]]   (any number; the index is the order; LOCK: offset of a lock)
 -- program NAME INDEX LABEL                      (any number: an entry of a program array, the function at the label)
 -- packet HEX                                    (default: 64 zero bytes)
 -- code
@@ -18,19 +18,11 @@ from pathlib import Path
 
 from msgspec import structs
 
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 from unibpf.messages.base import Kind
 
 DATA = Path(__file__).parent / "data"
-MAP_TYPES = {
-    "hash": 1,
-    "array": 2,
-    "prog_array": 3,
-    "percpu_hash": 5,
-    "percpu_array": 6,
-    "lru_hash": 9,
-    "lru_percpu_hash": 10,
-}
 
 
 @dataclass(kw_only=True)
@@ -93,8 +85,16 @@ def _directive(case: Case, words: list[str]) -> None:
 
 def _map(words: list[str]) -> BundleMap:
     name, kind, *numbers = words
-    key, value, entries, flags = map(int, [*numbers, "0"][:4])
-    return BundleMap(name=name, type=MAP_TYPES[kind], key_size=key, value_size=value, max_entries=entries, flags=flags)
+    key, value, entries, flags, *lock = map(int, [*numbers, *["0"][: 4 - len(numbers)]])
+    return BundleMap(
+        name=name,
+        type=MapType.named(kind),
+        key_size=key,
+        value_size=value,
+        max_entries=entries,
+        flags=flags,
+        lock=lock[0] if lock else None,
+    )
 
 
 def maps_of(case: Case, labels: dict[str, int]) -> list[BundleMap]:

@@ -5,6 +5,7 @@ import struct
 
 from services.verifier.frontend.dead_code import Address, unreached
 from tests.support.programs.bundles import Runner, bundle_of
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 
 PROGRAMS = 600
@@ -71,7 +72,9 @@ def packed(code: list[Insn]) -> bytes:
 
 def test_what_cannot_run_does_not_change_what_a_program_gives(runner: Runner) -> None:
     source = random.Random("dead code")
-    rodata = BundleMap(name=".rodata", type=2, key_size=4, value_size=64, max_entries=1, flags=1 << 7, data=DATA)
+    rodata = BundleMap(
+        name=".rodata", type=MapType.ARRAY, key_size=4, value_size=64, max_entries=1, flags=1 << 7, data=DATA
+    )
     found = 0
     for _ in range(PROGRAMS):
         code = program(source)

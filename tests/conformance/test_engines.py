@@ -1,5 +1,8 @@
 """Interpreter (both policies) and JIT do what RFC 9669 says, for every row of the opcode table."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.conformance.cases import Case, all_cases, maps_of
@@ -7,6 +10,10 @@ from tests.support.programs.assembler import Assembler
 from tests.support.programs.bundles import ENGINES, Runner, bundle_of
 
 CASES = all_cases()
+ABI = (Path(__file__).parents[2] / "guest/bpf/bundle/abi.hpp").read_text()
+XDP = "".join(
+    path.read_text() for path in sorted((Path(__file__).parent / "xdp").glob("*.[ch]"))
+)  # run by test_kernel_xdp.py
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -34,3 +41,25 @@ def test_every_row_of_the_opcode_table_has_a_case_named_after_it(assembler: Asse
     shown = {case.name.partition(".")[0]: set(assembler.assemble(case.code)[1]) for case in CASES}
     missing = {row for row in assembler.rows if row not in shown.get(row, set())}
     assert missing == set()
+
+
+def test_every_helper_of_a_guest_has_a_case() -> None:
+    numbers = dict(
+        re.findall(r"\b(\w+) = (\d+)", ABI[ABI.index("enum class Helper") : ABI.index("enum class Argument")])
+    )
+    rows = re.findall(r'^    \{Helper::(\w+), "(bpf_\w+)"', ABI, re.MULTILINE)
+    called = {number for case in CASES for number in re.findall(r"\bcall_helper (\d+)", case.code)}
+    missing = [name for row, name in rows if numbers[row] not in called and not re.search(rf"\b{name}\(", XDP)]
+    assert len(rows) > 30
+    assert missing == []
+
+
+def test_every_map_type_of_a_guest_has_a_case() -> None:
+    numbers = dict(
+        re.findall(r"\b(\w+) = (\d+)", ABI[ABI.index("enum class MapType") : ABI.index("map_flag_no_prealloc")])
+    )
+    rows = re.findall(r'^    \{MapType::\w+, "(\w+)"', ABI, re.MULTILINE)
+    used = {str(one.type) for case in CASES for one in case.maps}
+    missing = [name for name in rows if numbers[name] not in used and f"BPF_MAP_TYPE_{name.upper()}" not in XDP]
+    assert len(rows) > 10
+    assert missing == []

@@ -13,7 +13,6 @@ import pytest
 
 from services.verifier.errors import Rejection
 from services.verifier.frontend import frontend
-from services.verifier.frontend.linker import LDDW, SRC_FUNCTION
 from tests.lab import corpus
 from tests.support.kernel import kernel_oracle
 from tests.support.kernel.kernel_oracle import KernelRefusedError, Oracle
@@ -21,7 +20,8 @@ from tests.support.programs.analyser_cases import all_cases
 from tests.support.programs.assembler import Assembler
 from tests.support.programs.bundles import Runner
 from tests.support.programs.packets import boundary_packets
-from unibpf.formats.bundle import INSN_BYTES, MAP_PROG_ARRAY, Bundle, decode
+from unibpf.formats.bpf import INSN_BYTES, LDDW, SRC_FUNCTION, MapType
+from unibpf.formats.bundle import Bundle, decode
 
 pytestmark = pytest.mark.skipif(not kernel_oracle.available(), reason="loading programs into the kernel needs CAP_BPF")
 
@@ -148,7 +148,7 @@ def needs_an_object(bundle: Bundle) -> bool:
 
     test_kernel_xdp.py runs such programs in the kernel.
     """
-    described = any(one.lock is not None or (one.type == MAP_PROG_ARRAY and one.entries) for one in bundle.maps)
+    described = any(one.lock is not None or (one.type == MapType.PROG_ARRAY and one.entries) for one in bundle.maps)
     slots = [bundle.code[at : at + INSN_BYTES] for at in range(0, len(bundle.code), INSN_BYTES)]
     return described or any(slot[0] == LDDW and slot[1] >> 4 == SRC_FUNCTION for slot in slots)
 

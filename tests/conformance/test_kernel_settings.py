@@ -18,6 +18,7 @@ from tests.support.kernel.kernel_loader import Setting
 from tests.support.programs.bundles import ENGINES, Runner
 from tests.support.programs.packets import random_packets
 from tests.support.programs.programs import compiled
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap, decode
 from unibpf.push import loading
 
@@ -74,7 +75,7 @@ def test_packets_end_alike_under_constants(constants: tuple[str, ...], engine: s
 def test_sizes_and_inner_maps_that_a_loader_gives_make_an_object_loadable(bin_directory: Path) -> None:
     data = compiled("sized_by_loader")
     words = {"max_entries": ["flows=16", "events=8192"], "inner_maps": ["tables=first"]}
-    inner = BundleMap(name="first", type=2, key_size=4, value_size=8, max_entries=2)
+    inner = BundleMap(name="first", type=MapType.ARRAY, key_size=4, value_size=8, max_entries=2)
     setting = Setting(max_entries={"flows": 16, "events": 8192}, inner={"tables": inner})
     bundle = frontend.translate(data, Options(loading=loading.read(words))).bundle
     assert is_safe(bundle, bin_directory)

@@ -8,7 +8,8 @@ import pytest
 from tests.support.kernel import kernel_oracle
 from tests.support.programs.bundles import ENGINES, Runner
 from tests.support.programs.packets import random_packets
-from tests.support.programs.xdp_programs import EVENTS, PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
+from tests.support.programs.xdp_programs import PER_CPU, PRESETS, PROGRAMS, REFERRING, compiled
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import decode
 
 PACKETS = 2000
@@ -33,16 +34,16 @@ def test_guest_and_kernel_end_alike(source: Path, engine: str, runner: Runner) -
             assert (report["verdict_code"] & 0xFFFF_FFFF, report["packet"]) == (run.code, run.packet.hex()), number
         for spec in bundle.maps:
             entries = reports[-1]["maps"][spec.name]["entries"]
-            if spec.type == RINGBUF:
+            if spec.type == MapType.RINGBUF:
                 assert [entry["value"] for entry in entries] == [record.hex() for record in kernel.records(spec.name)]
-            elif spec.type == EVENTS:
+            elif spec.type == MapType.PERF_EVENT_ARRAY:
                 records = [bytes.fromhex(entry["value"]) for entry in entries]
                 padded = [record.ljust((len(record) + 4 + 7) // 8 * 8 - 4, b"\0") for record in records]
                 assert [
                     one[: len(ours)] for one, ours in zip(kernel.events(spec.name), records, strict=True)
                 ] == records
                 assert [len(one) for one in kernel.events(spec.name)] == [len(one) for one in padded]
-            elif spec.type not in REFERRING:
+            elif spec.type not in (*REFERRING, *PER_CPU):
                 assert {entry["key"]: entry["value"] for entry in entries} == kernel.entries(spec.name), spec.name
 
 

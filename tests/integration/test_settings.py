@@ -9,11 +9,11 @@ from tests.support.services.services import eventually, running
 from tests.support.signing.hsm import HsmFixture
 from unibpf import subjects
 from unibpf.bus import Bus
-from unibpf.bus.topology import EVENTS
 from unibpf.client.push import Push, publish
 from unibpf.formats import bundle, envelope
 from unibpf.messages.programs import Signed, Verdict
 from unibpf.push.loading import Constant, Loading
+from unibpf.subjects import EVENTS
 
 PROGRAM = "decide"
 

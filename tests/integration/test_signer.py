@@ -13,25 +13,29 @@ import pytest
 from msgspec.structs import replace
 
 from services.signer import policy
+from services.signer.checking import EXECUTABLE, Checker
 from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
-from services.signer.service import Signer
+from services.signer.service import Demands, Signer
 from services.signer.settings import DEFAULT_POLICY
 from services.signer.token import read_trusted
 from tests.support.services.nats import NatsFixture
-from tests.support.services.pushes import announce, make_verdict, pass_bundle
+from tests.support.services.pushes import announce, certified, make_verdict, pass_bundle
 from tests.support.signing.hsm import HsmFixture, make_token
 from unibpf import subjects
 from unibpf.bus import Bus, RequestFailed, topology
 from unibpf.bus.permissions import OPERATOR
+from unibpf.formats import bundle as bundles
 from unibpf.formats import envelope
-from unibpf.host.settings import REPOSITORY
+from unibpf.formats.bundle import Bundle
+from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.operations import DeadLetter
 from unibpf.messages.programs import AuditRecord, Refused, Signed
 from unibpf.messages.reports import SecondOpinion
 
 PATIENCE = 10.0
+CHECKER = Checker(executable=binary_directory(os.environ) / EXECUTABLE)
 
 
 class CountingHsm(Hsm):
@@ -58,7 +62,8 @@ async def running_signer(
     try:
         async with await nats.connect("signer") as bus:
             key = nats.identities["verifier"].public_key
-            signer = await Signer.create(bus, token, policy=policies, verifier_key=key, clock=clock)
+            demands = Demands(verifier_key=key, checker=CHECKER, policy=policies)
+            signer = await Signer.create(bus, token, demands, clock=clock)
             task = asyncio.create_task(signer.run())
             async with asyncio.timeout(PATIENCE):
                 while not await bus.ping("unibpf-signer"):
@@ -74,7 +79,7 @@ async def next_event(bus: Bus, subject: str, *, after: int = 0) -> tuple[int, by
     """The first stored event of `subject` after stream sequence `after`."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            async for event in bus.history(topology.EVENTS, subject, start=after + 1):
+            async for event in bus.history(subjects.EVENTS, subject, start=after + 1):
                 return event.sequence, event.data
             await asyncio.sleep(0.02)
 
@@ -86,7 +91,7 @@ async def signed_of(bus: Bus, program: str, *, after: int = 0) -> Signed:
 async def dead_letter(bus: Bus) -> DeadLetter:
     async with asyncio.timeout(PATIENCE):
         while True:
-            letter = await bus.last(topology.DEAD, subjects.dead_letter("signer"))
+            letter = await bus.last(subjects.DEAD, subjects.dead_letter("signer"))
             if letter is not None:
                 return letter.decode(DeadLetter)
             await asyncio.sleep(0.02)
@@ -107,7 +112,7 @@ async def test_a_safe_verdict_becomes_an_envelope_that_the_pinned_key_verifies(
         assert release.verifier.verdict.hex() == verdict.verdict_digest
         newest = await (await cli.kv(topology.RELEASES)).get("edge.firewall")
         assert newest is not None and newest.decode(Signed) == signed
-        audit = await cli.last(topology.AUDIT, subjects.audit("firewall"))
+        audit = await cli.last(subjects.AUDIT, subjects.audit("firewall"))
         assert audit is not None and audit.decode(AuditRecord).sequence == 1000
 
 
@@ -141,7 +146,7 @@ async def test_a_verdict_signed_by_another_key_never_reaches_the_hsm(nats: NatsF
         letter = await dead_letter(cli)
         assert letter.reason.startswith("verdict-signature:")
         assert token.signatures == 0
-        assert await cli.last(topology.AUDIT, subjects.audit("firewall")) is None
+        assert await cli.last(subjects.AUDIT, subjects.audit("firewall")) is None
 
 
 async def test_a_report_that_says_something_else_is_refused_and_put_aside(
@@ -151,7 +156,7 @@ async def test_a_report_that_says_something_else_is_refused_and_put_aside(
         verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(verifier, replace(verdict, options_digest="1" * 64))
         assert (await dead_letter(cli)).reason.startswith("report:")
-        refused = await cli.last(topology.EVENTS, subjects.refused("firewall"))
+        refused = await cli.last(subjects.EVENTS, subjects.refused("firewall"))
         assert refused is not None and refused.decode(Refused).rule == "report"
         assert token.signatures == 0
 
@@ -192,10 +197,10 @@ async def test_a_push_is_one_round_of_reads_then_its_writes_in_the_order_that_an
             seen: list[str] = []
             while not seen or seen[-1] != "write program.signed":
                 seen.append(kind_of((await heard.next(PATIENCE)).subject))
-    reads, writes = seen[:8], seen[8:]
+    reads, writes = seen[:10], seen[10:]
     assert sorted(reads) == [
         *("read KV_unibpf-releases", "read KV_unibpf-reservations", "read KV_unibpf-sequences"),
-        *4 * ("read OBJ_unibpf-objects",),
+        *6 * ("read OBJ_unibpf-objects",),
         "read UNIBPF_AUDIT",
     ]
     assert writes == [
@@ -237,7 +242,7 @@ async def test_a_token_that_is_away_for_a_while_costs_no_number_and_one_audit_re
         verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(verifier, verdict)
         assert (await signed_of(cli, "firewall")).sequence == 1000
-        records = [m async for m in cli.history(topology.AUDIT, subjects.audit("firewall"))]
+        records = [m async for m in cli.history(subjects.AUDIT, subjects.audit("firewall"))]
         assert len(records) == 1
 
 
@@ -250,6 +255,51 @@ async def test_es256_signs_differently_each_time_but_a_push_has_one_envelope(nat
         first, second = await signed_of(cli, "firewall"), await signed_of(cli, "firewall", after=after)
         assert first == second
         envelope.verify(await cli.get_object(first.envelope), [token.key])
+
+
+@pytest.mark.parametrize(
+    ("proof", "rule"),
+    [
+        pytest.param(certified(pass_bundle("other")), "certificate-unproved", id="of a safe program"),
+        pytest.param(b"\x84\x01\x80\x80\x80", "certificate-malformed", id="empty"),
+        pytest.param(os.urandom(64), "certificate-malformed", id="noise"),
+    ],
+)
+async def test_a_safe_verdict_over_an_unsafe_program_is_not_signed_whatever_its_certificate(
+    nats: NatsFixture, hsm_token: HsmFixture, proof: bytes, rule: str
+) -> None:
+    """A verifier that lies, with the right key and all the rest in order."""
+    code = bytes.fromhex("611200000000000071200000000000009500000000000000")  # a packet byte that may not be there
+    unsafe = bundles.encode(Bundle(name="firewall", kind="filter", code=code, outputs=3))
+    async with running_signer(nats, hsm_token) as token, nats.buses("verifier", OPERATOR) as (verifier, operator):
+        verdict = await make_verdict(verifier, "firewall", unsafe, push_id="UNIBPF_UPLOADS:1", proof=proof)
+        await announce(verifier, verdict)
+        refused = msgspec.json.decode((await next_event(operator, subjects.refused("firewall")))[1], type=Refused)
+        assert refused.rule == rule
+        assert token.signatures == 0
+
+
+async def test_a_safe_verdict_without_a_certificate_is_refused_and_says_so(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with running_signer(nats, hsm_token) as token, nats.buses("verifier", OPERATOR) as (verifier, operator):
+        bundle = pass_bundle("firewall")
+        await announce(verifier, await make_verdict(verifier, "firewall", bundle, push_id="1", certificate=None))
+        refused = msgspec.json.decode((await next_event(operator, subjects.refused("firewall")))[1], type=Refused)
+        assert refused.rule == "certificate-missing"
+        assert token.signatures == 0
+
+
+async def test_the_audit_record_names_the_certificate_that_was_checked(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with running_signer(nats, hsm_token), nats.buses("verifier", OPERATOR) as (verifier, operator):
+        verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
+        await announce(verifier, verdict)
+        await signed_of(operator, "firewall")
+        record = await operator.last(topology.AUDIT, subjects.audit("firewall"))
+        assert record is not None
+        assert record.decode(AuditRecord).certificate == verdict.certificate
 
 
 async def test_what_no_rule_allows_is_refused_with_the_nearest_rule(nats: NatsFixture, hsm_token: HsmFixture) -> None:
@@ -268,7 +318,7 @@ async def test_what_no_rule_allows_is_refused_with_the_nearest_rule(nats: NatsFi
         verdict = await make_verdict(verifier, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(verifier, verdict)
         await next_event(cli, subjects.refused("firewall"))
-        refused = await cli.last(topology.EVENTS, subjects.refused("firewall"))
+        refused = await cli.last(subjects.EVENTS, subjects.refused("firewall"))
         assert refused is not None
         assert refused.decode(Refused).hint == "rule `core-only` would allow it but for its `audiences`"
         assert token.signatures == 0
@@ -342,7 +392,7 @@ async def test_a_signer_killed_in_the_middle_ends_in_the_same_release(nats: Nats
         async with asyncio.timeout(40):
             while len(by_push) < 20:
                 await asyncio.sleep(0.1)
-                async for event in cli.history(topology.EVENTS, subjects.signed("firewall")):
+                async for event in cli.history(subjects.EVENTS, subjects.signed("firewall")):
                     signed = event.decode(Signed)
                     by_push.setdefault(signed.push_id, set()).add(signed.envelope)
         process.send_signal(signal.SIGTERM)

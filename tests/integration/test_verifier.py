@@ -17,7 +17,7 @@ from tests.support.services.nats import PUSHER, NatsFixture
 from tests.support.services.services import ServiceProcess, eventually, running
 from unibpf import subjects
 from unibpf.bus import Bus, Received
-from unibpf.bus.topology import DEAD, EVENTS, UPLOADED, UPLOADS, VERDICTS
+from unibpf.bus.topology import UPLOADED, VERDICTS
 from unibpf.formats import bundle
 from unibpf.host import identity
 from unibpf.messages.operations import DeadLetter
@@ -26,6 +26,7 @@ from unibpf.messages.reports import Report, SecondOpinion
 from unibpf.push import second_opinion
 from unibpf.push.loading import Constant, Loading, Tail
 from unibpf.push.upload import FUNCTION, Upload
+from unibpf.subjects import DEAD, EVENTS, UPLOADS
 
 
 class Pipeline:

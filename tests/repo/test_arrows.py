@@ -59,6 +59,30 @@ def test_the_package_never_imports_a_service() -> None:
     assert not guilty
 
 
+def test_only_the_command_line_imports_the_command_line() -> None:
+    """What a program does with the pipeline returns values and raises: it knows no exit codes and prints nothing."""
+    guilty = {
+        path.relative_to(ROOT): module
+        for top in ("unibpf", "services", "benchmarks", "tests/support", "tests/system", "tests/lab")
+        for path in (ROOT / top).rglob("*.py")
+        if not path.is_relative_to(ROOT / "unibpf/cli")
+        for module in imported_modules(path)
+        if module == "unibpf.cli" or module.startswith("unibpf.cli.")
+    }
+    assert not guilty
+
+
+@pytest.mark.parametrize("folder", ["unibpf/client", "unibpf/demo"])
+def test_what_the_command_line_stands_on_prints_nothing(folder: str) -> None:
+    guilty = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Name) and node.id in {"print", "input"}
+    ]
+    assert not guilty
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_never_imports_another(service: str) -> None:
     guilty = {

@@ -1,6 +1,6 @@
 """compose.yaml and the Dockerfiles against the code: every path, module, variable, key and volume that they name is real.
 
-There is no container engine in the tests; tests/integration/test_own_server.py runs what `setup` and `init` run.
+There is no container engine in the tests; tests/integration/bus/test_own_server.py runs what `setup` and `init` run.
 """
 
 import importlib.util
@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
+from unibpf.bus.permissions import OPERATOR
+from unibpf.subjects import CLI, SERVICES
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

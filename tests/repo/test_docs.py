@@ -22,6 +22,7 @@ WRITTEN = {
     "host/kvm-probe.json",
     "hsm/trusted-signers.json",
     "boot.json",
+    "outcomes.json",
     "floors.json",
     "host.toml",
     "trusted-signers.json",

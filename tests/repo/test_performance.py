@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import __main__ as command
-from benchmarks import engines, report
+from benchmarks import document, engines
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/performance.md").read_text()
@@ -38,7 +38,7 @@ def test_every_program_is_a_row() -> None:
 
 
 def test_the_head_says_where_when_and_how() -> None:
-    head = report.document([], machine="M", load=4321.0, when=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
+    head = document.text([], host="M", load=4321.0, when=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
     pattern = re.escape(head.strip())
     for filled, expected in (
         ("Machine: M", ".+"),
@@ -47,4 +47,4 @@ def test_the_head_says_where_when_and_how() -> None:
     ):
         pattern = pattern.replace(re.escape(filled), expected)
     assert re.match(pattern, TEXT)
-    assert report.COMMAND in head
+    assert document.COMMAND in head

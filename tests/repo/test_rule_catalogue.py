@@ -8,10 +8,11 @@ import pytest
 
 from services.verifier.frontend.frontend import Answer, Options
 from services.verifier.frontend.rules import RULES
-from services.verifier.processes import sandbox, worker
+from services.verifier.processes import worker
 from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions
 from services.verifier.verification import Verification
 from unibpf.formats import bundle
+from unibpf.host import fence
 from unibpf.messages.reports import Report
 from unibpf.push.compile import compile_c
 
@@ -92,4 +93,4 @@ async def judged(code: str, bin_directory: Path, folder: Path) -> Report:
 
 
 async def translate(data: bytes, options: Options) -> Answer:
-    return worker.limited(data, options, sandbox.Limits())
+    return worker.limited(data, options, fence.Limits())

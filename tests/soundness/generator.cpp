@@ -427,6 +427,7 @@ void ProgramGenerator::function(unsigned index) {
 }
 
 void ProgramGenerator::statement(unsigned depth) {
+    if (hostile_ != 0 && chance(45)) return hostile();
     switch (below(depth < 3 ? 19 : 11)) {
         case 0: case 1: compute(); break;
         case 2: move(); break;
@@ -453,7 +454,11 @@ std::vector<Instruction> ProgramGenerator::program() {
     calls_.clear();
     holds_ = {};
     loops_ = 0;
-    in_function_ = false;
+    in_function_ = uses_tail_ = false;
+    aims_.clear();
+    tail_ = 0;
+    hostile_ = 0;
+    for (unsigned i = 0; i < 4; ++i) hostile_ |= chance(75) ? 1U << below(16) : 0;
     emit(Operation::op_stxdw, frame_register, 1, -56);
     emit(Operation::op_ldxw, 6, 1, 0);
     emit(Operation::op_ldxw, 7, 1, 4);
@@ -464,11 +469,13 @@ std::vector<Instruction> ProgramGenerator::program() {
     const unsigned count = 3 + static_cast<unsigned>(below(14));
     for (unsigned i = 0; i < count; ++i) statement(0);
     finish_function(chance(95));
-    for (unsigned index = 0; index < 3; ++index) {
+    for (unsigned index = 0; index < 4; ++index) {
         if (std::none_of(calls_.begin(), calls_.end(), [&](const auto& call) { return call.second == index; })) continue;
         if (index < 2) function(index);
-        else callback();
+        else if (index == 2) callback();
+        else element_callback();
     }
+    if (uses_tail_) tail_function();
     return code_;
 }
 

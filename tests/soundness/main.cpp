@@ -1,5 +1,7 @@
 // test_soundness: what the analyser accepts must never trap in the checking interpreter, must never run longer than the
-// instruction bound in its report, and its registers must be what was claimed of them. Prints the seed of the first program that does, and its instructions.
+// instruction bound in its report, and its registers must be what was claimed of them. Prints the seed of the first program that does,
+// and its instructions. Of every second program no loop is unrolled: what is claimed of loops is tried then, not of their rounds.
+// Packets and maps lie above 2 GiB, where a sign is seen.
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -9,8 +11,10 @@
 
 #include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/packet/packet.hpp"
+#include "guest/platform/linux/linux.hpp"
 #include "services/verifier/native/report/report.hpp"
 #include "tests/soundness/claims.hpp"
+#include "tests/soundness/coverage.hpp"
 #include "tests/soundness/generator.hpp"
 
 namespace {
@@ -20,11 +24,12 @@ using soundness::Bytes;
 using soundness::ProgramGenerator;
 
 constexpr std::uint64_t budget = 2'000'000;
-constexpr unsigned packets_each = 12, claims_each = 10;
+constexpr unsigned packets_each = 12, claims_each = 20;
 
 struct Options {
     std::uint64_t programs = 1000, seed = 1;
-    bool verbose = false;
+    bool verbose = false, table = false;
+    const char* cover = nullptr;
 };
 
 struct Tally {
@@ -32,6 +37,7 @@ struct Tally {
     std::uint64_t slowest_seed = 0;
     double slowest_ms = 0;
     soundness::ClaimTally claims;
+    soundness::Coverage coverage;
 
     void note_time(std::uint64_t seed, double ms) {
         if (ms > slowest_ms) slowest_ms = ms, slowest_seed = seed;
@@ -81,8 +87,8 @@ bool run(const Program& program, const Bytes& bytes, const analyser::Report& rep
     return true;
 }
 
-soundness::Run run_once(const std::vector<Instruction>& code, const Bytes& bytes) {
-    const auto program = load(ProgramGenerator::bundle(code));
+soundness::Run run_once(const std::vector<Instruction>& code, std::uint32_t tail, const Bytes& bytes) {
+    const auto program = load(ProgramGenerator::bundle(code, tail));
     if (!program.ok()) return {};
     PacketPtr packet = PacketPool::system().acquire();
     packet->put(static_cast<std::uint16_t>(bytes.size()));
@@ -90,17 +96,36 @@ soundness::Run run_once(const std::vector<Instruction>& code, const Bytes& bytes
     Machine machine{*program.value(), *packet, budget};
     std::memset(machine.stack, 0xa5, sizeof machine.stack);
     const Stop stop = interpret(machine, Policy::checking);
-    return {stop == Stop::exit, machine.r0};
+    const std::uint64_t context = machine.stack_top() - sizeof machine.stack - offsetof(MachineCore, stack) + offsetof(MachineCore, context);
+    return {stop == Stop::exit, machine.r0, machine.context.data, machine.context.data_end, machine.stack_top(), context};
+}
+
+// Chooses the constants that move pointers for where these point: the sum shall be 0, or where a number wraps or changes its sign.
+void take_aim(std::vector<Instruction>& code, const ProgramGenerator& generator, std::size_t end, const Bytes& packet, std::uint64_t seed) {
+    static constexpr std::uint64_t targets[] = {0, 0, 0, 0, 0x80000000, 0x100000000, 0x8000000000000000, ~std::uint64_t{0}};
+    for (const soundness::Aim& aim : generator.aims()) {
+        std::vector<Instruction> open = code;
+        if (seed++ % 2 == 0 || !soundness::cut_open(open, aim.at, end, aim.reg)) continue;
+        const soundness::Run run = run_once(open, generator.tail(), packet);
+        if (!run.ended) continue;
+        const std::uint64_t target = targets[seed / 2 % std::size(targets)];
+        const std::uint64_t by = aim.backwards ? run.result - target : target - run.result;
+        code[aim.at].imm = static_cast<std::int32_t>(by);
+        code[aim.at + 1].imm = static_cast<std::int32_t>(by >> 32);
+    }
 }
 
 bool try_program(std::uint64_t seed, const Options& options, Tally& tally) {
     ProgramGenerator generator{seed};
-    const auto code = generator.program();
-    const Bytes bundle = ProgramGenerator::bundle(code);
+    auto code = generator.program();
+    const std::size_t end = soundness::end_of_entry(code, generator.tail());
+    if (!generator.aims().empty()) take_aim(code, generator, end, generator.packet(), seed);
+    const Bytes bundle = ProgramGenerator::bundle(code, generator.tail());
     const auto start = std::chrono::steady_clock::now();
-    const analyser::Report report = analyser::examine(bundle, {.max_seconds = 1e9, .invariants = true});
+    const analyser::Report report = analyser::examine(bundle, {.max_seconds = 1e9, .unrolling = seed % 2 == 0, .invariants = true});
     tally.note_time(seed, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     ++tally.programs;
+    tally.coverage.note(code, report);
     if (options.verbose) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), analyser::to_json(report).c_str());
     if (report.verdict != analyser::Verdict::safe) return true;
     ++tally.accepted;
@@ -112,7 +137,8 @@ bool try_program(std::uint64_t seed, const Options& options, Tally& tally) {
     for (unsigned i = 0; i < packets_each; ++i) {
         const Bytes packet = generator.packet();
         const bool ran = run(*program.value(), packet, report, tally);
-        if (ran && soundness::claims_hold(code, *report.invariants, packet, seed * packets_each + i, claims_each, run_once, tally.claims)) continue;
+        const auto runner = [&](const std::vector<Instruction>& open, const Bytes& with) { return run_once(open, generator.tail(), with); };
+        if (ran && soundness::claims_hold(code, end, *report.invariants, packet, seed * packets_each + i, claims_each, runner, tally.claims)) continue;
         std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
         print_program(code);
         return false;
@@ -127,8 +153,16 @@ bool parse(int argc, char** argv, Options& options) {
             options.verbose = true;
             continue;
         }
+        if (name == "--table") {
+            options.table = true;
+            continue;
+        }
         if (i + 1 == argc) return false;
         const std::string_view value = argv[++i];
+        if (name == "--cover") {
+            options.cover = argv[i];
+            continue;
+        }
         std::uint64_t number = 0;
         if (std::from_chars(value.data(), value.data() + value.size(), number).ec != std::errc{}) return false;
         if (name == "--programs") options.programs = number;
@@ -143,16 +177,20 @@ bool parse(int argc, char** argv, Options& options) {
 int main(int argc, char** argv) {
     Options options;
     if (!parse(argc, argv, options)) {
-        std::fputs("usage: test_soundness [--programs N] [--seed N] [--verbose]\n", stderr);
+        std::fputs("usage: test_soundness [--programs N] [--seed N] [--verbose] [--table] [--cover FILE]\n", stderr);
         return 2;
     }
+    platform::linux_process::place_regions_at(0xa0000000);
     Tally tally;
     for (std::uint64_t i = 0; i < options.programs; ++i) {
         if (!try_program(options.seed + i, options, tally)) return 1;
     }
     std::printf("programs %llu, accepted %llu, runs %llu, instructions %llu\n", static_cast<unsigned long long>(tally.programs),
                 static_cast<unsigned long long>(tally.accepted), static_cast<unsigned long long>(tally.runs), static_cast<unsigned long long>(tally.instructions));
-    std::printf("claims checked %llu\n", static_cast<unsigned long long>(tally.claims.checked));
+    std::printf("claims checked %llu, %llu of addresses, %llu of dead code\n", static_cast<unsigned long long>(tally.claims.checked),
+                static_cast<unsigned long long>(tally.claims.pointers), static_cast<unsigned long long>(tally.claims.dead));
+    if (options.table) tally.coverage.print();
+    if (options.cover != nullptr && !tally.coverage.holds(options.cover)) return 1;
     std::printf("slowest analysis %.1f ms, seed %llu\n", tally.slowest_ms, static_cast<unsigned long long>(tally.slowest_seed));
     // A generator whose programs are all refused would prove nothing.
     return options.programs >= 1000 && tally.accepted * 20 < tally.programs ? 1 : 0;

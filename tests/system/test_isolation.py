@@ -30,6 +30,7 @@ from tests.support.programs.assembler import Assembler
 from tests.support.programs.bundles import Runner, bundle_of
 from tests.support.programs.checksums import with_checksums
 from tests.support.programs.vnf import ipv4
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 
 PLACES = [("bare", place) for place in IN_THE_BARE_IMAGE] + [("process", place) for place in (*ANYWHERE, *OF_A_PROCESS)]
@@ -158,8 +159,8 @@ bad:
     exit
 """
 MAPS = (
-    BundleMap(name="count", type=2, key_size=4, value_size=8, max_entries=4, flags=0),
-    BundleMap(name="seen", type=1, key_size=4, value_size=8, max_entries=4, flags=0),
+    BundleMap(name="count", type=MapType.ARRAY, key_size=4, value_size=8, max_entries=4, flags=0),
+    BundleMap(name="seen", type=MapType.HASH, key_size=4, value_size=8, max_entries=4, flags=0),
 )
 
 

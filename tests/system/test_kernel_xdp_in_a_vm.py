@@ -24,7 +24,8 @@ from tests.support.programs.bundles import bundle_of
 from tests.support.programs.packets import random_packets
 from tests.support.programs.programs import compiled as compiled_program
 from tests.support.programs.vnf import bundle_of as bundle_of_source
-from tests.support.programs.xdp_programs import EVENTS, PRESETS, PROGRAMS, REFERRING, RINGBUF, compiled
+from tests.support.programs.xdp_programs import PRESETS, PROGRAMS, REFERRING, compiled
+from unibpf.formats.bpf import RINGS
 from unibpf.formats.bundle import decode
 from unibpf.host.settings import REPOSITORY
 
@@ -82,7 +83,7 @@ def in_kernel(name: str, data: bytes) -> Stream:
                 value = (value ^ byte) * 0x100000001B3 & 0xFFFF_FFFF_FFFF_FFFF
             if number % SAID_EVERY == 0:
                 hashes.append(f"{value:x}")
-        comparable = [spec.name for spec in bundle.maps if spec.type not in (*REFERRING, EVENTS, RINGBUF)]
+        comparable = [spec.name for spec in bundle.maps if spec.type not in REFERRING | RINGS]
         found = {(map_, key): entry for map_ in comparable for key, entry in sorted(kernel.entries(map_).items())}
     values: dict[tuple[str, str], str] = {}
     for at, entry in list(found.items())[:MOST_ENTRIES]:

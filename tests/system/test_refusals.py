@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.services.cli import StackProcess
 from tests.system import firewall
-from unibpf.cli.demo.attacks import stage_raw, tampered
-from unibpf.cli.session import open_bus
+from unibpf.client.session import open_bus
+from unibpf.demo.attacks import stage_raw, tampered
 from unibpf.formats import cbor
 
 GUEST = "hostile-1"
@@ -116,7 +116,7 @@ def test_cbor_nested_too_deep_is_refused(stack: StackProcess, control: str) -> N
     async def put(payload: bytes) -> str:
         import aiocoap
 
-        from unibpf.cli.demo.attacks import problem_rule
+        from unibpf.demo.attacks import problem_rule
 
         context = await aiocoap.Context.create_client_context()
         try:

@@ -3,6 +3,7 @@
 from nats.micro.request import ServiceError
 
 from unibpf.bus.client import Bus, BusSettings
+from unibpf.bus.consumer import consume
 from unibpf.bus.errors import (
     BusError,
     BusFull,
@@ -41,4 +42,5 @@ __all__ = [
     "RequestTimeout",
     "Retry",
     "ServiceError",
+    "consume",
 ]

@@ -1,4 +1,4 @@
-"""One connection to the bus under one identity: publish, objects, key-value, consume, serve, request.
+"""One connection to the bus under one identity: publish, objects, key-value, serve, request; `consumer` works on queues.
 
 Services bind to what `topology` describes and never create it. A permission violation, which NATS reports out of band
 while the call itself would only time out, is raised from the call that caused it as PermissionDenied.
@@ -8,14 +8,14 @@ import asyncio
 import base64
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import msgspec
 from nats.aio.client import Client
-from nats.errors import ConnectionReconnectingError, NoRespondersError
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
@@ -23,8 +23,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 from nats.micro.service import Service
 from opentelemetry.trace import SpanKind
 
-from unibpf import tracing
-from unibpf.bus import consumer as consuming
+from unibpf import VERSION, tracing
 from unibpf.bus import service as serving
 from unibpf.bus import topology
 from unibpf.bus.connecting import barrier, open_client
@@ -48,7 +47,6 @@ from unibpf.host.identity import Identity
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-BIND_SECONDS: Final = 1.0
 PUBLISH_SECONDS: Final = 2.0
 PUBLISH_TRIES: Final = 5
 STORE_FAILED: Final = 10077  # the server's error code for a message that a stream did not take
@@ -166,20 +164,8 @@ class Bus:
         """A bucket of `topology.BUCKETS`. Costs nothing: a missing bucket shows at first use."""
         return Bucket(self._client, name, self._js, self.guarded)
 
-    async def consume(self, name: str, handler: Callable[[Received], Awaitable[None]], *, concurrency: int = 1) -> None:
-        """Work as one copy of the durable consumer `name` until cancelled; `consumer.py` says how outcomes map.
-
-        `concurrency` messages are handled at once. Raises BusNotReady when the consumer does not exist.
-        """
-        row = topology.consumer(name)
-        await self.guarded(f"{row.stream}.{row.name}", self._bind(row))
-        workers = [consuming.work(self, row, handler) for _ in range(concurrency)]
-        async with asyncio.TaskGroup() as group:
-            for worker in workers:
-                group.create_task(worker)
-
     async def serve(
-        self, name: str, endpoints: Mapping[str, serving.Handler], *, version: str = "0.1.0", description: str = ""
+        self, name: str, endpoints: Mapping[str, serving.Handler], *, version: str = VERSION, description: str = ""
     ) -> None:
         """Answer requests as an ADR-32 micro-service, found by `nats micro`; `endpoints` maps subjects to handlers.
 
@@ -272,7 +258,7 @@ class Bus:
             raise
 
     async def subscribe_pull(self, row: topology.Consumer) -> JetStreamContext.PullSubscription:
-        """For `consumer.py`: a pull subscription bound to an existing durable consumer."""
+        """A pull subscription bound to an existing durable consumer."""
         return await self._js.pull_subscribe_bind(consumer=row.name, stream=row.stream)
 
     async def _publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> PubAck:
@@ -283,18 +269,6 @@ class Bus:
             except NatsTimeout:
                 logger.warning("publish to `%s`: the server does not answer yet", subject)
         return await self._js.publish(subject, payload, headers=headers, timeout=PUBLISH_SECONDS)
-
-    async def _bind(self, row: topology.Consumer) -> None:
-        """Wait until the consumer is there to be used; a server that is away now comes back."""
-        while True:
-            try:
-                await self._js.consumer_info(row.stream, row.name, timeout=BIND_SECONDS)
-            except NotFoundError as error:
-                raise BusNotReady(f"consumer `{row.name}` is missing; run `unibpf bus init`") from error
-            except (NatsTimeout, ConnectionReconnectingError, ServiceUnavailableError):
-                logger.warning("consumer `%s`: the server does not answer yet", row.name)
-                continue
-            return
 
 
 def _is_full(error: APIError) -> bool:

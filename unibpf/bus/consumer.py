@@ -19,27 +19,29 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from nats.aio.msg import Msg
+from nats.errors import ConnectionReconnectingError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 from opentelemetry.trace import SpanKind
 
 from unibpf import subjects, tracing
-from unibpf.bus.errors import BusError, Reject, Retry
+from unibpf.bus import topology
+from unibpf.bus.client import Bus
+from unibpf.bus.errors import BusError, BusNotReady, Reject, Retry
 from unibpf.bus.events import event_type
 from unibpf.bus.received import Received
 from unibpf.bus.topology import Consumer
 from unibpf.messages.operations import DeadLetter
 
-if TYPE_CHECKING:
-    from unibpf.bus.client import Bus
-
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[Received], Awaitable[None]]
 
+BIND_SECONDS: Final = 1.0
 FETCH_SECONDS: Final = 2.0
 FAULT_PAUSE_SECONDS: Final = 0.25
 BACKOFF_SECONDS: Final = (0.2, 1.0, 3.0, 10.0, 30.0)
@@ -73,7 +75,32 @@ def backoff(deliveries: int) -> float:
     return base * random.uniform(1.0, 1.25)  # noqa: S311  spreads load, guards nothing
 
 
-async def work(bus: "Bus", row: Consumer, handler: Handler) -> None:
+async def consume(bus: Bus, name: str, handler: Handler, *, concurrency: int = 1) -> None:
+    """Work as one copy of the durable consumer `name` until cancelled; the module text says how outcomes map.
+
+    `concurrency` messages are handled at once. Raises BusNotReady when the consumer does not exist.
+    """
+    row = topology.consumer(name)
+    await bus.guarded(f"{row.stream}.{row.name}", _bind(bus, row))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(concurrency):
+            group.create_task(work(bus, row, handler))
+
+
+async def _bind(bus: Bus, row: Consumer) -> None:
+    """Wait until the consumer is there to be used; a server that is away now comes back."""
+    while True:
+        try:
+            await bus.jetstream.consumer_info(row.stream, row.name, timeout=BIND_SECONDS)
+        except NotFoundError as error:
+            raise BusNotReady(f"consumer `{row.name}` is missing; run `unibpf bus init`") from error
+        except (NatsTimeout, ConnectionReconnectingError, ServiceUnavailableError):
+            logger.warning("consumer `%s`: the server does not answer yet", row.name)
+            continue
+        return
+
+
+async def work(bus: Bus, row: Consumer, handler: Handler) -> None:
     """Fetch and handle one message after the other until cancelled."""
     subscription = await bus.subscribe_pull(row)
     while True:
@@ -89,7 +116,7 @@ async def work(bus: "Bus", row: Consumer, handler: Handler) -> None:
             await _handle(bus, row, handler, message)
 
 
-async def _handle(bus: "Bus", row: Consumer, handler: Handler, message: Msg) -> None:
+async def _handle(bus: Bus, row: Consumer, handler: Handler, message: Msg) -> None:
     received = Received.delivered(message)
     error = await _run(row, handler, message, received)
     outcome = outcome_of(error, deliveries=received.deliveries, max_deliveries=row.max_deliveries)
@@ -135,7 +162,7 @@ def _line(row: Consumer, received: Received, error: Exception) -> dict[str, str 
     }
 
 
-async def _settle(bus: "Bus", row: Consumer, message: Msg, received: Received, outcome: Outcome) -> None:
+async def _settle(bus: Bus, row: Consumer, message: Msg, received: Received, outcome: Outcome) -> None:
     if outcome.verdict == "done":
         await message.ack()
     elif outcome.verdict == "again":

@@ -79,7 +79,7 @@ class EmbeddedServer:
 
     def prepare(self) -> list[str]:
         """Choose the port and write the configuration; the command line that runs the server."""
-        self.port = self.port or free_port()
+        self.port = self.port or self._last_port() or free_port()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         users = {identity.name: identity.public_key for identity in self.identities}
         path = self.directory / "nats.json"
@@ -125,6 +125,17 @@ class EmbeddedServer:
             time.sleep(POLL_SECONDS)
         self.stop()
         raise BusUnavailable(f"nats-server did not answer on port {self.port} within {READY_SECONDS:.0f} s")
+
+    def _last_port(self) -> int:
+        """Where it listened last time, so that addresses written down stay true; 0 where that is taken or not known."""
+        try:
+            port = int(json.loads((self.directory / "nats.json").read_text())["port"])
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((LOOPBACK, port))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            return 0
+        return port
 
     def _last_line(self) -> str:
         lines = self.log_file.read_text(errors="replace").splitlines()

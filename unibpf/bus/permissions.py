@@ -5,15 +5,12 @@ may say `verified`, only the signer `signed`, and so on. Replies go to an inbox 
 nobody reads another's answers. What is not listed is refused.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from unibpf.bus import topology
 from unibpf.bus.topology import (
-    AUDIT,
-    COMMANDS,
-    DEAD,
-    EVENTS,
     GUESTS,
     GUESTS_OBSERVED,
     LEASES,
@@ -21,126 +18,127 @@ from unibpf.bus.topology import (
     RELEASES,
     RESERVATIONS,
     SEQUENCES,
-    TRACES,
     UPLOADED,
-    UPLOADS,
     VERDICTS,
 )
-from unibpf.subjects import PREFIX
+from unibpf.subjects import (
+    AUDIT,
+    CLI,
+    DEAD,
+    DEPLOYER,
+    EVENTS,
+    PREFIX,
+    PUSHER,
+    RECONFIGURER,
+    SIGNER,
+    SUBJECTS,
+    TRACES,
+    VERIFIER,
+    Subject,
+    dead_letter,
+    trace,
+)
 
 OPERATOR: Final = "operator"
-SERVICES: Final = ("verifier", "signer", "deployer", "reconfigurer")
-CLI: Final = "cli"
 ALL_BUCKETS: Final = tuple(row.name for row in topology.BUCKETS)
+DISCOVERY: Final = "$SRV.>"  # ADR-32: who serves what, and whether he answers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """What an identity may do, in the bus's own terms. `{identity}` in a subject stands for its name."""
+    """What an identity may do with buckets, stores and streams; its subjects stand in unibpf.subjects.
 
-    publishes: tuple[str, ...] = ()
-    hears: tuple[str, ...] = ()
-    consumes: tuple[tuple[str, str], ...] = ()
+    `whole_families` lets a person hear and ask for all that begins with the same word, so that `unibpf` need not be
+    newer than the services; a service has its own subjects only.
+    """
+
     writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     watches: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
-    serves: tuple[str, ...] = ()
-    requests: tuple[str, ...] = field(default=("$SRV.>",))
+    whole_families: bool = False
 
-
-_STATES: Final = ("booting", "running", "degraded", "failed", "stopped")
 
 ROLES: Final = {
-    "verifier": Role(
-        publishes=(f"{PREFIX}.program.verified.*", f"{PREFIX}.program.rejected.*"),
-        consumes=((UPLOADS, "verifier"),),
-        writes=(VERDICTS,),
-        stores=(OBJECTS, UPLOADED),
-        serves=(f"{PREFIX}.verifier.>",),
-    ),
-    "signer": Role(
-        publishes=(f"{PREFIX}.program.signed.*", f"{PREFIX}.program.refused.*", f"{PREFIX}.audit.*"),
-        consumes=((EVENTS, "signer"),),
-        writes=(RELEASES, SEQUENCES, RESERVATIONS),
-        streams=(AUDIT,),
-        stores=(OBJECTS,),
-        serves=(f"{PREFIX}.signer.>",),
-    ),
-    "deployer": Role(
-        publishes=tuple(f"{PREFIX}.guest.{state}.*" for state in _STATES),
-        consumes=((COMMANDS, "deployer"),),
-        writes=(GUESTS, GUESTS_OBSERVED, LEASES),
-        watches=(GUESTS,),
-        reads=(RELEASES,),
-        serves=(f"{PREFIX}.deployer.*.status",),
-        requests=("$SRV.>", f"{PREFIX}.signer.sign_graph"),
-    ),
-    "reconfigurer": Role(
-        publishes=(f"{PREFIX}.element.*.*.*",),
-        hears=(f"{PREFIX}.guest.*.*",),
-        consumes=((EVENTS, "reconfigurer-*"), (COMMANDS, "rollouts")),
-        writes=(GUESTS_OBSERVED,),
-        reads=(RELEASES, GUESTS, LEASES),
-        streams=(EVENTS,),
-        serves=(f"{PREFIX}.reconfigurer.*.*",),
-    ),
-    CLI: Role(
-        publishes=(
-            f"{PREFIX}.program.upload.{{identity}}.*",
-            f"{PREFIX}.guest.apply.*",
-            f"{PREFIX}.guest.delete.*",
-            f"{PREFIX}.rollout.*.*",
-        ),
-        hears=tuple(f"{PREFIX}.{kind}.>" for kind in ("program", "guest", "element", "rollout", "audit", "dead")),
-        reads=ALL_BUCKETS,
-        streams=(EVENTS, TRACES, AUDIT, DEAD),
-        stores=(UPLOADED,),
-        # Not the signer: graphs are signed for deployers only.
-        requests=("$SRV.>", *(f"{PREFIX}.{service}.>" for service in ("verifier", "deployer", "reconfigurer"))),
-    ),
+    VERIFIER: Role(writes=(VERDICTS,), stores=(OBJECTS, UPLOADED)),
+    SIGNER: Role(writes=(RELEASES, SEQUENCES, RESERVATIONS), streams=(AUDIT,), stores=(OBJECTS,)),
+    DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, LEASES), watches=(GUESTS,), reads=(RELEASES,)),
+    RECONFIGURER: Role(writes=(GUESTS_OBSERVED,), reads=(RELEASES, GUESTS, LEASES), streams=(EVENTS,)),
+    CLI: Role(reads=ALL_BUCKETS, streams=(EVENTS, TRACES, AUDIT, DEAD), stores=(UPLOADED,), whole_families=True),
+    # Pushes under its own name and watches what becomes of it.
+    PUSHER: Role(streams=(EVENTS, TRACES), stores=(UPLOADED,)),
 }
-
-# Any other identity (a CI job, another system): pushes under its own name and watches what becomes of it.
-PUSHER: Final = Role(
-    publishes=(f"{PREFIX}.program.upload.{{identity}}.*",),
-    hears=(f"{PREFIX}.program.*.*", f"{PREFIX}.element.*.*.*"),
-    streams=(EVENTS, TRACES),
-    stores=(UPLOADED,),
-)
 
 
 def permissions(identity: str) -> dict[str, Any]:
     """The `permissions` block of one user in the server's configuration."""
     if identity == OPERATOR:
         return {"publish": {"allow": [">"]}, "subscribe": {"allow": [">"]}}
-    role = ROLES.get(identity, PUSHER)
+    name = identity if identity in ROLES else PUSHER
+    served = _served(name)
     block: dict[str, Any] = {
-        "publish": {"allow": sorted(_publish(identity, role))},
-        "subscribe": {"allow": sorted(_subscribe(identity, role))},
+        "publish": {"allow": sorted(_sends(identity, name) | _stored(ROLES[name]))},
+        "subscribe": {"allow": sorted({f"_INBOX_{identity}.>", *_heard(name), *served})},
     }
-    if role.serves:
+    if served:
         block["allow_responses"] = {"max": 1, "expires": "1m"}
     return block
 
 
-def _publish(identity: str, role: Role) -> set[str]:
-    allowed = {subject.format(identity=identity) for subject in role.publishes}
-    allowed |= {
-        f"{PREFIX}.trace.*",
-        f"{PREFIX}.dead.{identity}",
-        "$JS.API.INFO",
-        "$JS.API.STREAM.INFO.*",
-        *role.requests,
+def _sends(identity: str, name: str) -> set[str]:
+    """Events and requests, and what working on a queue takes."""
+    rows = [row for row in SUBJECTS if name in row.senders]
+    allowed = {pattern for row in rows if row.server is None for pattern in row.patterns(identity=identity)}
+    allowed |= {trace("*"), dead_letter(identity), DISCOVERY, *_together(name, [row for row in rows if row.server])}
+    for row in SUBJECTS:
+        if row.consumer is not None and row.consumer.partition("-")[0] == name:
+            allowed |= _working(str(row.stream), row.consumer)
+    return {_whole_token(subject) for subject in allowed}
+
+
+def _heard(name: str) -> set[str]:
+    return _together(name, [row for row in SUBJECTS if name in row.hears])
+
+
+def _served(name: str) -> set[str]:
+    """What a service is asked: at each of its hosts, or by all that begins with its name; and whether it is there."""
+    rows = [row for row in SUBJECTS if row.server == name]
+    if not rows:
+        return set()
+    return {DISCOVERY, _common(rows) if rows[0].parameters else f"{PREFIX}.{rows[0].family}.>"}
+
+
+def _together(name: str, rows: Iterable[Subject]) -> set[str]:
+    """One pattern a family."""
+    families: dict[str, list[Subject]] = {}
+    for row in rows:
+        families.setdefault(row.family, []).append(row)
+    if ROLES[name].whole_families:
+        return {f"{PREFIX}.{family}.>" for family in families}
+    return {_common(found) for found in families.values()}
+
+
+def _common(rows: Iterable[Subject]) -> str:
+    """The narrowest pattern that matches all of `rows`, which are equally long."""
+    words = zip(*(pattern.split(".") for row in rows for pattern in row.patterns()), strict=True)
+    return ".".join(column[0] if len(set(column)) == 1 else "*" for column in words)
+
+
+def _working(stream: str, durable: str) -> set[str]:
+    """Fetching from one durable consumer, answering for its messages, and giving them up."""
+    name = durable.format(host="*")
+    return {
+        f"$JS.API.CONSUMER.INFO.{stream}.{name}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}",
+        f"$JS.ACK.{stream}.{name}.>",
+        dead_letter(name),
     }
-    for stream, durable in role.consumes:
-        allowed |= {
-            f"$JS.API.CONSUMER.INFO.{stream}.{durable}",
-            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}",
-            f"$JS.ACK.{stream}.{durable}.>",
-            f"{PREFIX}.dead.{durable}",
-        }
+
+
+def _stored(role: Role) -> set[str]:
+    """Streams, buckets and stores."""
+    allowed = {"$JS.API.INFO", "$JS.API.STREAM.INFO.*"}
     for bucket in role.writes:
         allowed.add(f"$KV.{bucket}.>")
     stores = (f"OBJ_{store}" for store in (OBJECTS, *role.stores))
@@ -150,13 +148,6 @@ def _publish(identity: str, role: Role) -> set[str]:
         allowed |= _watching(f"KV_{bucket}")
     for store in role.stores:
         allowed |= {f"$O.{store}.C.>", f"$O.{store}.M.>"}
-    return {_whole_token(subject) for subject in allowed}
-
-
-def _subscribe(identity: str, role: Role) -> set[str]:
-    allowed = {f"_INBOX_{identity}.>", *role.hears}
-    if role.serves:
-        allowed |= {*role.serves, "$SRV.>"}
     return allowed
 
 

@@ -24,20 +24,13 @@ from nats.js.api import (
 from nats.js.errors import NotFoundError
 
 from unibpf.host.settings import DEFAULT_HOST
-from unibpf.subjects import PREFIX
+from unibpf.subjects import AUDIT, COMMANDS, DEAD, EVENTS, SUBJECTS, TRACES, UPLOADS, signed
 
 DAY: Final = 86400
 MIB: Final = 1 << 20
 MAX_PAYLOAD: Final = 1024 * 1024
 ACK_WAIT_SECONDS: Final = 5.0
 MAX_DELIVERIES: Final = 6
-
-UPLOADS: Final = "UNIBPF_UPLOADS"
-COMMANDS: Final = "UNIBPF_COMMANDS"
-EVENTS: Final = "UNIBPF_EVENTS"
-TRACES: Final = "UNIBPF_TRACES"
-AUDIT: Final = "UNIBPF_AUDIT"
-DEAD: Final = "UNIBPF_DEAD"
 
 RELEASES: Final = "unibpf-releases"
 GUESTS: Final = "unibpf-guests"
@@ -58,7 +51,6 @@ class Stream:
     """One stream; `work_queue` decides its retention. `durable` False lets the server write without an fsync each time."""
 
     name: str
-    subjects: tuple[str, ...]
     description: str
     max_bytes: int
     full: Full = "forget"
@@ -67,6 +59,13 @@ class Stream:
     max_age: float = 30 * DAY
     durable: bool = True
     append_only: bool = False
+    advisories: tuple[str, ...] = ()  # subjects of the server's own that it keeps as well
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What it keeps: the rows of unibpf.subjects that name it."""
+        rows = (row for row in SUBJECTS if row.stream == self.name)
+        return (*(pattern for row in rows for pattern in row.patterns()), *self.advisories)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +106,6 @@ class Consumer:
 STREAMS: Final = (
     Stream(
         name=UPLOADS,
-        subjects=(f"{PREFIX}.program.upload.>",),
         description="pushed objects",
         max_bytes=256 * MIB,
         full="refuse",
@@ -116,8 +114,7 @@ STREAMS: Final = (
     ),
     Stream(
         name=COMMANDS,
-        subjects=(f"{PREFIX}.guest.apply.*", f"{PREFIX}.guest.delete.*", f"{PREFIX}.rollout.*.*"),
-        description="desired guests and rollouts",
+        description="desired guests",
         max_bytes=64 * MIB,
         full="refuse",
         max_messages=10_000,
@@ -125,17 +122,11 @@ STREAMS: Final = (
     ),
     Stream(
         name=EVENTS,
-        subjects=(
-            *(f"{PREFIX}.program.{state}.*" for state in ("verified", "rejected", "signed", "refused")),
-            *(f"{PREFIX}.guest.{state}.*" for state in ("booting", "running", "degraded", "failed", "stopped")),
-            f"{PREFIX}.element.*.*.*",
-        ),
         description="what happened",
         max_bytes=512 * MIB,
     ),
     Stream(
         name=TRACES,
-        subjects=(f"{PREFIX}.trace.*",),
         description="finished spans",
         max_bytes=256 * MIB,
         max_age=7 * DAY,
@@ -143,7 +134,6 @@ STREAMS: Final = (
     ),
     Stream(
         name=AUDIT,
-        subjects=(f"{PREFIX}.audit.*",),
         description="what was signed; when it is full, nothing more is signed",
         max_bytes=1024 * MIB,
         full="refuse",
@@ -153,7 +143,7 @@ STREAMS: Final = (
     ),
     Stream(
         name=DEAD,
-        subjects=(f"{PREFIX}.dead.>", "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"),
+        advisories=("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",),
         description="what no service could handle, and why",
         max_bytes=64 * MIB,
     ),
@@ -193,18 +183,19 @@ STORES: Final = (
 
 def consumers(hosts: tuple[str, ...] = (DEFAULT_HOST,)) -> tuple[Consumer, ...]:
     """The consumers: one for all copies of a service, except that every host's reconfigurer hears every release."""
-    return (
-        Consumer(name="verifier", stream=UPLOADS, subjects=(f"{PREFIX}.program.upload.>",)),
-        Consumer(name="signer", stream=EVENTS, subjects=(f"{PREFIX}.program.verified.*",)),
-        Consumer(name="deployer", stream=COMMANDS, subjects=(f"{PREFIX}.guest.apply.*", f"{PREFIX}.guest.delete.*")),
-        Consumer(name="rollouts", stream=COMMANDS, subjects=(f"{PREFIX}.rollout.*.*",)),
-        *(Consumer(name=reconfigurer(host), stream=EVENTS, subjects=(f"{PREFIX}.program.signed.*",)) for host in hosts),
-    )
+    found: dict[str, Consumer] = {}
+    for row in SUBJECTS:
+        if row.consumer is None or row.stream is None:
+            continue
+        for name in dict.fromkeys(row.consumer.format(host=host) for host in hosts):
+            before = found[name].subjects if name in found else ()
+            found[name] = Consumer(name=name, stream=row.stream, subjects=(*before, *row.patterns()))
+    return tuple(found.values())
 
 
 def reconfigurer(host: str) -> str:
     """The consumer of one host's reconfigurer."""
-    return f"reconfigurer-{host}"
+    return str(signed.consumer).format(host=host)
 
 
 def consumer(name: str, hosts: tuple[str, ...] = (DEFAULT_HOST,)) -> Consumer:

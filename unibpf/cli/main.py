@@ -2,9 +2,12 @@
 
 import sys
 
+from unibpf.text import guard_streams
+
 
 def main() -> None:
     """Run the command that the command line names."""
+    guard_streams()
     if sys.argv[1:2] == ["verify"]:
         from unibpf.cli import verify
 

@@ -1,4 +1,4 @@
-"""`unibpf map dump|drain|get|set|delete`: words and exit codes; `unibpf.client.maps` asks, `map_words` reads values."""
+"""The rim of `unibpf map`: unibpf.client.maps asks, unibpf.formats.map_words reads and writes keys and values."""
 
 import json as json_text
 import sys
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from unibpf import tracing
-from unibpf.cli import map_words
-from unibpf.cli.map_words import WordError
 from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
-from unibpf.cli.session import open_bus, run
-from unibpf.client.maps import Changed, Dump, MapError, View, Words, view
-from unibpf.formats import layout
+from unibpf.cli.session import run
+from unibpf.client.maps import Changed, Dump, MapError, NoProgramError, View, Words, view
+from unibpf.client.session import open_bus
+from unibpf.formats import layout, map_words
+from unibpf.formats.map_words import WordError
 
 T = TypeVar("T")
 
@@ -39,14 +39,29 @@ def run_on(guest: str, element: str, name: str, work: Callable[[View], Coroutine
     async def found() -> T:
         async with open_bus() as bus:
             with tracing.span(f"map {guest}/{element}/{name}"):
-                return await work(await view(bus, guest, element, name))
+                seen = await view(bus, guest, element, name)
+                if seen.problem is not None:
+                    progress(f"values are bytes here, their layout is not known: {seen.problem}")
+                return await _with_notes(work(seen))
 
     try:
         return run(found())
+    except NoProgramError as error:
+        fail(Exit.REFUSED, str(error), error.hint)
     except MapError as error:
-        fail(error.code, str(error), error.hint)
+        fail(Exit.USAGE, str(error), error.hint)
     except WordError as error:
         fail(Exit.USAGE, str(error), error.hint)
+
+
+async def _with_notes(work: Coroutine[Any, Any, T]) -> T:
+    """Say what an exception's notes say, before it becomes the last message."""
+    try:
+        return await work
+    except Exception as error:
+        for note in getattr(error, "__notes__", ()):
+            progress(note)
+        raise
 
 
 def print_dump(dump: Dump, *, json: bool) -> None:

@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import msgspec
 
+from unibpf.text import visible, visible_lines
+
 
 class Exit(IntEnum):
     """The exit codes of `unibpf`; docs/exit-codes.md lists the same."""
@@ -22,9 +24,9 @@ class Exit(IntEnum):
 
 def fail(code: Exit, message: str, hint: str | None = None) -> NoReturn:
     """Say what is wrong, on stderr, and end with `code`."""
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {visible_lines(message)}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {visible(hint)}", file=sys.stderr)
     raise SystemExit(int(code))
 
 
@@ -41,7 +43,7 @@ def emit_json(value: object) -> None:
 
 def emit_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """An aligned table on stdout; the last column is not padded."""
-    cells = [[str(cell) for cell in row] for row in [headings, *rows]]
+    cells = [[visible(str(cell)) for cell in row] for row in [headings, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     for row in cells:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -52,4 +54,4 @@ def emit_fields(fields: Mapping[str, object]) -> None:
     """`name  value` lines on stdout."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
-        print(f"{name.ljust(width)}  {value}")
+        print(f"{name.ljust(width)}  {visible(str(value))}")

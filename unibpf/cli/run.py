@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from unibpf.cli import entries, pcap, pcapng
-from unibpf.cli.map_words import WordError
+from unibpf.cli.inputs import entries, pcap, pcapng
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.program_file import load_object
 from unibpf.formats.bundle import decode
+from unibpf.formats.map_words import WordError
 from unibpf.host.settings import binary_directory
 from unibpf.messages.base import Kind
 from unibpf.push.loading import NOTHING, Loading
+from unibpf.text import decoded
 
 _FRONT_END_SECONDS: Final = 60
 _EXECUTABLE: Final = "unibpf-run"
@@ -72,9 +73,9 @@ def run(wanted: Run) -> int:
 
 def _pass_on(done: "subprocess.CompletedProcess[bytes]") -> int:
     """Print what the runner printed; a bundle that it does not load prints nothing, a run that was stopped does."""
-    sys.stdout.write(done.stdout.decode())
+    sys.stdout.write(decoded(done.stdout))
     sys.stdout.flush()
-    said = done.stderr.decode(errors="replace")  # with what the program itself prints
+    said = decoded(done.stderr)  # with what the program itself prints
     sys.stderr.write(said.partition("usage: ")[0] if done.returncode == _USAGE_STATUS else said)
     if done.returncode in (0, _USAGE_STATUS):
         return done.returncode
@@ -121,7 +122,7 @@ def _captured(path: Path | None) -> list[bytes]:
 def _require_safe(target: Path, wanted: Run) -> None:
     done = _verifier("verify", target, wanted)
     if done.returncode != 0:
-        sys.stderr.write(done.stderr.decode(errors="replace"))
+        sys.stderr.write(decoded(done.stderr))
         fail(
             _its_code(done),
             "engine `jit` checks nothing and runs only what the verifier finds safe",
@@ -132,7 +133,7 @@ def _require_safe(target: Path, wanted: Run) -> None:
 def _front_end(command: str, target: Path, wanted: Run) -> bytes:
     done = _verifier(command, target, wanted)
     if done.returncode != 0:
-        sys.stderr.write(done.stderr.decode(errors="replace"))
+        sys.stderr.write(decoded(done.stderr))
         raise SystemExit(int(_its_code(done)))
     return done.stdout
 

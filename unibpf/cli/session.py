@@ -1,51 +1,24 @@
-"""A command's connection to the bus, and the one place where exceptions become messages and exit codes."""
+"""The one place where exceptions become messages and exit codes."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from unibpf import tracing
 from unibpf.bus import (
-    Bus,
     BusError,
     BusNotReady,
-    BusSettings,
     BusUnavailable,
     PermissionDenied,
     RequestFailed,
     RequestTimeout,
 )
-from unibpf.bus.permissions import CLI
 from unibpf.cli.output import Exit, fail
 from unibpf.host import identity
-from unibpf.host.settings import StatePaths, nats_url
 
 T = TypeVar("T")
 
 # A service's errors (ADR-32): what it cannot read or find is the call's fault, 409 is a guest's own no.
 _EXITS: Final = {"400": Exit.USAGE, "404": Exit.USAGE, "409": Exit.REFUSED}
-
-
-def state_paths() -> StatePaths:
-    """The state directory of this call."""
-    return StatePaths.from_environment(os.environ)
-
-
-@asynccontextmanager
-async def open_bus(name: str = CLI) -> AsyncIterator[Bus]:
-    """A connection under identity `name`, whose key lies in the state directory or in `$UNIBPF_NKEY_FILE`."""
-    paths = state_paths()
-    tracing.init(name)
-    key_file = os.environ.get("UNIBPF_NKEY_FILE")
-    directory = Path(key_file).parent if key_file else paths.keys
-    settings = BusSettings(
-        url=nats_url(os.environ, paths), identity=identity.load(directory, Path(key_file).stem if key_file else name)
-    )
-    async with await Bus.connect(settings) as bus:
-        yield bus
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

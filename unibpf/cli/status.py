@@ -1,60 +1,11 @@
-"""`unibpf status` and `unibpf guest show`: what runs, asked of those who know."""
+"""What `unibpf status`, `guest list` and `guest show` say for people."""
 
-import asyncio
 from typing import Final
 
-import msgspec
-
-from unibpf import subjects
-from unibpf.bus import Bus, BusError, RequestFailed
-from unibpf.bus.permissions import SERVICES
 from unibpf.cli.output import emit_fields, emit_table
-from unibpf.cli.session import open_bus, state_paths
-from unibpf.client import guests
-from unibpf.client.push import observed_guests
-from unibpf.host.identity import IdentityError
-from unibpf.messages.guests import GuestObserved, GuestSpec
-from unibpf.messages.status import ElementStatus, GuestQuery, GuestStatus
-from unibpf.stack.embedded import read_state
-from unibpf.stack.supervisor import alive
-
-
-class Status(msgspec.Struct, kw_only=True):
-    """What `status --json` prints. `pids` are those of the embedded stack, empty where none runs on this state directory."""
-
-    state: str
-    bus: bool
-    url: str | None = None
-    problem: str | None = None
-    pids: dict[str, int] = {}
-    services: dict[str, bool] = {}
-    guests: list[GuestObserved] = []
-
-
-class GuestDescription(msgspec.Struct, kw_only=True):
-    """What `guest show --json` prints; `guest` is the guest's own answer, None when it did not answer."""
-
-    desired: GuestSpec | None
-    observed: GuestObserved | None
-    guest: GuestStatus | None = None
-    problem: str | None = None
-
-
-async def collect() -> Status:
-    """The state of this directory's stack, of the services on the bus, and of all guests."""
-    paths = state_paths()
-    stack = read_state(paths)
-    pids = {name: pid for name, pid in (stack.pids if stack else {}).items() if alive(pid)}
-    status = Status(state=str(paths.root), bus=False, url=stack.url if stack else None, pids=pids)
-    try:
-        async with open_bus() as bus:
-            status.bus = True
-            answers = await asyncio.gather(*(bus.ping(f"unibpf-{name}") for name in SERVICES))
-            status.services = dict(zip(SERVICES, answers, strict=True))
-            status.guests = await observed_guests(bus)
-    except (BusError, IdentityError) as error:
-        status.problem = str(error)
-    return status
+from unibpf.client.status import GuestDescription, Status
+from unibpf.messages.guests import GuestObserved
+from unibpf.messages.status import ElementStatus, GuestStatus
 
 
 def say(status: Status) -> None:
@@ -98,26 +49,6 @@ def guest_row(seen: GuestObserved) -> tuple[object, ...]:
 
 def _machine(seen: GuestObserved) -> str:
     return "/".join(filter(None, (seen.machine, seen.accel))) or "-"
-
-
-async def describe_guest(name: str) -> GuestDescription | None:
-    """Desired, observed, and the guest's own answer; None for a guest that nobody knows."""
-    async with open_bus() as bus:
-        desired, observed = await guests.desired(bus, name), await guests.observed(bus, name)
-        if desired is None and observed is None:
-            return None
-        found = GuestDescription(desired=desired, observed=observed)
-        if observed is not None and observed.is_live:
-            try:
-                found.guest = await guest_status(bus, observed)
-            except (RequestFailed, BusError) as error:
-                found.problem = str(error)
-        return found
-
-
-async def guest_status(bus: Bus, observed: GuestObserved) -> GuestStatus:
-    """Ask the reconfigurer of the guest's host for the guest's own, authenticated status."""
-    return await bus.request(subjects.guest_status(observed.host), GuestQuery(guest=observed.guest), GuestStatus)
 
 
 def say_guest(found: GuestDescription) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from unibpf.text import visible
+
 
 class SpanLike(Protocol):
     """What a span must show to be printed; times are Unix nanoseconds."""
@@ -34,11 +36,12 @@ def tree_lines(spans: Sequence[SpanLike]) -> list[str]:
     rows = list(_rows(children, None, ""))
     left = max(len(label) for label, _ in rows)
     middle = max(len(span.service) for _, span in rows)
-    return [
+    lines = [
         f"{label.ljust(left)}  {span.service.ljust(middle)}  "
         f"{(span.start_ns - origin) / 1e6:>8.1f} ms  {(span.end_ns - span.start_ns) / 1e6:>9.3f} ms"
         for label, span in rows
     ]
+    return list(map(visible, lines))
 
 
 def _rows(

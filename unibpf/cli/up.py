@@ -6,7 +6,7 @@ import signal
 
 from unibpf.bus import BusError
 from unibpf.cli.output import Exit, emit_json, fail, progress
-from unibpf.cli.session import state_paths
+from unibpf.client.session import state_paths
 from unibpf.stack.embedded import Stack, StackError
 
 
@@ -21,7 +21,7 @@ def run_stack(*, json: bool) -> None:
 async def _run(json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     stack = Stack(paths=state_paths(), environ=os.environ, progress=progress)
     starting = asyncio.create_task(stack.start())

@@ -15,12 +15,20 @@ from typing import Final, get_args
 
 import msgspec
 
-from unibpf.cli import also, junit, sarif
 from unibpf.cli.output import Exit, fail
-from unibpf.cli.report import Verified, catalogue_pages, explain_lines, invariant_lines, print_report, verdict_line
+from unibpf.cli.reports import also, junit, sarif
+from unibpf.cli.reports.text import (
+    Verified,
+    catalogue_pages,
+    explain_lines,
+    invariant_lines,
+    print_report,
+    verdict_line,
+)
 from unibpf.messages.base import Kind
 from unibpf.push import loading
 from unibpf.push.compile import CompileError, compile_c
+from unibpf.text import visible
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
 _PASSED_ON: Final = ("section", "kind", "platform", "max_seconds", "max_mebibytes")
@@ -113,9 +121,9 @@ def _say(one: Verified, chosen: argparse.Namespace) -> None:
         return
     print(verdict_line(one))
     if chosen.explain:
-        print(*explain_lines(one), sep="\n")
+        print(*map(visible, explain_lines(one)), sep="\n")
     for line in invariant_lines(one):
-        print(line)
+        print(visible(line))
 
 
 def _explain_rules(programs: list[Verified], *, explain: bool) -> None:

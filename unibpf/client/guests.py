@@ -1,4 +1,4 @@
-"""`unibpf guest apply|list|show|delete`: desired guests, and what became of them."""
+"""Guests: asking for one or for its end, what became of it, and what it says of itself."""
 
 import asyncio
 import difflib
@@ -12,6 +12,7 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, Entry
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED
 from unibpf.messages.guests import GuestObserved, GuestSpec, Nic, spec_digest
+from unibpf.messages.status import GuestQuery, GuestStatus
 
 FINAL_STATES = frozenset({"running", "degraded", "failed", "stopped"})
 
@@ -105,3 +106,14 @@ async def desired(bus: Bus, guest: str) -> GuestSpec | None:
     """What was asked for."""
     entry = await (await bus.kv(GUESTS)).get(guest)
     return entry.decode(GuestSpec) if entry else None
+
+
+async def all_observed(bus: Bus) -> list[GuestObserved]:
+    """What the deployers last saw, of every guest."""
+    bucket = await bus.kv(GUESTS_OBSERVED)
+    return [entry.decode(GuestObserved) for entry in await bucket.entries()]
+
+
+async def status(bus: Bus, observed: GuestObserved) -> GuestStatus:
+    """Ask the reconfigurer of the guest's host for the guest's own, authenticated status."""
+    return await bus.request(subjects.guest_status(observed.host), GuestQuery(guest=observed.guest), GuestStatus)

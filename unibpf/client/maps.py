@@ -12,15 +12,13 @@ import msgspec
 
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, ObjectMissing
-from unibpf.cli import map_words
-from unibpf.cli.output import Exit, progress
 from unibpf.client import guests
-from unibpf.formats import bundle, envelope, layout
+from unibpf.formats import bundle, envelope, layout, map_words
+from unibpf.formats.bpf import RINGS
 from unibpf.formats.layout import Layout, LayoutError
 from unibpf.messages.maps import MAX_CHANGE_BYTES, MAX_CHANGES, MapChange, MapChanged, MapDump, MapMode, MapQuery
-from unibpf.messages.status import ElementStatus, GuestQuery, GuestStatus, MapStatus
+from unibpf.messages.status import ElementStatus, GuestStatus, MapStatus
 
-RING_TYPES: Final = frozenset({4, 27})  # BPF_MAP_TYPE_PERF_EVENT_ARRAY, _RINGBUF
 PATIENCE: Final = 20.0  # seconds: a large dump or change is many blocks
 
 Words = tuple[Any, Any]  # key and value as written; value None deletes
@@ -28,12 +26,15 @@ Change = tuple[str, str | None]  # the same in hex
 
 
 class MapError(Exception):
-    """The command cannot be done; `code` is its exit code."""
+    """There is no such map, or it cannot be used as was asked; `hint` says what to do."""
 
-    def __init__(self, message: str, hint: str, code: Exit = Exit.USAGE) -> None:
+    def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.hint = hint
-        self.code = code
+
+
+class NoProgramError(MapError):
+    """The element is there and has no program, so it has no maps now."""
 
 
 class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -71,13 +72,14 @@ class Changed(msgspec.Struct, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the map is, what the guest says of it, and the text of its values' layout where that is known."""
+    """Where the map is, what the guest says of it, and the text of its values' layout, or why that is not known."""
 
     host: str
     guest: str
     element: ElementStatus
     row: MapStatus
     layout: str | None
+    problem: str | None = None
 
 
 class View:
@@ -87,6 +89,11 @@ class View:
         self._bus = bus
         self._found = found
         self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
+
+    @property
+    def problem(self) -> str | None:
+        """Why values are bytes here although the program may know their layout."""
+        return self._found.problem
 
     async def dump(self, *, nonzero: bool = False, received: int = 0) -> Dump:
         """All entries, or those whose value is not all zeroes; of a ring, the records after `received`."""
@@ -101,7 +108,7 @@ class View:
 
     async def drain(self) -> AsyncIterator[MapDump]:
         """A ring's records, until there are none; each page is acknowledged by asking for the next one."""
-        if self._found.row.type not in RING_TYPES:
+        if self._found.row.type not in RINGS:
             raise MapError(f"`{self._found.row.name}` is no ring", "`unibpf map dump` shows other maps")
         position = 0
         while True:
@@ -117,7 +124,10 @@ class View:
         return self._dump(self._entries(await self._ask(key=wanted)))
 
     async def change(self, rows: Sequence[Words], mode: MapMode) -> Changed:
-        """Make the changes in order, until one fails; all are read before the first is sent."""
+        """Make the changes in order, until one fails; all are read before the first is sent.
+
+        An exception on the way bears a note (PEP 678) of how many were made before it.
+        """
         changes = [self._change(key, value) for key, value in rows]
         row = self._found.row
         done = Changed(map=row.name, changes=len(changes), entries=row.entries, trace_id=tracing.trace_id())
@@ -143,9 +153,9 @@ class View:
         )
         try:
             return await self._bus.request(subjects.map_change(found.host), wanted, MapChanged, timeout=PATIENCE)
-        except Exception:
+        except Exception as error:
             if before:
-                progress(f"{before} changes were made before this:")
+                error.add_note(f"{before} changes were made before this:")
             raise
 
     def _change(self, key: Any, value: Any) -> Change:
@@ -186,14 +196,14 @@ async def view(bus: Bus, guest: str, element: str, name: str) -> View:
     observed = await guests.observed(bus, guest)
     if observed is None or not observed.is_live:
         raise MapError(f"no guest `{guest}` is running", "`unibpf guest list` shows them")
-    status = await bus.request(subjects.guest_status(observed.host), GuestQuery(guest=guest), GuestStatus)
+    status = await guests.status(bus, observed)
     found = _element(status, element)
     row = next((row for row in found.maps if row.name == name), None)
     if row is None:
         known = ", ".join(f"`{row.name}`" for row in found.maps) or "none"
         raise MapError(f"element `{element}` has no map `{name}`", f"its program `{found.program}` has: {known}")
-    text = await _layout(bus, found, row)
-    return View(bus, Found(host=observed.host, guest=guest, element=found, row=row, layout=text))
+    text, problem = await _layout(bus, found, row)
+    return View(bus, Found(host=observed.host, guest=guest, element=found, row=row, layout=text, problem=problem))
 
 
 def parts(changes: Sequence[Change]) -> Iterator[list[Change]]:
@@ -217,20 +227,19 @@ def _element(status: GuestStatus, name: str) -> ElementStatus:
     if found is None:
         raise MapError(f"guest `{status.guest}` has no element `{name}`", f"elements with maps: {holders}")
     if found.program is None:
-        raise MapError(f"element `{name}` has no program", "`unibpf push` brings one", Exit.REFUSED)
+        raise NoProgramError(f"element `{name}` has no program", "`unibpf push` brings one")
     return found
 
 
-async def _layout(bus: Bus, element: ElementStatus, row: MapStatus) -> str | None:
-    """From the bundle that the active release's envelope names; None where values have no layout, or the store lost it."""
+async def _layout(bus: Bus, element: ElementStatus, row: MapStatus) -> tuple[str | None, str | None]:
+    """From the bundle that the active release's envelope names: None where values have none; and why it is not known."""
     if element.envelope is None:
-        return None
+        return None, None
     try:
         signed = envelope.parse(await bus.get_object(element.envelope))
         program = bundle.decode(await bus.get_object(signed.release.bundle.hex()))
         text = next((one.layout for one in program.maps if one.name == row.name), None)
         is_whole = text is not None and layout.parse(text).size == row.value_size
     except (ObjectMissing, envelope.EnvelopeError, bundle.BundleError, LayoutError) as error:
-        progress(f"values are bytes here, their layout is not known: {error}")
-        return None
-    return text if is_whole else None
+        return None, str(error)
+    return (text if is_whole else None), None

@@ -1,11 +1,11 @@
-"""`unibpf push`: publish an object, and with `--wait` follow it until the guests run it.
+"""Publish an object, and when asked follow it until the guests run it.
 
 The outcome is computed from events only (`Progress.hear`), so that it can be tested without a bus.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +13,8 @@ import msgspec
 
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Follower, Received
-from unibpf.bus.topology import GUESTS_OBSERVED, UPLOADED
-from unibpf.cli.output import Exit, progress
+from unibpf.bus.topology import UPLOADED
+from unibpf.client import guests
 from unibpf.messages.base import Kind
 from unibpf.messages.elements import ElementEvent
 from unibpf.messages.guests import GuestObserved
@@ -22,8 +22,6 @@ from unibpf.messages.programs import Refused, Signed, Verdict
 from unibpf.messages.reports import Report
 from unibpf.push.loading import NOTHING, Loading
 from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
-
-_VERDICT_EXIT = {"unsafe": Exit.REFUSED, "unsupported": Exit.UNSUPPORTED, "gave_up": Exit.GAVE_UP}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +56,6 @@ class Outcome(msgspec.Struct, kw_only=True):
     verified_ms: float | None = None
     signed_ms: float | None = None
     active_ms: float | None = None
-
-    def exit_code(self) -> Exit:
-        """The command's exit code."""
-        if self.verdict is not None and self.verdict.verdict != "safe":
-            return _VERDICT_EXIT[self.verdict.verdict]
-        if self.refused is not None or any(event.state != "active" for event in self.elements):
-            return Exit.REFUSED
-        return Exit.OK
 
 
 @dataclass(kw_only=True)
@@ -116,11 +106,11 @@ class Waiting:
         return self.targets is not None and self.targets <= set(self._answers)
 
 
-def targets_of(signed: Signed, guests: Sequence[GuestObserved]) -> set[tuple[str, str]]:
+def targets_of(signed: Signed, observed: Sequence[GuestObserved]) -> set[tuple[str, str]]:
     """[(guest, element)] that run the released program now."""
     return {
         (guest.guest, element)
-        for guest in guests
+        for guest in observed
         if guest.is_live and guest.audience == signed.audience
         for element, program in guest.programs.items()
         if program == signed.program and signed.element in {"*", element}
@@ -143,10 +133,16 @@ async def publish(bus: Bus, push: Push) -> str:
     return await bus.publish(subjects.upload(bus.identity.name, push.program), data, headers=upload.headers())
 
 
+def _told(program: str) -> Iterator[str]:
+    """What there is to hear about a push."""
+    yield from (row(program) for row in (subjects.verified, subjects.rejected, subjects.signed, subjects.refused))
+    yield from subjects.element.patterns()
+
+
 async def push_and_wait(bus: Bus, push: Push, *, wait: bool, timeout: float) -> Outcome:  # noqa: ASYNC109
     """Publish, and when asked follow it to its end; TimeoutError when that does not come in `timeout` seconds."""
     outcome = Outcome(program=push.program)
-    heard = [f"{subjects.PREFIX}.program.*.{push.program}", f"{subjects.PREFIX}.element.*.*.*"] if wait else []
+    heard = list(_told(push.program)) if wait else []
     async with await bus.follow(heard) as follower:
         with tracing.span(f"push {push.program}", attributes={"unibpf.program": push.program}):
             outcome.trace_id = tracing.trace_id()
@@ -165,34 +161,7 @@ async def _wait(bus: Bus, follower: Follower, waiting: Waiting, seconds: float) 
             waiting.hear(await follower.next(), time.monotonic())
             signed = waiting.outcome.signed
             if signed is not None and waiting.targets is None:
-                waiting.targets = targets_of(signed, await observed_guests(bus))
-
-
-async def observed_guests(bus: Bus) -> list[GuestObserved]:
-    """What the deployers last saw."""
-    bucket = await bus.kv(GUESTS_OBSERVED)
-    return [entry.decode(GuestObserved) for entry in await bucket.entries()]
-
-
-def say(outcome: Outcome) -> None:
-    """The outcome for people, on stderr."""
-    progress(f"published  {outcome.program}  push {outcome.push_id}  trace {outcome.trace_id}")
-    if outcome.verdict is not None and outcome.verdict.verdict == "safe":
-        progress(f"verified   {outcome.verified_ms:.0f} ms  {outcome.verdict.summary or 'safe'}")
-    if outcome.refused is not None:
-        progress(f"refused    by the signer: {outcome.refused.rule}: {outcome.refused.reason}")
-    if outcome.signed is not None:
-        progress(f"signed     {outcome.signed_ms:.0f} ms  sequence {outcome.signed.sequence}")
-    for event in outcome.elements:
-        if event.state == "active":
-            progress(
-                f"active     {outcome.active_ms:.0f} ms  {event.guest}/{event.element}, swapped in "
-                f"{event.swap_ns / 1000:.1f} µs, {event.packets_lost} packets lost"
-            )
-        else:
-            progress(f"failed     {event.guest}/{event.element}: {event.rule}: {event.reason}")
-    if outcome.signed is not None and not outcome.elements:
-        progress("no running guest has this program; it boots with the next one that does")
+                waiting.targets = targets_of(signed, await guests.all_observed(bus))
 
 
 def read_object(path: Path) -> bytes:

@@ -18,24 +18,23 @@ from typing import Any, Final, TypeVar, get_args
 from msgspec import Struct
 
 from unibpf.formats import cbor
+from unibpf.formats.bpf import (
+    ABI_VERSION,
+    INSN_BYTES,
+    MAPS_OF_MAPS,
+    MAX_BUNDLE_BYTES,
+    MAX_CODE_BYTES,
+    MAX_MAPS,
+    MAX_OUTPUTS,
+    MAX_STACK,
+    MapType,
+)
 from unibpf.messages.base import Kind
 
 FORMAT_VERSION: Final = 1
-ABI_VERSION: Final = 1
-MAX_BYTES: Final = 1 << 20
-MAX_CODE_BYTES: Final = 800_000
-MAX_MAPS: Final = 64
-MAX_OUTPUTS: Final = 256
-MAX_STACK: Final = 4096
-INSN_BYTES: Final = 8
 U32_MAX: Final = 0xFFFF_FFFF
 
-# Linux' numbers, include/uapi/linux/bpf.h enum bpf_map_type and the flag that marks .rodata.
-MAP_ARRAY: Final = 2
-MAP_PROG_ARRAY: Final = 3
-MAPS_OF_MAPS: Final = (12, 13)
 LOCK_BYTES: Final = 4  # sizeof(struct bpf_spin_lock)
-BPF_F_RDONLY_PROG: Final = 1 << 7
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)  # the index is the number on the wire
 
@@ -133,17 +132,17 @@ def encode(bundle: Bundle) -> bytes:
             9: bundle.abi,
         }
     )
-    if len(data) > MAX_BYTES:
-        raise BundleError("size", f"bundle is too large: got {len(data)} bytes, expected at most {MAX_BYTES}")
+    if len(data) > MAX_BUNDLE_BYTES:
+        raise BundleError("size", f"bundle is too large: got {len(data)} bytes, expected at most {MAX_BUNDLE_BYTES}")
     return data
 
 
 def decode(data: bytes) -> Bundle:
     """Read foreign bytes; raises BundleError on anything that `encode` would not have written."""
-    if len(data) > MAX_BYTES:
-        raise BundleError("size", f"bundle is too large: got {len(data)} bytes, expected at most {MAX_BYTES}")
+    if len(data) > MAX_BUNDLE_BYTES:
+        raise BundleError("size", f"bundle is too large: got {len(data)} bytes, expected at most {MAX_BUNDLE_BYTES}")
     try:
-        item = cbor.decode(data, max_bytes=MAX_BYTES)
+        item = cbor.decode(data, max_bytes=MAX_BUNDLE_BYTES)
     except cbor.CborError as error:
         raise BundleError("shape", f"bundle is not deterministic CBOR: {error}") from error
     bundle = _bundle(_keyed(item, "bundle", required=range(10)))
@@ -322,7 +321,7 @@ def _check_maps(bundle: Bundle) -> None:
             )
         _check_inner(entry)
         _check_lock(entry)
-        _check_entries(entry, len(bundle.code) // INSN_BYTES if entry.type == MAP_PROG_ARRAY else len(maps))
+        _check_entries(entry, len(bundle.code) // INSN_BYTES if entry.type == MapType.PROG_ARRAY else len(maps))
 
 
 def _check_inner(entry: BundleMap) -> None:
@@ -344,7 +343,7 @@ def _check_lock(entry: BundleMap) -> None:
 
 def _check_entries(entry: BundleMap, targets: int) -> None:
     """`targets`: how many instructions, or maps, an entry can name; that a function begins there is the decoder's matter."""
-    if entry.entries and entry.type not in (MAP_PROG_ARRAY, *MAPS_OF_MAPS):
+    if entry.entries and entry.type not in (MapType.PROG_ARRAY, *MAPS_OF_MAPS):
         raise BundleError("shape", f"map `{entry.name}` has initial entries, but holds neither programs nor maps")
     if not _rising([index for index, _ in entry.entries]):
         raise BundleError("shape", f"initial entries of map `{entry.name}` are not ascending")

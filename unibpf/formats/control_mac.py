@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from msgspec import Struct
 
 from unibpf.formats import cbor
+from unibpf.formats.control_keys import MacClaimsKey
 
 AAD: Final = b"unibpf.v1.control"
 SALT: Final = b"unibpf.v1"
@@ -28,6 +29,8 @@ COSE_MAC0: Final = 17  # RFC 9052 table 1
 PROTECTED: Final = bytes.fromhex("a10105")  # {1: 5}: HMAC 256/256, RFC 9053 3.1
 REQUEST: Final = 0
 ANSWER: Final = 1
+
+_CLAIM_TYPES: Final = dict(zip(MacClaimsKey, (int, int, str, str, bytes, int, bytes, bytes), strict=True))
 
 METHODS: Final = {"POST": 2, "PUT": 3, "FETCH": 5}  # RFC 7252 12.1.1, RFC 8132 7
 
@@ -94,16 +97,16 @@ def derive(guest: str, seed: bytes) -> ControlKeys:
 def seal(keys: ControlKeys, claims: Claims, body: bytes) -> Sealed:
     """`[mac0, body]` under the key of the claims' direction."""
     items: dict[int, Any] = {
-        0: claims.direction,
-        1: claims.code,
-        2: claims.path,
-        3: claims.guest,
-        4: claims.nonce,
-        5: claims.counter,
-        6: hashlib.sha256(body).digest(),
+        MacClaimsKey.DIRECTION: claims.direction,
+        MacClaimsKey.CODE: claims.code,
+        MacClaimsKey.PATH: claims.path,
+        MacClaimsKey.GUEST: claims.guest,
+        MacClaimsKey.NONCE: claims.nonce,
+        MacClaimsKey.COUNTER: claims.counter,
+        MacClaimsKey.BODY_DIGEST: hashlib.sha256(body).digest(),
     }
     if claims.request_tag is not None:
-        items[7] = claims.request_tag
+        items[MacClaimsKey.REQUEST_TAG] = claims.request_tag
     payload = cbor.encode(items)
     tag = _tag(_key(keys, claims.direction), payload)
     mac0 = cbor.encode(cbor.Tag(COSE_MAC0, [PROTECTED, {}, payload, tag]))
@@ -175,20 +178,21 @@ def _split(message: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 def _claims(payload: bytes) -> tuple[Claims, bytes]:
     items = _decode(payload)
-    is_map = isinstance(items, dict) and set(items) | {7} == set(range(8))
+    is_map = isinstance(items, dict) and set(items) | {MacClaimsKey.REQUEST_TAG} == set(MacClaimsKey)
     _expect(is_map, "shape", "expected a map of the keys 0 to 6 and perhaps 7")
-    types = {0: int, 1: int, 2: str, 3: str, 4: bytes, 5: int, 6: bytes, 7: bytes}
-    _expect(all(type(value) is types[key] for key, value in items.items()), "shape", "a claim is of the wrong type")
-    claims = Claims(
-        direction=items[0],
-        code=items[1],
-        path=items[2],
-        guest=items[3],
-        nonce=items[4],
-        counter=items[5],
-        request_tag=items.get(7),
+    _expect(
+        all(type(value) is _CLAIM_TYPES[key] for key, value in items.items()), "shape", "a claim is of the wrong type"
     )
-    return claims, items[6]
+    claims = Claims(
+        direction=items[MacClaimsKey.DIRECTION],
+        code=items[MacClaimsKey.CODE],
+        path=items[MacClaimsKey.PATH],
+        guest=items[MacClaimsKey.GUEST],
+        nonce=items[MacClaimsKey.NONCE],
+        counter=items[MacClaimsKey.COUNTER],
+        request_tag=items.get(MacClaimsKey.REQUEST_TAG),
+    )
+    return claims, items[MacClaimsKey.BODY_DIGEST]
 
 
 def _same(claims: Claims, **expected: Any) -> None:

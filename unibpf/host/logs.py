@@ -10,6 +10,7 @@ import sys
 from typing import IO, Any, Final
 
 from unibpf import tracing
+from unibpf.text import visible, visible_lines
 
 _PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -52,8 +53,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         fields = "".join(f"  {key}={value}" for key, value in _fields(record).items())
-        text = f"{record.levelname.lower()}: {record.getMessage()}{fields}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        text = visible(f"{record.levelname.lower()}: {record.getMessage()}{fields}")
+        return f"{text}\n{visible_lines(self.formatException(record.exc_info))}" if record.exc_info else text
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

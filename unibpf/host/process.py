@@ -1,4 +1,4 @@
-"""The life of a service process: it works until SIGTERM or SIGINT, then closes what it opened.
+"""The life of a service process: it works until SIGTERM, SIGINT or SIGHUP (a closed terminal), then closes what it opened.
 
 A cancellation can get lost: `asyncio.wait_for` of Python 3.11 (nats-py fetches by it) swallows one that comes together with
 its result. A task group cancels its members once, so it would wait for ever. So a service that has not ended a while after
@@ -20,7 +20,7 @@ async def until_signalled(work: Coroutine[object, object, None], *, grace: float
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, signalled.set)
     waiting = asyncio.ensure_future(signalled.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -44,7 +44,7 @@ class MapChange(Message, frozen=True, kw_only=True):
 class MapChanged(Message, frozen=True, kw_only=True):
     """How far a MapChange came: `applied` changes were made and stay made; `entries` are in the map now.
 
-    With `errno` (Linux'), the change number `applied`, counted from 0, failed with it, and none behind it was tried.
+    With `errno` (Linux'), the change number `applied`, counted from 0, failed with it, and none after it was tried.
     """
 
     name: str
@@ -57,7 +57,7 @@ class MapDump(Message, frozen=True, kw_only=True):
     """A map's content, keys and values in hex, as much as a message takes; `next` is the cursor to go on from, 0 at the end.
 
     A dump is no snapshot: packets go on changing the map meanwhile. Entries of a ring (ring buffer, perf event array) are its
-    records, oldest first, without keys, and `position` is behind them: asked with it as `cursor`, the guest gives back their
+    records, oldest first, without keys, and `position` is after them: asked with it as `cursor`, the guest gives back their
     room. `lost` records found the ring full.
     """
 

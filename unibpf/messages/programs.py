@@ -26,6 +26,7 @@ class Verdict(Message, frozen=True, kw_only=True):
     bundle: Digest | None = None
     bundle_length: int = 0
     kind: Kind | None = None
+    certificate: Digest | None = None
     element: str = "*"
     summary: str = ""
     also: list[SecondOpinion] = []
@@ -60,7 +61,7 @@ class Refused(Message, frozen=True, kw_only=True):
 
 
 class AuditRecord(Message, frozen=True, kw_only=True):
-    """One decision of the signer, written before the HSM is asked."""
+    """One decision of the signer, written before the HSM is asked. `certificate` is of programs: the proof that was checked."""
 
     push_id: str
     program: ProgramName
@@ -72,3 +73,4 @@ class AuditRecord(Message, frozen=True, kw_only=True):
     policy: str
     signed_at: int
     kid: str
+    certificate: Digest | None = None

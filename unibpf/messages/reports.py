@@ -50,7 +50,8 @@ class Report(Message, frozen=True, kw_only=True):
 
     `instruction_bound` is the most instructions that one packet can cost, if that is finite. `timing` has milliseconds:
     `frontend_ms`, `analyser_cpu_ms`, `total_ms`; and `peak_mib`, the analyser's memory. `loading` is what the pusher set in
-    place of a loader, as options of the command line (`--const=limit=9`, unibpf.push.loading).
+    place of a loader, as options of the command line (`--const=limit=9`, unibpf.push.loading). `certificate` is what proves
+    the verdict to the signer's checker (schemas/certificate.cddl).
     """
 
     verdict: VerdictKind
@@ -59,6 +60,7 @@ class Report(Message, frozen=True, kw_only=True):
     kind: Kind | None = None
     bundle: Digest | None = None
     bundle_length: int = 0
+    certificate: Digest | None = None
     instructions: int = 0
     stack_bytes: int = 0
     instruction_bound: int | None = None

@@ -8,17 +8,24 @@ that the same source gives the same object wherever it lies (a prefix map would 
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from unibpf.host import fence
 from unibpf.host.settings import REPOSITORY
 
 COMPILERS: Final = ("clang-19", "clang", "clang-18", "clang-17", "clang-16", "clang-15", "clang-14")
 FLAGS: Final = ("-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror=implicit-function-declaration")
 TIMEOUT_SECONDS: Final = 60
+LIMITS: Final = fence.Limits(
+    cpu_seconds=TIMEOUT_SECONDS,
+    wall_seconds=TIMEOUT_SECONDS,
+    memory_bytes=None,  # the user's own compiler on the user's own source
+    answer_bytes=1 << 20,
+    file_bytes=64 << 20,
+)
 
 
 class CompileError(Exception):
@@ -38,8 +45,9 @@ def compile_c(source: Path, *, defines: Sequence[str] = ()) -> bytes:
         command = [find_compiler(), *FLAGS, *_includes(), *(f"-D{define}" for define in defines)]
         command += ["-c", source.name, "-o", str(target)]
         done = _run(command, source)
-        if done.returncode != 0:
-            raise CompileError(done.stderr.strip() or f"clang ended with status {done.returncode}")
+        if done.status != 0:
+            said = done.output.decode(errors="replace").strip()
+            raise CompileError(said or f"clang ended with status {done.status}")
         return target.read_bytes()
 
 
@@ -52,21 +60,14 @@ def find_compiler() -> str:
     raise CompileError("clang is not installed", hint="install the Debian package `clang-19`, or give an object file")
 
 
-def _run(command: list[str], source: Path) -> "subprocess.CompletedProcess[str]":
+def _run(command: list[str], source: Path) -> fence.Ended:
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-            env=environment,
-            cwd=source.resolve().parent,
-        )
-    except subprocess.TimeoutExpired as error:
+        return fence.run(command, LIMITS, environment=environment, folder=source.resolve().parent)
+    except TimeoutError as error:
         raise CompileError(f"`{source}` takes longer than {TIMEOUT_SECONDS} s to compile") from error
+    except fence.AnswerTooLongError as error:
+        raise CompileError(f"`{source}` has more faults than can be shown: {error} of them") from error
 
 
 def _includes() -> list[str]:

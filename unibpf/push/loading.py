@@ -110,10 +110,38 @@ class Option(Struct, frozen=True):
 
 
 OPTIONS: Final = (
-    Option("tails", "--tail", "Unibpf-Tails", "MAP:INDEX=FUNCTION", "put it into a program array", Tail.parse),
-    Option("constants", "--const", "Unibpf-Constants", "NAME=VALUE", "set a global variable", Constant.parse),
-    Option("max_entries", "--max-entries", "Unibpf-Max-Entries", "MAP=N", "the size of a map", MaxEntries.parse),
-    Option("inner_maps", "--inner", "Unibpf-Inner-Maps", "MAP[:INDEX]=MAP", "what a map of maps holds", Inner.parse),
+    Option(
+        "tails",
+        "--tail",
+        "Unibpf-Tails",
+        "MAP:INDEX=FUNCTION",
+        "put it into a program array, as a loader would",
+        Tail.parse,
+    ),
+    Option(
+        "constants",
+        "--const",
+        "Unibpf-Constants",
+        "NAME=VALUE",
+        "set a global variable, or a part: `cfg.ports[3]=53`",
+        Constant.parse,
+    ),
+    Option(
+        "max_entries",
+        "--max-entries",
+        "Unibpf-Max-Entries",
+        "MAP=N",
+        "the size of a map, as a loader would",
+        MaxEntries.parse,
+    ),
+    Option(
+        "inner_maps",
+        "--inner",
+        "Unibpf-Inner-Maps",
+        "MAP[:INDEX]=MAP",
+        "what the maps of a map of maps are; one it holds",
+        Inner.parse,
+    ),
 )
 
 

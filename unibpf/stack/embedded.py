@@ -1,7 +1,9 @@
 """`unibpf up`: the whole system on one machine, with nothing to configure.
 
 Order of starting: keys, server, streams, token, services. Every step may be repeated: what exists is kept, so a second `up`
-on the same state directory goes on where the first one ended. The pids are in `run/stack.json` (mode 0600) while it runs.
+on the same state directory goes on where the first one ended, at the same address. A folder belongs to one stack at a time
+(lock.py): one that is refused changes nothing in it. Its processes end with the supervisor, however that ends. The pids are in
+`run/stack.json` (mode 0600) while it runs.
 """
 
 import asyncio
@@ -16,10 +18,13 @@ import msgspec
 
 from unibpf.bus import Bus, BusSettings, topology
 from unibpf.bus.embedded import EmbeddedServer, answers
-from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
+from unibpf.bus.permissions import OPERATOR
 from unibpf.host import identity
 from unibpf.host.settings import REPOSITORY, StatePaths, host_name
-from unibpf.stack.supervisor import Command, Supervisor, alive
+from unibpf.stack import lock
+from unibpf.stack.lock import FolderLock, Occupied
+from unibpf.stack.supervisor import Command, Supervisor
+from unibpf.subjects import CLI, SERVICES
 
 READY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
@@ -43,24 +48,33 @@ class StackState:
     supervisor: int
 
 
+def lock_file(paths: StatePaths) -> Path:
+    """The lock of the stack that runs on this state directory."""
+    return paths.run / "stack.lock"
+
+
 def state_file(paths: StatePaths) -> Path:
     """Where the running stack writes its pids."""
     return paths.run / "stack.json"
 
 
 def read_state(paths: StatePaths) -> StackState | None:
-    """The stack that runs on this state directory, or None."""
-    path = state_file(paths)
-    if not path.exists():
+    """The stack that runs on this state directory, or None: also where one was killed, or its file cannot be read."""
+    if lock.holder(lock_file(paths)) is None:
         return None
-    return msgspec.json.decode(path.read_bytes(), type=StackState)
+    try:
+        return msgspec.json.decode(state_file(paths).read_bytes(), type=StackState)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
 
 
 class Stack:
     """One embedded stack: `start`, then `stop`."""
 
-    def __init__(self, *, paths: StatePaths, environ: Mapping[str, str], progress: Progress) -> None:
+    def __init__(self, *, paths: StatePaths, environ: Mapping[str, str], progress: Progress, port: int = 0) -> None:
         self._paths = paths
+        self._port = port
+        self._lock = FolderLock(lock_file(paths))
         self._environ = dict(environ)
         self._progress = progress
         self._supervisor = Supervisor(self._write_state)
@@ -72,10 +86,11 @@ class Stack:
 
     async def start(self) -> None:
         """Start everything and wait until each service answers; raises StackError."""
-        running = read_state(self._paths)
-        if running is not None and alive(running.supervisor):
-            raise StackError(f"a stack already runs on `{self._paths.root}` (pid {running.supervisor})")
         self._paths.create()
+        try:
+            self._lock.take()
+        except Occupied as occupied:
+            raise StackError(f"a stack already runs on `{self._paths.root}` (pid {occupied.pid})") from None
         await self._start_server()
         operator = identity.load(self._paths.keys, OPERATOR)
         async with await Bus.connect(BusSettings(url=self.url, identity=operator)) as bus:
@@ -87,14 +102,17 @@ class Stack:
 
     async def stop(self) -> None:
         """End the services, then the server. Guests keep running; the next `up` adopts them."""
+        if not self._lock.is_held:
+            return
         await self._supervisor.stop()
         state_file(self._paths).unlink(missing_ok=True)
         self._paths.nats_url_file.unlink(missing_ok=True)
+        self._lock.release()
 
     async def _start_server(self) -> None:
         names = (OPERATOR, *SERVICES, *PUSHERS)
         identities = [identity.create(self._paths.keys, name) for name in names]
-        server = EmbeddedServer(directory=self._paths.nats, identities=identities)
+        server = EmbeddedServer(directory=self._paths.nats, identities=identities, port=self._port)
         command = Command(
             name="nats", arguments=server.prepare(), environment=self._environ, log=self._paths.logs / "nats.log"
         )

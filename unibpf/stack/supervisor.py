@@ -2,7 +2,8 @@
 
 A process that ends is started again after a pause that doubles from `FIRST_PAUSE` to `LONGEST_PAUSE` and is forgotten once
 the process has lived for `LONGEST_PAUSE`. Processes stop in the reverse of their starting order. Each writes to its own log
-file; nothing is read from them. The table of pids is handed to `on_change` whenever it changed.
+file; nothing is read from them. The table of pids is handed to `on_change` whenever it changed. A supervisor that is killed
+takes them with it: the kernel sends each a SIGTERM (prctl(2), PR_SET_PDEATHSIG).
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import Final
 FIRST_PAUSE: Final = 0.2  # seconds
 LONGEST_PAUSE: Final = 5.0
 STOP_PATIENCE: Final = 5.0
+WITH_PARENT: Final = ("setpriv", "--pdeathsig", "TERM", "--")  # of util-linux, so on every Debian
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ class Supervisor:
         command.log.parent.mkdir(parents=True, exist_ok=True)
         with command.log.open("ab") as log:
             running.process = await asyncio.create_subprocess_exec(
+                *WITH_PARENT,
                 *command.arguments,
                 env=dict(command.environment),
                 stdin=asyncio.subprocess.DEVNULL,

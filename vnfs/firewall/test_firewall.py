@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.kernel import kernel_oracle
+from tests.support.kernel.kernel_functions import in_kernel
 from tests.support.programs.bundles import ENGINES, Runner
-from tests.support.programs.vnf import bundle_of, in_guest, in_kernel, ipv4
+from tests.support.programs.vnf import bundle_of, in_guest, ipv4
 
 FOLDER = Path(__file__).parent
 PASS, DROP = 2, 1

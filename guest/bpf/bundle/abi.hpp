@@ -170,7 +170,7 @@ inline constexpr std::array<MapTypeRow, 14> map_types = {{
 }};
 
 // Flags of bpf_map_update_elem, and the error numbers that helpers return negated.
-inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2;
+inline constexpr std::uint64_t update_any = 0, update_noexist = 1, update_exist = 2, update_lock = 4;
 inline constexpr int enoent = 2, e2big = 7, eagain = 11, enomem = 12, eacces = 13, efault = 14, eexist = 17, einval = 22, enospc = 28,
                      erange = 34;
 
@@ -246,6 +246,7 @@ struct HelperRow {
     HoldsSet maps = holding(Holds::values);  // what its map argument may hold
 
     constexpr bool has(Effects effect) const { return (effects & effect) != 0; }
+    friend constexpr bool operator==(const HelperRow&, const HelperRow&) = default;
 };
 inline constexpr HoldsSet looked_up = holding(Holds::values, Holds::devices, Holds::maps);
 inline constexpr KindSet returns_action = only(Kind::filter) | only(Kind::rewriter);  // XDP_REDIRECT is no port of a classifier

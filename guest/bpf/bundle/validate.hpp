@@ -43,7 +43,7 @@ class Validator {
   private:
     // Opcode byte 0 exists only as the second slot of a 64-bit load, once every slot has been checked in order.
     static std::size_t slots_of(const Instruction& in) { return in.opcode == 0x18 ? 2 : 1; }
-    static Error fault(const char* text, std::size_t index) { return {"instruction", text, index}; }
+    static Error fault(const char* text, std::size_t index) { return Error{"instruction", text, index}; }
 
     Status check_slot(std::size_t index) {
         const Instruction in = bundle_.instruction(index);

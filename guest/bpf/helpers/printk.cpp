@@ -38,12 +38,14 @@ long printk(std::string_view format, std::span<const std::uint64_t> values, cons
     if (!format_text(line, format.substr(0, format.find('\0')), values, machine)) return -abi::einval;
     const long length = static_cast<long>(line.view().size());
     if (!limit.allow(platform::monotonic_ns())) return length;
-    TextBuffer<printk_line_bytes + 64> output;
-    output.text("bpf: ").text(line.view());
+    std::string_view body = line.view();
+    if (body.ends_with('\n')) body.remove_suffix(1);
+    TextBuffer<4 * printk_line_bytes + 64> output;
+    output.text("bpf: ").visible(body);
     if (limit.suppressed != 0) output.text(" (").number(limit.suppressed).text(" lines suppressed)");
     limit.suppressed = 0;
+    output.text("\n");
     platform::console_write(output.view());
-    if (line.view().empty() || line.view().back() != '\n') platform::console_write("\n");
     return length;
 }
 

@@ -171,23 +171,23 @@ class Compiler : public Patterns {
 // A draft with room for so much.
 struct Room {
     OwnedArray<std::byte> bytes;
-    OwnedArray<Joint> joints;
+    OwnedArray<Fixup> fixups;
     OwnedArray<Mark> marks;
 
-    Room(std::size_t size, std::size_t joint_count, std::size_t labels)
-        : bytes{make_array<std::byte>(size + draft_slack)}, joints{make_array<Joint>(joint_count)}, marks{make_array<Mark>(labels)} {}
-    explicit operator bool() const { return bytes && joints && marks; }
-    Draft draft() const { return {bytes.span(), joints.span(), marks.span()}; }
+    Room(std::size_t size, std::size_t fixup_count, std::size_t labels)
+        : bytes{make_array<std::byte>(size + draft_slack)}, fixups{make_array<Fixup>(fixup_count)}, marks{make_array<Mark>(labels)} {}
+    explicit operator bool() const { return bytes && fixups && marks; }
+    Draft draft() const { return {bytes.span(), fixups.span(), marks.span()}; }
 };
 
 // What most programs' drafts need; one that needs more is written again, with the room it needs.
 constexpr std::size_t usual_size(std::size_t instructions) { return 512 + 11 * instructions; }
-constexpr std::size_t usual_joints(std::size_t instructions) { return 32 + instructions / 2; }
+constexpr std::size_t usual_fixups(std::size_t instructions) { return 32 + instructions / 2; }
 
 Error no_memory(std::size_t instructions) { return {"memory", "the heap has no room to compile", instructions}; }
 
 Result<NativeCode> lay_out(const Plan& plan, const Draft& draft, const Emitter& written) {
-    const Layout layout{draft, written.size(), written.joints()};
+    const Layout layout{draft, written.size(), written.fixups()};
     const auto pages = platform::code_allocate(layout.size());
     if (pages.empty()) return Error{"memory", "there are no code pages for the program", layout.size()};
     NativeCode native{pages, layout.size(), plan.dispatches() ? layout.offset_of(plan.called_back()) : 0};
@@ -202,9 +202,9 @@ Result<NativeCode> write(std::span<const Instruction> code, const ProgramShape& 
     if (!places) return no_memory(code.size());
     auto plan = make<Plan>(code, shape, places.span(), features, guard);
     if (!plan) return no_memory(code.size());
-    std::size_t size = usual_size(code.size()), joints = usual_joints(code.size());
+    std::size_t size = usual_size(code.size()), fixups = usual_fixups(code.size());
     for (bool again = false;; again = true) {
-        const Room room{size, joints, plan->labels()};
+        const Room room{size, fixups, plan->labels()};
         if (!room) return no_memory(code.size());
         const Draft draft = room.draft();
         Emitter out{draft, guard != 0};
@@ -212,7 +212,7 @@ Result<NativeCode> write(std::span<const Instruction> code, const ProgramShape& 
         if (out.fits()) return lay_out(*plan, draft, out);
         if (again) return Error{"load", "native code changed its size", out.size()};
         size = out.size();
-        joints = out.joints();
+        fixups = out.fixups();
     }
 }
 

@@ -48,8 +48,8 @@ class Emitter {
     // `turned`: constants that hold a byte 0F are loaded turned and turned back (guard.hpp).
     explicit Emitter(const Draft& draft, bool turned = false) : draft_{draft}, turned_{turned} {}
     std::size_t size() const { return size_; }
-    std::size_t joints() const { return joints_; }
-    bool fits() const { return size_ + draft_slack <= draft_.bytes.size() && joints_ <= draft_.joints.size(); }
+    std::size_t fixups() const { return fixups_; }
+    bool fits() const { return size_ + draft_slack <= draft_.bytes.size() && fixups_ <= draft_.fixups.size(); }
 
     void byte(unsigned value) { put(value, 1); }
     void imm16(std::int32_t value) { put(static_cast<std::uint32_t>(value), 2); }
@@ -73,8 +73,8 @@ class Emitter {
         const unsigned mode = at.displacement == 0 && low != 5 ? 0 : small ? 1 : 2;  // base 101 without displacement means RIP
         Head head{};
         if (mode == 1) head = {static_cast<std::uint8_t>(at.displacement), 1};
-        if (indexed || low == 4) head = head.behind(static_cast<unsigned>(at.scale_bits) << 6 | (index & 7) << 3 | low);  // SIB
-        head = head.behind(mode << 6 | (reg & 7) << 3 | (indexed ? 4U : low));
+        if (indexed || low == 4) head = head.after(static_cast<unsigned>(at.scale_bits) << 6 | (index & 7) << 3 | low);  // SIB
+        head = head.after(mode << 6 | (reg & 7) << 3 | (indexed ? 4U : low));
         put(prefixed(head, op, rex_of(width, reg, index, base), op.low && reg >= 4 && reg <= 7));
         if (mode == 2) imm32(at.displacement);
     }
@@ -85,7 +85,7 @@ class Emitter {
         const unsigned modrm = 0xc0 | (number(to) & 7) << 3 | (number(from) & 7);
         const unsigned second = (number(to) > 7 ? 0U : 0x80U) | 0x40 | (number(from) > 7 ? 0U : 0x20U) | 2;
         const unsigned third = (width == Width::w64 ? 0x80U : 0U) | (~number(count) & 15) << 3 | static_cast<unsigned>(operation);
-        put(Head{modrm, 1}.behind(0xf7).behind(third).behind(second).behind(0xc4));
+        put(Head{modrm, 1}.after(0xf7).after(third).after(second).after(0xc4));
     }
 
     void move(Width width, Reg to, Reg from) { reg(width, {0x89}, from, to); }
@@ -133,13 +133,13 @@ class Emitter {
     }
 
     // Jumps to marked places, before they are marked or after.
-    void mark(Label label) { draft_.marks[label] = {static_cast<std::uint32_t>(size_), static_cast<std::uint32_t>(joints_)}; }
-    void jump(Label to) { join(static_cast<unsigned>(Joining::jump), to); }
-    void jump_if(Flag flag, Label to) { join(static_cast<unsigned>(Joining::jump_if) | static_cast<unsigned>(flag), to); }
-    void call(Label to) { join(static_cast<unsigned>(Joining::call), to); }
-    void align() { join(static_cast<unsigned>(Joining::align), 0); }
+    void mark(Label label) { draft_.marks[label] = {static_cast<std::uint32_t>(size_), static_cast<std::uint32_t>(fixups_)}; }
+    void jump(Label to) { add_fixup(static_cast<unsigned>(FixupKind::jump), to); }
+    void jump_if(Flag flag, Label to) { add_fixup(static_cast<unsigned>(FixupKind::jump_if) | static_cast<unsigned>(flag), to); }
+    void call(Label to) { add_fixup(static_cast<unsigned>(FixupKind::call), to); }
+    void align() { add_fixup(static_cast<unsigned>(FixupKind::align), 0); }
 
-    // Short jumps forward inside one instruction's code, over no joint: returns what `bind` wants where the jump should land.
+    // Short jumps forward inside one instruction's code, over no fixup: returns what `bind` wants where the jump should land.
     std::size_t skip() { return short_jump(0xeb); }
     std::size_t skip_if(Flag flag) { return short_jump(0x70 | static_cast<unsigned>(flag)); }
     void bind(std::size_t from) {
@@ -152,7 +152,7 @@ class Emitter {
         std::uint64_t bytes = 0;
         unsigned count = 0;
 
-        Head behind(unsigned byte) const { return {bytes << 8 | byte, count + 1}; }
+        Head after(unsigned byte) const { return {bytes << 8 | byte, count + 1}; }
     };
 
     static bool has_escape(std::uint64_t value) {
@@ -172,25 +172,25 @@ class Emitter {
         return static_cast<unsigned>(width) << 3 | (reg >> 3) << 2 | (index >> 3) << 1 | base >> 3;
     }
     static Head prefixed(const Head& operands, Op op, unsigned rex, bool byte_register) {
-        Head head = operands.behind(op.code);
-        if (op.third) head = head.behind(0x38);
-        if (op.escape) head = head.behind(0x0f);
-        if (rex != 0 || byte_register) head = head.behind(0x40 | rex);
-        return op.half ? head.behind(0x66) : head;
+        Head head = operands.after(op.code);
+        if (op.third) head = head.after(0x38);
+        if (op.escape) head = head.after(0x0f);
+        if (rex != 0 || byte_register) head = head.after(0x40 | rex);
+        return op.half ? head.after(0x66) : head;
     }
     void put_move_imm(Reg to, bool wide) {
         const Head head{0xb8 | (number(to) & 7), 1};
-        put(wide || number(to) > 7 ? head.behind(0x40 | (wide ? 8 : 0) | number(to) >> 3) : head);
+        put(wide || number(to) > 7 ? head.after(0x40 | (wide ? 8 : 0) | number(to) >> 3) : head);
     }
     void short_form(unsigned code, Reg value) {
         const Head head{code | (number(value) & 7), 1};
-        put(number(value) > 7 ? head.behind(0x41) : head);
+        put(number(value) > 7 ? head.after(0x41) : head);
     }
-    void join(unsigned kind, Label to) {
-        Joint joint{static_cast<std::uint32_t>(size_), to, 0, static_cast<std::uint8_t>(kind), 0};
-        if (joints_ < draft_.joints.size()) draft_.joints[joints_] = joint;
-        ++joints_;
-        size_ += joint.gap();
+    void add_fixup(unsigned kind, Label to) {
+        Fixup fixup{static_cast<std::uint32_t>(size_), to, 0, static_cast<std::uint8_t>(kind), 0};
+        if (fixups_ < draft_.fixups.size()) draft_.fixups[fixups_] = fixup;
+        ++fixups_;
+        size_ += fixup.gap();
     }
     std::size_t short_jump(unsigned code) {
         put(code, 2);
@@ -201,7 +201,7 @@ class Emitter {
     std::size_t size_ = 0;
     const Draft draft_;
     bool turned_;
-    std::size_t joints_ = 0;
+    std::size_t fixups_ = 0;
 };
 
 }  // namespace unibpf::jit

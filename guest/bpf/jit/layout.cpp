@@ -18,49 +18,49 @@ void copy_piece(std::byte* out, const std::byte* from, std::size_t size, bool sp
 }
 
 // The jump's bytes, lowest first; those after its size do not count.
-std::uint64_t encoded(const Joint& joint, std::uint32_t distance) {
-    if (joint.size == short_form) return joint.kind | distance << 8;
-    if (joint.is(Joining::call)) return joint.kind | std::uint64_t{distance} << 8;
-    if (joint.is(Joining::jump)) return 0xe9 | std::uint64_t{distance} << 8;
-    return 0x0f | (joint.kind + 0x10U) << 8 | std::uint64_t{distance} << 16;  // 0F 80 + flag
+std::uint64_t encoded(const Fixup& fixup, std::uint32_t distance) {
+    if (fixup.size == short_form) return fixup.kind | distance << 8;
+    if (fixup.is(FixupKind::call)) return fixup.kind | std::uint64_t{distance} << 8;
+    if (fixup.is(FixupKind::jump)) return 0xe9 | std::uint64_t{distance} << 8;
+    return 0x0f | (fixup.kind + 0x10U) << 8 | std::uint64_t{distance} << 16;  // 0F 80 + flag
 }
 
 }  // namespace
 
-Layout::Layout(const Draft& draft, std::size_t size, std::size_t joints)
-    : bytes_{draft.bytes}, joints_{draft.joints.first(joints)}, marks_{draft.marks}, size_{size} {
-    for (Joint& joint : joints_) {
-        joint.closed = closed_;
-        joint.size = size_of(joint);
-        closed_ += joint.gap() - joint.size;
+Layout::Layout(const Draft& draft, std::size_t size, std::size_t fixups)
+    : bytes_{draft.bytes}, fixups_{draft.fixups.first(fixups)}, marks_{draft.marks}, size_{size} {
+    for (Fixup& fixup : fixups_) {
+        fixup.closed = closed_;
+        fixup.size = size_of(fixup);
+        closed_ += fixup.gap() - fixup.size;
     }
 }
 
-std::uint8_t Layout::size_of(const Joint& joint) const {
-    if (joint.is(Joining::call)) return static_cast<std::uint8_t>(joint.gap());
-    if (joint.is(Joining::align)) return static_cast<std::uint8_t>(-(joint.at - joint.closed) % loop_alignment);
-    const std::int64_t to = marks_[joint.to].offset;
-    const bool near = to > joint.at ? to - (joint.at + joint.gap()) <= INT8_MAX : to - (joint.at + short_form) >= INT8_MIN;
-    return near ? short_form : static_cast<std::uint8_t>(joint.gap());
+std::uint8_t Layout::size_of(const Fixup& fixup) const {
+    if (fixup.is(FixupKind::call)) return static_cast<std::uint8_t>(fixup.gap());
+    if (fixup.is(FixupKind::align)) return static_cast<std::uint8_t>(-(fixup.at - fixup.closed) % loop_alignment);
+    const std::int64_t to = marks_[fixup.to].offset;
+    const bool near = to > fixup.at ? to - (fixup.at + fixup.gap()) <= INT8_MAX : to - (fixup.at + short_form) >= INT8_MIN;
+    return near ? short_form : static_cast<std::uint8_t>(fixup.gap());
 }
 
 bool Layout::write(std::span<std::byte> out) const {
     std::size_t from = 0;
     bool reached = true;
-    for (const Joint& joint : joints_) {
-        const std::size_t at = joint.at - joint.closed, piece = joint.at - from;
+    for (const Fixup& fixup : fixups_) {
+        const std::size_t at = fixup.at - fixup.closed, piece = fixup.at - from;
         const bool spare = at + draft_slack <= out.size();
         copy_piece(&out[at - piece], &bytes_[from], piece, spare);
-        from = joint.at + joint.gap();
-        if (joint.is(Joining::align)) {
-            write_no_operation(&out[at], joint.size);
+        from = fixup.at + fixup.gap();
+        if (fixup.is(FixupKind::align)) {
+            write_no_operation(&out[at], fixup.size);
             continue;
         }
-        const std::int64_t distance = static_cast<std::int64_t>(offset_of(joint.to)) - static_cast<std::int64_t>(at + joint.size);
-        const std::uint64_t jump = encoded(joint, static_cast<std::uint32_t>(distance));
+        const std::int64_t distance = static_cast<std::int64_t>(offset_of(fixup.to)) - static_cast<std::int64_t>(at + fixup.size);
+        const std::uint64_t jump = encoded(fixup, static_cast<std::uint32_t>(distance));
         if (spare) std::memcpy(&out[at], &jump, sizeof jump);
-        else std::memcpy(&out[at], &jump, joint.size);
-        reached &= joint.size != short_form || distance == static_cast<std::int8_t>(distance);
+        else std::memcpy(&out[at], &jump, fixup.size);
+        reached &= fixup.size != short_form || distance == static_cast<std::int8_t>(distance);
     }
     copy_piece(&out[from - closed_], &bytes_[from], size_ - from, false);
     return reached;

@@ -1,7 +1,7 @@
-// Layout: straight code with gaps for jumps -> code with jumps, each as short as it may be.
+// Code layout: straight code with gaps for jumps -> code with jumps, each as short as it may be.
 //
 // How far a jump goes is known only when all code is. So code is written once, as a draft: each jump is a gap as wide as its
-// longest form, with a note of where it goes (a joint), and each place that jumps go to is marked. Then the sizes of all jumps are
+// longest form, with a note of where it goes (a fixup), and each place that jumps go to is marked. Then the sizes of all jumps are
 // chosen at once, and the draft is copied to its pages, piece by piece, with the jumps between the pieces. A distance in the draft
 // is the longest that it can come to be: what is near there is near in the end.
 #pragma once
@@ -17,11 +17,11 @@ using Label = std::uint32_t;
 
 struct Mark {
     std::uint32_t offset;  // in the draft
-    std::uint32_t joints;  // before it
+    std::uint32_t fixups;  // before it
 };
 
-// A joint's kind is the first byte of its shortest form.
-enum class Joining : std::uint8_t {
+// A fixup's kind is the first byte of its shortest form.
+enum class FixupKind : std::uint8_t {
     jump_if = 0x70,  // and a Flag
     align = 0x90,    // nothing but bytes that do nothing, up to a multiple of loop_alignment
     call = 0xe8,
@@ -29,29 +29,29 @@ enum class Joining : std::uint8_t {
 };
 inline constexpr std::uint32_t loop_alignment = 32;  // of what the CPU fetches at once
 
-struct Joint {
+struct Fixup {
     std::uint32_t at;      // in the draft, where its gap begins
     Label to;              // nowhere for `align`
     std::uint32_t closed;  // bytes that gaps before it are narrower in the end
-    std::uint8_t kind;     // Joining, jump_if with its flag
+    std::uint8_t kind;     // FixupKind, jump_if with its flag
     std::uint8_t size;     // in the end
 
-    bool is(Joining other) const { return kind == static_cast<std::uint8_t>(other); }
+    bool is(FixupKind other) const { return kind == static_cast<std::uint8_t>(other); }
     // The width of its gap: the longest form.
-    std::uint32_t gap() const { return is(Joining::align) ? loop_alignment - 1 : is(Joining::call) || is(Joining::jump) ? 5 : 6; }
+    std::uint32_t gap() const { return is(FixupKind::align) ? loop_alignment - 1 : is(FixupKind::call) || is(FixupKind::jump) ? 5 : 6; }
 };
 
 struct Draft {
     std::span<std::byte> bytes;  // the last draft_slack are spare: pieces are written and copied in more bytes than they have
-    std::span<Joint> joints;
+    std::span<Fixup> fixups;
     std::span<Mark> marks;
 };
 inline constexpr std::size_t draft_slack = 16;
 
 class Layout {
   public:
-    // `size` bytes and `joints` joints of a complete draft, which outlives it. Chooses the size of each joint.
-    Layout(const Draft& draft, std::size_t size, std::size_t joints);
+    // `size` bytes and `fixups` fixups of a complete draft, which outlives it. Chooses the size of each fixup.
+    Layout(const Draft& draft, std::size_t size, std::size_t fixups);
 
     std::size_t size() const { return size_ - closed_; }
     std::size_t offset_of(Label label) const { return offset_of(marks_[label]); }
@@ -59,11 +59,11 @@ class Layout {
     [[nodiscard]] bool write(std::span<std::byte> out) const;
 
   private:
-    std::uint8_t size_of(const Joint& joint) const;
-    std::size_t offset_of(const Mark& mark) const { return mark.offset - (mark.joints < joints_.size() ? joints_[mark.joints].closed : closed_); }
+    std::uint8_t size_of(const Fixup& fixup) const;
+    std::size_t offset_of(const Mark& mark) const { return mark.offset - (mark.fixups < fixups_.size() ? fixups_[mark.fixups].closed : closed_); }
 
     std::span<const std::byte> bytes_;
-    std::span<Joint> joints_;
+    std::span<Fixup> fixups_;
     std::span<const Mark> marks_;
     std::size_t size_;
     std::uint32_t closed_ = 0;  // by all gaps

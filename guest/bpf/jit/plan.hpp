@@ -1,4 +1,4 @@
-// Plan: what the JIT knows of a program before it writes code.
+// Compile plan: what the JIT knows of a program before it writes code.
 //
 // Where jumps land, which values are read later (so that the rest need not be computed), which lookups need no call, and where
 // each eBPF register lives. r0-r5 live where the C ABI has results and arguments; r6-r10 and what the code itself keeps get
@@ -88,18 +88,18 @@ class Plan {
 
     // Labels: of each instruction and of the end; of what is after all functions; of each function.
     static constexpr Label at(std::size_t index) { return static_cast<Label>(index); }
-    Label budget() const { return behind(1); }       // stops a run
-    Label fault() const { return behind(2); }        // stops a run
-    Label callback() const { return behind(3); }     // stops a run that a callback has stopped
-    Label dispatch() const { return behind(4); }     // to the function whose number is in r11
-    Label called_back() const { return behind(5); }  // NativeCode::Callback
-    Label entry(std::size_t function) const { return behind(6 + function); }
-    Label last(std::size_t function) const { return behind(6 + shape_.count + function); }         // its pooled exit
-    Label chosen(std::size_t function) const { return behind(6 + 2 * shape_.count + function); }  // entered by number
-    std::size_t labels() const { return behind(6 + 3 * shape_.count); }
+    Label budget() const { return past_code(1); }       // stops a run
+    Label fault() const { return past_code(2); }        // stops a run
+    Label callback() const { return past_code(3); }     // stops a run that a callback has stopped
+    Label dispatch() const { return past_code(4); }     // to the function whose number is in r11
+    Label called_back() const { return past_code(5); }  // NativeCode::Callback
+    Label entry(std::size_t function) const { return past_code(6 + function); }
+    Label last(std::size_t function) const { return past_code(6 + shape_.count + function); }         // its pooled exit
+    Label chosen(std::size_t function) const { return past_code(6 + 2 * shape_.count + function); }  // entered by number
+    std::size_t labels() const { return past_code(6 + 3 * shape_.count); }
 
   private:
-    Label behind(std::size_t number) const { return static_cast<Label>(code_.size() + number); }
+    Label past_code(std::size_t number) const { return static_cast<Label>(code_.size() + number); }
 
     void mark_jumps();
     void follow_key(std::size_t index);

@@ -4,9 +4,11 @@
 #include <new>
 
 #include "guest/bpf/maps/map_array.hpp"
+#include "guest/bpf/maps/map_bytes.hpp"
 #include "guest/bpf/maps/map_hash.hpp"
 #include "guest/bpf/maps/map_prefix.hpp"
 #include "guest/bpf/maps/map_ring.hpp"
+#include "guest/bpf/maps/rights.hpp"
 
 namespace unibpf {
 namespace {
@@ -36,19 +38,22 @@ MapRef::~MapRef() {
 }
 
 template <typename T>
-Result<MapRef> Map::born(const BundleMap& spec) {
+Result<MapRef> Map::born(const BundleMap& spec, platform::PageKey key) {
     void* block = Heap::system().allocate(sizeof(T));
     if (block == nullptr) return no_memory;
     MapRef map{new (block) T{}};
     TRY(map->describe(spec));
+    map->key_ = key;
+    const Heap::OnPages pages{key};
     TRY(map->allocate(spec));
     return map;
 }
 
-Result<MapRef> Map::create(const BundleMap& spec) {
+Result<MapRef> Map::create(const BundleMap& spec, platform::PageKey key) {
     const abi::MapTypeRow* row = abi::find_map_type(spec.type);
-    if (row->holds == abi::Holds::events || row->holds == abi::Holds::records) return born<RingMap>(spec);
-    return row->index == abi::Index::array ? born<ArrayMap>(spec) : row->index == abi::Index::hash ? born<HashMap>(spec) : born<PrefixMap>(spec);
+    if (row->holds == abi::Holds::events || row->holds == abi::Holds::records) return born<RingMap>(spec, key);
+    if (row->index == abi::Index::array) return born<ArrayMap>(spec, key);
+    return row->index == abi::Index::hash ? born<HashMap>(spec, key) : born<PrefixMap>(spec, key);
 }
 
 Status Map::describe(const BundleMap& spec) {
@@ -70,8 +75,10 @@ Status Map::describe(const BundleMap& spec) {
 }
 
 Status Map::allocate_places(std::size_t count) {
-    lines_ = make_array<Line>((count * stride_ + sizeof(Line) - 1) / sizeof(Line));
-    return lines_ ? done() : Status{no_memory};
+    lines_ = make_array<Line>(1 + (count * stride_ + sizeof(Line) - 1) / sizeof(Line));
+    if (!lines_) return no_memory;
+    head_ = new (lines_.data()) Head;
+    return done();
 }
 
 bool Map::same_layout(const BundleMap& spec) const {
@@ -84,6 +91,13 @@ bool Map::fits(const InnerMap& inner) const {
     const bool any_length = row_->index != abi::Index::array || (inner.flags & abi::map_flag_inner_map) != 0;
     return type() == inner.type && key_size_ == inner.key_size && value_size_ == inner.value_size && flags_ == inner.flags &&
            (any_length || max_entries_ == inner.max_entries);
+}
+
+void Map::store(std::uint8_t* place, const std::uint8_t* stored) const {
+    if (!has_lock_) return map_bytes::copy(place, stored, stored_size());
+    constexpr std::uint32_t lock_bytes = 4;
+    map_bytes::copy(place, stored, lock_);
+    map_bytes::copy(place + lock_ + lock_bytes, stored + lock_ + lock_bytes, value_size_ - lock_ - lock_bytes);
 }
 
 // A device is the output port and, in 8 bytes, a program to run there, which guests do not offer (Linux: 0 or less is none).
@@ -106,16 +120,30 @@ void Map::show(const std::uint8_t* stored, std::uint8_t* value) const {
         return;
     }
     std::uint32_t number = 0;
-    while (std::memcmp(stored, &candidates_[number], sizeof(Map*)) != 0) ++number;
+    while (number < candidates_.size() && std::memcmp(stored, &candidates_[number], sizeof(Map*)) != 0) ++number;
     std::memcpy(value, &number, sizeof number);
 }
 
 bool Map::read(const std::uint8_t* key, std::uint8_t* value) {
-    std::uint8_t* found = lookup(key);
-    if (found == nullptr) return false;
-    if (holds() != abi::Holds::maps) show(found, value);
-    else show(reinterpret_cast<const std::uint8_t*>(&found), value);
+    const auto answer = with_rights(key_, [&] { return reinterpret_cast<std::uint64_t>(lookup(key)); });
+    if (!answer || *answer == 0) return false;
+    if (holds() == abi::Holds::maps) {
+        show(reinterpret_cast<const std::uint8_t*>(&*answer), value);
+        return true;
+    }
+    if (!contains(*answer, value_size_)) return false;
+    show(reinterpret_cast<const std::uint8_t*>(*answer), value);
     return true;
+}
+
+long Map::set(const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
+    const auto answer = with_rights(key_, [&] { return static_cast<std::uint64_t>(update(key, value, flags)); });
+    return answer ? static_cast<long>(*answer) : -abi::efault;
+}
+
+long Map::erase(const std::uint8_t* key) {
+    const auto answer = with_rights(key_, [&] { return static_cast<std::uint64_t>(remove(key)); });
+    return answer ? static_cast<long>(*answer) : -abi::efault;
 }
 
 std::uint32_t Map::visit(Visit, void*) { return 0; }

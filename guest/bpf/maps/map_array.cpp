@@ -19,7 +19,7 @@ Status ArrayMap::allocate(const BundleMap& spec) {
     switch (holds()) {
         case abi::Holds::values:
             lookup_ = lookup_value, update_ = update_value;
-            used_ = max_entries_;
+            head().used = max_entries_;
             if (spec.has_data) std::memcpy(global_data(), spec.data.data(), spec.data.size());
             break;
         case abi::Holds::devices: lookup_ = lookup_device, update_ = update_device, remove_ = remove_device; break;
@@ -52,11 +52,13 @@ bool ArrayMap::vacant(const std::uint8_t* place) const {
 std::uint8_t* ArrayMap::lookup_value(Map& map, const std::uint8_t* key) { return array(map).find(key); }
 
 long ArrayMap::update_value(Map& map, const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
-    if (flags > abi::update_exist) return -abi::einval;
+    // In Linux' order: an array without locks says what else is wrong first.
+    if ((flags & ~abi::update_lock) > abi::update_exist) return -abi::einval;
     std::uint8_t* place = array(map).find(key);
     if (place == nullptr) return -abi::e2big;
-    if (flags == abi::update_noexist) return -abi::eexist;
-    map_bytes::copy(place, value, array(map).value_size_);
+    if ((flags & abi::update_noexist) != 0) return -abi::eexist;
+    if (!array(map).takes_flags(flags)) return -abi::einval;
+    array(map).store(place, value);
     return 0;
 }
 
@@ -64,9 +66,9 @@ long ArrayMap::update_value(Map& map, const std::uint8_t* key, const std::uint8_
 
 long ArrayMap::put(const std::uint8_t* key, const std::uint8_t* stored) {
     std::uint8_t* place = find(key);
-    if (!vacant(place)) --used_;
+    if (!vacant(place)) --head().used;
     map_bytes::copy(place, stored, stored_size());
-    if (!vacant(place)) ++used_;
+    if (!vacant(place)) ++head().used;
     return 0;
 }
 
@@ -75,7 +77,7 @@ long ArrayMap::clear(const std::uint8_t* key, int past_the_end, int missing) {
     if (place == nullptr) return -past_the_end;
     if (vacant(place)) return -missing;
     std::memset(place, 0, stored_size());
-    --used_;
+    --head().used;
     return 0;
 }
 
@@ -112,7 +114,7 @@ long ArrayMap::remove_map(Map& map, const std::uint8_t* key) { return array(map)
 
 void ArrayMap::set_program(std::uint32_t index, std::uint32_t instruction) {
     std::uint8_t* place = place_at(index);
-    if (vacant(place)) ++used_;
+    if (vacant(place)) ++head().used;
     std::memcpy(place, &instruction, sizeof instruction);
 }
 

@@ -39,7 +39,10 @@ struct HashMap::By {
     }
     static std::uint32_t find_in(const HashMap& map, std::uint32_t bucket, const std::uint8_t* key) {
         std::uint32_t offset = bucket;
-        while (offset != none && !equal(map, map.key_at(offset), key)) offset = map.link(offset) & ~marks;
+        for (std::uint32_t left = map.max_entries_; offset != none && !equal(map, map.key_at(offset), key); --left) {
+            if (left == 0) return none;  // links in a circle: only a program that beat the verifier makes them
+            offset = map.link(offset) & ~marks;
+        }
         return offset;
     }
     static std::uint32_t find(const HashMap& map, const std::uint8_t* key) { return find_in(map, bucket_of(map, key), key); }
@@ -60,7 +63,8 @@ struct HashMap::By {
     }
 
     static long put(HashMap& map, const std::uint8_t* key, const std::uint8_t* stored, std::uint64_t flags) {
-        if (flags > abi::update_exist) return -abi::einval;
+        if (!map.takes_flags(flags)) return -abi::einval;
+        flags &= ~abi::update_lock;
         std::uint32_t& bucket = bucket_of(map, key);
         std::uint32_t offset = find_in(map, bucket, key);
         if (offset != none) {
@@ -72,9 +76,9 @@ struct HashMap::By {
             map_bytes::copy(map.key_at(offset), key, bytes(map));
             map.set_link(offset, bucket | live);
             bucket = offset;
-            ++map.used_;
+            ++map.head().used;
         }
-        map_bytes::copy(map.value_at(offset), stored, map.stored_size());
+        map.store(map.value_at(offset), stored);
         return 0;
     }
     static long update(Map& map, const std::uint8_t* key, const std::uint8_t* value, std::uint64_t flags) {
@@ -94,7 +98,8 @@ struct HashMap::By {
     static bool unlink(HashMap& map, const std::uint8_t* key) {
         std::uint32_t& bucket = bucket_of(map, key);
         std::uint32_t before = none, offset = bucket;
-        while (offset != none && !equal(map, map.key_at(offset), key)) {
+        for (std::uint32_t left = map.max_entries_; offset != none && !equal(map, map.key_at(offset), key); --left) {
+            if (left == 0) return false;
             before = offset;
             offset = map.link(offset) & ~marks;
         }
@@ -102,31 +107,32 @@ struct HashMap::By {
         const std::uint32_t next = map.link(offset) & ~marks;
         if (before == none) bucket = next;
         else map.set_link(before, (map.link(before) & marks) | next);
-        map.set_link(offset, map.free_);
-        map.free_ = offset;
-        --map.used_;
+        map.set_link(offset, map.free());
+        map.free() = offset;
+        --map.head().used;
         return true;
     }
 
     // A free place, or for an LRU map the place of an entry not used for long: the clock algorithm, a second chance for what was
     // looked up since the hand came by. It gives up sparing after `scan_places` steps, so that its cost is bounded.
     static std::uint32_t take_place(HashMap& map) {
-        if (map.free_ == none) {
+        if (map.free() == none) {
             if (!map.row().evicts) return none;
-            for (std::uint32_t step = 0; step < scan_places && (map.link(map.hand_) & used_since) != 0; ++step) {
-                map.set_link(map.hand_, map.link(map.hand_) & ~used_since);
+            for (std::uint32_t step = 0; step < scan_places && (map.link(map.hand()) & used_since) != 0; ++step) {
+                map.set_link(map.hand(), map.link(map.hand()) & ~used_since);
                 advance(map);
             }
-            unlink(map, map.key_at(map.hand_));
+            unlink(map, map.key_at(map.hand()));
             advance(map);
         }
-        const std::uint32_t offset = map.free_;
-        map.free_ = map.link(offset) & ~marks;
+        const std::uint32_t offset = map.free();
+        if (offset == none) return none;
+        map.free() = map.link(offset) & ~marks;
         return offset;
     }
     static void advance(HashMap& map) {
-        map.hand_ += map.stride_;
-        if (map.hand_ == map.stride_ * map.max_entries_) map.hand_ = 0;
+        map.hand() += map.stride_;
+        if (map.hand() == map.stride_ * map.max_entries_) map.hand() = 0;
     }
 };
 
@@ -149,11 +155,12 @@ Status HashMap::allocate(const BundleMap&) {
     const std::uint32_t count = std::bit_ceil(max_entries_) * 2;
     buckets_ = make_array<std::uint32_t>(count);
     if (!buckets_) return Error{"memory", "the heap has no room for a map"};
+    free() = none;
     shift_ = 64 - static_cast<std::uint32_t>(std::countr_zero(count));
     for (std::uint32_t& bucket : buckets_) bucket = none;
     for (std::uint32_t i = max_entries_; i-- > 0;) {
-        set_link(i * stride_, free_);
-        free_ = i * stride_;
+        set_link(i * stride_, free());
+        free() = i * stride_;
     }
     switch (key_size_) {
         case 4: use_functions<4>(); break;
@@ -179,8 +186,7 @@ ScanStep HashMap::scan(std::uint32_t cursor, std::uint8_t* key, std::uint8_t* va
 
 std::uint32_t HashMap::visit(Visit visit, void* context) {
     std::uint32_t visited = 0;
-    const std::uint32_t most = used_;
-    for (std::uint32_t index = 0; index < max_entries_ && visited < most; ++index) {
+    for (std::uint32_t index = 0; index < max_entries_; ++index) {
         const std::uint32_t offset = index * stride_;
         if ((link(offset) & live) == 0) continue;
         ++visited;

@@ -30,6 +30,8 @@ class HashMap final : public Map {
     Status allocate(const BundleMap& spec) override;
     template <std::uint32_t size>
     void use_functions();
+    std::uint32_t& free() const { return head().first; }   // chained by links
+    std::uint32_t& hand() const { return head().second; }  // offset; eviction goes on from here
     std::uint8_t* at(std::uint32_t offset) const { return storage() + offset; }
     std::uint32_t link(std::uint32_t offset) const;
     void set_link(std::uint32_t offset, std::uint32_t link) { __builtin_memcpy(at(offset), &link, sizeof link); }
@@ -39,8 +41,6 @@ class HashMap final : public Map {
     OwnedArray<std::uint32_t> buckets_;
     std::uint32_t shift_ = 0;       // of a hash, to a bucket's number
     std::uint32_t key_offset_ = 0;  // of a place
-    std::uint32_t free_ = none;     // chained by links
-    std::uint32_t hand_ = 0;        // offset; eviction goes on from here
 };
 
 }  // namespace unibpf

@@ -34,11 +34,12 @@ struct PrefixMap::By {
         Prefix prefix;
         if (!read(self, key, prefix)) return nullptr;
         std::uint32_t best = none;
-        for (std::uint32_t number = self.root_; number != none;) {
+        // On the way down prefixes get longer, so it ends; only a program that beat the verifier makes a circle.
+        for (std::uint32_t number = self.root(), left = prefix.bits; number != none; --left) {
             Node& node = self.node(number);
             if (node.bits > prefix.bits || common_bits(self.words(node), prefix.words, node.bits) != node.bits) break;
             if (node.entry != none) best = node.entry;
-            if (node.bits == prefix.bits) break;
+            if (node.bits == prefix.bits || left == 0) break;
             number = node.child[bit_of(prefix.words, node.bits)];
         }
         return best == none ? nullptr : self.value_at(best);
@@ -61,10 +62,11 @@ Status PrefixMap::allocate(const BundleMap&) {
     value_offset_ = static_cast<std::uint32_t>(sizeof(Place)) + map_bytes::round8(key_size_);
     stride_ = value_offset_ + map_bytes::round8(value_size_);
     TRY(allocate_places(max_entries_));
+    root() = free_nodes() = free_places() = none;
     for (std::uint32_t i = 2 * max_entries_; i-- > 0;) drop_node(i);
     for (std::uint32_t i = max_entries_; i-- > 0;) {
-        place(i) = {.next = free_places_, .live = 0};
-        free_places_ = i;
+        place(i) = {.next = free_places(), .live = 0};
+        free_places() = i;
     }
     lookup_ = data_bytes() == 4 ? By<4>::lookup : data_bytes() == 16 ? By<16>::lookup : By<0>::lookup;
     update_ = update_prefix;
@@ -87,11 +89,11 @@ bool PrefixMap::read_prefix(const std::uint8_t* key, Prefix& prefix) const {
 // --- the tree -------------------------------------------------------------------------------------------------------------
 
 PrefixMap::Spot PrefixMap::find_spot(const Prefix& prefix) {
-    Spot spot{.link = &root_, .node = root_, .common = 0, .parent_link = nullptr};
-    while (spot.node != none) {
+    Spot spot{.link = &root(), .node = root(), .common = 0, .parent_link = nullptr};
+    for (std::uint32_t left = prefix.bits; spot.node != none; --left) {
         Node& here = node(spot.node);
         spot.common = common_bits(words(here), prefix.words, here.bits < prefix.bits ? here.bits : prefix.bits);
-        if (spot.common != here.bits || here.bits == prefix.bits) break;
+        if (spot.common != here.bits || here.bits == prefix.bits || left == 0) break;
         spot.parent_link = spot.link;
         spot.link = &here.child[bit_of(prefix.words, here.bits)];
         spot.node = *spot.link;
@@ -100,17 +102,17 @@ PrefixMap::Spot PrefixMap::find_spot(const Prefix& prefix) {
 }
 
 std::uint32_t PrefixMap::take_node(const Prefix& prefix, std::uint32_t bits) {
-    const std::uint32_t number = free_nodes_;
+    const std::uint32_t number = free_nodes();
     Node& taken = node(number);
-    free_nodes_ = taken.child[0];
+    free_nodes() = taken.child[0];
     taken = {.child = {none, none}, .entry = none, .bits = bits};
     std::memcpy(words(taken), prefix.words, 8 * word_count_);
     return number;
 }
 
 void PrefixMap::drop_node(std::uint32_t number) {
-    node(number).child[0] = free_nodes_;
-    free_nodes_ = number;
+    node(number).child[0] = free_nodes();
+    free_nodes() = number;
 }
 
 // Four cases: the very prefix has a node without an entry, nothing is there, the new prefix is one of what is there, or both
@@ -163,11 +165,11 @@ long PrefixMap::update_prefix(Map& map, const std::uint8_t* key, const std::uint
     if (entry != none && flags == abi::update_noexist) return -abi::eexist;
     if (entry == none) {
         if (flags == abi::update_exist) return -abi::enoent;
-        if (self.free_places_ == none) return -abi::enospc;
-        entry = self.free_places_;
-        self.free_places_ = self.place(entry).next;
+        if (self.free_places() == none) return -abi::enospc;
+        entry = self.free_places();
+        self.free_places() = self.place(entry).next;
         self.place(entry).live = 1;
-        ++self.used_;
+        ++self.head().used;
         self.add(prefix, spot, entry);
     }
     map_bytes::copy(self.key_at(entry), key, self.key_size_);
@@ -183,10 +185,10 @@ long PrefixMap::remove_prefix(Map& map, const std::uint8_t* key) {
     if (spot.node == none || spot.common != prefix.bits) return -abi::enoent;
     Node& found = self.node(spot.node);
     if (found.bits != prefix.bits || found.entry == none) return -abi::enoent;
-    self.place(found.entry) = {.next = self.free_places_, .live = 0};
-    self.free_places_ = found.entry;
+    self.place(found.entry) = {.next = self.free_places(), .live = 0};
+    self.free_places() = found.entry;
     found.entry = none;
-    --self.used_;
+    --self.head().used;
     self.drop_entry(spot.link, spot.parent_link);
     return 0;
 }

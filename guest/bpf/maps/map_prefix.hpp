@@ -44,6 +44,9 @@ class PrefixMap final : public Map {
     struct By;
 
     Status allocate(const BundleMap& spec) override;
+    std::uint32_t& root() const { return head().first; }
+    std::uint32_t& free_nodes() const { return head().second; }
+    std::uint32_t& free_places() const { return head().third; }
     std::uint32_t data_bytes() const { return key_size_ - static_cast<std::uint32_t>(sizeof(std::uint32_t)); }
     Node& node(std::uint32_t number) const { return *reinterpret_cast<Node*>(nodes_.data() + std::size_t{number} * node_stride_); }
     std::uint64_t* words(Node& node) const { return reinterpret_cast<std::uint64_t*>(&node + 1); }
@@ -63,7 +66,6 @@ class PrefixMap final : public Map {
 
     OwnedArray<std::uint8_t> nodes_;
     std::uint32_t node_stride_ = 0, word_count_ = 0;
-    std::uint32_t root_ = none, free_nodes_ = none, free_places_ = none;
 };
 
 }  // namespace unibpf

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "guest/bpf/maps/map_bytes.hpp"
+#include "guest/bpf/maps/rights.hpp"
 #include "guest/platform/platform.hpp"
 
 namespace unibpf {
@@ -22,15 +23,15 @@ std::uint64_t RingMap::room_of(std::uint32_t header) { return map_bytes::round8(
 // As Linux, where the producer never gets a whole ring ahead of the consumer.
 std::uint8_t* RingMap::reserve(std::uint64_t bytes) {
     const std::uint64_t room = bytes <= abi::max_record_bytes ? map_bytes::round8(static_cast<std::uint32_t>(bytes) + header_bytes) : UINT32_MAX;
-    if (room > size_ || produced_ + room - consumed_ > size_ - 1) {
-        ++lost_;
+    if (room > size_ || head().produced + room - head().consumed > size_ - 1) {
+        ++head().lost;
         return nullptr;
     }
-    std::uint8_t* place = at(produced_);
+    std::uint8_t* place = at(head().produced);
     const std::uint32_t header[2] = {static_cast<std::uint32_t>(bytes) | busy, 0};
     std::memcpy(place, header, sizeof header);
-    produced_ += room;
-    ++used_;
+    head().produced += room;
+    ++head().used;
     return place + header_bytes;
 }
 
@@ -51,29 +52,36 @@ long RingMap::output(std::span<const std::uint8_t> first, std::span<const std::u
 
 RingMap::Step RingMap::read(std::uint64_t position) const {
     Step step{.next = position};
-    for (std::uint32_t looked = 0; looked < scan_places && step.next < produced_ && !step.found; ++looked) {
+    for (std::uint32_t looked = 0; looked < scan_places && step.next < head().produced && !step.found; ++looked) {
         const std::uint32_t mark = header(step.next);
         step.found = (mark & (busy | discarded)) == 0;
+        // No record is so long: an isolated program has spoilt the ring. There is nothing more to read.
+        if (step.found && (mark > abi::max_record_bytes || mark + header_bytes > size_)) return Step{.next = head().produced};
         if (step.found) step.record = {at(step.next) + header_bytes, mark};
         step.next += room_of(mark);
     }
     return step;
 }
 
+bool RingMap::give_back(std::uint64_t position) {
+    const auto more = with_rights(key(), [&] { return std::uint64_t{consume(position)}; });
+    return more && *more != 0;
+}
+
 bool RingMap::consume(std::uint64_t position) {
     for (std::uint32_t looked = 0; looked < scan_places; ++looked) {
-        if (consumed_ == produced_) return false;
-        const std::uint64_t end = consumed_ + room_of(header(consumed_));
+        if (head().consumed == head().produced) return false;
+        const std::uint64_t end = head().consumed + room_of(header(head().consumed));
         if (end > position) return false;
-        consumed_ = end;
-        --used_;
+        head().consumed = end;
+        --head().used;
     }
     return true;
 }
 
 template <typename Each>
 bool RingMap::any_reserved(Each&& each) const {
-    for (std::uint64_t position = consumed_; position < produced_; position += room_of(header(position))) {
+    for (std::uint64_t position = head().consumed; position < head().produced; position += room_of(header(position))) {
         const std::uint32_t mark = header(position);
         const auto record = reinterpret_cast<std::uintptr_t>(at(position)) + header_bytes;
         if ((mark & busy) != 0 && each(record, std::uint64_t{mark & ~busy})) return true;

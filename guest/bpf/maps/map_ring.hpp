@@ -17,6 +17,7 @@ class RingMap final : public Map {
   public:
     static constexpr std::uint32_t busy = 1U << 31, discarded = 1U << 30;  // marks in a header's length
     static constexpr std::uint32_t header_bytes = 8;
+    static constexpr std::uint32_t records_a_step = scan_places;  // that control looks at in one call
 
     // Null when the ring has no room: then one more is lost.
     std::uint8_t* reserve(std::uint64_t bytes);
@@ -25,9 +26,9 @@ class RingMap final : public Map {
     long output(std::span<const std::uint8_t> first, std::span<const std::uint8_t> second);
 
     std::uint64_t size() const { return size_; }
-    std::uint64_t consumed() const { return consumed_; }
-    std::uint64_t produced() const { return produced_; }
-    std::uint64_t lost() const { return lost_; }
+    std::uint64_t consumed() const { return head().consumed; }
+    std::uint64_t produced() const { return head().produced; }
+    std::uint64_t lost() const { return head().lost; }
     // Where the control channel counts positions from: the time of birth. So a position of an older ring (before a reboot or a
     // reset) lies before all of this one's and acknowledges nothing.
     std::uint64_t origin() const { return origin_; }
@@ -42,6 +43,8 @@ class RingMap final : public Map {
     Step read(std::uint64_t position) const;
     // Gives back the room of records that end at `position` or before, 64 at most; true: call again.
     bool consume(std::uint64_t position);
+    // consume with the rights of the programs that write the ring; false when a fault ended it.
+    bool give_back(std::uint64_t position);
 
     ScanStep scan(std::uint32_t, std::uint8_t*, std::uint8_t*) const override { return {}; }
     // Inside a record that is reserved and not yet submitted?
@@ -56,7 +59,7 @@ class RingMap final : public Map {
     template <typename Each>
     bool any_reserved(Each&& each) const;
 
-    std::uint64_t size_ = 0, consumed_ = 0, produced_ = 0, lost_ = 0, origin_ = 0;
+    std::uint64_t size_ = 0, origin_ = 0;
 };
 
 }  // namespace unibpf

@@ -51,6 +51,21 @@ std::size_t Server::handle(const Endpoint& peer, Bytes datagram, std::uint64_t n
     return length;
 }
 
+bool Server::shows_key(const Endpoint& peer, Bytes datagram, std::uint64_t now_ns) {
+    const auto message = parse(datagram);
+    if (!message || !is_request(message.value())) return false;
+    if (exchanges_.find(peer, message.value().id, now_ns).has_value()) return true;
+    const auto options = read_options(message.value());
+    if (!options) return false;
+    const Operation operation = operation_of(peer, message.value().code, options.value());
+    if (options.value().block2.has_value() && options.value().block2->number > 0) {
+        const Representation* representation = downloads_.find(operation, now_ns);
+        return representation != nullptr && representation->sealed;
+    }
+    if (options.value().block1.value_or(Block{}).number > 0) return uploads_.is_vouched(operation);
+    return resources_.voucher(message.value().code, options.value(), message.value().payload) != 0;
+}
+
 std::size_t Server::answer(Exchange& exchange) {
     auto options = read_options(*exchange.message);
     if (!options) return refuse(exchange, options.error());

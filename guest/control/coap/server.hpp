@@ -29,6 +29,10 @@ class Server {
     // Length of the answer written to `out` (max_datagram bytes); 0 for none.
     std::size_t handle(const Endpoint& peer, Bytes datagram, std::uint64_t now_ns, std::span<std::uint8_t> out);
 
+    // Does this come from somebody who holds a key: a request that bears a good MAC, or a block of an exchange that began with one?
+    // What was answered before counts as well: the answer lies ready. Answers nothing and changes nothing but ages.
+    bool shows_key(const Endpoint& peer, Bytes datagram, std::uint64_t now_ns);
+
     const ServerCounters& counters() const { return counters_; }
 
   private:

@@ -1,5 +1,6 @@
 #include "guest/control/resources/answers.hpp"
 
+#include "guest/control/keys.hpp"
 #include "guest/core/format.hpp"
 
 namespace unibpf {
@@ -16,18 +17,20 @@ void write_maps(cbor::Writer& writer, const UpdateReport& report) {
     }
 }
 
-// Keys 0 to 8, which staged and activated share.
-void write_update(cbor::Writer& writer, const UpdateReport& report, const Steps& steps, Bytes trace) {
+using UpdateFields = cbor::Fields<UpdateKey>;
+
+// What staged and activated share.
+void write_update(UpdateFields& fields, const UpdateReport& report, const Steps& steps, Bytes trace) {
     const std::string_view engine = report.slot->engine();
-    writer.uint(0), writer.uint(report.already ? 1 : 0);
-    writer.uint(1), writer.text(report.slot->element());
-    writer.uint(2), writer.text(report.slot->program());
-    writer.uint(3), writer.uint(report.release.sequence);
-    writer.uint(4), writer.bytes(report.release.digest);
-    writer.uint(5), write_steps(writer, steps);
-    writer.uint(6), write_maps(writer, report);
-    writer.uint(7), writer.text(engine.empty() ? "interpreter" : engine);
-    if (!trace.empty()) writer.uint(8), writer.bytes(trace);
+    fields[UpdateKey::already].uint(report.already ? 1 : 0);
+    fields[UpdateKey::element].text(report.slot->element());
+    fields[UpdateKey::program].text(report.slot->program());
+    fields[UpdateKey::sequence].uint(report.release.sequence);
+    fields[UpdateKey::envelope].bytes(report.release.digest);
+    write_steps(fields[UpdateKey::steps], steps);
+    write_maps(fields[UpdateKey::maps], report);
+    fields[UpdateKey::engine].text(engine.empty() ? "interpreter" : engine);
+    if (!trace.empty()) fields[UpdateKey::trace].bytes(trace);
 }
 
 }  // namespace
@@ -43,32 +46,30 @@ void write_steps(cbor::Writer& writer, const Steps& steps) {
 }
 
 void write_staged(cbor::Writer& writer, const UpdateReport& report, const Steps& steps, Bytes trace) {
-    writer.map(trace.empty() ? 8 : 9);
-    write_update(writer, report, steps, trace);
+    UpdateFields fields{writer};
+    write_update(fields, report, steps, trace);
 }
 
 void write_activated(cbor::Writer& writer, const UpdateReport& report, const Steps& steps, Bytes trace) {
-    writer.map(trace.empty() ? 12 : 13);
-    write_update(writer, report, steps, trace);
-    writer.uint(9), writer.uint(report.swap_ns);
-    writer.uint(10), writer.uint(report.longest_gap_ns);
-    writer.uint(11), writer.uint(report.packets_during);
-    writer.uint(12), writer.uint(report.packets_lost);
+    UpdateFields fields{writer};
+    write_update(fields, report, steps, trace);
+    fields[UpdateKey::swap_ns].uint(report.swap_ns);
+    fields[UpdateKey::longest_gap_ns].uint(report.longest_gap_ns);
+    fields[UpdateKey::packets_during].uint(report.packets_during);
+    fields[UpdateKey::packets_lost].uint(report.packets_lost);
 }
 
 void write_problem(cbor::Writer& writer, const Error& error, const RuleRow& row) {
     TextBuffer<256> detail;
     if (error.value != 0) detail.text("got `").number(error.value).text("`, ");
     detail.text("expected ").text(row.expected);
-    // RFC 8949 4.2.1: keys in the order of their bytes, so negative numbers come before text.
-    writer.map(4);
-    writer.nint(-1), writer.text(error.text);
-    writer.nint(-2), writer.text(detail.view());
-    writer.nint(-4), writer.uint(row.code);
-    writer.text("urn:unibpf:v1");
-    writer.map(row.tells_highest ? 2 : 1);
-    writer.uint(0), writer.text(row.rule);
-    if (row.tells_highest) writer.uint(1), writer.uint(error.value);
+    cbor::Fields<ProblemKey> fields{writer};
+    fields[ProblemKey::title].text(error.text);
+    fields[ProblemKey::detail].text(detail.view());
+    fields[ProblemKey::response_code].uint(row.code);
+    cbor::Fields<RefusalKey> ours{fields["urn:unibpf:v1"]};
+    ours[RefusalKey::rule].text(row.rule);
+    if (row.tells_highest) ours[RefusalKey::highest].uint(error.value);
 }
 
 }  // namespace unibpf

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "guest/bpf/slot.hpp"
+#include "guest/control/keys.hpp"
 #include "guest/control/resources/answers.hpp"
 #include "guest/core/heap.hpp"
 #include "guest/platform/platform.hpp"
@@ -28,15 +29,15 @@ struct Entries {
 };
 
 void write_dump(cbor::Writer& writer, const Map& map, const Entries& entries, std::uint32_t next) {
-    writer.map(7);
-    writer.uint(0), writer.text(map.name());
-    writer.uint(1), writer.uint(map.type());
-    writer.uint(2), writer.uint(map.key_size());
-    writer.uint(3), writer.uint(map.value_size());
-    writer.uint(4), writer.array(entries.count);
+    cbor::Fields<DumpKey> fields{writer};
+    fields[DumpKey::name].text(map.name());
+    fields[DumpKey::type].uint(map.type());
+    fields[DumpKey::key_size].uint(map.key_size());
+    fields[DumpKey::value_size].uint(map.value_size());
+    fields[DumpKey::entries].array(entries.count);
     writer.raw(entries.writer.written());
-    writer.uint(5), writer.uint(map.entries());
-    writer.uint(6), writer.uint(next);
+    fields[DumpKey::held].uint(map.entries());
+    fields[DumpKey::next].uint(next);
 }
 
 // Programs come from the loader only, records from programs only.
@@ -81,15 +82,15 @@ Result<Changes> read_changes(const Map& map, Bytes body) {
     auto fields = TRY(cbor::MapReader::open(reader));
     Changes changes;
     while (const auto key = TRY(fields.next())) {
-        switch (*key) {
-            case 0:
+        switch (static_cast<MapChangesKey>(*key)) {
+            case MapChangesKey::changes:
                 changes.count = TRY(reader.array());
                 if (changes.count > max_map_changes) return Error{"limits", "the request has too many changes", changes.count};
                 changes.list = body.subspan(reader.position());
                 for (std::uint64_t i = 0; i < changes.count; ++i) TRY(check_change(map, TRY(read_change(reader))));
                 break;
-            case 1: changes.flags = TRY(reader.uint()); break;
-            case 2: changes.release = TRY(reader.bytes()); break;
+            case MapChangesKey::flags: changes.flags = TRY(reader.uint()); break;
+            case MapChangesKey::envelope: changes.release = TRY(reader.bytes()); break;
             default: return fields.unknown(*key);
         }
     }
@@ -122,7 +123,7 @@ bool copy_next(const Map& map, std::uint32_t& cursor, std::span<std::uint8_t> ke
 // 0 or a Linux error number.
 std::uint64_t apply(Map& map, const Change& change, std::uint64_t flags) {
     const platform::NoPreempt whole;
-    const long result = change.deletes ? map.remove(change.key.data()) : map.update(change.key.data(), change.value.data(), flags);
+    const long result = change.deletes ? map.erase(change.key.data()) : map.set(change.key.data(), change.value.data(), flags);
     return static_cast<std::uint64_t>(-result);
 }
 
@@ -143,15 +144,15 @@ Result<MapQuery> read_map_query(Bytes body) {
     auto fields = TRY(cbor::MapReader::open(reader));
     MapQuery query;
     while (const auto key = TRY(fields.next())) {
-        switch (*key) {
-            case 0: {
+        switch (static_cast<MapQueryKey>(*key)) {
+            case MapQueryKey::cursor: {
                 const std::uint64_t cursor = TRY(reader.uint());
                 if (cursor > UINT32_MAX) return reader.error("the cursor is out of its range", cursor);
                 query.cursor = static_cast<std::uint32_t>(cursor);
                 break;
             }
-            case 1: query.most = TRY(reader.uint()); break;
-            case 2: query.key = TRY(reader.bytes()); break;
+            case MapQueryKey::most: query.most = TRY(reader.uint()); break;
+            case MapQueryKey::key: query.key = TRY(reader.bytes()); break;
             default: return fields.unknown(*key);
         }
     }
@@ -199,12 +200,12 @@ Status change_map(cbor::Writer& writer, const ProgramSlot& slot, Map& map, Bytes
     }
     steps.end();
 
-    writer.map(error == 0 ? 4 : 5);
-    writer.uint(0), writer.text(map.name());
-    writer.uint(1), writer.uint(applied);
-    writer.uint(2), writer.uint(map.entries());
-    writer.uint(3), write_steps(writer, steps);
-    if (error != 0) writer.uint(4), writer.uint(error);
+    cbor::Fields<MapChangedKey> fields{writer};
+    fields[MapChangedKey::name].text(map.name());
+    fields[MapChangedKey::applied].uint(applied);
+    fields[MapChangedKey::entries].uint(map.entries());
+    write_steps(fields[MapChangedKey::steps], steps);
+    if (error != 0) fields[MapChangedKey::error].uint(error);
     return done();
 }
 

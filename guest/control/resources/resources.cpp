@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "guest/control/keys.hpp"
 #include "guest/control/resources/answers.hpp"
 #include "guest/control/resources/map_access.hpp"
 #include "guest/control/resources/ring_access.hpp"
@@ -27,7 +28,7 @@ Result<Bytes> read_activation(Bytes body) {
     auto map = TRY(cbor::MapReader::open(reader));
     Bytes digest;
     while (const auto key = TRY(map.next())) {
-        if (*key != 0) return map.unknown(*key);
+        if (static_cast<ActivateKey>(*key) != ActivateKey::envelope) return map.unknown(*key);
         digest = TRY(reader.bytes());
     }
     TRY(map.require(1));
@@ -61,8 +62,9 @@ const std::array<ControlResources::Row, 9> ControlResources::rows{{
     {{"graph"}, coap::put, Authentication::required, small_body, coap::changed, coap::format_cbor, &ControlResources::graph},
 }};
 
-ControlResources::ControlResources(const ControlParts& parts, Updater& updater, const Steps& boot_steps, const Clocks& clocks)
-    : parts_{parts}, updater_{updater}, boot_steps_{boot_steps}, clocks_{clocks}, keys_{derive_mac_keys(parts.boot->seed)} {}
+ControlResources::ControlResources(const ControlParts& parts, Updater& updater, const Steps& boot_steps, const Clocks& clocks,
+                                   const MacKeys& keys)
+    : parts_{parts}, updater_{updater}, boot_steps_{boot_steps}, clocks_{clocks}, keys_{keys} {}
 
 bool ControlResources::matches(const Row& row, const coap::RequestOptions& options) {
     const auto& path = options.segments;
@@ -93,7 +95,7 @@ std::size_t ControlResources::body_limit(coap::Code method, const coap::RequestO
 
 std::uint64_t ControlResources::voucher(coap::Code method, const coap::RequestOptions& options, Bytes first_block) const {
     const std::uint64_t counter = vouched_counter(first_block, MacContext{&keys_, parts_.boot->guest, method, options.path.view()});
-    return counter > gate_.highest() ? counter : 0;
+    return gate_.would_pass(counter, clocks_.wall_us()) ? counter : 0;
 }
 
 coap::Response ControlResources::respond(const coap::Request& request, std::span<std::uint8_t> buffer) {
@@ -109,8 +111,9 @@ coap::Response ControlResources::refuse(const Error& error, std::span<std::uint8
 Status ControlResources::serve(const coap::Request& request, std::span<std::uint8_t> room, Seal& seal, coap::Response& response) {
     const Row& row = *TRY(find(request.method, *request.options));
     TRY(check_formats(*request.options, row.format));
-    Call call{&request, {}, {}, {}, Steps{clocks_.monotonic_ns, request.arrived_ns}};
+    Call call{&request, {}, {}, {}, Steps{clocks_.monotonic_ns, request.arrived_ns}, false};
     TRY(unwrap(row, request, seal, call.body));
+    call.keyed = seal.wanted;
     if (request.options->segments.size() > 2) call.element = request.options->segments[1];
     if (request.options->segments.size() > 3) call.map = request.options->segments[3];
     cbor::Writer writer{room};
@@ -131,7 +134,7 @@ Status ControlResources::unwrap(const Row& row, const coap::Request& request, Se
     seal.request = TRY(open_request(body, seal.context));
     seal.wanted = true;  // from here on even a refusal is authenticated
     body = seal.request.body;
-    return gate_.pass(seal.request.counter);
+    return gate_.pass(seal.request.counter, clocks_.wall_us());
 }
 
 coap::Response ControlResources::finish(const Seal& seal, coap::Response response, std::span<std::uint8_t> buffer) {
@@ -190,7 +193,7 @@ Status ControlResources::status(Call& call, cbor::Writer& writer) {
 
 Status ControlResources::stage(Call& call, cbor::Writer& writer) {
     UpdateReport report;
-    TRY(updater_.stage(call.element, call.body, now_s(), call.steps, report));
+    TRY(updater_.stage({call.element, call.body, now_s(), call.keyed}, call.steps, report));
     write_staged(writer, report, call.steps, call.request->options->trace_context);
     return done();
 }
@@ -206,7 +209,7 @@ Status ControlResources::activate(Call& call, cbor::Writer& writer) {
 
 Status ControlResources::program(Call& call, cbor::Writer& writer) {
     UpdateReport report;
-    TRY(updater_.stage(call.element, call.body, now_s(), call.steps, report));
+    TRY(updater_.stage({call.element, call.body, now_s(), call.keyed}, call.steps, report));
     const Digest digest = report.release.digest;
     TRY(updater_.activate(*report.slot, digest, call.steps, report));
     write_activated(writer, report, call.steps, call.request->options->trace_context);

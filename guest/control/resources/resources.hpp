@@ -23,7 +23,8 @@ class ControlResources final : public coap::Resources {
         std::uint64_t (*monotonic_ns)();
         std::uint64_t (*wall_us)();
     };
-    ControlResources(const ControlParts& parts, Updater& updater, const Steps& boot_steps, const Clocks& clocks);
+    ControlResources(const ControlParts& parts, Updater& updater, const Steps& boot_steps, const Clocks& clocks,
+                     const MacKeys& keys);
 
     coap::Response respond(const coap::Request& request, std::span<std::uint8_t> buffer) override;
     coap::Response refuse(const Error& error, std::span<std::uint8_t> buffer) override;
@@ -40,6 +41,7 @@ class ControlResources final : public coap::Resources {
         std::string_view element;  // where the path names one
         std::string_view map;
         Steps steps;
+        bool keyed = false;  // it came with a MAC
     };
     using Handler = Status (ControlResources::*)(Call& call, cbor::Writer& writer);
 
@@ -85,7 +87,7 @@ class ControlResources final : public coap::Resources {
     Updater& updater_;
     const Steps& boot_steps_;
     Clocks clocks_;
-    MacKeys keys_;
+    const MacKeys& keys_;
     CounterGate gate_;
 };
 

@@ -20,7 +20,7 @@ struct RuleRow {
     bool tells_highest = false;  // the error's value is the highest counter or sequence seen
 };
 
-inline constexpr std::array<RuleRow, 42> rule_table{{
+inline constexpr auto rule_table = std::to_array<RuleRow>({
     {"size", "size", coap::too_large, "a body within the size that `Size1` names"},
     {"shape", "shape", coap::bad_request, "the form that schemas/control.cddl and schemas/envelope.cddl give"},
     {"key", "key", coap::unauthorized, "a key that the boot image pins, with its algorithm"},
@@ -44,7 +44,7 @@ inline constexpr std::array<RuleRow, 42> rule_table{{
     {"memory", "memory", coap::internal_error, "memory for the new program beside the old one"},
     {"load", "load", coap::internal_error, "a program that can be loaded"},
     {"mac", "mac", coap::unauthorized, "a MAC by the key of this boot for this very request"},
-    {"counter", "counter", coap::conflict, "a counter above the highest one seen", true},
+    {"counter", "counter", coap::conflict, "a counter above the highest one seen, by at most 2^45", true},
     {"method", "method", coap::method_not_allowed, "a method that this resource has"},
     {"path", "path", coap::not_found, "a path that `/.well-known/core` lists"},
     {"option", "option", coap::bad_option, "CoAP options that this server knows"},
@@ -60,10 +60,14 @@ inline constexpr std::array<RuleRow, 42> rule_table{{
     {"map-readonly", "map-readonly", coap::forbidden, "a map of values, devices or maps that is not read-only data"},
     {"map-entry", "map-entry", coap::unprocessable, "keys and values of the sizes that `FETCH /status` tells"},
     {"release", "release", coap::conflict, "the release that the request names to be the active one"},
-    {"graph", "load", coap::unprocessable, "a graph without errors"},
     {"answer", "size", coap::internal_error, "an answer that fits into the guest's buffer"},
+    // These end a boot or a graph, before there is a channel.
+    {"boot", "load", coap::internal_error, "a boot image as in schemas/boot.cddl"},
+    {"nic", "load", coap::internal_error, "a NIC as virtio 1.2 describes it"},
+    {"isolation", "load", coap::internal_error, "a machine that can isolate programs"},
+    {"handler", "load", coap::internal_error, "a value that the handler takes"},
     {"internal", "load", coap::internal_error, "no fault inside the guest"},
-}};
+});
 
 static_assert(rule_table.back().key == "internal");
 

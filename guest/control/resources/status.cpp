@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "guest/bpf/slot.hpp"
+#include "guest/control/keys.hpp"
 #include "guest/control/resources/answers.hpp"
 #include "guest/core/heap.hpp"
 #include "guest/drivers/nic.hpp"
@@ -23,10 +24,10 @@ void write_release(cbor::Writer& writer, const ReleaseMeta& meta) {
 }
 
 void write_drops(cbor::Writer& writer, const DropCounters& drops) {
-    writer.array(static_cast<std::uint64_t>(std::count_if(drops.begin(), drops.end(), [](auto n) { return n != 0; })));
+    cbor::Items items{writer};
     for (std::size_t i = 0; i < drops.size(); ++i) {
         if (drops[i] == 0) continue;
-        writer.array(2);
+        items.next().array(2);
         writer.text(kDropReasons[i].name);
         writer.uint(drops[i]);
     }
@@ -47,8 +48,7 @@ void write_maps(cbor::Writer& writer, std::span<const MapRef> maps) {
 
 void write_handlers(cbor::Writer& writer, const Element& element) {
     const auto handlers = element.element_class().handlers;
-    writer.array(static_cast<std::uint64_t>(
-        std::count_if(handlers.begin(), handlers.end(), [](const Handler& handler) { return handler.read != nullptr; })));
+    cbor::Items items{writer};
     for (const Handler& handler : handlers) {
         if (handler.read == nullptr) continue;
         std::array<char, max_handler_text> buffer;
@@ -57,7 +57,7 @@ void write_handlers(cbor::Writer& writer, const Element& element) {
             const platform::NoPreempt whole;  // the data path may change what the handler reads
             handler.read(element, text);
         }
-        writer.array(2);
+        items.next().array(2);
         writer.text(handler.name);
         writer.text(text.view());
     }
@@ -86,32 +86,32 @@ SlotView view_of(const ProgramSlot& slot) {
 void write_bpf_element(cbor::Writer& writer, const Element& element, const ProgramSlot& slot) {
     const SlotView view = view_of(slot);
     const bool active = view.program != nullptr;
-    writer.map(6 + (active ? 6 : 0) + (view.staged ? 1 : 0) + (view.previous ? 1 : 0));
-    writer.uint(0), writer.text(element.name());
-    writer.uint(1), writer.text(element.class_name());
+    cbor::Fields<ElementKey> fields{writer};
+    fields[ElementKey::name].text(element.name());
+    fields[ElementKey::class_name].text(element.class_name());
     if (active) {
-        writer.uint(2), writer.uint(static_cast<std::uint64_t>(view.program->kind()));
-        writer.uint(3), writer.text(view.program->name());
-        writer.uint(4), writer.uint(view.active.sequence);
-        writer.uint(5), writer.bytes(view.active.digest);
-        writer.uint(6), writer.text(view.engine);
+        fields[ElementKey::kind].uint(static_cast<std::uint64_t>(view.program->kind()));
+        fields[ElementKey::program].text(view.program->name());
+        fields[ElementKey::sequence].uint(view.active.sequence);
+        fields[ElementKey::envelope].bytes(view.active.digest);
+        fields[ElementKey::engine].text(view.engine);
     }
-    writer.uint(7), writer.uint(element.packets());
-    writer.uint(8), write_drops(writer, element.drops());
-    if (active) writer.uint(9), write_maps(writer, view.program->maps());
-    if (view.staged) writer.uint(10), write_release(writer, *view.staged);
-    if (view.previous) writer.uint(11), write_release(writer, *view.previous);
-    writer.uint(12), writer.uint(slot.floor());
-    writer.uint(14), writer.text(slot.isolation());
+    fields[ElementKey::packets].uint(element.packets());
+    write_drops(fields[ElementKey::drops], element.drops());
+    if (active) write_maps(fields[ElementKey::maps], view.program->maps());
+    if (view.staged) write_release(fields[ElementKey::staged], *view.staged);
+    if (view.previous) write_release(fields[ElementKey::previous], *view.previous);
+    fields[ElementKey::floor].uint(slot.floor());
+    fields[ElementKey::isolation].text(slot.isolation());
 }
 
 void write_plain_element(cbor::Writer& writer, const Element& element) {
-    writer.map(5);
-    writer.uint(0), writer.text(element.name());
-    writer.uint(1), writer.text(element.class_name());
-    writer.uint(7), writer.uint(element.packets());
-    writer.uint(8), write_drops(writer, element.drops());
-    writer.uint(13), write_handlers(writer, element);
+    cbor::Fields<ElementKey> fields{writer};
+    fields[ElementKey::name].text(element.name());
+    fields[ElementKey::class_name].text(element.class_name());
+    fields[ElementKey::packets].uint(element.packets());
+    write_drops(fields[ElementKey::drops], element.drops());
+    write_handlers(fields[ElementKey::handlers], element);
 }
 
 void write_elements(cbor::Writer& writer, const ControlParts& parts) {
@@ -154,26 +154,30 @@ void write_memory(cbor::Writer& writer) {
     writer.uint(regions - (heap.total() - heap.peak()));
 }
 
-}  // namespace
-
-void write_status(cbor::Writer& writer, const ControlParts& parts, const MacKeys& keys, const Steps& boot_steps) {
-    writer.map(13);
-    writer.uint(0), writer.text(parts.boot->guest);
-    writer.uint(1), writer.bytes(keys.nonce);
-    writer.uint(2), writer.uint(platform::monotonic_ns() - parts.entry_ns);
-    writer.uint(3), writer.text(parts.boot->audience);
-    writer.uint(4), write_elements(writer, parts);
-    writer.uint(5), write_nics(writer, parts);
-    writer.uint(6), write_memory(writer);
-    writer.uint(7), writer.array(3);
+void write_graph(cbor::Writer& writer, const ControlParts& parts) {
+    writer.array(3);
     writer.text(parts.graph.name);
     writer.uint(parts.graph.sequence);
     writer.bytes(parts.graph.digest);
-    writer.uint(8), writer.uint(parts.loop->longest_ns());
-    writer.uint(9), write_steps(writer, boot_steps);
-    writer.uint(10), writer.text(guest_version);
-    writer.uint(11), writer.text(platform::name());
-    writer.uint(12), writer.uint(parts.loop->longest_since_mark_ns(LoopStats::Window::status));
+}
+
+}  // namespace
+
+void write_status(cbor::Writer& writer, const ControlParts& parts, const MacKeys& keys, const Steps& boot_steps) {
+    cbor::Fields<StatusKey> fields{writer};
+    fields[StatusKey::guest].text(parts.boot->guest);
+    fields[StatusKey::boot_nonce].bytes(keys.nonce);
+    fields[StatusKey::uptime_ns].uint(platform::monotonic_ns() - parts.entry_ns);
+    fields[StatusKey::audience].text(parts.boot->audience);
+    write_elements(fields[StatusKey::elements], parts);
+    write_nics(fields[StatusKey::nics], parts);
+    write_memory(fields[StatusKey::memory]);
+    write_graph(fields[StatusKey::graph], parts);
+    fields[StatusKey::longest_gap_ns].uint(parts.loop->longest_ns());
+    write_steps(fields[StatusKey::boot], boot_steps);
+    fields[StatusKey::version].text(guest_version);
+    fields[StatusKey::platform].text(platform::name());
+    fields[StatusKey::recent_gap_ns].uint(parts.loop->longest_since_mark_ns(LoopStats::Window::status));
     const platform::NoPreempt whole;
     parts.loop->mark(LoopStats::Window::status);
 }

@@ -13,7 +13,17 @@ constexpr std::size_t signature_length = 64;
 constexpr std::size_t ed25519_key_length = 32;
 constexpr std::size_t p256_point_length = 65;
 
+template <typename T>
+void wipe_object(T& object) {
+    wipe({reinterpret_cast<std::uint8_t*>(&object), sizeof object});  // sound: bytes of any object may be written as unsigned char
+}
+
 }  // namespace
+
+void wipe(std::span<std::uint8_t> bytes) {
+    std::fill(bytes.begin(), bytes.end(), std::uint8_t{0});
+    asm volatile("" : : "r"(bytes.data()) : "memory");
+}
 
 Digest sha256(Bytes data) {
     br_sha256_context context;
@@ -32,6 +42,8 @@ Digest hmac_sha256(Bytes key, std::initializer_list<Bytes> parts) {
     for (const Bytes part : parts) br_hmac_update(&context, part.data(), part.size());
     Digest tag;
     br_hmac_out(&context, tag.data());
+    wipe_object(key_context);
+    wipe_object(context);
     return tag;
 }
 
@@ -49,6 +61,7 @@ void hkdf_expand(const Digest& pseudorandom_key, Bytes info, std::span<std::uint
         previous = block;
         ++counter;
     }
+    wipe(block);
 }
 
 bool verify_ed25519(Bytes key, Bytes message, Bytes signature) {

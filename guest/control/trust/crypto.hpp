@@ -1,7 +1,7 @@
 // Every cryptographic function the guest uses, on one page; crypto.cpp alone sees libsodium and BearSSL.
 //
 // All functions are pure: no state, no allocation, no random numbers (the guest only verifies). None of the inputs is secret
-// but the MAC keys and the seed; tags are compared in constant time.
+// but the MAC keys and the seed; tags are compared in constant time, and what was computed from keys on the way is overwritten.
 #pragma once
 
 #include <array>
@@ -13,6 +13,9 @@
 
 namespace unibpf::crypto {
 
+// Overwrites what is secret and not needed any more; no compiler leaves it out.
+void wipe(std::span<std::uint8_t> bytes);
+
 Digest sha256(Bytes data);
 
 // HMAC-SHA-256 (RFC 2104) over the parts one after another.
@@ -21,6 +24,19 @@ Digest hmac_sha256(Bytes key, std::initializer_list<Bytes> parts);
 // HKDF with SHA-256 (RFC 5869 2.2, 2.3). `out` is at most 255 * 32 bytes.
 Digest hkdf_extract(Bytes salt, Bytes input_key);
 void hkdf_expand(const Digest& pseudorandom_key, Bytes info, std::span<std::uint8_t> out);
+
+// HKDF for several outputs; the key between them is gone with it.
+class Hkdf {
+  public:
+    Hkdf(Bytes salt, Bytes input_key) : key_{hkdf_extract(salt, input_key)} {}
+    ~Hkdf() { wipe(key_); }
+    Hkdf(const Hkdf&) = delete;
+    Hkdf& operator=(const Hkdf&) = delete;
+    void expand(Bytes info, std::span<std::uint8_t> out) const { hkdf_expand(key_, info, out); }
+
+  private:
+    Digest key_;
+};
 
 // Ed25519 (RFC 8032), strict: small-order keys and non-canonical S are refused. Key 32 bytes, signature 64.
 bool verify_ed25519(Bytes key, Bytes message, Bytes signature);

@@ -207,7 +207,11 @@ Status check_place(const Release& release, const Trust& trust, const Target& tar
 Result<Standing> check_sequence(const Release& release, const Digest& digest, const Target& target) {
     if (is(target.active, release, digest)) return Standing::already_active;
     if (is(target.staged, release, digest)) return Standing::already_staged;
-    const std::uint64_t highest = std::max(target.floor, target.staged.has_value() ? target.staged->sequence : 0);
+    if (target.staged.has_value() && target.staged->keyed && !target.keyed) {
+        return Error{"mac", "what is staged was staged with a MAC, and replacing it takes one"};
+    }
+    const bool counts = target.staged.has_value() && target.staged->keyed == target.keyed;
+    const std::uint64_t highest = std::max(target.floor, counts ? target.staged->sequence : 0);
     if (release.sequence <= highest) {
         return Error{"sequence", "the release is older than, or another one of the number of, what was here before", highest};
     }

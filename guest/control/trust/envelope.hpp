@@ -7,7 +7,8 @@
 //    4 payload              strictly a release
 //    5 audience             this guest's class
 //    6 element, kind, program    the place asked for exists and this release is meant for it
-//    7 sequence, precursor  strictly rising; the same release again is `already`
+//    7 sequence, precursor  strictly rising; the same release again is `already`. What somebody without a MAC staged stands in
+//                           nobody's way who has one; what somebody with a MAC staged, only such a one replaces (rule `mac`)
 //    8 not-after            by the wall clock, if there is one
 //    9 bundle-length, bundle-digest
 //   10 abi                  (11.. decoding, limits, helpers, maps: guest/bpf)
@@ -65,6 +66,7 @@ struct Envelope {
 struct Installed {
     std::uint64_t sequence = 0;
     Digest digest{};  // of its envelope
+    bool keyed = false;  // staged by somebody who holds the key
 };
 
 // What a release meets: all that the decision depends on.
@@ -76,6 +78,7 @@ struct Target {
     std::uint64_t floor = 0;   // highest sequence that was ever active
     std::optional<Installed> active;
     std::optional<Installed> staged;
+    bool keyed = true;  // who asks holds the key of this boot
 };
 
 struct Trust {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "guest/control/trust/crypto.hpp"
+#include "guest/control/keys.hpp"
 #include "guest/core/cbor.hpp"
 
 namespace unibpf {
@@ -76,20 +77,32 @@ Result<Claims> parse_claims(Bytes payload) {
     auto map = TRY(cbor::MapReader::open(reader));
     Claims claims;
     while (const auto key = TRY(map.next())) {
-        switch (*key) {
-            case 0: claims.direction = TRY(reader.uint()); break;
-            case 1: claims.code = TRY(reader.uint()); break;
-            case 2: claims.path = TRY(reader.text()); break;
-            case 3: claims.guest = TRY(reader.text()); break;
-            case 4: claims.nonce = TRY(reader.bytes()); break;
-            case 5: claims.counter = TRY(reader.uint()); break;
-            case 6: claims.body_digest = TRY(reader.bytes()); break;
-            default: return map.unknown(*key);  // 7 is the answers'
+        switch (static_cast<MacClaimsKey>(*key)) {
+            case MacClaimsKey::direction: claims.direction = TRY(reader.uint()); break;
+            case MacClaimsKey::code: claims.code = TRY(reader.uint()); break;
+            case MacClaimsKey::path: claims.path = TRY(reader.text()); break;
+            case MacClaimsKey::guest: claims.guest = TRY(reader.text()); break;
+            case MacClaimsKey::nonce: claims.nonce = TRY(reader.bytes()); break;
+            case MacClaimsKey::counter: claims.counter = TRY(reader.uint()); break;
+            case MacClaimsKey::body_digest: claims.body_digest = TRY(reader.bytes()); break;
+            default: return map.unknown(*key);  // request_tag is the answers'
         }
     }
     TRY(map.require(0x7f));
     TRY(reader.end());
     return claims;
+}
+
+void write_claims(cbor::Writer& writer, const MacContext& context, const MacRequest& request, std::uint8_t code, Bytes body) {
+    cbor::Fields<MacClaimsKey> claims{writer};
+    claims[MacClaimsKey::direction].uint(direction_answer);
+    claims[MacClaimsKey::code].uint(code);
+    claims[MacClaimsKey::path].text(context.path);
+    claims[MacClaimsKey::guest].text(context.guest);
+    claims[MacClaimsKey::nonce].bytes(context.keys->nonce);
+    claims[MacClaimsKey::counter].uint(request.counter);
+    claims[MacClaimsKey::body_digest].bytes(crypto::sha256(body));
+    claims[MacClaimsKey::request_tag].bytes(request.tag);
 }
 
 bool equal(Bytes left, Bytes right) { return std::equal(left.begin(), left.end(), right.begin(), right.end()); }
@@ -122,11 +135,11 @@ Result<Claims> open_beginning(Bytes beginning, const MacContext& context) {
 }  // namespace
 
 MacKeys derive_mac_keys(std::span<const std::uint8_t, 32> seed) {
-    const Digest key = crypto::hkdf_extract(as_bytes("unibpf.v1"), seed);
+    const crypto::Hkdf hkdf{as_bytes("unibpf.v1"), seed};
     MacKeys keys;
-    crypto::hkdf_expand(key, as_bytes("boot-nonce"), keys.nonce);
-    crypto::hkdf_expand(key, as_bytes("to-guest"), keys.to_guest);
-    crypto::hkdf_expand(key, as_bytes("from-guest"), keys.from_guest);
+    hkdf.expand(as_bytes("boot-nonce"), keys.nonce);
+    hkdf.expand(as_bytes("to-guest"), keys.to_guest);
+    hkdf.expand(as_bytes("from-guest"), keys.from_guest);
     return keys;
 }
 
@@ -162,15 +175,7 @@ Result<std::size_t> seal_answer(const MacContext& context, const MacRequest& req
                                 std::span<std::uint8_t> prefix) {
     std::array<std::uint8_t, max_claims> claims_buffer;
     cbor::Writer claims{claims_buffer};
-    claims.map(8);
-    claims.uint(0), claims.uint(direction_answer);
-    claims.uint(1), claims.uint(code);
-    claims.uint(2), claims.text(context.path);
-    claims.uint(3), claims.text(context.guest);
-    claims.uint(4), claims.bytes(context.keys->nonce);
-    claims.uint(5), claims.uint(request.counter);
-    claims.uint(6), claims.bytes(crypto::sha256(body));
-    claims.uint(7), claims.bytes(request.tag);
+    write_claims(claims, context, request, code, body);
     const Digest tag = mac_tag(context.keys->from_guest, claims.written());
 
     std::array<std::uint8_t, max_claims + 64> mac0_buffer;

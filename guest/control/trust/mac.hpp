@@ -6,6 +6,7 @@
 // An answer covers the request's tag, so it answers exactly that request.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -51,14 +52,23 @@ inline constexpr std::size_t max_answer_prefix = 640;
 Result<std::size_t> seal_answer(const MacContext& context, const MacRequest& request, std::uint8_t code, Bytes body,
                                 std::span<std::uint8_t> prefix);
 
-// The counter of one boot.
+// The counter of one boot: it rises by every request, and never so far that nothing is left above it. A client takes
+// max(last + 1, Unix microseconds); a step may reach 2^45 (407 days of microseconds) above the highest seen, or above the guest's
+// clock where that is further on. So one wrong counter costs a refusal or a gap, never the channel.
 class CounterGate {
   public:
-    // Fails with rule `counter` and the highest seen unless `counter` is higher than that.
-    Status pass(std::uint64_t counter) {
+    static constexpr std::uint64_t longest_step = UINT64_C(1) << 45;
+
+    // Fails with rule `counter` and the highest seen unless `counter` is above that, and not too far.
+    Status pass(std::uint64_t counter, std::uint64_t now_us) {
         if (counter <= highest_) return Error{"counter", "the counter is not above the highest seen", highest_};
+        if (!would_pass(counter, now_us)) return Error{"counter", "the counter is too far above the highest seen and the clock", highest_};
         highest_ = counter;
         return done();
+    }
+    bool would_pass(std::uint64_t counter, std::uint64_t now_us) const {
+        // The sum cannot overflow before the year 290,000.
+        return counter > highest_ && counter <= std::max(highest_, now_us) + longest_step;
     }
     std::uint64_t highest() const { return highest_; }
 

@@ -19,6 +19,7 @@ struct ControlContext {
     std::uint64_t activations = 0;
     std::uint64_t rollbacks = 0;    // asked for; the automatic ones are the slot's
     std::uint64_t queue_full = 0;   // management frames dropped because the control stack is behind
+    std::uint64_t strangers_dropped = 0;  // frames of those without a key, dropped because their line was full
     std::uint64_t no_slot = 0;      // answers not sent because the packet pool was empty
     std::array<std::uint64_t, rule_table.size()> refusals{};           // by row of rule_table
     std::array<std::uint64_t, net::frame_kind_count> frames{};         // by kind

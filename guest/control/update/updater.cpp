@@ -11,7 +11,7 @@ namespace {
 
 std::optional<Installed> installed(const ReleaseMeta* meta) {
     if (meta == nullptr) return std::nullopt;
-    return Installed{meta->sequence, meta->digest};
+    return Installed{meta->sequence, meta->digest, meta->keyed};
 }
 
 bool same(const Digest& digest, Bytes bytes) { return std::equal(digest.begin(), digest.end(), bytes.begin(), bytes.end()); }
@@ -44,28 +44,31 @@ Target Updater::target_of(std::string_view element) const {
     return target;
 }
 
-Status Updater::stage(std::string_view element, Bytes message, std::uint64_t now_s, Steps& steps, UpdateReport& report) {
+Status Updater::stage(const StageRequest& request, Steps& steps, UpdateReport& report) {
     const BootImage& boot = *parts_.boot;
-    const Trust trust{{boot.keys.begin(), boot.keys.size()}, boot.audience, now_s};
-    TRY(judge(message, trust, target_of(element), scratch_.span(), steps, *judgement_));
-    ProgramSlot& slot = *find(element);
+    const Trust trust{{boot.keys.begin(), boot.keys.size()}, boot.audience, request.now_s};
+    Target target = target_of(request.element);
+    target.keyed = request.keyed;
+    TRY(judge(request.message, trust, target, scratch_.span(), steps, *judgement_));
+    ProgramSlot& slot = *find(request.element);
     report.slot = &slot;
     report.release = Installed{judgement_->release.sequence, judgement_->digest};
     report.already = judgement_->standing != Standing::fresh;
+    if (judgement_->standing == Standing::already_staged && request.keyed) slot.staged_is_keyed();
     if (report.already) return done();
-    TRY(load(slot, *judgement_, steps, report));
+    TRY(load(slot, *judgement_, request.keyed, steps, report));
     ++parts_.context->stagings;
     return done();
 }
 
-Status Updater::load(ProgramSlot& slot, const Judgement& judgement, Steps& steps, UpdateReport& report) {
+Status Updater::load(ProgramSlot& slot, const Judgement& judgement, bool keyed, Steps& steps, UpdateReport& report) {
     begin_measuring(slot);
     const Release& release = judgement.release;
     const MapPlan plan{{release.map_policies.begin(), release.map_policies.size()}};
     const std::uint64_t origin = steps.origin_ns();
     StageReport& staged = *stage_report_;
     staged = StageReport{};
-    TRY(slot.stage(judgement.bundle, plan, ReleaseMeta{release.sequence, judgement.digest}, staged));
+    TRY(slot.stage(judgement.bundle, plan, ReleaseMeta{release.sequence, judgement.digest, keyed}, staged));
     steps.add({"decode", staged.decode_start_ns - origin, staged.decode_ns});
     steps.add({"maps", staged.maps_start_ns - origin, staged.maps_ns});
     steps.add({"load", staged.load_start_ns - origin, staged.load_ns});
@@ -126,7 +129,7 @@ Status Updater::boot(const BootProgram& program, std::uint64_t now_s) {
     TRY(judge(SignedBundle{program.envelope, program.bundle}, trust, target, scratch_.span(), untimed, *judgement_));
     ProgramSlot& slot = *find(program.element);
     UpdateReport report;
-    TRY(load(slot, *judgement_, untimed, report));
+    TRY(load(slot, *judgement_, true, untimed, report));
     return swap(slot, Swap::activate, untimed, report);
 }
 

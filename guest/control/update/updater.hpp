@@ -32,6 +32,14 @@ class Swapper {
     ~Swapper() = default;
 };
 
+// A signed bundle for the element of that name.
+struct StageRequest {
+    std::string_view element;
+    Bytes message;
+    std::uint64_t now_s = 0;
+    bool keyed = false;  // it came with a MAC
+};
+
 // What an update did (schemas/control.cddl, staged and activated).
 struct UpdateReport {
     bool already = false;
@@ -51,8 +59,8 @@ class Updater {
 
     ProgramSlot* find(std::string_view element) const { return parts_.slots->find(element); }
 
-    // Judges and stages `message` (a signed bundle) for the element of that name.
-    Status stage(std::string_view element, Bytes message, std::uint64_t now_s, Steps& steps, UpdateReport& report);
+    // Judges and stages.
+    Status stage(const StageRequest& request, Steps& steps, UpdateReport& report);
     // Swaps to the staged program, whose envelope digest must be `digest`.
     Status activate(ProgramSlot& slot, Bytes digest, Steps& steps, UpdateReport& report);
     Status roll_back(ProgramSlot& slot, Steps& steps, UpdateReport& report);
@@ -70,7 +78,7 @@ class Updater {
     };
 
     Target target_of(std::string_view element) const;
-    Status load(ProgramSlot& slot, const Judgement& judgement, Steps& steps, UpdateReport& report);
+    Status load(ProgramSlot& slot, const Judgement& judgement, bool keyed, Steps& steps, UpdateReport& report);
     void begin_measuring(const ProgramSlot& slot);
     Baseline& baseline(const ProgramSlot& slot);
     std::uint64_t lost(const ProgramSlot& slot) const;  // since boot: no program, receive ring overrun

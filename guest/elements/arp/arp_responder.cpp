@@ -14,7 +14,8 @@ constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
 }  // namespace
 
 constinit const ElementClass ARPResponder::kClass{
-    "ARPResponder", "1/1-2", "a/ah", "IP[/MASK] ... ETHER, ...", "answers ARP requests", kHandlers, create_element<ARPResponder>};
+    "ARPResponder", "1/1-2", "a/ah", "IP[/MASK] ... ETHER, ...", "answers ARP requests", kHandlers,
+    kReasons<DropReason::not_ours>, create_element<ARPResponder>};
 
 void ARPResponder::configure(Args& args) {
     if (args.left() == 0) args.error("missing argument `IP ETHER`");

@@ -13,8 +13,9 @@ namespace unibpf {
 // Each argument is one or more addresses or prefixes and the Ethernet address that stands for them; a NIC's name means that
 // NIC's address. Requests for such an address are turned into replies and leave by output 0. Everything else leaves by
 // output 1 if there is one. Input: Ethernet frames.
-// Ports: one input and one or two outputs; agnostic, the second output pushes.
-// Drops: not-ours. Handlers: count, drops (read).
+// Ports: one agnostic input, one or two outputs (agnostic, further ones push).
+// Drops: not-ours.
+// Handlers: count, drops (read).
 // Example: Classifier(12/0806 20/0001) -> ARPResponder(10.0.0.1 eth0) -> Queue -> ToDevice(eth0);
 class ARPResponder : public Element {
   public:
@@ -23,7 +24,6 @@ class ARPResponder : public Element {
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     struct Entry {

@@ -13,7 +13,7 @@ constexpr Handler kHandlers[] = {
 }  // namespace
 
 constinit const ElementClass Counter::kClass{
-    "Counter", "1/1", "a/a", "", "counts packets and bytes", kHandlers, create_element<Counter>};
+    "Counter", "1/1", "a/a", "", "counts packets and bytes", kHandlers, {}, create_element<Counter>};
 
 void Counter::process(Batch& batch) {
     for (const Packet& packet : batch) bytes_ += packet.length();
@@ -24,9 +24,6 @@ void Counter::reset() {
     bytes_ = 0;
 }
 
-void Counter::take_state(Element& old) {
-    take_counters(old);
-    bytes_ = static_cast<Counter&>(old).bytes_;
-}
+void Counter::take_state(Element& old) { bytes_ = static_cast<Counter&>(old).bytes_; }
 
 }  // namespace unibpf

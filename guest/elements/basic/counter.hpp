@@ -9,7 +9,7 @@ namespace unibpf {
 //   Counter
 //
 // Passes packets unchanged and counts them.
-// Ports: one input, one output, agnostic.
+// Ports: one agnostic input, one agnostic output.
 // Handlers: count, byte_count (read), reset_counts (write).
 // Example: FromDevice(eth0) -> received :: Counter -> Discard;
 class Counter : public Element {

@@ -11,9 +11,9 @@ constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<Discard>};
 }  // namespace
 
 constinit const ElementClass Discard::kClass{
-    "Discard", "1/0", "a/", "", "drops every packet", kHandlers, create_element<Discard>};
+    "Discard", "1/0", "a/", "", "drops every packet", kHandlers, kReasons<DropReason::discarded>, create_element<Discard>};
 constinit const ElementClass Idle::kClass{
-    "Idle", "-/-", "a/a", "", "neither sends nor passes packets", {}, create_element<Idle>};
+    "Idle", "-/-", "a/a", "", "neither sends nor passes packets", {}, kReasons<DropReason::discarded>, create_element<Idle>};
 
 void Discard::push(unsigned, Batch&& batch) { drop(std::move(batch), DropReason::discarded); }
 

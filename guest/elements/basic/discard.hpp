@@ -9,8 +9,9 @@ namespace unibpf {
 //   Discard
 //
 // Drops what is pushed into it; on a pull input it pulls a batch in each round and drops that.
-// Ports: one input, agnostic.
-// Drops: discarded. Handlers: count (read), reset_counts (write).
+// Ports: one agnostic input.
+// Drops: discarded.
+// Handlers: count (read), reset_counts (write).
 // Example: FromDevice(eth0) -> Discard;
 class Discard : public Element {
   public:
@@ -19,7 +20,6 @@ class Discard : public Element {
     void push(unsigned port, Batch&& batch) override;
     bool has_task() const override { return input(0).connected(); }
     bool run_task() override;
-    void take_state(Element& old) override { take_counters(old); }
     void reset() { reset_counters(); }
 };
 
@@ -28,7 +28,7 @@ class Discard : public Element {
 //   Idle
 //
 // Drops what is pushed into it and gives nothing to those who pull. It ends ports that must be connected.
-// Ports: any number, agnostic.
+// Ports: any number of agnostic inputs, any number of agnostic outputs.
 // Drops: discarded.
 // Example: Idle -> [1]switch_in;
 class Idle : public Element {
@@ -37,7 +37,6 @@ class Idle : public Element {
 
     void push(unsigned port, Batch&& batch) override;
     void pull(unsigned, Batch&) override {}
-    void take_state(Element& old) override { take_counters(old); }
 };
 
 }  // namespace unibpf

@@ -9,7 +9,7 @@ namespace unibpf {
 //   Null
 //
 // Does nothing; it gives a place in the graph a name.
-// Ports: one input, one output, agnostic.
+// Ports: one agnostic input, one agnostic output.
 // Example: FromDevice(eth0) -> entry :: Null -> Discard;
 class Null : public Element {
   public:

@@ -17,9 +17,10 @@ void configure_color(Args& args, std::uint32_t& color) {
 }  // namespace
 
 constinit const ElementClass Paint::kClass{
-    "Paint", "1/1", "a/a", "COLOR", "sets the paint annotation of packets", kPaintHandlers, create_element<Paint>};
+    "Paint", "1/1", "a/a", "COLOR", "sets the paint annotation of packets", kPaintHandlers, {}, create_element<Paint>};
 constinit const ElementClass CheckPaint::kClass{
-    "CheckPaint", "1/1-2", "a/ah", "COLOR", "sorts out packets of other colors", kCheckHandlers, create_element<CheckPaint>};
+    "CheckPaint", "1/1-2", "a/ah", "COLOR", "sorts out packets of other colors", kCheckHandlers,
+    kReasons<DropReason::no_match>, create_element<CheckPaint>};
 
 void Paint::configure(Args& args) { configure_color(args, color_); }
 

@@ -9,7 +9,7 @@ namespace unibpf {
 //   Paint(COLOR)
 //
 // COLOR is a number from 0 to 255.
-// Ports: one input, one output, agnostic.
+// Ports: one agnostic input, one agnostic output.
 // Handlers: count (read).
 // Example: FromDevice(eth0) -> Paint(1) -> Discard;
 class Paint : public Element {
@@ -18,7 +18,6 @@ class Paint : public Element {
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     std::uint32_t color_ = 0;
@@ -29,8 +28,9 @@ class Paint : public Element {
 //   CheckPaint(COLOR)
 //
 // Packets painted COLOR leave by output 0, others by output 1 if there is one.
-// Ports: one input and one or two outputs; agnostic, the second output pushes.
-// Drops: no-match. Handlers: count, drops (read).
+// Ports: one agnostic input, one or two outputs (agnostic, further ones push).
+// Drops: no-match.
+// Handlers: count, drops (read).
 // Example: c :: CheckPaint(1); c[0] -> Discard; c[1] -> Discard;
 class CheckPaint : public Element {
   public:
@@ -38,7 +38,6 @@ class CheckPaint : public Element {
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     std::uint32_t color_ = 0;

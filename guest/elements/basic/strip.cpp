@@ -16,9 +16,11 @@ void configure_length(Args& args, std::uint32_t& length, std::uint32_t most) {
 }  // namespace
 
 constinit const ElementClass Strip::kClass{
-    "Strip", "1/1", "a/a", "LENGTH", "takes bytes off the front of packets", kHandlers, create_element<Strip>};
+    "Strip", "1/1", "a/a", "LENGTH", "takes bytes off the front of packets", kHandlers,
+    kReasons<DropReason::too_short>, create_element<Strip>};
 constinit const ElementClass Unstrip::kClass{
-    "Unstrip", "1/1", "a/a", "LENGTH", "puts bytes back on the front of packets", kHandlers, create_element<Unstrip>};
+    "Unstrip", "1/1", "a/a", "LENGTH", "puts bytes back on the front of packets", kHandlers,
+    kReasons<DropReason::no_headroom>, create_element<Unstrip>};
 
 void Strip::configure(Args& args) { configure_length(args, length_, Packet::kLargest); }
 

@@ -9,8 +9,9 @@ namespace unibpf {
 //   Strip(LENGTH)
 //
 // Takes LENGTH bytes away. Packets that are shorter are dropped.
-// Ports: one input, one output, agnostic.
-// Drops: too-short. Handlers: count, drops (read).
+// Ports: one agnostic input, one agnostic output.
+// Drops: too-short.
+// Handlers: count, drops (read).
 // Example: Strip(14) -> CheckIPHeader -> Discard;
 class Strip : public Element {
   public:
@@ -18,7 +19,6 @@ class Strip : public Element {
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     std::uint32_t length_ = 0;
@@ -29,8 +29,9 @@ class Strip : public Element {
 //   Unstrip(LENGTH)
 //
 // Gives back LENGTH bytes that Strip took away: they hold what they held before.
-// Ports: one input, one output, agnostic.
-// Drops: no-headroom. Handlers: count, drops (read).
+// Ports: one agnostic input, one agnostic output.
+// Drops: no-headroom.
+// Handlers: count, drops (read).
 // Example: Strip(14) -> CheckIPHeader -> Unstrip(14) -> Discard;
 class Unstrip : public Element {
   public:
@@ -38,7 +39,6 @@ class Unstrip : public Element {
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     std::uint32_t length_ = 0;

@@ -12,7 +12,8 @@ constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
 }  // namespace
 
 constinit const ElementClass Tee::kClass{
-    "Tee", "1/1-", "h/h", "[N]", "sends a copy of each packet out of every output", kHandlers, create_element<Tee>};
+    "Tee", "1/1-", "h/h", "[N]", "sends a copy of each packet out of every output", kHandlers,
+    kReasons<DropReason::no_buffer>, create_element<Tee>};
 
 void Tee::configure(Args& args) {
     std::uint32_t count = outputs();
@@ -38,7 +39,8 @@ PacketPtr Tee::copy(const Packet& packet) {
         made->trim(static_cast<std::uint16_t>(-shift));
         made->put(packet.length());
     }
-    std::memcpy(made->data(), packet.data(), packet.length());
+    std::memcpy(made->data() - packet.metadata(), packet.data() - packet.metadata(), packet.metadata() + packet.length());
+    made->set_metadata(packet.metadata());
     made->arrival_ns = packet.arrival_ns;
     made->network_offset = packet.network_offset;
     made->input_nic = packet.input_nic;

@@ -9,8 +9,9 @@ namespace unibpf {
 //   Tee([N])
 //
 // The packet itself leaves by output 0, copies by the others. N, if given, must be the number of outputs.
-// Ports: one push input, any number of push outputs.
-// Drops: no-buffer (a copy found no free packet slot). Handlers: count, drops (read).
+// Ports: one push input, one or more push outputs.
+// Drops: no-buffer.
+// Handlers: count, drops (read).
 // Example: FromDevice(eth0) -> t :: Tee -> Queue -> ToDevice(eth1); t[1] -> Print(seen) -> Discard;
 class Tee : public Element {
   public:
@@ -19,7 +20,6 @@ class Tee : public Element {
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;
     void push(unsigned port, Batch&& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     PacketPtr copy(const Packet& packet);

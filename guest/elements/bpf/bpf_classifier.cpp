@@ -6,6 +6,7 @@ namespace unibpf {
 
 constinit const ElementClass BPFClassifier::kClass{
     "BPFClassifier", "1/-", "h/h", "PROGRAM [, OUTPUTS] [, ENGINE, ISOLATION]", "runs an eBPF program that chooses an output", kBpfHandlers,
+    kReasons<DropReason::no_program, DropReason::aborted, DropReason::budget, DropReason::no_port>,
     create_element<BPFClassifier>, true};
 
 void BPFClassifier::configure(Args& args) {

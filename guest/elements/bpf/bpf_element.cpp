@@ -28,11 +28,11 @@ void BpfElement::configure(Args& args) {
     const Result<EngineOption> parsed = parse_engine(engine);
     if (parsed.ok()) engine_ = parsed.value();
     else args.error("got engine `", engine, "`, expected `auto`, `interpreter` or `jit`");
-    std::string_view isolation = "none";
+    std::string_view isolation = "auto";
     args.keyword("ISOLATION", isolation);
     const Result<IsolationOption> wanted = parse_isolation(isolation);
     if (wanted.ok()) isolation_ = wanted.value();
-    else args.error("got isolation `", isolation, "`, expected `none` or `pku`");
+    else args.error("got isolation `", isolation, "`, expected `auto`, `none` or `pku`");
 }
 
 void BpfElement::initialize(Environment& environment, Errors& errors) {
@@ -44,9 +44,10 @@ void BpfElement::initialize(Environment& environment, Errors& errors) {
     options.outputs = program_outputs_ ? program_outputs_ : std::max(outputs(), kActionPorts);
     slot_ = make<ProgramSlot>(options);
     if (!slot_) return errors.add(place(), "`", name(), "`: no memory for a program slot");
-    if (isolation_ == IsolationOption::pku) {
+    if (isolation_ != IsolationOption::none) {
         const Status isolated = slot_->isolate();
-        if (!isolated.ok()) return errors.add(place(), "`", name(), "`: ISOLATION pku needs ", isolated.error().text);
+        const bool wanted = isolation_ == IsolationOption::pku;  // `auto`: where the machine has what it takes
+        if (!isolated.ok() && wanted) return errors.add(place(), "`", name(), "`: ISOLATION pku needs ", isolated.error().text);
     }
     if (!environment.slots) return errors.add(place(), "`", name(), "`: this guest runs no programs");
     const Status added = environment.slots->add(*slot_);

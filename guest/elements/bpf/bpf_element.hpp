@@ -15,7 +15,6 @@ class BpfElement : public Element {
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;
     void push(unsigned port, Batch&& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
     void reset() { reset_counters(); }
 
     static void read_program(const Element& element, Text& out);
@@ -44,12 +43,17 @@ class BpfElement : public Element {
 
     abi::Kind kind_;
     EngineOption engine_ = EngineOption::automatic;
-    IsolationOption isolation_ = IsolationOption::none;
+    IsolationOption isolation_ = IsolationOption::automatic;
     std::string_view program_;
     std::uint32_t program_outputs_ = 0;
     Owned<ProgramSlot> slot_;
     SlotRegistry* slots_ = nullptr;
 };
+
+// Of those whose program returns an XDP action.
+inline constexpr std::span<const DropReason> kActionReasons =
+    kReasons<DropReason::no_program, DropReason::aborted, DropReason::unknown_code, DropReason::budget, DropReason::no_port,
+             DropReason::by_program>;
 
 inline constexpr Handler kBpfHandlers[] = {
     kCountHandler,

@@ -4,6 +4,6 @@ namespace unibpf {
 
 constinit const ElementClass BPFRewriter::kClass{
     "BPFRewriter", "1/1-256", "h/h", "PROGRAM [, ENGINE, ISOLATION]", "runs an eBPF program that changes packets", kBpfHandlers,
-    create_element<BPFRewriter>, true};
+    kActionReasons, create_element<BPFRewriter>, true};
 
 }  // namespace unibpf

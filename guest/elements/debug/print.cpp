@@ -30,6 +30,7 @@ constinit const ElementClass Print::kClass{"Print",
                                            "[LABEL] [, MAXLENGTH, CONTENTS, ACTIVE]",
                                            "writes packets to the console",
                                            kHandlers,
+                                           {},
                                            create_element<Print>};
 
 void Print::configure(Args& args) {

@@ -10,7 +10,7 @@ namespace unibpf {
 //
 // One line for each packet: label, length, and the first MAXLENGTH bytes (default 24, at most 128) in hexadecimal, in groups
 // of four. For looking at a graph, not for running one: the console is slow.
-// Ports: one input, one output, agnostic.
+// Ports: one agnostic input, one agnostic output.
 // Handlers: count (read), active (read, write).
 // Example: FromDevice(eth0) -> Print(in, MAXLENGTH 14) -> Discard;
 class Print : public Element {
@@ -21,7 +21,6 @@ class Print : public Element {
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
     bool active() const { return active_; }
     void set_active(bool active) { active_ = active; }

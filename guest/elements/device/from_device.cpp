@@ -14,7 +14,7 @@ constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<FromDevice>};
 }  // namespace
 
 constinit const ElementClass FromDevice::kClass{
-    "FromDevice", "0/1", "/h", "DEVNAME", "reads packets from a network interface", kHandlers, create_element<FromDevice>};
+    "FromDevice", "0/1", "/h", "DEVNAME", "reads packets from a network interface", kHandlers, {}, create_element<FromDevice>};
 
 void FromDevice::configure(Args& args) { args.required("DEVNAME", device_); }
 

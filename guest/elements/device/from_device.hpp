@@ -21,7 +21,6 @@ class FromDevice : public Element {
     void initialize(Environment& environment, Errors& errors) override;
     bool has_task() const override { return true; }
     bool run_task() override;
-    void take_state(Element& old) override { take_counters(old); }
     void reset() { reset_counters(); }
 
   private:

@@ -13,7 +13,7 @@ constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<ToDevice>};
 }  // namespace
 
 constinit const ElementClass ToDevice::kClass{
-    "ToDevice", "1/0", "a/", "DEVNAME", "sends packets to a network interface", kHandlers, create_element<ToDevice>};
+    "ToDevice", "1/0", "a/", "DEVNAME", "sends packets to a network interface", kHandlers, {}, create_element<ToDevice>};
 
 void ToDevice::configure(Args& args) { args.required("DEVNAME", device_); }
 

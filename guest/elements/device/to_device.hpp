@@ -10,7 +10,7 @@ namespace unibpf {
 //
 // Hands frames to the NIC named DEVNAME. On a pull input it pulls one batch in each round; frames pushed into it are sent
 // at once. What the device has no room for is dropped and counted by the NIC. `mgmt` cannot be named.
-// Ports: one input, agnostic.
+// Ports: one agnostic input.
 // Handlers: count (read), reset_counts (write).
 // Example: FromDevice(eth0) -> Queue -> ToDevice(eth1);
 class ToDevice : public Element {
@@ -22,7 +22,6 @@ class ToDevice : public Element {
     void push(unsigned port, Batch&& batch) override;
     bool has_task() const override { return input(0).connected(); }
     bool run_task() override;
-    void take_state(Element& old) override { take_counters(old); }
     void reset() { reset_counters(); }
 
   private:

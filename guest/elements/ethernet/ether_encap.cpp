@@ -12,9 +12,11 @@ constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
 }  // namespace
 
 constinit const ElementClass EtherEncap::kClass{
-    "EtherEncap", "1/1", "a/a", "ETHERTYPE, SRC, DST", "puts an Ethernet header before packets", kHandlers, create_element<EtherEncap>};
+    "EtherEncap", "1/1", "a/a", "ETHERTYPE, SRC, DST", "puts an Ethernet header before packets", kHandlers,
+    kReasons<DropReason::no_headroom>, create_element<EtherEncap>};
 constinit const ElementClass EtherRewrite::kClass{
-    "EtherRewrite", "1/1", "a/a", "SRC, DST", "replaces Ethernet addresses", kHandlers, create_element<EtherRewrite>};
+    "EtherRewrite", "1/1", "a/a", "SRC, DST", "replaces Ethernet addresses", kHandlers,
+    kReasons<DropReason::too_short>, create_element<EtherRewrite>};
 
 void EtherEncap::configure(Args& args) {
     args.required("ETHERTYPE", type_);

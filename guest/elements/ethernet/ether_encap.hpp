@@ -9,8 +9,9 @@ namespace unibpf {
 //   EtherEncap(ETHERTYPE, SRC, DST)
 //
 // ETHERTYPE is a number such as 0x0800; SRC and DST are Ethernet addresses.
-// Ports: one input, one output, agnostic.
-// Drops: no-headroom. Handlers: count, drops (read).
+// Ports: one agnostic input, one agnostic output.
+// Drops: no-headroom.
+// Handlers: count, drops (read).
 // Example: EtherEncap(0x0800, 02:00:00:00:00:01, 02:00:00:00:00:02) -> Discard;
 class EtherEncap : public Element {
   public:
@@ -18,7 +19,6 @@ class EtherEncap : public Element {
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     std::uint32_t type_ = 0;
@@ -31,8 +31,9 @@ class EtherEncap : public Element {
 //   EtherRewrite(SRC, DST)
 //
 // Input: Ethernet frames. Sets source and destination address and leaves the type as it is.
-// Ports: one input, one output, agnostic.
-// Drops: too-short. Handlers: count, drops (read).
+// Ports: one agnostic input, one agnostic output.
+// Drops: too-short.
+// Handlers: count, drops (read).
 // Example: EtherRewrite(02:00:00:00:00:01, 02:00:00:00:00:02) -> Discard;
 class EtherRewrite : public Element {
   public:
@@ -40,7 +41,6 @@ class EtherRewrite : public Element {
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     EtherAddress source_{};

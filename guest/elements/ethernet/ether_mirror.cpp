@@ -18,7 +18,8 @@ bool mirror(Packet& packet) {
 }  // namespace
 
 constinit const ElementClass EtherMirror::kClass{
-    "EtherMirror", "1/1", "a/a", "", "swaps Ethernet source and destination", kHandlers, create_element<EtherMirror>};
+    "EtherMirror", "1/1", "a/a", "", "swaps Ethernet source and destination", kHandlers,
+    kReasons<DropReason::too_short>, create_element<EtherMirror>};
 
 void EtherMirror::process(Batch& batch) { keep(batch, mirror, DropReason::too_short); }
 

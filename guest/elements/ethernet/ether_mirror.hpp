@@ -9,15 +9,15 @@ namespace unibpf {
 //   EtherMirror
 //
 // Input: Ethernet frames. Sends each back to where it came from.
-// Ports: one input, one output, agnostic.
-// Drops: too-short. Handlers: count, drops (read).
+// Ports: one agnostic input, one agnostic output.
+// Drops: too-short.
+// Handlers: count, drops (read).
 // Example: FromDevice(eth0) -> EtherMirror -> Queue -> ToDevice(eth0);
 class EtherMirror : public Element {
   public:
     static const ElementClass kClass;
 
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 };
 
 }  // namespace unibpf

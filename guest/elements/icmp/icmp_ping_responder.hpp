@@ -11,15 +11,15 @@ namespace unibpf {
 // Expects IPv4 packets whose network header is marked (CheckIPHeader does that). Echo requests become replies in place:
 // addresses swapped, TTL 255, checksums adjusted, so a wrong checksum stays wrong. Fragments and everything else leave by
 // output 1 if there is one. Frames keep their Ethernet header: EtherMirror turns that round.
-// Ports: one input and one or two outputs; agnostic, the second output pushes.
-// Drops: no-match. Handlers: count, drops (read).
+// Ports: one agnostic input, one or two outputs (agnostic, further ones push).
+// Drops: no-match.
+// Handlers: count, drops (read).
 // Example: CheckIPHeader(14) -> ICMPPingResponder -> EtherMirror -> Queue -> ToDevice(eth0);
 class ICMPPingResponder : public Element {
   public:
     static const ElementClass kClass;
 
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 };
 
 }  // namespace unibpf

@@ -16,7 +16,8 @@ DropReason reason_of(wire::IpFault fault) { return fault == wire::IpFault::too_s
 }  // namespace
 
 constinit const ElementClass CheckIPHeader::kClass{
-    "CheckIPHeader", "1/1-2", "a/ah", "[OFFSET] [, BADSRC, CHECKSUM]", "checks IPv4 headers", kHandlers, create_element<CheckIPHeader>};
+    "CheckIPHeader", "1/1-2", "a/ah", "[OFFSET] [, BADSRC, CHECKSUM]", "checks IPv4 headers", kHandlers,
+    kReasons<DropReason::too_short, DropReason::bad_header, DropReason::bad_checksum, DropReason::bad_source>, create_element<CheckIPHeader>};
 
 void CheckIPHeader::configure(Args& args) {
     args.optional("OFFSET", offset_);

@@ -15,8 +15,9 @@ namespace unibpf {
 // length and header checksum (unless CHECKSUM is false) are right and whose source is not in BADSRC. Marks the network
 // header, sets the destination annotation and cuts the packet to the length that its header says. Others leave by output 1
 // if there is one.
-// Ports: one input and one or two outputs; agnostic, the second output pushes.
-// Drops: too-short, bad-header, bad-checksum, bad-source. Handlers: count, drops (read).
+// Ports: one agnostic input, one or two outputs (agnostic, further ones push).
+// Drops: too-short, bad-header, bad-checksum, bad-source.
+// Handlers: count, drops (read).
 // Example: Classifier(12/0800) -> CheckIPHeader(14) -> Discard;
 class CheckIPHeader : public Element {
   public:
@@ -24,7 +25,6 @@ class CheckIPHeader : public Element {
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
 
   private:
     // What is wrong with the packet; if nothing is, it is marked and cut.

@@ -19,7 +19,8 @@ constexpr Handler kHandlers[] = {
 }  // namespace
 
 constinit const ElementClass Queue::kClass{
-    "Queue", "1/1", "h/l", "[CAPACITY]", "stores packets in a first-in, first-out queue", kHandlers, create_element<Queue>};
+    "Queue", "1/1", "h/l", "[CAPACITY]", "stores packets in a first-in, first-out queue", kHandlers,
+    kReasons<DropReason::queue_full>, create_element<Queue>};
 
 void Queue::configure(Args& args) {
     args.optional("CAPACITY", capacity_);
@@ -60,7 +61,6 @@ void Queue::reset() {
 
 void Queue::take_state(Element& old_element) {
     auto& old = static_cast<Queue&>(old_element);
-    take_counters(old);
     while (old.length_ > 0) {
         PacketPtr packet = old.take_front();
         if (length_ < capacity_) append(std::move(packet));

@@ -12,7 +12,8 @@ namespace unibpf {
 // Packets pushed in wait until they are pulled out. At most CAPACITY packets wait (default 1000); what comes when the queue
 // is full is dropped. After a graph swap the new queue goes on with the old one's packets.
 // Ports: one push input, one pull output.
-// Drops: queue-full. Handlers: length, highwater_length, capacity, drops (read), reset_counts (write).
+// Drops: queue-full.
+// Handlers: length, highwater_length, capacity, drops (read), reset_counts (write).
 // Example: FromDevice(eth0) -> Queue(64) -> ToDevice(eth1);
 class Queue : public Element {
   public:

@@ -11,7 +11,7 @@ constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<Unqueue>};
 }  // namespace
 
 constinit const ElementClass Unqueue::kClass{
-    "Unqueue", "1/1", "l/h", "", "pulls packets and pushes them on", kHandlers, create_element<Unqueue>};
+    "Unqueue", "1/1", "l/h", "", "pulls packets and pushes them on", kHandlers, {}, create_element<Unqueue>};
 
 bool Unqueue::run_task() {
     Batch batch;

@@ -18,7 +18,6 @@ class Unqueue : public Element {
 
     bool has_task() const override { return true; }
     bool run_task() override;
-    void take_state(Element& old) override { take_counters(old); }
     void reset() { reset_counters(); }
 };
 

@@ -70,7 +70,8 @@ bool parse_clause(std::string_view text, Classifier::Clause& clause) {
 }  // namespace
 
 constinit const ElementClass Classifier::kClass{
-    "Classifier", "1/-", "h/h", "PATTERN, ...", "sorts packets by their contents", kHandlers, create_element<Classifier>};
+    "Classifier", "1/-", "h/h", "PATTERN, ...", "sorts packets by their contents", kHandlers,
+    kReasons<DropReason::no_match>, create_element<Classifier>};
 
 bool Classifier::Clause::matches(const Packet& packet) const {
     if (length == 0) return true;

@@ -13,8 +13,9 @@ namespace unibpf {
 // `offset/value` or `offset/value%mask`, offset in decimal from the start of the packet, value and mask in hexadecimal, `?`
 // in a value for any digit, `!` before a clause to turn it round; or `-`, which matches every packet. A packet that is too
 // short for a clause does not match it.
-// Ports: one push input, as many push outputs as there are patterns.
-// Drops: no-match. Handlers: count, drops (read), reset_counts (write).
+// Ports: one push input, any number of push outputs.
+// Drops: no-match.
+// Handlers: count, drops (read), reset_counts (write).
 // Example: Classifier(12/0806 20/0001, 12/0800, -)
 class Classifier : public Element {
   public:
@@ -22,7 +23,6 @@ class Classifier : public Element {
 
     void configure(Args& args) override;
     void push(unsigned port, Batch&& batch) override;
-    void take_state(Element& old) override { take_counters(old); }
     void reset() { reset_counters(); }
 
     struct Clause {

@@ -1,5 +1,6 @@
 // TAP and AF_PACKET: one descriptor, one frame a system call, non-blocking. And the parser of --nic.
 #include <arpa/inet.h>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "guest/platform/linux/linux.hpp"
@@ -22,9 +24,11 @@ class DescriptorDevice final : public Device {
     explicit DescriptorDevice(int descriptor) : descriptor_{descriptor} {}
     int descriptor() const override { return descriptor_; }
     std::size_t receive(std::span<std::uint8_t> frame) override {
-        // A frame longer than the buffer is cut by the kernel; one byte more tells.
-        const ssize_t n = read(descriptor_, frame.data(), frame.size());
-        return n > 0 && static_cast<std::size_t>(n) < frame.size() ? static_cast<std::size_t>(n) : 0;
+        // A frame longer than the buffers is cut by the kernel; one byte more tells.
+        std::uint8_t more;
+        const std::array<iovec, 2> parts{{{frame.data(), frame.size()}, {&more, 1}}};
+        const ssize_t n = readv(descriptor_, parts.data(), parts.size());
+        return n > 0 ? static_cast<std::size_t>(n) : 0;
     }
     bool transmit(std::span<const std::uint8_t> frame) override {
         return write(descriptor_, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size());

@@ -35,7 +35,7 @@ namespace unibpf::platform {
 namespace {
 
 constexpr std::size_t kStackBytes = 64 * 1024, kGuardBytes = 4096;
-constexpr std::size_t kKeys = 1 + program_keys;  // `guest` is key 0, which every page has from the start
+constexpr std::size_t kKeys = 2 + program_keys;  // `guest` is key 0, which every page has from the start
 constexpr std::array kFaults = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
 
 alignas(4096) UNIBPF_PROGRAM_STATE std::byte program_stack[kGuardBytes + kStackBytes];
@@ -53,8 +53,7 @@ bool has_keys() {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (c & 1u << 4) != 0;
 }
 
-int hardware_key(PageKey key) { return hardware_keys[static_cast<std::size_t>(key)]; }
-std::uint32_t write_disable_bit(PageKey key) { return gate::write_disable_bit(static_cast<unsigned>(hardware_key(key))); }
+unsigned hardware_key(PageKey key) { return static_cast<unsigned>(hardware_keys[static_cast<std::size_t>(key)]); }
 
 bool take_keys() {
     while (keys_taken < kKeys) {
@@ -122,7 +121,7 @@ bool set_page_key(std::span<std::byte> pages, PageKey key) {
 
 bool run_isolated(PageKey key, void (*entry)(void*), void* argument) {
     if (!enabled) panic("isolation: a run before isolation is on");
-    const std::uint32_t rights = gate::write_nothing & ~write_disable_bit(PageKey::common) & ~write_disable_bit(key);
+    const std::uint32_t rights = gate::rights_of_run(hardware_key(key), hardware_key(PageKey::common), hardware_key(PageKey::guest));
     return gate::run(rights, entry, argument, std::span{program_stack}.subspan(kGuardBytes));
 }
 

@@ -38,10 +38,11 @@ Device* open_tap(std::string_view interface);
 Device* open_packet(std::string_view interface);
 Device* open_udp_control(std::uint16_t port);
 
-void set_boot_module(std::span<const std::byte> module);
+void set_boot_module(std::span<std::byte> module);
 void set_command_line(std::string_view text);
 void add_device(Device* device);
 void note_entry();          // now is entry_ns
+void place_regions_at(std::uintptr_t address);  // below 4 GiB; of tests that want addresses whose upper bit is set
 inline constexpr std::array power_off_signals = {SIGTERM, SIGINT};
 void install_signals();     // these ask for power-off
 void ask_power_off();       // in a handler

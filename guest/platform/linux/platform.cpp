@@ -19,7 +19,7 @@ constexpr std::size_t kMostDevices = 16;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::size_t kRegionLimit = 256u << 20;  // what alloc_region gives in all
 
-std::span<const std::byte> module_bytes;
+std::span<std::byte> module_bytes;
 std::string_view arguments;
 linux_process::Device* devices[kMostDevices];
 FrameDevice* frame_list[kMostDevices];
@@ -27,6 +27,7 @@ std::size_t device_count = 0;
 std::uint64_t entered_ns = 0;
 std::int64_t wall_offset_us = 0;
 std::size_t regions_bytes = 0;
+std::uintptr_t next_region = 0;  // 0: anywhere below 2 GiB
 volatile std::sig_atomic_t stop_requested = 0;
 
 std::uint64_t read_clock(clockid_t clock) {
@@ -91,14 +92,18 @@ std::span<std::byte> alloc_region(std::size_t bytes) {
     bytes = (bytes + 4095) & ~std::size_t{4095};
     if (bytes == 0 || bytes > region_available()) return {};
     // MAP_32BIT: below 2 GiB, so that addresses fit the 32-bit fields of xdp_md.
-    void* region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    const int where = next_region == 0 ? MAP_32BIT : MAP_FIXED_NOREPLACE;
+    void* const wanted = reinterpret_cast<void*>(next_region);  // a number until the kernel maps something there
+    void* region = mmap(wanted, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | where, -1, 0);
     if (region == MAP_FAILED) return {};
+    if (next_region != 0) next_region += bytes;
     regions_bytes += bytes;
     return {static_cast<std::byte*>(region), bytes};
 }
 
+std::uint64_t device_address(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
 std::size_t region_available() { return kRegionLimit - regions_bytes; }
-std::span<const std::byte> boot_module() { return module_bytes; }
+std::span<std::byte> boot_module() { return module_bytes; }
 std::size_t memory_total() { return regions_bytes; }
 
 bool entropy(std::span<std::byte> out) {
@@ -119,7 +124,8 @@ void pci_write(std::uint8_t, std::uint8_t, std::uint8_t, std::uint32_t) {}
 
 namespace linux_process {
 
-void set_boot_module(std::span<const std::byte> module) { module_bytes = module; }
+void place_regions_at(std::uintptr_t address) { next_region = address; }
+void set_boot_module(std::span<std::byte> module) { module_bytes = module; }
 void set_command_line(std::string_view text) { arguments = text; }
 void note_entry() { entered_ns = monotonic_ns(); }
 

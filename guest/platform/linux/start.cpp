@@ -12,7 +12,7 @@ namespace {
 using namespace unibpf::platform;
 
 // The image stays mapped for the guest's life; a private copy, so that nobody changes it under the guest's feet.
-std::span<const std::byte> map_boot_image(const char* path) {
+std::span<std::byte> map_boot_image(const char* path) {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     struct stat facts{};
     if (file < 0 || fstat(file, &facts) != 0 || facts.st_size == 0) linux_process::fail("cannot read boot image", path);
@@ -20,7 +20,7 @@ std::span<const std::byte> map_boot_image(const char* path) {
     void* copy = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (copy == MAP_FAILED || read(file, copy, size) != static_cast<ssize_t>(size)) linux_process::fail("cannot read boot image", path);
     close(file);
-    return {static_cast<const std::byte*>(copy), size};
+    return {static_cast<std::byte*>(copy), size};
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ class StreamDevice final : public Device {
                 if (length > kLongest) return detach();
                 if (have >= 4 + length) {
                     taken_ += 4 + length;
-                    if (length == 0 || length > frame.size()) continue;  // no frame, or one that does not fit
+                    if (length == 0) continue;  // no frame
+                    if (length > frame.size()) return length;
                     std::memcpy(frame.data(), at + 4, length);
                     return length;
                 }

@@ -34,9 +34,11 @@ static_assert(sizeof(MemoryEntry) == 24);
 
 std::array<char, 4096> line;
 std::size_t line_length = 0;
-std::span<const std::byte> module_bytes;
+std::span<std::byte> module_bytes;
 pvh::Range free_range{};
 std::size_t ram_bytes = 0;
+std::uint64_t ram_end = 0;
+std::uint64_t slide = 0;
 std::uint64_t next_free = 0;
 
 void copy_command_line(std::uint64_t address) {
@@ -57,6 +59,7 @@ void choose_range(const StartInfo& info) {
         if (map[i].type != kRam) continue;
         ram_bytes += map[i].size;
         const std::uint64_t end = std::min(map[i].address + map[i].size, k4GiB);
+        ram_end = std::max(ram_end, end);
         if (map[i].address <= begin && begin < end) free_range = {begin, end};
     }
     const auto module_begin = reinterpret_cast<std::uint64_t>(module_bytes.data());
@@ -78,26 +81,37 @@ void read_start_info(std::uint64_t address) {
     if (info.nr_modules > 0) {
         const auto& first = *reinterpret_cast<const ModuleEntry*>(info.modlist);
         if (first.address + first.size > k4GiB) panic("pvh: boot module above 4 GiB");
-        module_bytes = {reinterpret_cast<const std::byte*>(first.address), first.size};
+        module_bytes = {reinterpret_cast<std::byte*>(first.address), first.size};
     }
     choose_range(info);
 }
 
 Range free_memory() { return free_range; }
+std::uint64_t memory_end() { return ram_end; }
+
+void move_memory(std::uint64_t by, std::uint64_t left_free) {
+    slide = by;
+    next_free += left_free;
+}
 
 }  // namespace pvh
 
 std::string_view name() { return "pvh"; }
 std::string_view command_line() { return {line.data(), line_length}; }
-std::span<const std::byte> boot_module() { return module_bytes; }
+std::span<std::byte> boot_module() { return module_bytes; }
 std::size_t memory_total() { return ram_bytes; }
 
 std::span<std::byte> alloc_region(std::size_t bytes) {
     bytes = (bytes + 4095) & ~std::size_t{4095};
     if (bytes == 0 || bytes > region_available()) return {};
-    auto* region = reinterpret_cast<std::byte*>(next_free);
+    auto* region = reinterpret_cast<std::byte*>(next_free + slide);
     next_free += bytes;
     return {region, bytes};
+}
+
+std::uint64_t device_address(const void* memory) {
+    const auto address = reinterpret_cast<std::uintptr_t>(memory);
+    return address - slide < free_range.end && address - slide >= free_range.begin ? address - slide : address;
 }
 
 std::size_t region_available() { return free_range.end - next_free; }

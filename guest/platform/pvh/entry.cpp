@@ -1,6 +1,7 @@
 // From start.S to guest_main: what C++ and the libraries need, in the order they need it.
 #include "guest/platform/x86/cpu.hpp"
 #include "guest/platform/pvh/pvh.hpp"
+#include "guest/platform/x86/x86.hpp"
 
 extern "C" {
 extern std::uint64_t start_info_address;
@@ -21,6 +22,24 @@ void set_canary() {
     cpu::write_msr(kFsBase, reinterpret_cast<std::uint64_t>(thread_block));
 }
 
+constexpr std::size_t kStackBytes = 64 * 1024, kGuardBytes = 4096;
+
+[[noreturn]] void on_main_stack() {
+    pvh::find_machine();
+    pvh::start_clock();
+    for (const Constructor* constructor = init_begin; constructor != init_end; ++constructor) (*constructor)();
+    guest_main();
+}
+
+// From the stack of start.S, which every boot has at the same place.
+[[noreturn]] void go_to_main_stack() {
+    const std::span stack = alloc_region(kGuardBytes + kStackBytes);
+    if (stack.empty() || !x86::protect(stack.first(kGuardBytes), x86::Access::none)) panic("pvh: no memory for the main stack");
+    // Sound: nothing of the old stack is used again.
+    asm volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tcallq *%1\n\tud2" : : "r"(stack.data() + stack.size()), "r"(&on_main_stack) : "memory");
+    __builtin_unreachable();
+}
+
 }  // namespace
 
 extern "C" [[noreturn]] void pvh_main() {
@@ -28,10 +47,8 @@ extern "C" [[noreturn]] void pvh_main() {
     pvh::install_traps();
     pvh::read_start_info(start_info_address);
     pvh::protect_image();
-    pvh::find_machine();
-    pvh::start_clock();
-    for (const Constructor* constructor = init_begin; constructor != init_end; ++constructor) (*constructor)();
-    guest_main();
+    pvh::place_memory();
+    go_to_main_stack();
 }
 
 }  // namespace unibpf::platform

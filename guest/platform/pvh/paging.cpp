@@ -23,7 +23,9 @@ constexpr std::uint64_t kKeyMask = 15ull << kKeyShift;
 constexpr std::uint64_t kSmall = 4096, kLargeBytes = 2u << 20;
 
 using Table = std::array<std::uint64_t, 512>;
-constexpr std::size_t kTables = 6;  // 2 MiB pages that can always be split: the image's (1 or 2) and the code arena's
+// 2 MiB pages that can always be split: the image's (1 or 2), the first and last of moved memory, both places of the latter, the code
+// arena's.
+constexpr std::size_t kTables = 9;
 alignas(4096) std::array<Table, kTables> tables;
 std::size_t tables_used = 0;
 std::uint64_t user = 0;  // kUser once keys are on
@@ -33,6 +35,15 @@ Table* new_table() {
     return reinterpret_cast<Table*>(alloc_region(sizeof(Table)).data());
 }
 
+// Entries name tables by the addresses of the machine; a table of moved memory is found where it was moved to.
+std::uint64_t moved_begin = 0, moved_end = 0, moved_by = 0;
+Table& table_of(std::uint64_t directory) {
+    const std::uint64_t at = directory & kAddressMask;
+    return *reinterpret_cast<Table*>(at >= moved_begin && at < moved_end ? at + moved_by : at);
+}
+
+std::uint64_t entry_of(Table& table) { return device_address(&table) | kPresent | kWrite | user; }
+
 // Null when there is no memory for a table.
 std::uint64_t* page_entry_or_null(std::uint64_t address) {
     std::uint64_t& directory = page_directories[address >> 21];
@@ -40,11 +51,10 @@ std::uint64_t* page_entry_or_null(std::uint64_t address) {
         Table* table = new_table();
         if (table == nullptr) return nullptr;
         const std::uint64_t flags = directory & ~(kAddressMask | kLarge);
-        for (std::uint64_t i = 0; i < 512; ++i) (*table)[i] = (address & ~0x1f'ffffull) + i * kSmall + flags;
-        directory = reinterpret_cast<std::uint64_t>(table) | kPresent | kWrite | user;
+        for (std::uint64_t i = 0; i < 512; ++i) (*table)[i] = (directory & kAddressMask) + i * kSmall + flags;
+        directory = entry_of(*table);
     }
-    auto* table = reinterpret_cast<std::uint64_t*>(directory & kAddressMask);
-    return &table[address >> 12 & 511];
+    return &table_of(directory)[address >> 12 & 511];
 }
 
 // Tables only: no page changes. False when there is no memory for one.
@@ -62,11 +72,27 @@ std::uint64_t* page_entry(std::uint64_t address) {
 }
 
 void set_page(std::uint64_t address, bool present, bool write, bool execute) {
-    *page_entry(address) = (address & kAddressMask) | (present ? kPresent : 0) | (write ? kWrite : 0) | (execute ? 0 : kNoExecute) | user;
+    std::uint64_t& entry = *page_entry(address);
+    entry = (entry & kAddressMask) | (present ? kPresent : 0) | (write ? kWrite : 0) | (execute ? 0 : kNoExecute) | user;
 }
 
 void set_pages(std::uint64_t begin, std::uint64_t end, bool write, bool execute) {
     for (std::uint64_t at = begin; at < end; at += kSmall) set_page(at, true, write, execute);
+}
+
+constexpr std::uint64_t kMemory = 0x63;  // of a page: present, write, accessed, dirty
+
+// One 2 MiB page of which only [begin, end) moves: its other pages appear nowhere else, least of all writable code.
+void move_part(std::uint64_t page, std::uint64_t begin, std::uint64_t end, std::uint64_t slide) {
+    Table* table = new_table();
+    if (table == nullptr) panic("paging: no page table left");
+    for (std::uint64_t i = 0; i < 512; ++i) {
+        const std::uint64_t at = page + i * kSmall;
+        if (at < begin || at >= end) continue;
+        (*table)[i] = at | kMemory | kNoExecute;
+        *page_entry(at) = 0;
+    }
+    page_directories[(page + slide) >> 21] = entry_of(*table);
 }
 
 std::uint64_t address(const char* symbol) { return reinterpret_cast<std::uint64_t>(symbol); }
@@ -83,6 +109,21 @@ void protect_image() {
     set_pages(address(text_end), address(rodata_end), false, false);
     set_pages(address(rodata_end), (address(image_end) + kLargeBytes - 1) & ~(kLargeBytes - 1), true, false);
     set_page(address(main_stack_begin), false, false, false);
+    cpu::flush_all();
+}
+
+void move_pages(const Range& range, std::uint64_t slide) {
+    for (std::uint64_t page = range.begin & ~(kLargeBytes - 1); page < range.end; page += kLargeBytes) {
+        if (page < range.begin || page + kLargeBytes > range.end) {
+            move_part(page, range.begin, range.end, slide);
+        } else {
+            page_directories[(page + slide) >> 21] = page_directories[page >> 21];
+            page_directories[page >> 21] = 0;
+        }
+    }
+    moved_begin = range.begin;
+    moved_end = range.end;
+    moved_by = slide;
     cpu::flush_all();
 }
 
@@ -107,10 +148,10 @@ void keys_on() {
     page_pml4[0] |= kUser;
     for (unsigned i = 0; i < 4; ++i) page_pdpt[i] |= kUser;
     for (unsigned i = 0; i < 4 * 512; ++i) {
+        if ((page_directories[i] & kPresent) == 0) continue;
         page_directories[i] |= kUser;
         if ((page_directories[i] & kLarge) != 0) continue;
-        auto& table = *reinterpret_cast<Table*>(page_directories[i] & kAddressMask);
-        for (std::uint64_t& entry : table) entry |= kUser;
+        for (std::uint64_t& entry : table_of(page_directories[i])) entry |= kUser;
     }
     cpu::flush_all();
     cpu::set_control4(kProtectionKeys);

@@ -14,10 +14,16 @@ void read_start_info(std::uint64_t address);
 struct Range {
     std::uint64_t begin, end;
 };
-Range free_memory();  // one range after the image, below 4 GiB, clear of the boot module
+Range free_memory();  // one range after the image, below 4 GiB, clear of the boot module, by the addresses of the machine
+std::uint64_t memory_end();                                      // of all memory below 4 GiB
+void move_memory(std::uint64_t slide, std::uint64_t left_free);  // regions are cut at addresses higher by `slide`, after `left_free` bytes
+
+// placement.cpp: once, before the first region is cut
+void place_memory();
 
 // paging.cpp
-void protect_image();  // W^X, guard page, null page
+void protect_image();                                 // W^X, guard page, null page
+void move_pages(const Range& range, std::uint64_t slide);  // to addresses higher by a multiple of 2 MiB; nothing stays where it was
 
 // traps.cpp
 void install_traps();

@@ -97,7 +97,7 @@ page_pml4:        .skip 4096
 page_pdpt:        .skip 4096
 page_directories: .skip 4 * 4096
 main_stack_begin: .skip 4096        // guard page: paging.cpp unmaps it
-                  .skip 64 * 1024
+                  .skip 16 * 1024    // until entry.cpp takes the main stack
 main_stack_end:
     .globl entry_tsc, start_info_address
 entry_tsc:          .skip 8

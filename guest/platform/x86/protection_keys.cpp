@@ -1,8 +1,8 @@
 // Isolated runs by protection keys (PKU): every page is a user page with a key. PKRU holds in ring 0 as well, since CR0.WP is on.
 //
-// The gate is gate.cpp's. Interrupts are off on the main stack, so that nothing but exceptions can come; their stack may be
-// written by programs, because the CPU pushes the frame with the program's rights, and nobody trusts it before the next exception
-// overwrites it.
+// The gate is gate.cpp's. Interrupts are off on the main stack and in a run that control asks for, so that nothing but exceptions can
+// come; their stack may be written by programs, because the CPU pushes the frame with the program's rights, and nobody trusts it
+// before the next exception overwrites it.
 //
 // PKU rather than PKS, which keys supervisor pages: it is what servers have (Intel since Skylake-SP, AMD since Zen 3). Under
 // TCG neither is cheaper: a WRPKRU and a WRMSR of PKRS both flush the TLB, 10 us and more each on a busy host; reading is free.
@@ -20,11 +20,17 @@ namespace {
 constexpr std::uint32_t kStructuredFeatures = 7, kPku = 1 << 3;  // CPUID leaf, bit of ECX
 constexpr std::size_t kStackBytes = 32 * 1024, kGuardBytes = 4096;
 
-alignas(4096) UNIBPF_PROGRAM_STATE std::byte program_stack[kGuardBytes + kStackBytes];
+std::span<std::byte> program_stack;  // after its guard page
 
 bool enabled = false;
 
 bool has_keys() { return cpu::cpuid(0).eax >= kStructuredFeatures && (cpu::cpuid(kStructuredFeatures).ecx & kPku) != 0; }
+
+std::span<std::byte> take_stack() {
+    const std::span pages = alloc_region(kGuardBytes + kStackBytes);
+    if (pages.empty() || !x86::protect(pages.first(kGuardBytes), x86::Access::none)) return {};
+    return set_page_key(pages.subspan(kGuardBytes), PageKey::common) ? pages.subspan(kGuardBytes) : std::span<std::byte>{};
+}
 
 }  // namespace
 
@@ -33,7 +39,8 @@ std::string_view isolation_enable() {
     if (!has_keys()) return "a CPU with protection keys (PKU)";
     const std::span state{program_state_begin, program_state_end};
     if (!set_page_key(state, PageKey::common)) return "memory for page tables";
-    if (!x86::protect(std::span{program_stack}.first(kGuardBytes), x86::Access::none)) return "memory for page tables";
+    if (program_stack.empty()) program_stack = take_stack();
+    if (program_stack.empty()) return "memory for the stack of programs";
     x86::keys_on();
     gate::write_rights(gate::all_rights);
     enabled = true;
@@ -42,9 +49,9 @@ std::string_view isolation_enable() {
 
 bool run_isolated(PageKey key, void (*entry)(void*), void* argument) {
     if (!enabled) panic("isolation: a run before isolation is on");
-    const auto writable = [](PageKey one) { return gate::write_disable_bit(static_cast<unsigned>(one)); };
-    const std::uint32_t rights = gate::write_nothing & ~writable(PageKey::common) & ~writable(key);
-    return gate::run(rights, entry, argument, std::span{program_stack}.subspan(kGuardBytes));
+    const auto number = [](PageKey one) { return static_cast<unsigned>(one); };
+    const std::uint32_t rights = gate::rights_of_run(number(key), number(PageKey::common), number(PageKey::guest));
+    return gate::run(rights, entry, argument, program_stack);
 }
 
 namespace x86 {

@@ -13,9 +13,11 @@ from services.verifier.commands.verify import EXIT, EXIT_BAD_INPUT
 from services.verifier.errors import GaveUp
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.frontend.frontend import Answer
-from services.verifier.processes import sandbox, worker
+from services.verifier.processes import worker
+from unibpf.host import fence
 from unibpf.messages.reports import Finding
 from unibpf.push import loading
+from unibpf.text import visible
 
 
 def main(arguments: list[str]) -> int:
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> int:
         print(f"error: `{chosen.file}` cannot be read: {error.strerror}", file=sys.stderr)
         return EXIT_BAD_INPUT
     try:
-        answer = worker.limited(data, options.options_of(chosen), sandbox.Limits())
+        answer = worker.limited(data, options.options_of(chosen), fence.Limits())
     except GaveUp as error:
         print(f"error[{error.rule}]: {error}", file=sys.stderr)
         return EXIT["gave_up"]
@@ -45,7 +47,8 @@ def _refuse(answer: Answer) -> int:
 
 
 def _lines(finding: Finding) -> list[str]:
-    return [f"error[{finding.rule}]: {finding.message}", *([f"hint: {finding.hint}"] if finding.hint else [])]
+    lines = [f"error[{finding.rule}]: {finding.message}", *([f"hint: {finding.hint}"] if finding.hint else [])]
+    return list(map(visible, lines))
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:

@@ -19,10 +19,11 @@ from services.verifier.commands import options
 from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.frontend.frontend import Answer, Options
-from services.verifier.processes import sandbox, worker
+from services.verifier.processes import worker
 from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions, Invariant
 from services.verifier.report import Outcome
 from services.verifier.verification import Verification
+from unibpf.host import fence
 from unibpf.host.settings import binary_directory
 from unibpf.messages.reports import Report
 from unibpf.push import loading
@@ -87,12 +88,12 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
         asyncio.set_child_watcher(watcher)
     verification = Verification(translate=_translate, analyser=analyser)
     one = options.options_of(chosen, name=chosen.name)
-    wanted = worker.limited_choices(data, one, sandbox.Limits()) if chosen.all else [one]
+    wanted = worker.limited_choices(data, one, fence.Limits()) if chosen.all else [one]
     return [await verification.verify(data, options) for options in wanted]
 
 
 async def _translate(data: bytes, options: Options) -> Answer:
-    return worker.limited(data, options, sandbox.Limits())
+    return worker.limited(data, options, fence.Limits())
 
 
 def _detailed(outcome: Outcome, chosen: argparse.Namespace) -> Detailed:

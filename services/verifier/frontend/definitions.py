@@ -15,10 +15,9 @@ from msgspec.structs import replace
 from services.verifier.errors import Malformed, Unsupported
 from services.verifier.frontend.btf import Btf, Kind, Type
 from services.verifier.frontend.layout import Layout
-from unibpf.formats.bundle import MAP_PROG_ARRAY, MAPS_OF_MAPS, BundleMap, InnerMap
+from unibpf.formats.bpf import MAPS_OF_MAPS, MapType
+from unibpf.formats.bundle import BundleMap, InnerMap
 
-MAP_PERF_EVENT_ARRAY: Final = 4
-MAP_RINGBUF: Final = 27
 _PAGE: Final = 4096
 _LOCK: Final = "bpf_spin_lock"
 _MOST_MEMBERS: Final = 4096  # of a value that are searched for its lock
@@ -42,9 +41,9 @@ def define(btf: Btf, name: str, number: int) -> Defined:
 
 def completed(entry: BundleMap) -> BundleMap:
     """Return the map as libbpf creates it: a perf array has an entry a CPU, a ring whole pages, a power of two of them."""
-    if entry.type == MAP_PERF_EVENT_ARRAY and entry.max_entries == 0:
+    if entry.type == MapType.PERF_EVENT_ARRAY and entry.max_entries == 0:
         return replace(entry, max_entries=1)
-    if entry.type == MAP_RINGBUF and entry.max_entries > 0:
+    if entry.type == MapType.RINGBUF and entry.max_entries > 0:
         return replace(entry, max_entries=max(_PAGE, 1 << (entry.max_entries - 1).bit_length()))
     return entry
 
@@ -96,7 +95,7 @@ class _Definition:
         """What depends on several members."""
         self.map = completed(self.map)
         kind = self.map.type
-        if kind in (MAP_PROG_ARRAY, *MAPS_OF_MAPS) and self.held is not None:
+        if kind in (MapType.PROG_ARRAY, *MAPS_OF_MAPS) and self.held is not None:
             self.set(value_size=4)
         self.check_held(kind)
 
@@ -112,7 +111,7 @@ class _Definition:
                     hint=f"name a map that is like them, `--inner {self.map.name:.80}=MAP`, "
                     "or say it with `__array(values, struct inner)`",
                 )
-        elif held is not None and (kind != MAP_PROG_ARRAY or held is not Kind.FUNC_PROTO):
+        elif held is not None and (kind != MapType.PROG_ARRAY or held is not Kind.FUNC_PROTO):
             raise self.bad("has `values`, but holds neither programs nor maps")
 
     def set_inner(self) -> None:

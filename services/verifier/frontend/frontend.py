@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
 from services.verifier.frontend import btf, constants, core_relocations, elf, initial, lines, linker, maps, needs
-from unibpf.formats import bundle
+from unibpf.formats import bpf, bundle
 from unibpf.messages.base import Kind
 from unibpf.messages.reports import Finding, VerdictKind
 from unibpf.push.loading import NOTHING, Loading
@@ -168,7 +168,7 @@ def _kind(section: str, options: Options) -> tuple[Kind | None, int | None]:
     own = _OWN.fullmatch(section)
     if own:
         kind: Kind = own[1]  # type: ignore[assignment]  # the pattern holds exactly the kinds
-        return kind, min(int(own[2]), bundle.MAX_OUTPUTS) if own[2] else None
+        return kind, min(int(own[2]), bpf.MAX_OUTPUTS) if own[2] else None
     if _XDP.fullmatch(section) and (options.platform == "linux-xdp" or not _OTHER_XDP.fullmatch(section)):
         return options.kind or "filter", None
     return None, None
@@ -252,7 +252,7 @@ class _Object:
             kind=result.kind,
             function=candidate.function.name,
             section=candidate.section,
-            instructions=len(result.code) // bundle.INSN_BYTES,
+            instructions=len(result.code) // bpf.INSN_BYTES,
             helpers=called,
             maps=tuple(entry.name for entry in result.maps),
             sources=sources,

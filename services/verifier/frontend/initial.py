@@ -4,20 +4,17 @@ Slots (maps.py) say where an entry lies in the object; here it becomes a functio
 map of the bundle. The programs of one chain of tail calls are one unit: they share the bundle's maps and have one kind.
 """
 
-from typing import Final
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 from services.verifier.errors import Ambiguous, Malformed, Unsupported
 from services.verifier.frontend import elf
 from services.verifier.frontend.maps import MapTable, Slot
-from unibpf.formats.bundle import MAP_ARRAY, MAP_PROG_ARRAY, MAPS_OF_MAPS, BundleMap
+from unibpf.formats.bpf import ARRAYS, BPF_F_INNER_MAP, MAPS_OF_MAPS, MapType
+from unibpf.formats.bundle import BundleMap
 from unibpf.push.loading import Loading, Tail
 
 MapKey = tuple[int, int]  # section and offset of a map's variable
-_BPF_F_INNER_MAP: Final = 1 << 12
-_ARRAYS: Final = (MAP_ARRAY, 6)  # BPF_MAP_TYPE_PERCPU_ARRAY
 
 
 class Function(Struct, frozen=True):
@@ -45,7 +42,7 @@ def of_map(obj: elf.ObjectFile, maps: MapTable, key: MapKey, known: Functions, f
     entry = maps.defined.get(key)
     if not slots or entry is None:
         return Initial()
-    if entry.type == MAP_PROG_ARRAY:
+    if entry.type == MapType.PROG_ARRAY:
         return Initial(functions=tuple((slot.index, _function(obj, entry, slot, known, followers)) for slot in slots))
     if entry.type in MAPS_OF_MAPS and entry.key_size == 4:
         return Initial(maps=tuple((slot.index, _map(entry, slot, maps)) for slot in slots))
@@ -88,7 +85,7 @@ def _fits(held: BundleMap, outer: BundleMap) -> bool:
     if inner is None:
         return False
     same = ("type", "key_size", "value_size", "flags")
-    any_length = held.type not in _ARRAYS or bool(held.flags & _BPF_F_INNER_MAP)
+    any_length = held.type not in ARRAYS or bool(held.flags & BPF_F_INNER_MAP)
     return all(getattr(held, name) == getattr(inner, name) for name in same) and (
         any_length or held.max_entries == inner.max_entries
     )
@@ -124,7 +121,7 @@ def _named(maps: MapTable, name: str) -> MapKey:
 
 
 def _program_array(maps: MapTable, tail: Tail) -> tuple[MapKey, BundleMap]:
-    arrays = {entry.name: (key, entry) for key, entry in maps.defined.items() if entry.type == MAP_PROG_ARRAY}
+    arrays = {entry.name: (key, entry) for key, entry in maps.defined.items() if entry.type == MapType.PROG_ARRAY}
     if tail.map not in arrays:
         names = ", ".join(f"`{name}`" for name in arrays) or "none"
         raise Ambiguous("tail-choice", f"no program array is named `{tail.map}`: the object has {names}")

@@ -11,7 +11,8 @@ from typing import Final
 from services.verifier.errors import Malformed, Unsupported
 from services.verifier.frontend import elf
 from services.verifier.frontend.definitions import Defined, completed
-from unibpf.formats.bundle import MAPS_OF_MAPS, BundleMap
+from unibpf.formats.bpf import MAPS_OF_MAPS
+from unibpf.formats.bundle import BundleMap
 
 _NUMBERS: Final = struct.Struct("<IIII")
 _FLAGS: Final = struct.Struct("<I")

@@ -12,7 +12,8 @@ from msgspec import Struct
 from services.verifier.frontend.btf import Extension, LineRecord
 from services.verifier.frontend.elf import ObjectFile
 from services.verifier.frontend.linker import Linked, Placed
-from unibpf.formats.bundle import INSN_BYTES, Line, LineInfo
+from unibpf.formats.bpf import INSN_BYTES
+from unibpf.formats.bundle import Line, LineInfo
 
 
 class SourceLine(Struct, frozen=True):
@@ -39,8 +40,8 @@ def trace(obj: ObjectFile, linked: Linked, extension: Extension) -> tuple[Source
 def _function_rows(placed: Placed, records: list[LineRecord]) -> list[SourceLine]:
     start, end = placed.function.start, placed.function.start + placed.function.size
     found: dict[int, SourceLine] = {}
-    first, behind = (bisect_left(records, at, key=lambda record: record.offset) for at in (start, end))
-    for record in records[first:behind]:
+    first, past = (bisect_left(records, at, key=lambda record: record.offset) for at in (start, end))
+    for record in records[first:past]:
         insn = placed.base + (record.offset - start) // INSN_BYTES
         found[insn] = SourceLine(insn, record.file, record.line, record.column, record.text)
     found.setdefault(placed.base, SourceLine(placed.base, "", 0, 0, ""))

@@ -28,22 +28,25 @@ from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.frontend import dead_code, elf, initial
 from services.verifier.frontend.initial import Function, Functions, Initial, MapKey
 from services.verifier.frontend.maps import MapTable, is_global_data, is_maps
-from unibpf.formats.bundle import BPF_F_RDONLY_PROG, INSN_BYTES, MAX_CODE_BYTES, MAX_MAPS, BundleMap
-
-LDDW: Final = 0x18
-CALL: Final = 0x85
-CALL_REGISTER: Final = 0x8D
-SRC_NUMBER: Final = 0
-SRC_LOCAL_CALL: Final = 1
-SRC_KFUNC: Final = 2
-SRC_FUNCTION: Final = 4
-SRC_MAP: Final = 5
-SRC_MAP_VALUE: Final = 6
-MAX_FUNCTIONS: Final = 256
-_MOV64_IMM: Final = 0xB7
-_SIZELESS: Final = frozenset(
-    {19, 21, 24, 28, 29, 32}
-)  # storage of cgroups, sockets, inodes, tasks: 0 is what Linux wants
+from unibpf.formats.bpf import (
+    BPF_F_RDONLY_PROG,
+    CALL,
+    CALL_REGISTER,
+    INSN_BYTES,
+    LDDW,
+    MAX_CODE_BYTES,
+    MAX_FUNCTIONS,
+    MAX_MAPS,
+    MOV64_IMM,
+    SIZELESS,
+    SRC_FUNCTION,
+    SRC_KFUNC,
+    SRC_LOCAL_CALL,
+    SRC_MAP,
+    SRC_MAP_VALUE,
+    SRC_NUMBER,
+)
+from unibpf.formats.bundle import BundleMap
 
 INSN: Final = struct.Struct("<BBhi")  # opcode, dst and src register, offset, imm (RFC 9669 3)
 
@@ -175,7 +178,7 @@ class _Walk:
 
     def check_size(self, key: MapKey) -> None:
         entry = self.maps.defined.get(key)
-        if entry is not None and not entry.max_entries and entry.type not in _SIZELESS:
+        if entry is not None and not entry.max_entries and entry.type not in SIZELESS:
             raise Unsupported(
                 "map-definition",
                 f"map `{entry.name:.80}` has no entries: its loader would say how many",
@@ -401,4 +404,4 @@ def _apply(body: bytearray, patch: Patch, base: int, bases: dict[Function, int],
         INSN.pack_into(body, patch.offset, opcode, registers & 15, 0, 0)
         INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, 0)
     else:
-        INSN.pack_into(body, patch.offset, _MOV64_IMM, 0, 0, 0)
+        INSN.pack_into(body, patch.offset, MOV64_IMM, 0, 0, 0)

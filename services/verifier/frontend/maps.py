@@ -15,7 +15,8 @@ from services.verifier.frontend import elf, legacy, sizing
 from services.verifier.frontend.btf import Btf
 from services.verifier.frontend.definitions import Defined, define
 from services.verifier.frontend.layout import Layout
-from unibpf.formats.bundle import BPF_F_RDONLY_PROG, MAP_ARRAY, MAX_MAPS, BundleMap
+from unibpf.formats.bpf import BPF_F_RDONLY_PROG, MAX_MAPS, MapType
+from unibpf.formats.bundle import BundleMap
 from unibpf.push.loading import NOTHING, Loading
 
 MAPS_SECTION: Final = ".maps"
@@ -180,7 +181,7 @@ def _data(obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str, i
 def _data_map(section: elf.Section, btf: Btf | None, offsets: dict[str, int]) -> BundleMap:
     return BundleMap(
         name=section.name,
-        type=MAP_ARRAY,
+        type=MapType.ARRAY,
         key_size=4,
         value_size=section.size,
         max_entries=1,

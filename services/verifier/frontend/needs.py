@@ -11,15 +11,22 @@ from msgspec import Struct
 
 from services.verifier.errors import Unsupported
 from services.verifier.frontend.initial import Function
-from services.verifier.frontend.linker import CALL, INSN, LDDW, SRC_NUMBER, Linked, Placed
-from unibpf.formats.bundle import INSN_BYTES, MAX_OUTPUTS, MAX_STACK, BundleMap
+from services.verifier.frontend.linker import INSN, Linked, Placed
+from unibpf.formats.bpf import (
+    CALL,
+    DEVICE_MAPS,
+    HELPER_TAIL_CALL,
+    INSN_BYTES,
+    LDDW,
+    MAX_FRAME,
+    MAX_FRAMES,
+    MAX_OUTPUTS,
+    MAX_STACK,
+    SRC_NUMBER,
+)
+from unibpf.formats.bundle import BundleMap
 from unibpf.messages.base import Kind
 
-MAX_FRAME: Final = 512
-MAX_FRAMES: Final = 8
-MAP_DEVMAP: Final = 14
-MAP_DEVMAP_HASH: Final = 25
-HELPER_TAIL_CALL: Final = 12
 HELPER_REDIRECT: Final = 23
 
 _R0: Final = 0
@@ -166,7 +173,7 @@ def outputs(kind: Kind, linked: Linked, called: tuple[int, ...], declared: int |
 
 
 def _redirect_ports(maps: tuple[BundleMap, ...]) -> int:
-    sizes = [entry.max_entries for entry in maps if entry.type in (MAP_DEVMAP, MAP_DEVMAP_HASH)]
+    sizes = [entry.max_entries for entry in maps if entry.type in DEVICE_MAPS]
     return min(max(sizes, default=1), MAX_OUTPUTS) - 1
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Ambiguous, Unsupported
 from services.verifier.frontend.definitions import Defined, completed, described
-from unibpf.formats.bundle import MAPS_OF_MAPS
+from unibpf.formats.bpf import MAPS_OF_MAPS
 from unibpf.push.loading import Inner, Loading, MaxEntries
 
 MapKey = tuple[int, int]  # section and offset of a map's variable

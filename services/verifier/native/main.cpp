@@ -35,6 +35,7 @@ constexpr const char* usage =
     "  --max-seconds N              CPU time (default 10)\n"
     "  --max-mebibytes N            memory of the analysis (default 1024)\n"
     "  --invariants on|off          report what is known before each instruction (default off)\n"
+    "  --certificate on|off         report what proves a verdict `safe` to unibpf-check (default off; guests only)\n"
     "  --cfg dot|off                report the control-flow graph, in Graphviz' DOT (default off)\n"
     "  --version\n";
 
@@ -53,6 +54,10 @@ bool parse_option(std::string_view name, std::string_view value, Options& option
     }
     if (name == "--invariants" && (value == "on" || value == "off")) {
         options.invariants = value == "on";
+        return true;
+    }
+    if (name == "--certificate" && (value == "on" || value == "off")) {
+        options.certificate = value == "on";
         return true;
     }
     if (name == "--cfg" && (value == "dot" || value == "off")) {

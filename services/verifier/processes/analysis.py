@@ -1,15 +1,11 @@
 """Runs the analyser, `unibpf-analyse`, as a limited process: bundle bytes in, its JSON out.
 
-The analyser limits itself before it reads. The limits set here right after its start are a second fence around that one
-and a little wider, for the case that it forgets to. Whatever goes wrong with the process is a GaveUp; only a missing
-executable is Broken.
+Whatever goes wrong with the process is a GaveUp; only a missing executable is Broken.
 """
 
-import asyncio
-import contextlib
+import base64
+import binascii
 import os
-import resource
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,6 +15,7 @@ from msgspec import Struct
 
 from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.frontend import Hook
+from unibpf.host import fence
 from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
@@ -75,16 +72,22 @@ class Analysis(Struct, frozen=True, kw_only=True):
     invariants: list[Invariant] = []
     invariants_cut: bool = False
     graph: str = ""
+    certificate: str = ""
+
+    def proof(self) -> bytes | None:
+        """The certificate's bytes (schemas/certificate.cddl); a program without one is not signed."""
+        return base64.b64decode(self.certificate, validate=True) if self.certificate else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analyser:
-    """The executable with its options; `invariants` and `graph` (as DOT) add to the answer and never change the verdict."""
+    """The executable with its options; `invariants`, `graph` (as DOT) and `certificate` add to the answer, no more."""
 
     executable: Path
     options: AnalyserOptions
     invariants: bool = False
     graph: bool = False
+    certificate: bool = False
 
     def require(self) -> None:
         """Raise Broken where there is nothing to run: a service without it would only put every object back."""
@@ -95,93 +98,44 @@ class Analyser:
 
     async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken. `hook` is where Linux attaches the program."""
-        process = await self._start(hook)
+        options = self.options
+        limits = fence.Limits(
+            cpu_seconds=options.max_seconds + 4,
+            wall_seconds=2 * options.max_seconds + 1,
+            memory_bytes=(options.max_mebibytes + 64) << 20,
+            answer_bytes=MAX_OUTPUT,
+            file_bytes=16 << 20,
+            files=16,
+        )
         try:
-            async with asyncio.timeout(2 * self.options.max_seconds + 1):
-                output = await _exchange(process, bundle)
-        except TimeoutError as error:
-            raise GaveUp("limits", f"the analysis took longer than {2 * self.options.max_seconds + 1} s") from error
-        finally:
-            status = await _end(process)
-        if not output or status != 0:
-            raise self._gave_up(status)
+            answer = await fence.ask([self.executable, *self._arguments(hook)], bundle, limits)
+        except TimeoutError as error:  # which is an OSError too
+            raise GaveUp("limits", f"the analysis took longer than {limits.wall_seconds:g} s") from error
+        except OSError as error:
+            raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
+        except fence.AnswerTooLongError as error:
+            raise GaveUp("analyser-crash", f"the analyser wrote more than {MAX_OUTPUT} bytes") from error
+        if not answer.output or answer.status != 0:
+            raise _gave_up(answer)
         try:
-            return msgspec.json.decode(output, type=Analysis)
-        except msgspec.MsgspecError as error:
+            analysis = msgspec.json.decode(answer.output, type=Analysis)
+            analysis.proof()
+        except (msgspec.MsgspecError, binascii.Error) as error:
             raise GaveUp("analyser-crash", f"the analyser's answer cannot be read: {error}") from error
+        return analysis
 
-    async def _start(self, hook: Hook) -> asyncio.subprocess.Process:
+    def _arguments(self, hook: Hook) -> list[str]:
         options = self.options
         arguments = ["--hook", hook] if options.platform == "linux-xdp" else []
         arguments += ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
         arguments += ["--invariants", "on"] if self.invariants else []
         arguments += ["--cfg", "dot"] if self.graph else []
-        try:
-            process = await asyncio.create_subprocess_exec(
-                self.executable,
-                *arguments,
-                "--max-seconds",
-                str(options.max_seconds),
-                "--max-mebibytes",
-                str(options.max_mebibytes),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise Broken(f"the analyser `{self.executable}` cannot be started: {error.strerror}") from error
-        _limit(process.pid, cpu_seconds=options.max_seconds + 4, memory_bytes=(options.max_mebibytes + 64) << 20)
-        return process
-
-    def _gave_up(self, status: int) -> GaveUp:
-        if status in (-signal.SIGXCPU, -signal.SIGKILL):  # the kernel's answers to the limits set here
-            return GaveUp("limits", "the analysis took more CPU time or memory than it may")
-        how = f"signal {-status}" if status < 0 else f"status {status}"
-        return GaveUp("analyser-crash", f"the analyser ended with {how}")
+        arguments += ["--certificate", "on"] if self.certificate else []
+        return [*arguments, "--max-seconds", str(options.max_seconds), "--max-mebibytes", str(options.max_mebibytes)]
 
 
-def _limit(pid: int, *, cpu_seconds: int, memory_bytes: int) -> None:
-    limits = {
-        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds + 1),  # SIGXCPU at the first, SIGKILL at the second
-        resource.RLIMIT_AS: (memory_bytes, memory_bytes),
-        resource.RLIMIT_FSIZE: (16 << 20, 16 << 20),
-        resource.RLIMIT_NOFILE: (16, 16),
-        resource.RLIMIT_CORE: (0, 0),
-    }
-    # Only ever tighten. PermissionError: its own hard limit is tighter already. ProcessLookupError: it ended at once, the
-    # exchange will say how.
-    for what, bounds in limits.items():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            soft, hard = resource.prlimit(pid, what)
-            resource.prlimit(pid, what, (_tighter(bounds[0], soft), _tighter(bounds[1], hard)))
-
-
-def _tighter(wanted: int, current: int) -> int:
-    return wanted if current == resource.RLIM_INFINITY else min(wanted, current)
-
-
-async def _end(process: asyncio.subprocess.Process) -> int:
-    """Kill what is left, with all that it started, and read what is left in the pipe: `wait` needs its end."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.communicate()
-    return await process.wait()
-
-
-async def _exchange(process: asyncio.subprocess.Process, bundle: bytes) -> bytes:
-    """Write the bundle, read the whole output."""
-    if process.stdin is None or process.stdout is None:
-        raise AssertionError("the analyser is started with pipes")
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(bundle)
-        await process.stdin.drain()
-        process.stdin.close()
-    output = bytearray()
-    while chunk := await process.stdout.read(1 << 16):
-        output += chunk
-        if len(output) > MAX_OUTPUT:
-            raise GaveUp("analyser-crash", f"the analyser wrote more than {MAX_OUTPUT} bytes")
-    await process.wait()  # its own status, not that of `_end`
-    return bytes(output)
+def _gave_up(answer: fence.Ended) -> GaveUp:
+    if answer.struck:
+        return GaveUp("limits", "the analysis took more CPU time or memory than it may")
+    how = f"signal {-answer.status}" if answer.status < 0 else f"status {answer.status}"
+    return GaveUp("analyser-crash", f"the analyser ended with {how}")

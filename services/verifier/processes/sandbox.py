@@ -7,30 +7,21 @@ anything to do: it prepares itself and waits for its question. Fork safety: only
 
 import os
 import resource
-import select
 import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final, NoReturn
 
 from services.verifier.errors import GaveUp
+from unibpf.host import fence
+from unibpf.host.fence import Limits
 
 _READ: Final = 1 << 16
 _PARENT: Final = 0  # the child's file: its question comes there, its answer goes there
 _EXIT_MEMORY: Final = 3
 _EXIT_CRASH: Final = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """CPU and wall time in seconds, memory (address space) and answer in bytes."""
-
-    cpu_seconds: int = 5
-    wall_seconds: float = 10.0
-    memory_bytes: int = 1 << 30
-    answer_bytes: int = 64 << 20
 
 
 class Child:
@@ -80,17 +71,16 @@ class Child:
         try:
             self._socket.sendall(question)
             self._socket.shutdown(socket.SHUT_WR)
-            answer = _collect(self._socket.fileno(), deadline, self._limits.answer_bytes)
+            return fence.collect(self._socket.fileno(), deadline, self._limits.answer_bytes)
         except (BrokenPipeError, ConnectionResetError):
             return b""
-        except GaveUp:
-            os.kill(self._pid, signal.SIGKILL)
-            raise
         except TimeoutError:
-            answer = None
-        if answer is None:
             os.kill(self._pid, signal.SIGKILL)
-        return answer
+            return None
+        except fence.AnswerTooLongError as error:
+            os.kill(self._pid, signal.SIGKILL)
+            said = f"the answer of the process that reads objects is longer than {self._limits.answer_bytes} bytes"
+            raise GaveUp("frontend-memory", said) from error
 
 
 def run(work: Callable[[], bytes], limits: Limits) -> bytes:
@@ -114,23 +104,12 @@ def _live(work: Callable[[bytes], bytes], prepare: Callable[[], object], limits:
 def _confine(limits: Limits, parent: int) -> None:
     """Leave three files (the parent's socket, nothing, stderr) and no number for a fourth.
 
-    The parent's own pipes must not stay open here: whoever waits for their end would wait for this child. Hard limits only
-    ever go down: a parent that is limited itself stays the stricter one.
+    The parent's own pipes must not stay open here: whoever waits for their end would wait for this child.
     """
     os.dup2(parent, _PARENT)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    _lower(resource.RLIMIT_CPU, limits.cpu_seconds, grace=1)  # SIGXCPU first, SIGKILL a second later
-    _lower(resource.RLIMIT_AS, limits.memory_bytes)
-    _lower(resource.RLIMIT_FSIZE, 0)
-    _lower(resource.RLIMIT_NOFILE, 3)
-    _lower(resource.RLIMIT_CORE, 0)
-
-
-def _lower(what: int, value: int, *, grace: int = 0) -> None:
-    hard = resource.getrlimit(what)[1]
-    bound = value + grace if hard == resource.RLIM_INFINITY else min(value + grace, hard)
-    resource.setrlimit(what, (min(value, bound), bound))
+    fence.confine(replace(limits, files=3))
 
 
 def _read_all(source: int) -> bytes:
@@ -146,24 +125,9 @@ def _write_all(writer: int, data: bytes) -> None:
         view = view[os.write(writer, view) :]
 
 
-def _collect(reader: int, deadline: float, most: int) -> bytes | None:
-    """Read to the end; None when the deadline comes first. A child may have been taken over: GaveUp after `most` bytes."""
-    answer = bytearray()
-    while True:
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            return None
-        chunk = os.read(reader, _READ)
-        if not chunk:
-            return bytes(answer)
-        answer += chunk
-        if len(answer) > most:
-            raise GaveUp("frontend-memory", f"the answer of the process that reads objects is longer than {most} bytes")
-
-
 def _ended(status: int, limits: Limits) -> GaveUp:
     if status == _EXIT_MEMORY:
-        return GaveUp("frontend-memory", f"reading the object took more than {limits.memory_bytes >> 20} MiB")
+        return GaveUp("frontend-memory", f"reading the object took more than {(limits.memory_bytes or 0) >> 20} MiB")
     if status == -signal.SIGXCPU:
         return GaveUp("frontend-cpu", f"reading the object took more than {limits.cpu_seconds} s of CPU time")
     how = f"signal {-status}" if status < 0 else f"status {status}"

@@ -26,6 +26,7 @@ from services.verifier.errors import GaveUp
 from services.verifier.frontend import frontend
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.processes import sandbox
+from unibpf.host import fence
 
 MAX_FRAME: Final = MAX_OBJECT + (1 << 16)
 MAX_REPLY: Final = 256 << 20
@@ -52,7 +53,7 @@ class Reply(Struct, frozen=True):
 # --- in the worker --------------------------------------------------------------------------------------------------------
 
 
-def serve(source: BinaryIO, sink: BinaryIO, limits: sandbox.Limits) -> None:
+def serve(source: BinaryIO, sink: BinaryIO, limits: fence.Limits) -> None:
     """Answer requests until the source ends."""
     sample = SAMPLE.read_bytes()
     gc.collect()
@@ -76,7 +77,7 @@ def serve(source: BinaryIO, sink: BinaryIO, limits: sandbox.Limits) -> None:
             ready.close()
 
 
-def _prepared(source: BinaryIO, limits: sandbox.Limits, sample: bytes) -> sandbox.Child | None:
+def _prepared(source: BinaryIO, limits: fence.Limits, sample: bytes) -> sandbox.Child | None:
     """A child for the next object, or None where that has come already. Between two requests nothing is buffered."""
     if select.select([source], [], [], QUIET_SECONDS)[0]:
         return None
@@ -103,13 +104,13 @@ def _answer(frame: bytes) -> bytes:
     return msgspec.msgpack.encode(frontend.answer(request.data, request.options))
 
 
-def limited(data: bytes, options: frontend.Options, limits: sandbox.Limits) -> frontend.Answer:
+def limited(data: bytes, options: frontend.Options, limits: fence.Limits) -> frontend.Answer:
     """Run the front end in a limited child of this process, which must have a single thread; raises GaveUp."""
     body = sandbox.run(lambda: msgspec.msgpack.encode(frontend.answer(data, options)), limits)
     return msgspec.msgpack.decode(body, type=frontend.Answer)
 
 
-def limited_choices(data: bytes, options: frontend.Options, limits: sandbox.Limits) -> list[frontend.Options]:
+def limited_choices(data: bytes, options: frontend.Options, limits: fence.Limits) -> list[frontend.Options]:
     """List the object's programs in such a child; raises GaveUp."""
     body = sandbox.run(lambda: msgspec.msgpack.encode(frontend.choices(data, options)), limits)
     return msgspec.msgpack.decode(body, type=list[frontend.Options])
@@ -195,4 +196,4 @@ async def _ask(process: asyncio.subprocess.Process, request: Request) -> Reply:
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer, sandbox.Limits())
+    serve(sys.stdin.buffer, sys.stdout.buffer, fence.Limits())

@@ -60,7 +60,7 @@ class Order:
     other: str = "Null"
 
     def encode(self) -> bytes:
-        isolation = ", ISOLATION pku" if self.isolated else ""
+        isolation = f", ISOLATION {'pku' if self.isolated else 'none'}"
         graph = GRAPH.format(element=self.element, engine=self.engine, isolation=isolation, other=self.other)
         return cbor2.dumps([graph, "fw", list(self.bundles), self.after], canonical=True)
 

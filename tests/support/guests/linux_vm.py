@@ -80,7 +80,12 @@ class LinuxVm:
         command = ["qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-cpu", cpu, "-m", "512", "-nodefaults"]
         command += ["-no-user-config", "-no-reboot", "-display", "none", "-kernel", str(KERNEL / "vmlinuz")]
         # No addresses by chance: what one run tells of them holds for the next.
-        command += ["-append", "console=ttyS0 quiet panic=-1 ipv6.disable=1 norandmaps", "-initrd", f"{folder}/initrd"]
+        command += [
+            "-append",
+            "console=ttyS0 quiet panic=-1 ipv6.disable=1 norandmaps",
+            "-initrd",
+            f"{folder}/initrd",
+        ]
         command += ["-serial", f"file:{self._console}", "-serial", f"unix:{folder}/orders,server=on,wait=off"]
         self.control_port = free_udp_port()
         for name in NICS:

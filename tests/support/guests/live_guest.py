@@ -18,6 +18,7 @@ from tests.support.folders import short_folder
 from tests.support.signing.signing import Signer
 from unibpf.formats import boot_image, bundle, cbor, control_mac
 from unibpf.formats.boot_image import BootImage, FirstProgram, Limits, Management
+from unibpf.formats.bpf import MapType
 
 Machine = Literal["process", "microvm", "q35"]
 GET, POST, PUT, FETCH = 1, 2, 3, 5
@@ -59,7 +60,7 @@ def counting_filter(verdict: int, *, filler: int = 0, name: str = "firewall", va
             insn(0x95, 0, 0, 0),  # exit
         ]
     )
-    hits = bundle.BundleMap(name="hits", type=2, key_size=4, value_size=value_size, max_entries=4)
+    hits = bundle.BundleMap(name="hits", type=MapType.ARRAY, key_size=4, value_size=value_size, max_entries=4)
     return bundle.encode(
         bundle.Bundle(name=name, kind="filter", code=code, maps=(hits,), helpers=(1,), outputs=1, stack=8)
     )

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.programs.bundles import bundle_of
-from unibpf.formats.bundle import INSN_BYTES, BundleMap
+from unibpf.formats.bpf import INSN_BYTES, MapType
+from unibpf.formats.bundle import BundleMap
 from unibpf.push.compile import find_compiler
 
 _SHAPES: Final = {
-    "hash_8b": BundleMap(name="hash_8b", type=1, key_size=8, value_size=8, max_entries=1),
-    "hash_48b": BundleMap(name="hash_48b", type=1, key_size=8, value_size=48, max_entries=1),
-    "hash_16b": BundleMap(name="hash_16b", type=1, key_size=8, value_size=16, max_entries=1),
-    "array_48b": BundleMap(name="array_48b", type=2, key_size=4, value_size=48, max_entries=1),
-    "array_ro": BundleMap(name="array_ro", type=2, key_size=4, value_size=48, max_entries=1, flags=128, data=bytes(48)),
-    "array_small": BundleMap(name="array_small", type=2, key_size=4, value_size=1, max_entries=1),
+    "hash_8b": BundleMap(name="hash_8b", type=MapType.HASH, key_size=8, value_size=8, max_entries=1),
+    "hash_48b": BundleMap(name="hash_48b", type=MapType.HASH, key_size=8, value_size=48, max_entries=1),
+    "hash_16b": BundleMap(name="hash_16b", type=MapType.HASH, key_size=8, value_size=16, max_entries=1),
+    "array_48b": BundleMap(name="array_48b", type=MapType.ARRAY, key_size=4, value_size=48, max_entries=1),
+    "array_ro": BundleMap(
+        name="array_ro", type=MapType.ARRAY, key_size=4, value_size=48, max_entries=1, flags=128, data=bytes(48)
+    ),
+    "array_small": BundleMap(name="array_small", type=MapType.ARRAY, key_size=4, value_size=1, max_entries=1),
 }
 _LDDW: Final = 0x18
 

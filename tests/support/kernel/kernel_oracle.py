@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from tests.support.kernel.kernel_events import Events
+from unibpf.formats.bpf import BPF_F_RDONLY_PROG, MapType
 from unibpf.formats.bundle import Bundle, BundleMap
 
 _SYSCALL_BPF: Final = 321  # x86-64
@@ -30,7 +31,6 @@ _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _BT
 )
 _PROG_TYPE_XDP: Final = 6
 _ATTACH_TYPES: Final = {"driver": 0, "devmap": 33, "cpumap": 35}  # enum bpf_attach_type
-_ARRAY, _PROG_ARRAY, _PERF_EVENT_ARRAY = 2, 3, 4
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
 _LOG_BYTES: Final = 1 << 24
 _OUT_BYTES: Final = 4096
@@ -67,7 +67,7 @@ def _address(buffer: ctypes.Array[ctypes.c_char]) -> int:
 def available() -> bool:
     """Say whether this process may load programs."""
     try:
-        os.close(create_map(BundleMap(name="probe", type=2, key_size=4, value_size=4, max_entries=1)))
+        os.close(create_map(BundleMap(name="probe", type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1)))
     except OSError:
         return False
     return True
@@ -97,20 +97,24 @@ class Oracle:
             self.maps[spec.name] = self._create(spec)
             if spec.data is not None:
                 self._update(spec, bytes(4), spec.data)
-            if spec.type == _PERF_EVENT_ARRAY:
+            if spec.type == MapType.PERF_EVENT_ARRAY:
                 self.perf[spec.name] = Events()
                 self._update(spec, bytes(4), struct.pack("<I", self.perf[spec.name].descriptor))
-            if spec.flags & 1 << 7 and spec.type == _ARRAY:
+            if spec.flags & BPF_F_RDONLY_PROG and spec.type == MapType.ARRAY:
                 _bpf(_MAP_FREEZE, struct.pack("<I", self.maps[spec.name]))
         code = self._linked()
-        starts = sorted({target for spec in self.bundle.maps if spec.type == _PROG_ARRAY for _, target in spec.entries})
+        starts = sorted(
+            {target for spec in self.bundle.maps if spec.type == MapType.PROG_ARRAY for _, target in spec.entries}
+        )
         ends = [*starts[1:], len(code) // 8] if starts else []
         self.program = _load(code[: 8 * starts[0]] if starts else code, self.hook)
         for start, end in zip(starts, ends, strict=True):
             self.tails[start] = _load(code[8 * start : 8 * end], self.hook)
         for spec in self.bundle.maps:
             for index, target in spec.entries:
-                held = self.tails[target] if spec.type == _PROG_ARRAY else self.maps[self.bundle.maps[target].name]
+                held = (
+                    self.tails[target] if spec.type == MapType.PROG_ARRAY else self.maps[self.bundle.maps[target].name]
+                )
                 self._update(spec, struct.pack("<I", index), struct.pack("<I", held))
         return self
 

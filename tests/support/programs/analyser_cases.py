@@ -22,30 +22,11 @@ from msgspec import structs
 
 from tests.support.programs.assembler import Assembler
 from tests.support.programs.bundles import bundle_of
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap, InnerMap
 from unibpf.messages.base import Kind
 
 DATA = Path(__file__).parents[2] / "data" / "analyser"
-MAP_TYPES = {
-    "hash": 1,
-    "array": 2,
-    "prog_array": 3,
-    "perf_event_array": 4,
-    "percpu_hash": 5,
-    "percpu_array": 6,
-    "lru_hash": 9,
-    "lru_percpu_hash": 10,
-    "lpm_trie": 11,
-    "array_of_maps": 12,
-    "hash_of_maps": 13,
-    "devmap": 14,
-    "cpumap": 16,
-    "xskmap": 17,
-    "queue": 22,
-    "stack": 23,
-    "ringbuf": 27,
-    "bloom_filter": 30,
-}
 CHECK = re.compile(r".*# check\s*$")
 
 
@@ -105,7 +86,7 @@ def _directive(case: Case, words: list[str]) -> None:
             case.maps.append(
                 BundleMap(
                     name=name,
-                    type=MAP_TYPES[kind],
+                    type=MapType.named(kind),
                     key_size=int(key),
                     value_size=int(value),
                     max_entries=int(entries),
@@ -115,7 +96,7 @@ def _directive(case: Case, words: list[str]) -> None:
             )
         case ["inner", kind, key, value, entries]:
             inner = InnerMap(
-                type=MAP_TYPES[kind], key_size=int(key), value_size=int(value), max_entries=int(entries), flags=0
+                type=MapType.named(kind), key_size=int(key), value_size=int(value), max_entries=int(entries), flags=0
             )
             case.maps[-1] = structs.replace(case.maps[-1], inner=inner)
         case ["lock", offset]:

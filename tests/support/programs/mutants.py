@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from unibpf.formats.bundle import INSN_BYTES
+from unibpf.formats.bpf import INSN_BYTES, LDDW
 
 _LD, _LDX, _ST, _STX, _ALU, _JMP, _JMP32, _ALU64 = range(8)  # RFC 9669 3.1, instruction classes
-_LDDW: Final = 0x18
 _JA, _CALL, _EXIT = 0x00, 0x80, 0x90
 _FROM_REGISTER: Final = 0x08
 _END: Final = 0xD0  # byte swaps: their imm is a width
@@ -61,7 +60,7 @@ def mutants(code: bytes) -> Iterator[Mutant]:
         insn = _Insn(*struct.unpack_from("<BBhi", code, at))
         for change, changed in _changes(insn):
             yield Mutant(change, at // INSN_BYTES, code[:at] + changed.bytes() + code[at + INSN_BYTES :])
-        at += 2 * INSN_BYTES if insn.opcode == _LDDW else INSN_BYTES
+        at += 2 * INSN_BYTES if insn.opcode == LDDW else INSN_BYTES
 
 
 def _changes(insn: _Insn) -> Iterator[tuple[str, _Insn]]:

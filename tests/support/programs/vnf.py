@@ -1,13 +1,11 @@
-"""A network function under test: compiled from its folder, run on packets in the guest's engine and in the kernel."""
+"""A network function under test: compiled from its folder and run on packets in the guest's engine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.verifier.frontend import frontend
-from tests.support.kernel import kernel_oracle
 from tests.support.programs.bundles import Runner
-from unibpf.formats.bundle import decode
 from unibpf.push.compile import compile_c
 
 Maps = dict[str, dict[str, str]]
@@ -32,14 +30,6 @@ def in_guest(runner: Runner, bundle: bytes, packets: Sequence[bytes], engine: st
     assert [report["trap"] for report in reports] == [None] * len(packets)
     maps = {name: {row["key"]: row["value"] for row in table["entries"]} for name, table in reports[-1]["maps"].items()}
     return Outcome([report["verdict_code"] for report in reports], maps)
-
-
-def in_kernel(bundle: bytes, packets: Iterable[bytes]) -> Outcome:
-    """The same in Linux, through BPF_PROG_TEST_RUN."""
-    decoded = decode(bundle)
-    with kernel_oracle.Oracle(bundle=decoded) as kernel:
-        codes = [kernel.run(packet).code for packet in packets]
-        return Outcome(codes, {spec.name: kernel.entries(spec.name) for spec in decoded.maps})
 
 
 def ipv4(*, protocol: int, port: int, source: int = 0x0A000002, options: int = 0, payload: int = 24) -> bytes:

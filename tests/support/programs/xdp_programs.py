@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from services.verifier.frontend import frontend
+from unibpf.formats.bpf import MAPS_OF_MAPS, MapType
 
 PROGRAMS: Final = sorted((Path(__file__).parents[2] / "conformance/xdp").glob("*.c"))
 # Entries that are there before the first packet: index 2 leads to port 1, which is the kernel's loopback device.
@@ -16,13 +17,10 @@ PRESETS: Final[dict[str, list[tuple[str, bytes, bytes]]]] = {
         ("sparse", bytes([3, 0, 0, 0]), bytes([1, 0, 0, 0, 0, 0, 0, 0])),
     ],
 }
-EVENTS, RINGBUF = 4, 27
-REFERRING: Final = (
-    3,
-    4,
-    12,
-    13,
-)  # map types whose values, programs and maps, are other numbers to the kernel than here
+# Map types whose values, programs and maps, are other numbers to the kernel than here.
+REFERRING: Final = frozenset({MapType.PROG_ARRAY, MapType.PERF_EVENT_ARRAY, *MAPS_OF_MAPS})
+# The kernel has a value for each of its CPUs, and chooses where it runs.
+PER_CPU: Final = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH})
 
 _INCLUDE: Final = "/usr/include/x86_64-linux-gnu"
 _COMMAND: Final = ("clang-19", "-target", "bpf", "-mcpu=v4", "-O2", "-g", "-Wall", "-Werror", "-I", _INCLUDE, "-c")

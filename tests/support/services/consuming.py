@@ -8,7 +8,7 @@ from unibpf import subjects
 from unibpf.bus import (
     Bus,
     Received,
-    topology,
+    consume,
 )
 from unibpf.messages.operations import DeadLetter
 
@@ -20,7 +20,7 @@ async def consuming_uploads(
     bus: Bus, handler: Callable[[Received], Awaitable[None]], *, concurrency: int = 1
 ) -> AsyncIterator[None]:
     """A verifier that handles uploads while the block runs."""
-    task = asyncio.create_task(bus.consume("verifier", handler, concurrency=concurrency))
+    task = asyncio.create_task(consume(bus, "verifier", handler, concurrency=concurrency))
     try:
         yield
     finally:
@@ -37,4 +37,4 @@ async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
 
 async def dead_letters(bus: Bus) -> list[DeadLetter]:
     """What the verifier's queue gave up."""
-    return [m.decode(DeadLetter) async for m in bus.history(topology.DEAD, subjects.dead_letter("verifier"))]
+    return [m.decode(DeadLetter) async for m in bus.history(subjects.DEAD, subjects.dead_letter("verifier"))]

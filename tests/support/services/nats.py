@@ -7,10 +7,11 @@ from pathlib import Path
 
 from unibpf.bus import Bus, BusSettings, topology
 from unibpf.bus.embedded import EmbeddedServer
-from unibpf.bus.permissions import CLI, OPERATOR, SERVICES
+from unibpf.bus.permissions import OPERATOR
 from unibpf.host import identity
 from unibpf.host.identity import Identity
 from unibpf.host.settings import StatePaths
+from unibpf.subjects import CLI, SERVICES
 
 PUSHER = "ci"
 IDENTITIES = (OPERATOR, *SERVICES, CLI, PUSHER)

@@ -1,13 +1,16 @@
 """What the verifier leaves on the bus for a safe push: objects, and a signed `verified` event."""
 
+import os
 from collections.abc import Sequence
 
 import msgspec
 
+from tests.support.programs.certificates import Tools
 from unibpf import subjects
 from unibpf.bus import Bus
 from unibpf.formats import bundle as bundles
 from unibpf.formats.bundle import Bundle
+from unibpf.host.settings import binary_directory
 from unibpf.messages.programs import Verdict
 from unibpf.messages.reports import Report, SecondOpinion, verdict_digest
 
@@ -21,16 +24,36 @@ def pass_bundle(program: str, *, returns: int = 2) -> bytes:
     return bundles.encode(Bundle(name=program, kind="filter", code=code, outputs=3))
 
 
+def certified(bundle: bytes) -> bytes:
+    """The certificate that the analyser writes for a bundle that it finds safe."""
+    _, certificate = Tools(folder=binary_directory(os.environ)).analyse(bundle)
+    if certificate is None:
+        raise AssertionError("the bundle is not safe")
+    return certificate
+
+
 async def make_verdict(
-    bus: Bus, program: str, bundle: bytes, *, push_id: str, opinions: Sequence[SecondOpinion] = (), **changes: object
+    bus: Bus,
+    program: str,
+    bundle: bytes,
+    *,
+    push_id: str,
+    opinions: Sequence[SecondOpinion] = (),
+    proof: bytes = b"",
+    **changes: object,
 ) -> Verdict:
-    """Store bundle and report as the verifier does; `changes` replace fields of the verdict (to forge one)."""
+    """Store bundle, certificate and report as the verifier does.
+
+    `proof` stands in place of the analyser's certificate, `changes` replace fields of the verdict: to forge one.
+    """
     bundle_digest = await bus.put_object(bundle)
+    certificate = await bus.put_object(proof or certified(bundle))
     report = Report(
         verdict="safe",
         program=program,
         kind="filter",
         bundle=bundle_digest,
+        certificate=certificate,
         instructions=2,
         version="test",
         options_digest=OPTIONS_DIGEST,
@@ -52,6 +75,7 @@ async def make_verdict(
         bundle=bundle_digest,
         bundle_length=len(bundle),
         kind="filter",
+        certificate=certificate,
         also=report.also,
     )
     return msgspec.structs.replace(verdict, **changes)

@@ -149,15 +149,15 @@ struct ArgumentChecker {
 
     // The size is in the next register; it is checked on its own.
     Outcome sized(bool or_null, Direction direction) const {
-        const Value& length = view.state.registers[reg() + 1];
-        if (!length.is_number()) return std::nullopt;
-        const auto range = view.state.range(length);
+        const auto length = view.state.registers[reg() + 1].as_number();
+        if (!length) return std::nullopt;
+        const auto range = view.state.range(*length);
         if (or_null && value().is_null()) return range.high <= 0 ? std::nullopt : Outcome{fault("is null, but its size may not be 0")};
         if (range.low < 0 || range.high > largest_size) return std::nullopt;
         if (range.high == 0) return std::nullopt;
         if (prints() && value().kind == Kind::stack) return printed(range.high);
         if (range.low == range.high || value().kind != Kind::packet) return accessible(range.high, direction);
-        return packet_of_variable_length(length, direction);
+        return packet_of_variable_length(*length, direction);
     }
 
     // --- values to print: addresses among them, for %s, %pI4 and the like. Reading is checked as it happens: by bounds::allowed in
@@ -222,11 +222,9 @@ struct ArgumentChecker {
     }
 
     // pointer + length <= data_end, with the two related as far as the state knows.
-    Outcome packet_of_variable_length(const Value& length, Direction direction) const {
+    Outcome packet_of_variable_length(const Number& length, Direction direction) const {
         State scratch = view.state;
-        Value end = scratch.add(Value::number(value().symbol, value().delta), length);
-        end.kind = Kind::packet;
-        end.nullable = value().nullable;
+        const Value end = scratch.moved(value(), length, false);
         const View inner{scratch, view.program, view.options};
         if (auto start = check_access(inner, {value(), 0, reg(), direction, what()})) return start;
         return check_access(inner, {end, 0, reg(), direction, what()});

@@ -18,18 +18,25 @@ struct Transformer {
     Value& reg(Register number) { return state.registers[number]; }
     Value operand(const Operand& operand) { return operand.is_register ? reg(operand.reg) : Value::constant(static_cast<std::uint64_t>(operand.imm)); }
 
+    // What is computed of numbers. The checker has shown that they are; where it has not, nothing is known of the result.
+    template <typename F>
+    Value of_number(const Value& value, F&& compute_it) {
+        const auto number = value.as_number();
+        return number ? Value{compute_it(*number)} : Value{Kind::mixed};
+    }
+
     // The low bytes of a number, as the same term if nothing is cut off.
-    Value truncate(const Value& value, unsigned bytes) {
+    Number truncate(const Number& value, unsigned bytes) {
         const Scalar scalar = state.scalar(value);
         const Scalar cut = zero_extend(scalar, bytes);
         const bool whole = bytes == 8 || scalar.u64.high < std::uint64_t{1} << (bytes * 8);
         return whole ? value : state.number(cut, low_half_of(value, bytes));
     }
-    static Definition low_half_of(const Value& value, unsigned bytes) {
+    static Definition low_half_of(const Number& value, unsigned bytes) {
         if (bytes != 4) return {};
-        return {Definition::Form::truncated, value, Value::constant(0)};
+        return {Definition::Form::truncated, value, {}};
     }
-    Value extend(const Value& value, unsigned bytes) {
+    Number extend(const Number& value, unsigned bytes) {
         const Scalar scalar = state.scalar(value);
         const std::int64_t limit = bytes == 8 ? INT64_MAX : (std::int64_t{1} << (bytes * 8 - 1)) - 1;
         const bool whole = bytes == 8 || (scalar.s64.low >= -limit - 1 && scalar.s64.high <= limit);
@@ -41,23 +48,26 @@ struct Transformer {
     void operator()(const Compute& insn) {
         const Value left = reg(insn.dst), right = operand(insn.src);
         if (insn.op == Alu::mov) {
-            reg(insn.dst) = insn.width == 64 ? right : right.is_pointer() ? half_of(right) : truncate(right, 4);
-        } else if (left.is_number() && right.is_number()) {
-            reg(insn.dst) = numbers(insn, left, right);
-        } else {
-            reg(insn.dst) = pointers(insn, left, right);
+            reg(insn.dst) = insn.width == 64 ? right : low_half(right);
+            return;
         }
+        const auto a = left.as_number(), b = right.as_number();
+        reg(insn.dst) = a && b ? Value{numbers(insn, *a, *b)} : pointers(insn, left, right);
     }
 
+    Value low_half(const Value& value) {
+        if (value.is_packet_address()) return half_of(value);
+        return of_number(value, [&](const Number& number) { return truncate(number, 4); });
+    }
     // The guest's packets lie below 4 GiB: their addresses are their own halves.
     Value half_of(Value pointer) const {
         if (state.is_short_address(pointer, options.platform)) return pointer;
         pointer.kind = Kind::packet_address;
-        pointer.object |= low_half;
+        pointer.object |= unibpf::analyser::low_half;
         return pointer;
     }
 
-    Value numbers(const Compute& insn, const Value& left, const Value& right) {
+    Number numbers(const Compute& insn, const Number& left, const Number& right) {
         switch (insn.op) {
             case Alu::add: return sum(insn.width, left, right, false);
             case Alu::sub: return sum(insn.width, left, right, true);
@@ -66,7 +76,7 @@ struct Transformer {
                 if (const auto result = rounded_down(insn, left, right)) return *result;
                 break;
             case Alu::lsh:
-                if (insn.width == 64 && right.is_constant() && right.delta == 32 && !left.is_constant()) return shifted_up(left);
+                if (insn.width == 64 && right.is_constant() && right.delta() == 32 && !left.is_constant()) return shifted_up(left);
                 break;
             case Alu::rsh:
             case Alu::arsh:
@@ -78,96 +88,91 @@ struct Transformer {
         return state.number(compute(insn.op, insn.width, state.scalar(left), state.scalar(right)));
     }
 
-    std::optional<Value> shifted_right(const Compute& insn, const Value& left, const Value& right) {
-        if (!right.is_constant() || right.delta <= 0 || right.delta >= 64) return std::nullopt;
-        if (insn.width == 64 && right.delta >= 32) {
+    std::optional<Number> shifted_right(const Compute& insn, const Number& left, const Number& right) {
+        if (!right.is_constant() || right.delta() <= 0 || right.delta() >= 64) return std::nullopt;
+        if (insn.width == 64 && right.delta() >= 32) {
             const auto back = shifted_back(left, insn.op == Alu::arsh);
-            if (!back || right.delta == 32) return back;
-            return numbers(insn, *back, Value::constant(right.constant() - 32));
+            if (!back || right.delta() == 32) return back;
+            return numbers(insn, *back, Number::constant(right.constant_value() - 32));
         }
         const Scalar scalar = state.scalar(left);
-        const bool whole = scalar.s64.low >= 0 && (insn.width == 64 || (scalar.fits_u32() && right.delta < 32));
+        const bool whole = scalar.s64.low >= 0 && (insn.width == 64 || (scalar.fits_u32() && right.delta() < 32));
         if (insn.op != Alu::rsh || !whole) return std::nullopt;
-        return state.shifted_right(left, static_cast<unsigned>(right.delta), compute(insn.op, insn.width, scalar, state.scalar(right)));
+        return state.shifted_right(left, static_cast<unsigned>(right.delta()), compute(insn.op, insn.width, scalar, state.scalar(right)));
     }
 
     // Without its lowest bits, a number is less by what they can be.
-    std::optional<Value> rounded_down(const Compute& insn, const Value& left, const Value& right) {
+    std::optional<Number> rounded_down(const Compute& insn, const Number& left, const Number& right) {
         const Scalar scalar = state.scalar(left);
         if (!right.is_constant() || scalar.s64.low < 0 || (insn.width == 32 && !scalar.fits_u32())) return std::nullopt;
-        const std::uint64_t cleared = scalar.bits.max() & ~right.constant();
+        const std::uint64_t cleared = scalar.bits.max() & ~right.constant_value();
         if (cleared == 0 || (cleared & (cleared + 1)) != 0 || cleared > largest_packet) return std::nullopt;
         return state.rounded_down(left, static_cast<std::int64_t>(cleared), compute(insn.op, insn.width, scalar, state.scalar(right)));
     }
 
     // In 32 bits the sum is the term itself where it needs no more than 32 bits.
-    Value sum(unsigned width, const Value& left, const Value& right, bool negative) {
-        const auto wide = [&](const Value& a, const Value& b) { return negative ? state.subtract(a, b) : state.add(a, b); };
+    Number sum(unsigned width, const Number& left, const Number& right, bool negative) {
+        const auto wide = [&](const Number& a, const Number& b) { return negative ? state.subtract(a, b) : state.add(a, b); };
         if (width == 64) return wide(left, right);
-        const Value low_left = truncate(left, 4);
-        const Value low_right = right.is_constant() ? Value::constant(static_cast<std::uint64_t>(static_cast<std::int32_t>(right.delta))) : truncate(right, 4);
-        const Value result = wide(low_left, low_right);
+        const Number low_left = truncate(left, 4);
+        const Number low_right = right.is_constant() ? Number::constant(static_cast<std::uint64_t>(static_cast<std::int32_t>(right.delta()))) : truncate(right, 4);
+        const Number result = wide(low_left, low_right);
         if (state.scalar(result).fits_u32()) return result;
         const Alu op = negative ? Alu::sub : Alu::add;
         return state.number(compute(op, 32, state.scalar(left), state.scalar(right)), low_half_of(result, 4));
     }
 
     // x & mask where x has no bits outside the mask.
-    bool keeps_all(const Compute& insn, const Value& left, const Value& right) {
+    bool keeps_all(const Compute& insn, const Number& left, const Number& right) {
         if (!right.is_constant()) return false;
-        const std::uint64_t mask = insn.width == 64 ? right.constant() : right.constant() & UINT32_MAX;
+        const std::uint64_t mask = insn.width == 64 ? right.constant_value() : right.constant_value() & UINT32_MAX;
         Tnum bits = state.scalar(left).bits;
         if (insn.width == 32) bits = low_bits(bits, 32);
         return (bits.max() & ~mask) == 0;
     }
 
     // Compilers for BPF v1 and v2 extend 32-bit values by a pair of shifts.
-    Value shifted_up(const Value& value) {
+    Number shifted_up(const Number& value) {
         const Scalar scalar = compute(Alu::lsh, 64, state.scalar(value), Scalar::constant(32));
-        return state.number(scalar, {Definition::Form::shifted, value, Value::constant(0)});
+        return state.number(scalar, {Definition::Form::shifted, value, {}});
     }
-    std::optional<Value> shifted_back(const Value& value, bool is_signed) {
-        const Definition& definition = state.symbols[value.symbol].definition;
-        if (value.delta != 0 || definition.form != Definition::Form::shifted) return std::nullopt;
-        const Value source = definition.left;
-        return is_signed ? extend(source, 4) : truncate(source, 4);
-    }
-
-    static Value with_term(Value pointer, const Value& term) {
-        pointer.symbol = term.symbol;
-        pointer.delta = term.delta;
-        return pointer;
+    std::optional<Number> shifted_back(const Number& value, bool is_signed) {
+        const auto source = state.shifted_number(value);
+        if (!source) return std::nullopt;
+        return is_signed ? extend(*source, 4) : truncate(*source, 4);
     }
 
-    // The complement's term is -1 - offset: what is added to it is at that offset, or behind it by the sum + 1.
-    Value beyond(const Value& offset, const Value& complement) {
-        const Definition way = state.symbols[complement.symbol].definition;
-        if (complement.symbol == zero_symbol) return offset.moved(complement.delta);
-        if (way.form != Definition::Form::difference || way.left.symbol != zero_symbol) return state.add(offset, Value::number(complement.symbol, complement.delta));
-        return state.subtract(offset, way.right).moved(way.left.delta).moved(complement.delta);
+    // Nothing else than ~p + q gets past the checker.
+    Value beyond(const Compute& insn, const Value& left, const Value& right) {
+        if (insn.op != Alu::add || (left.kind != Kind::packet && right.kind != Kind::packet)) return {Kind::mixed};
+        return left.kind == Kind::complement ? state.beyond(left, right) : state.beyond(right, left);
     }
 
+    // One of the two holds an address, or nobody knows what.
     Value pointers(const Compute& insn, const Value& left, const Value& right) {
-        const auto term = [](const Value& value) { return Value::number(value.symbol, value.delta); };
-        if (insn.op == Alu::xor_) return with_term({Kind::complement}, state.subtract(Value::constant(UINT64_MAX), term(left)));
-        if (left.kind == Kind::complement) return beyond(term(right), left);
-        if (right.kind == Kind::complement) return beyond(term(left), right);
-        if (insn.op == Alu::sub && right.is_pointer()) {
-            const Value distance = state.subtract(term(left), term(right));
+        const auto a = left.as_number(), b = right.as_number();
+        if (insn.op == Alu::xor_) return left.kind == Kind::packet ? state.complement(left) : Value{Kind::mixed};
+        if (left.kind == Kind::complement || right.kind == Kind::complement) return beyond(insn, left, right);
+        if (insn.op == Alu::sub && left.is_pointer() && right.is_pointer()) {
+            const Number distance = state.distance(left, right);
             return insn.width == 64 ? distance : truncate(distance, 4);
         }
-        if (insn.op == Alu::sub) return with_term(left, state.subtract(term(left), right));
-        if (left.is_number()) return with_term(right, state.add(term(right), left));
-        return with_term(left, state.add(term(left), right));
+        if (insn.op == Alu::sub && left.is_pointer() && b) return state.moved(left, *b, true);
+        if (insn.op == Alu::add && left.is_pointer() && b) return state.moved(left, *b, false);
+        if (insn.op == Alu::add && right.is_pointer() && a) return state.moved(right, *a, false);
+        return {Kind::mixed};
     }
 
     void operator()(const MoveSigned& insn) {
-        const Value wide = extend(reg(insn.src), insn.bytes);
-        reg(insn.dst) = insn.width == 64 ? wide : truncate(wide, 4);
+        reg(insn.dst) = of_number(reg(insn.src), [&](const Number& number) {
+            const Number wide = extend(number, insn.bytes);
+            return insn.width == 64 ? wide : truncate(wide, 4);
+        });
     }
     void operator()(const Swap& insn) {
-        if (insn.order == ByteOrder::little) reg(insn.dst) = truncate(reg(insn.dst), insn.bytes);
-        else reg(insn.dst) = state.number(swap_bytes(insn.order, insn.bytes, state.scalar(reg(insn.dst))));
+        reg(insn.dst) = of_number(reg(insn.dst), [&](const Number& number) {
+            return insn.order == ByteOrder::little ? truncate(number, insn.bytes) : state.number(swap_bytes(insn.order, insn.bytes, state.scalar(number)));
+        });
     }
     void operator()(const LoadNumber& insn) { reg(insn.dst) = Value::constant(insn.value); }
     void operator()(const LoadMap& insn) { reg(insn.dst) = Value::pointer(Kind::map_handle, std::uint64_t{1} << insn.map); }
@@ -181,7 +186,7 @@ struct Transformer {
 
     void operator()(const Load& insn) {
         const Value base = reg(insn.base).moved(insn.offset);
-        if (base.kind == Kind::context) reg(insn.dst) = context_field(base.delta);
+        if (base.kind == Kind::context && !insn.sign) reg(insn.dst) = context_field(base.delta);
         else if (base.kind == Kind::stack) reg(insn.dst) = from_stack(base, insn);
         else if (base.kind == Kind::map_value) reg(insn.dst) = from_map(base, insn);
         else reg(insn.dst) = state.number(of_bytes(insn.bytes, insn.sign));
@@ -200,7 +205,10 @@ struct Transformer {
         return state.number(of_bytes(4, false));
     }
 
-    Value sign_if(const Load& insn, const Value& value) { return insn.sign ? extend(value, insn.bytes) : value; }
+    // Addresses come back as they were stored; only a number has a sign.
+    Value sign_if(const Load& insn, const Value& value) {
+        return insn.sign ? of_number(value, [&](const Number& number) { return extend(number, insn.bytes); }) : value;
+    }
 
     Value from_stack(const Value& base, const Load& insn) {
         const auto range = state.range(base);
@@ -225,7 +233,8 @@ struct Transformer {
         const Value base = reg(insn.base).moved(insn.offset);
         if (base.kind != Kind::stack) return;
         const Value source = operand(insn.src);
-        const Value value = source.is_number() ? truncate(source, insn.bytes) : source;
+        const auto number = source.as_number();
+        const Value value = number ? Value{truncate(*number, insn.bytes)} : source;
         const auto range = state.range(base);
         const auto first = static_cast<unsigned>(range.low + Frame::size), last = static_cast<unsigned>(range.high + Frame::size);
         Frame& frame = state.frame(base);

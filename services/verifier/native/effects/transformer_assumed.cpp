@@ -8,7 +8,9 @@
 namespace unibpf::analyser {
 namespace {
 
-// Results become `mixed`, which every later use refuses; a store may have gone anywhere in any frame.
+// Results become `mixed`, which every later use refuses; a store may have gone anywhere in any frame. What a state does not know
+// an execution may: a register that was never written on some path may hold anything, a result that is an address on some path is
+// a number on others. So no execution ends here but those of which the instruction alone says that its assertions never hold.
 struct Assumed {
     State& state;
     const Setting& setting;
@@ -20,8 +22,8 @@ struct Assumed {
     }
     bool store(Register base) {
         const Kind kind = state.registers[base].kind;
-        if (kind != Kind::stack && kind != Kind::mixed) return true;
-        return forget_frames();
+        const bool may_be_stack = kind == Kind::stack || kind == Kind::mixed || kind == Kind::uninitialised;
+        return !may_be_stack || forget_frames();
     }
     bool forget_frames() {
         for (Frame& frame : state.frames) {
@@ -56,12 +58,15 @@ struct Assumed {
         if (row == nullptr) return false;
         if (std::any_of(row->arguments.begin(), row->arguments.end(), writes)) forget_frames();
         const bool acquires = row->returns == abi::Return::record_or_null || row->returns == abi::Return::socket_or_null;
-        const Value otherwise = row->returns == abi::Return::number ? state.number(Scalar::top()) : row->returns == abi::Return::nothing ? Value{} : Value{Kind::mixed};
-        const Value given = acquires ? acquired(state, *row, setting) : otherwise;
+        const Value given = acquires ? acquired(state, *row, setting) : returned(row->returns);
         apply_effects(state, *row, setting);
         for (Register i = 1; i <= 5; ++i) state.registers[i] = {};
         state.registers[0] = given;
         return true;
+    }
+    Value returned(abi::Return what) {
+        if (what == abi::Return::number) return state.number(Scalar::top());
+        return what == abi::Return::nothing ? Value{} : Value{Kind::mixed};
     }
     static bool writes(abi::Argument argument) {
         switch (argument) {
@@ -71,7 +76,7 @@ struct Assumed {
         }
     }
     bool operator()(const Branch&) { return true; }
-    bool operator()(const Exit&) { return false; }
+    bool operator()(const Exit&) { return true; }
     bool operator()(const Jump&) { return true; }
     bool operator()(const CallLocal&) { return true; }
     bool operator()(const SecondSlot&) { return true; }

@@ -21,10 +21,10 @@ bool follow_null(State& state, const Value& pointer, bool is_null) {
 // Two pointers into the packet compare as their offsets do, as long as no address wraps.
 bool follow_pointers(State& state, const Branch& branch, bool taken, const Value& left, const Value& right, Platform platform) {
     const bool whole = branch.width == 64 || (state.is_short_address(left, platform) && state.is_short_address(right, platform));
-    const bool has_offset = left.kind == Kind::stack || (left.is_packet_address() && !left.is_half());
-    const bool comparable = whole && left.kind == right.kind && left.object == right.object && has_offset && !left.may_be_null() && !right.may_be_null();
-    if (!comparable) return true;
-    const Value a = Value::number(left.symbol, left.delta), b = Value::number(right.symbol, right.delta);
+    const bool has_offset = left.kind == Kind::stack || left.is_packet_address();
+    const bool comparable = whole && left.kind == right.kind && left.object == right.object && has_offset;
+    const auto a = left.offset(), b = right.offset();
+    if (!comparable || !a || !b) return true;
     if (!state.is_never_zero(left) || !state.is_never_zero(right)) return true;
     // Offsets may be negative where addresses are not: compare them as signed numbers.
     Condition condition = branch.condition;
@@ -36,7 +36,7 @@ bool follow_pointers(State& state, const Branch& branch, bool taken, const Value
         case Condition::eq: case Condition::ne: break;
         case Condition::set: case Condition::sgt: case Condition::sge: case Condition::slt: case Condition::sle: return true;
     }
-    return state.assume(condition, 64, taken, a, b);
+    return state.assume(condition, 64, taken, *a, *b);
 }
 
 }  // namespace
@@ -44,7 +44,8 @@ bool follow_pointers(State& state, const Branch& branch, bool taken, const Value
 bool follow(State& state, const Branch& branch, bool taken, const Options& options) {
     const Value left = state.registers[branch.left];
     const Value right = branch.right.is_register ? state.registers[branch.right.reg] : Value::constant(static_cast<std::uint64_t>(branch.right.imm));
-    if (left.is_number() && right.is_number()) return state.assume(branch.condition, branch.width, taken, left, right);
+    const auto a = left.as_number(), b = right.as_number();
+    if (a && b) return state.assume(branch.condition, branch.width, taken, *a, *b);
     if (is_zero(left) || is_zero(right)) {
         const Value& pointer = is_zero(left) ? right : left;
         if (!is_whole(state, branch, pointer, options.platform)) return true;

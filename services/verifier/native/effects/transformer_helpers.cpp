@@ -61,9 +61,10 @@ Repetition entries_of(const Setting& setting, const Value& handle) {
 
 // bpf_loop takes the low half of its number (u32), and none at all above most_callbacks.
 Repetition rounds_of(State& state, const Value& count) {
-    if (!count.is_number()) return {state.number(Scalar::unsigned_range(0, UINT32_MAX)), false};
-    const Scalar scalar = state.scalar(count);
-    const Value low = scalar.fits_u32() ? count : state.number(zero_extend(scalar, 4));
+    const auto number = count.as_number();
+    if (!number) return {state.number(Scalar::unsigned_range(0, UINT32_MAX)), false};
+    const Scalar scalar = state.scalar(*number);
+    const Number low = scalar.fits_u32() ? *number : state.number(zero_extend(scalar, 4));
     return {low, state.scalar(low).u64.high <= static_cast<std::uint64_t>(most_callbacks)};
 }
 
@@ -107,14 +108,14 @@ void apply_effects(State& state, const abi::HelperRow& row, const Setting& setti
 
 bool enter_callback(State& state, const abi::HelperRow& row, const LoopCounter* counter) {
     const Callback call = state.callbacks.back();
-    if (!state.narrow(call.limit, Scalar::unsigned_range(1, UINT32_MAX))) return false;
+    if (!state.narrow(call.limit.term(), Scalar::unsigned_range(1, UINT32_MAX))) return false;
     const bool is_loop = argument_register(row, abi::Argument::map) == 0;
-    if (is_loop && !state.narrow(call.limit, Scalar::unsigned_range(1, static_cast<std::uint64_t>(most_callbacks)))) return false;
-    const Value index = counter != nullptr ? counter->up : state.number(Scalar::unsigned_range(0, UINT32_MAX));
-    if (!state.assume(Condition::lt, 64, true, index, call.limit)) return false;
+    if (is_loop && !state.narrow(call.limit.term(), Scalar::unsigned_range(1, static_cast<std::uint64_t>(most_callbacks)))) return false;
+    const Value index = counter != nullptr ? counter->up : Value{state.number(Scalar::unsigned_range(0, UINT32_MAX))};
+    if (!state.assume(Condition::lt, 64, true, index.term(), call.limit.term())) return false;
     // Learning may have replaced terms: take them anew.
     const Callback known = state.callbacks.back();
-    const Value at = counter != nullptr ? counter->up : state.number(Scalar::unsigned_range(0, most_callbacks - 1));
+    const Value at = counter != nullptr ? counter->up : Value{state.number(Scalar::unsigned_range(0, most_callbacks - 1))};
     enter_call(state);
     for (Register reg = 1; reg <= 5; ++reg) state.registers[reg] = {};
     if (is_loop) {
@@ -132,12 +133,12 @@ bool enter_callback(State& state, const abi::HelperRow& row, const LoopCounter* 
 
 bool leave_callbacks(State& state, const LoopCounter* counter, bool was_enough) {
     const bool is_exact = state.callbacks.back().is_exact && counter != nullptr;
-    if (!was_enough && is_exact && !state.assume(Condition::ge, 64, true, counter->up, state.callbacks.back().limit)) return false;
+    if (!was_enough && is_exact && !state.assume(Condition::ge, 64, true, counter->up.term(), state.callbacks.back().limit.term())) return false;
     const Value limit = state.callbacks.back().limit;
-    const std::int64_t most = static_cast<std::int64_t>(std::min<std::uint64_t>(state.scalar(limit).u64.high, UINT32_MAX));
+    const std::int64_t most = static_cast<std::int64_t>(std::min<std::uint64_t>(state.bounds(limit.term()).u64.high, UINT32_MAX));
     state.callbacks.pop_back();
-    if (was_enough) state.registers[0] = counter != nullptr ? counter->up.moved(1) : state.number(Scalar::signed_range(1, std::max<std::int64_t>(most, 1)));
-    else state.registers[0] = is_exact ? limit : state.number(Scalar::signed_range(-abi::einval, most));
+    if (was_enough) state.registers[0] = counter != nullptr ? counter->up.moved(1) : Value{state.number(Scalar::signed_range(1, std::max<std::int64_t>(most, 1)))};
+    else state.registers[0] = is_exact ? limit : Value{state.number(Scalar::signed_range(-abi::einval, most))};
     return true;
 }
 

@@ -89,19 +89,19 @@ class Walk {
     }
 
     // Across the edge to a block: a call hands over r1 to r5, a return r0; r6 to r9 stay those of their frame.
-    void across(Locations& wanted, std::uint32_t last, unsigned depth, unsigned depth_behind) {
+    void across(Locations& wanted, std::uint32_t last, unsigned depth, unsigned depth_after) {
         if (std::holds_alternative<CallLocal>(program_.insns[last])) {
             bool passes = false;
             for (Register reg = 1; reg <= last_argument; ++reg) {
-                passes |= wanted.has(depth_behind, reg);
-                wanted.set(depth, reg, wanted.has(depth_behind, reg));
+                passes |= wanted.has(depth_after, reg);
+                wanted.set(depth, reg, wanted.has(depth_after, reg));
             }
-            wanted.drop_frame(depth_behind);
+            wanted.drop_frame(depth_after);
             if (passes) note(last);
         } else if (std::holds_alternative<Exit>(program_.insns[last])) {
-            if (wanted.has(depth_behind, 0)) note(last);
-            wanted.set(depth, 0, wanted.has(depth_behind, 0));
-            for (Register reg = 0; reg <= last_argument; ++reg) wanted.set(depth_behind, reg, false);
+            if (wanted.has(depth_after, 0)) note(last);
+            wanted.set(depth, 0, wanted.has(depth_after, 0));
+            for (Register reg = 0; reg <= last_argument; ++reg) wanted.set(depth_after, reg, false);
         }
     }
 
@@ -179,7 +179,7 @@ std::vector<SliceRoot> Slicer::find_guards(const std::vector<SliceRoot>& roots, 
 
 void Slicer::follow_data(const std::vector<SliceRoot>& roots, Steps& steps) const {
     Walk walk{program_, steps};
-    std::unordered_map<BlockId, Locations> behind;  // what is wanted at the end of a block
+    std::unordered_map<BlockId, Locations> after;  // what is wanted at the end of a block
     std::deque<BlockId> waiting;
     const auto run_back = [&](Locations wanted, BlockId id, std::uint32_t past) {
         const Block& block = cfg_.blocks[id];
@@ -188,7 +188,7 @@ void Slicer::follow_data(const std::vector<SliceRoot>& roots, Steps& steps) cons
         for (const BlockId before : predecessors_.of(id)) {
             Locations there = wanted;
             walk.across(there, cfg_.blocks[before].last, cfg_.blocks[before].depth, block.depth);
-            if (there.any() && behind[before].merge(there)) waiting.push_back(before);
+            if (there.any() && after[before].merge(there)) waiting.push_back(before);
         }
     };
     for (const SliceRoot& root : roots) {
@@ -199,7 +199,7 @@ void Slicer::follow_data(const std::vector<SliceRoot>& roots, Steps& steps) cons
     for (std::size_t visits = 0; !waiting.empty() && visits < most_visits && !walk.is_full(); ++visits) {
         const BlockId id = waiting.front();
         waiting.pop_front();
-        run_back(behind[id], id, cfg_.blocks[id].last + 1);
+        run_back(after[id], id, cfg_.blocks[id].last + 1);
     }
 }
 

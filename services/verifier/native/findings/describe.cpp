@@ -25,7 +25,7 @@ std::string offset(const State& state, const Value& value) {
 }
 
 std::string describe_number(const State& state, const Value& value) {
-    const Scalar scalar = state.scalar(value);
+    const Scalar scalar = state.bounds(value.term());
     if (scalar.is_constant()) return "number " + bound(scalar.s64.low);
     const auto range = state.range(value);
     if (range.low == INT64_MIN && range.high == INT64_MAX) return "any number";

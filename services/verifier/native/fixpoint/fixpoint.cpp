@@ -27,12 +27,14 @@ constexpr std::size_t most_roots = 16;  // of a slice
 
 class Engine {
   public:
-    Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, Invariants* record)
-        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, precision_{precision}, record_{record}, pending_(cfg.blocks.size()), frame_bytes_(cfg.copies.size()) {}
+    Engine(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, const Records& records)
+        : program_{program}, options_{options}, cfg_{cfg}, wto_{wto}, precision_{precision}, record_{records.invariants}, certificate_{records.certificate}, pending_(cfg.blocks.size()), frame_bytes_(cfg.copies.size()) {}
 
     Analysis run() {
-        for (const BlockId block : cfg_.entries) {
+        for (std::size_t i = 0; i < cfg_.entries.size(); ++i) {
+            const BlockId block = cfg_.entries[i];
             State entry = State::entry(options_.platform);
+            if (certificate_ != nullptr) entry.trail = certificate_->start(i);
             enter_loops(entry, block, 0);
             arrive(block, std::move(entry));
         }
@@ -88,10 +90,10 @@ class Engine {
         for (const Component& inner : component.body) take_entries(inner, entries);
     }
 
-    static std::vector<Entry> merged(std::vector<Entry>&& entries) {
+    std::vector<Entry> merged(std::vector<Entry>&& entries) {
         std::vector<Entry> result;
         for (Entry& entry : entries) {
-            if (!result.empty() && result.back().block == entry.block) *result.back().state = join(*result.back().state, *entry.state);
+            if (!result.empty() && result.back().block == entry.block) join_into(*result.back().state, *entry.state);
             else result.push_back(std::move(entry));
         }
         return result;
@@ -113,10 +115,12 @@ class Engine {
     // Exact execution of a loop that ends soon. Exits are held back until it has ended.
     bool unroll(const Component& loop, const State& entry, bool checking) {
         Tries& tries = tries_[loop.head];
-        if (work_ > unroll_work || tries.failed > most_failures + tries.ended) return false;
+        if (work_ > unroll_work || !options_.unrolling || tries.failed > most_failures + tries.ended) return false;
         const std::size_t findings_before = result_.findings.size(), held_before = held_.size();
         const auto bounds_before = result_.loop_bounds;
+        const auto recorded_before = certificate_ != nullptr ? certificate_->mark() : Recorder::Mark{};
         active_.push_back({true, true});
+        if (certificate_ != nullptr) certificate_->enter_loop();
         States states;
         states.push_back(std::make_unique<State>(entry));
         bool undecided = false;
@@ -127,8 +131,10 @@ class Engine {
             undecided |= !states.empty() && held_.size() > exits;
         }
         active_.pop_back();
+        if (certificate_ != nullptr) certificate_->leave_loop();
         ++(states.empty() ? tries.ended : tries.failed);
         if (!states.empty()) {
+            if (certificate_ != nullptr) certificate_->go_back(recorded_before);
             held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held_before), held_.end());
             result_.findings.resize(findings_before);
             result_.loop_bounds = bounds_before;
@@ -167,20 +173,39 @@ class Engine {
         }
         if (entries.empty()) return;
         active_.push_back({});
+        if (certificate_ != nullptr) certificate_->enter_loop();
         Pending invariant = outside == nullptr ? nullptr : std::make_unique<State>(*outside);
         Pending back = stabilise(loop, entries, invariant);
         for (unsigned i = 0; i < narrowings && back; ++i) {
             Pending next = std::make_unique<State>(outside == nullptr ? *back : join(*outside, *back, {false, true, nullptr}));
             const bool better = !leq(*invariant, *next);
-            invariant = std::move(next);
+            Pending wider = std::exchange(invariant, std::move(next));
             if (!better) break;
             back = joined(pass(loop, only(invariant), entries, false));
+            if (!back || leq(*back, *invariant)) continue;
+            invariant = std::move(wider);  // the narrower one holds as well, but whoever looks only once cannot see that
+            break;
         }
         if (!back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
         active_.back().is_final = true;
         if (checking && invariant) check_bound(loop, *invariant);
-        pass(loop, only(invariant), entries, checking);
+        if (checking && certificate_ != nullptr) last_pass(loop, invariant, outside, entries);
+        else pass(loop, only(invariant), entries, checking);
         active_.pop_back();
+        if (certificate_ != nullptr) certificate_->leave_loop();
+    }
+
+    // What comes back to the head is part of its invariant: in the certificate, a way back.
+    void last_pass(const Component& loop, const Pending& invariant, const State* outside, const std::vector<Entry>& entries) {
+        if (invariant) {
+            invariant->trail = outside == nullptr ? 0 : outside->trail;
+            certificate_->begin_rounds();
+        }
+        const std::uint32_t head = certificate_->head();
+        for (const Pending& back : pass(loop, only(invariant), entries, true)) {
+            if (head != no_node) certificate_->lead(back->trail, head);
+        }
+        if (invariant) certificate_->end_rounds();
     }
 
     // Grows the invariant until the loop's body leads back into it; returns what comes back then.
@@ -255,7 +280,7 @@ class Engine {
     }
 
     std::optional<std::uint64_t> most_callbacks_of(BlockId head, const State& invariant) const {
-        const std::uint64_t limit = invariant.scalar(invariant.callbacks.back().limit).u64.high;
+        const std::uint64_t limit = invariant.bounds(invariant.callbacks.back().limit.term()).u64.high;
         if (helper_at(cfg_.blocks[head].first).helper == abi::Helper::loop) return std::min<std::uint64_t>(limit, most_callbacks);
         return limit < UINT32_MAX ? std::optional{limit} : std::nullopt;
     }
@@ -271,6 +296,8 @@ class Engine {
     void run_block(BlockId id, State& state, bool checking) {
         const Block& block = cfg_.blocks[id];
         tick(block.last - block.first + 1);
+        records_ = checking && certificate_ != nullptr;
+        if (records_) certificate_->begin(id, state);
         if (block.asks) return ask(id, block, state);
         bool last_held = true;
         for (std::uint32_t at = block.first; at <= block.last; ++at) {
@@ -309,9 +336,9 @@ class Engine {
     // "Once more?": see cfg.hpp.
     void ask(BlockId id, const Block& block, State& state) {
         State done = state;
-        if (leave_callbacks(done, counter_of(done, id), false)) deliver(id, block.taken, std::move(done));
+        if (leave_callbacks(done, counter_of(done, id), false)) deliver(id, Way::taken, std::move(done));
         if (block.next == no_block || !enter_callback(state, helper_at(block.first), counter_of(state, id))) return;
-        deliver(id, block.next, std::move(state));
+        deliver(id, Way::next, std::move(state));
     }
 
     static const LoopCounter* counter_of(const State& state, BlockId head) {
@@ -327,41 +354,43 @@ class Engine {
         const Insn& insn = program_.insns[block.last];
         if (const auto* branch = std::get_if<Branch>(&insn); branch != nullptr) {
             State taken = state;
-            if (!last_held || follow(taken, *branch, true, options_)) deliver(id, block.taken, std::move(taken));
-            if (!last_held || follow(state, *branch, false, options_)) deliver(id, block.next, std::move(state));
+            if (!last_held || follow(taken, *branch, true, options_)) deliver(id, Way::taken, std::move(taken));
+            if (!last_held || follow(state, *branch, false, options_)) deliver(id, Way::next, std::move(state));
             return;
         }
-        if (std::holds_alternative<CallHelper>(insn) && block.taken != no_block) return leave_by_tail_call(id, block, state);
+        if (std::holds_alternative<CallHelper>(insn) && block.taken != no_block) return leave_by_tail_call(id, state);
         if (block.next == no_block) return;
         if (std::holds_alternative<CallLocal>(insn)) enter_call(state);
         if (std::holds_alternative<Exit>(insn)) leave_call(state);
-        if (std::holds_alternative<Exit>(insn) && block.taken != no_block) return leave_callback(id, block, state);
-        deliver(id, block.next, std::move(state));
+        if (std::holds_alternative<Exit>(insn) && block.taken != no_block) return leave_callback(id, state);
+        deliver(id, Way::next, std::move(state));
     }
 
     // From a subprogram: the function that goes on instead returns to the subprogram's caller.
-    void leave_by_tail_call(BlockId id, const Block& block, State& state) {
+    void leave_by_tail_call(BlockId id, State& state) {
         State caller = state;
         leave_call(caller);
         caller.forget_packet(options_.platform);
         caller.registers[0] = caller.number(Scalar::top());
-        deliver(id, block.taken, std::move(caller));
-        deliver(id, block.next, std::move(state));
+        deliver(id, Way::taken, std::move(caller));
+        deliver(id, Way::next, std::move(state));
     }
 
     // 0 asks for more, anything else is enough.
-    void leave_callback(BlockId id, const Block& block, State& state) {
-        const Value answer = state.registers[0];
+    void leave_callback(BlockId id, State& state) {
+        const auto answer = state.registers[0].as_number();
         State enough = state;
-        const BlockId question = block.next;
-        const bool may_be_enough = !answer.is_number() || enough.assume(Condition::ne, 64, true, answer, Value::constant(0));
-        if (may_be_enough && leave_callbacks(enough, counter_of(enough, question), true)) deliver(id, block.taken, std::move(enough));
-        if (answer.is_number() && !state.assume(Condition::eq, 64, true, answer, Value::constant(0))) return;
-        deliver(id, question, std::move(state));
+        const BlockId question = cfg_.blocks[id].next;
+        const bool may_be_enough = !answer || enough.assume(Condition::ne, 64, true, *answer, Number::constant(0));
+        if (may_be_enough && leave_callbacks(enough, counter_of(enough, question), true)) deliver(id, Way::taken, std::move(enough));
+        if (answer && !state.assume(Condition::eq, 64, true, *answer, Number::constant(0))) return;
+        deliver(id, Way::next, std::move(state));
     }
 
     // Along an edge: counters of loops that are left go, those of loops that are entered start, a way back to a head counts.
-    void deliver(BlockId from, BlockId to, State&& state) {
+    void deliver(BlockId from, Way way, State&& state) {
+        const BlockId to = way == Way::next ? cfg_.blocks[from].next : cfg_.blocks[from].taken;
+        state.trail = records_ ? certificate_->leave(way) : 0;
         const auto &left = wto_.loops_of[from], &entered = wto_.loops_of[to];
         std::size_t common = 0;
         while (common < left.size() && common < entered.size() && left[common] == entered[common]) ++common;
@@ -383,8 +412,8 @@ class Engine {
         counter.up = counter.up.moved(1);
         counter.down = counter.down.moved(-1);
         // A bound that no machine reaches: keeps the counters from wrapping in the abstract.
-        const bool possible = state.narrow(counter.up, Scalar::signed_range(1, largest_count)) &&
-                              state.narrow(counter.down, Scalar::signed_range(-largest_count, -1));
+        const bool possible = state.narrow(counter.up.term(), Scalar::signed_range(1, largest_count)) &&
+                              state.narrow(counter.down.term(), Scalar::signed_range(-largest_count, -1));
         (void)possible;
     }
 
@@ -397,11 +426,17 @@ class Engine {
         States& waiting = pending_[block];
         for (Pending& other : waiting) {
             if (precision_.disjuncts > 1 && worth_separating(*other, state)) continue;
-            *other = join(*other, state);
+            join_into(*other, state);
             return;
         }
         if (waiting.size() < precision_.disjuncts) waiting.push_back(std::make_unique<State>(std::move(state)));
-        else *waiting.back() = join(*waiting.back(), state);
+        else join_into(*waiting.back(), state);
+    }
+
+    void join_into(State& state, const State& other) {
+        const auto trail = certificate_ == nullptr ? 0 : certificate_->merge(state.trail, other.trail);
+        state = join(state, other);
+        state.trail = trail;
     }
 
     // --- the rest
@@ -445,6 +480,8 @@ class Engine {
     const Wto& wto_;
     const Precision precision_;
     Invariants* const record_;
+    Recorder* const certificate_;
+    bool records_ = false;         // the block that runs is one of the certificate's
     std::vector<States> pending_;
     std::vector<Active> active_;   // parallel to the loops around the block that runs
     std::vector<Held> held_;       // exits of loops that are being unrolled
@@ -456,9 +493,10 @@ class Engine {
 
 }  // namespace
 
-Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, Invariants* record) {
-    if (record != nullptr) record->clear();
-    return Engine{program, options, cfg, wto, precision, record}.run();
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, const Records& records) {
+    if (records.invariants != nullptr) records.invariants->clear();
+    if (records.certificate != nullptr) *records.certificate = {};
+    return Engine{program, options, cfg, wto, precision, records}.run();
 }
 
 }  // namespace unibpf::analyser

@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "services/verifier/native/certificate/recorder.hpp"
 #include "services/verifier/native/graph/cfg.hpp"
 #include "services/verifier/native/findings/finding.hpp"
 #include "services/verifier/native/fixpoint/invariants.hpp"
@@ -36,7 +37,11 @@ struct Precision {
     std::uint64_t work = 0;           // instructions before it is given up; 0: no end but the options'
 };
 
-// `record`, if given, gets what the last pass claims before each instruction.
-Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, Invariants* record);
+// What the last pass is written down in, where somebody asked for it.
+struct Records {
+    Invariants* invariants = nullptr;  // what it claims before each instruction
+    Recorder* certificate = nullptr;   // its runs of blocks
+};
+Analysis analyse(const Program& program, const Options& options, const Cfg& cfg, const Wto& wto, const Precision& precision, const Records& records);
 
 }  // namespace unibpf::analyser

@@ -5,7 +5,14 @@ namespace {
 
 Claim claim_of(const State& state, const Value& value) {
     const bool has_term = value.kind != Kind::uninitialised && value.kind != Kind::mixed;
-    return {true, value.kind, has_term ? state.scalar(value) : Scalar::top()};
+    return {true, value.kind, has_term ? state.bounds(value.term()) : Scalar::top(), value.object, value.may_be_null()};
+}
+
+// Sets are united; of two single objects nobody knows which.
+std::uint64_t one_of(Claim& known, const Claim& next) {
+    const Value value{known.kind};
+    if (!value.is_set() && !value.is_packet_address()) known.kind = Kind::mixed;
+    return known.object | next.object;
 }
 
 const char* name_of(Kind kind) {
@@ -42,7 +49,9 @@ void Invariants::include(std::uint32_t instruction, const State& state) {
         } else {
             if (known.kind == Kind::uninitialised || next.kind == Kind::uninitialised) known.kind = Kind::uninitialised;
             else if (known.kind != next.kind) known.kind = Kind::mixed;
+            else if (known.object != next.object) known.object = one_of(known, next);
             known.scalar = join(known.scalar, next.scalar);
+            known.may_be_null |= next.may_be_null;
         }
     }
 }

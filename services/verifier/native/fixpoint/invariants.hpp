@@ -13,6 +13,8 @@ struct Claim {
     bool reached = false;
     Kind kind = Kind::uninitialised;
     Scalar scalar{};  // of numbers the value, of pointers the offset
+    std::uint64_t object = 0;  // of pointers, as in Value
+    bool may_be_null = false;
 };
 
 class Invariants {

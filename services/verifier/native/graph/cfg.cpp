@@ -154,8 +154,8 @@ class Builder {
             next = target(place.next);
             taken = target(branch->target);
         } else if (const auto* call = std::get_if<CallLocal>(&insn)) {
-            const BlockId behind = target(place.next);
-            next = call_function(call->target, place, last, {.back = behind, .role = Role::subprogram});
+            const BlockId following = target(place.next);
+            next = call_function(call->target, place, last, {.back = following, .role = Role::subprogram});
         } else {
             next = target(place.next);
             if (calls_back(last)) next = call_back(question++, place, last, next);
@@ -173,12 +173,12 @@ class Builder {
         return inline_function(start, call);
     }
 
-    BlockId call_back(BlockId question, const Place& place, std::uint32_t at, BlockId behind) {
+    BlockId call_back(BlockId question, const Place& place, std::uint32_t at, BlockId following) {
         const std::uint32_t callee = function_argument(at, place.start);
         cfg_.blocks[place.id].callee = callee;
-        cfg_.blocks[question].taken = behind;
+        cfg_.blocks[question].taken = following;
         if (callee == UINT32_MAX) return question;
-        const BlockId body = call_function(callee, place, at, {.back = question, .enough = behind, .role = Role::callback});
+        const BlockId body = call_function(callee, place, at, {.back = question, .enough = following, .role = Role::callback});
         cfg_.blocks[question].next = body;
         return question;
     }

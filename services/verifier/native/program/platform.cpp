@@ -18,6 +18,12 @@ std::vector<Row> merged(std::span<const Row> base, std::span<const Row> more, Nu
     return rows;
 }
 
+// A row that says what the guest's says is the guest's to say.
+static_assert(std::ranges::none_of(abi::linux_xdp::more_helpers, [](const abi::HelperRow& row) {
+    const abi::HelperRow* guests = abi::find_helper(static_cast<std::uint32_t>(row.helper));
+    return guests != nullptr && *guests == row;
+}));
+
 }  // namespace
 
 const abi::Tables& tables_of(Platform platform) {

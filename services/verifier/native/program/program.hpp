@@ -50,8 +50,10 @@ struct Options {
     double max_seconds = 10;         // CPU time
     std::uint64_t max_mebibytes = 1024;
     std::size_t max_findings = 8;
+    bool unrolling = true;           // false: of tests that want to see what is claimed of loops
     bool invariants = false;         // keep them for the report
     bool graph = false;              // draw the control-flow graph for the report
+    bool certificate = false;        // write down what proves the verdict `safe`
 };
 
 struct Malformed {

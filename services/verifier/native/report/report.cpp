@@ -23,6 +23,9 @@ constexpr Precision precisions[] = {{}, {8, 256, 24, 150'000}, {1, 2048, 1024, 1
 // Who reads the report takes no more than 8 MiB.
 constexpr std::size_t most_invariant_bytes = 4 << 20;
 
+// What the signer takes at most; a program whose proof is longer is not signed.
+constexpr std::size_t most_certificate_bytes = 4 << 20;
+
 // What no closer look can change: it depends on the instruction alone.
 bool is_final(const Finding& finding) {
     switch (finding.rule) {
@@ -42,6 +45,19 @@ std::string quoted(std::string_view text) {
         else out += c;
     }
     return out + "\"";
+}
+
+// RFC 4648 4.
+std::string base64(const std::vector<std::uint8_t>& bytes) {
+    static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for (std::size_t at = 0; at < bytes.size(); at += 3) {
+        std::uint32_t group = 0;
+        for (std::size_t i = 0; i < 3; ++i) group = group << 8 | (at + i < bytes.size() ? bytes[at + i] : 0U);
+        for (unsigned i = 0; i < 4; ++i) out += at + i > bytes.size() ? '=' : letters[group >> (18 - 6 * i) & 63];
+    }
+    return out;
 }
 
 template <typename Items, typename F>
@@ -131,7 +147,9 @@ void add_slices(const Program& program, const Cfg& cfg, std::vector<Finding>& fi
 }
 
 void run_analysis(const Program& program, const Options& options, Report& report) {
-    Invariants* const record = report.invariants ? &*report.invariants : nullptr;
+    Recorder recorder;
+    const bool certifies = options.certificate && options.platform == Platform::guest;
+    const Records records{report.invariants ? &*report.invariants : nullptr, certifies ? &recorder : nullptr};
     auto built = build_cfg(program, options);
     if (auto* fault = std::get_if<Finding>(&built)) {
         report.findings.push_back(std::move(*fault));
@@ -139,20 +157,21 @@ void run_analysis(const Program& program, const Options& options, Report& report
     }
     const Cfg& cfg = std::get<Cfg>(built);
     const Wto wto = build_wto(cfg);
-    Analysis analysis = analyse(program, options, cfg, wto, precisions[0], record);
+    Analysis analysis = analyse(program, options, cfg, wto, precisions[0], records);
     for (std::size_t i = 1; i < std::size(precisions) && !std::all_of(analysis.findings.begin(), analysis.findings.end(), is_final); ++i) {
         try {
-            analysis = analyse(program, options, cfg, wto, precisions[i], record);
+            analysis = analyse(program, options, cfg, wto, precisions[i], records);
         } catch (const GaveUp&) {
             continue;  // what is known already stands
         }
     }
-    if (options.graph) report.graph = draw(program, cfg, wto, analysis, record);
+    if (options.graph) report.graph = draw(program, cfg, wto, analysis, records.invariants);
     report.findings = std::move(analysis.findings);
     add_slices(program, cfg, report.findings);
     report.stack_bytes = analysis.stack_bytes;
     collect_loops(analysis, cfg, report);
     report.instruction_bound = instruction_bound(cfg, wto, analysis);
+    if (certifies && report.findings.empty()) report.certificate = encode(recorder, cfg, most_certificate_bytes);
 }
 
 }  // namespace
@@ -218,6 +237,7 @@ std::string to_json(const Report& report) {
     out += ",\"maps\":" + list(report.maps, [](const std::string& name) { return quoted(name); });
     out += ",\"cpu_ms\":" + std::to_string(cpu_ms) + ",\"peak_kib\":" + std::to_string(peak_kib());
     if (report.invariants) out += invariants_json(*report.invariants);
+    if (report.certificate) out += ",\"certificate\":\"" + base64(*report.certificate) + "\"";
     if (!report.graph.empty()) out += ",\"graph\":" + quoted(report.graph);
     return out + ",\"version\":" + quoted(analyser_version) + "}";
 }

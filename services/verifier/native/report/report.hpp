@@ -33,6 +33,7 @@ struct Report {
     std::vector<std::string> maps;
     std::optional<Invariants> invariants;  // if asked for
     std::string graph;                     // likewise, in DOT
+    std::optional<std::vector<std::uint8_t>> certificate;  // likewise, of what is safe (schemas/certificate.cddl)
 };
 
 // Decodes, analyses and judges; throws nothing but std::bad_alloc, which whoever limits memory turns into `gave_up`.

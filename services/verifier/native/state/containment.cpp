@@ -28,7 +28,7 @@ class Containment {
         if (known_[outer.symbol]) return image_[outer.symbol] == image;
         image_[outer.symbol] = image;
         known_[outer.symbol] = true;
-        return a_.scalar(image).leq(b_.symbols[outer.symbol].scalar);
+        return a_.bounds(image.term()).leq(b_.symbols[outer.symbol].scalar);
     }
 
     bool value(const Value& inner, const Value& outer) {
@@ -150,14 +150,13 @@ class Containment {
     bool defines(const Value& image, const Definition& outer) const {
         const Definition& inner = a_.symbols[image.symbol].definition;
         if (inner.form != outer.form) return false;
-        const Value left = image_[outer.left.symbol].moved(outer.left.delta), right = image_[outer.right.symbol].moved(outer.right.delta);
-        const auto same = [](const Value& x, const Value& y) { return x.symbol == y.symbol && x.delta == y.delta; };
+        const Term left = image_[outer.left.symbol].term().moved(outer.left.delta), right = image_[outer.right.symbol].term().moved(outer.right.delta);
         const bool adds = inner.form == Definition::Form::sum;
-        if (!adds && inner.form != Definition::Form::difference) return image.delta == 0 && same(inner.left, left) && same(inner.right, right);
-        const auto total = [&](const Value& x, const Value& y) { return adds ? x.constant() + y.constant() : x.constant() - y.constant(); };
+        if (!adds && inner.form != Definition::Form::difference) return image.delta == 0 && inner.left == left && inner.right == right;
+        const auto total = [&](const Term& x, const Term& y) { return x.moved(adds ? y.delta : static_cast<std::int64_t>(negate(static_cast<std::uint64_t>(y.delta)))).delta; };
         const bool straight = inner.left.symbol == left.symbol && inner.right.symbol == right.symbol;
         const bool crossed = adds && inner.left.symbol == right.symbol && inner.right.symbol == left.symbol;
-        return (straight || crossed) && total(inner.left, inner.right) + image.constant() == total(left, right);
+        return (straight || crossed) && total(inner.left.moved(image.delta), inner.right) == total(left, right);
     }
 
     // What is left of b's packet beyond a pointer is named by nothing else: in a it is what was computed there.
@@ -165,9 +164,9 @@ class Containment {
         for (Symbol symbol = first_free_symbol; symbol < b_.symbols.size(); ++symbol) {
             const Definition& outer = b_.symbols[symbol].definition;
             if (known_[symbol] || outer.form != Definition::Form::difference || outer.left.symbol != packet_size || !known_[outer.right.symbol]) continue;
-            const Value offset = image_[outer.right.symbol].moved(outer.right.delta), size = Value::number(packet_size).moved(outer.left.delta);
-            const auto rest = offset.symbol == zero_symbol ? size.moved(static_cast<std::int64_t>(negate(offset.constant()))) : a_.known_difference(size, offset).value_or(Value{});
-            if (!rest.is_number() || !term(rest, Value::number(symbol))) return false;
+            const Term offset = image_[outer.right.symbol].term().moved(outer.right.delta), size = Term{packet_size}.moved(outer.left.delta);
+            const auto rest = offset.symbol == zero_symbol ? std::optional{size.moved(static_cast<std::int64_t>(negate(static_cast<std::uint64_t>(offset.delta))))} : a_.known_difference(size, offset);
+            if (!rest || !term(Value::number(rest->symbol, rest->delta), Value::number(symbol))) return false;
             remainders_.push_back(symbol);
         }
         return true;

@@ -121,7 +121,7 @@ class Joiner {
         // Constants have no symbol to keep: the class stands for the value that was seen first.
         const std::int64_t base = left.symbol == zero_symbol ? left.delta : 0;
         Class entry{Value::number(left.symbol, base), Value::number(right.symbol).moved(base).moved(static_cast<std::int64_t>(negate(distance))), 0};
-        const Scalar old = a_.scalar(entry.left), joined = join(old, b_.scalar(entry.right));
+        const Scalar old = a_.bounds(entry.left.term()), joined = join(old, b_.bounds(entry.right.term()));
         Scalar scalar = options_.widen ? widen(old, joined, options_.thresholds) : joined;
         scalar.normalise();
         entry.symbol = out_.fresh(scalar);
@@ -287,16 +287,17 @@ class Joiner {
         if (auto same = operands(left, right.left.moved(moved), right.right)) return same;
         return left.form == Definition::Form::sum ? operands(left, right.right, right.left.moved(moved)) : std::nullopt;
     }
-    std::optional<Definition> operands(const Definition& definition, const Value& left, const Value& right) const {
+    std::optional<Definition> operands(const Definition& definition, const Term& left, const Term& right) const {
         const auto first = known_term(definition.left, left), second = known_term(definition.right, right);
         if (!first || !second) return std::nullopt;
         return Definition{definition.form, *first, *second};
     }
-    std::optional<Value> known_term(const Value& left, const Value& right) const {
-        const auto found = found_.find({left.symbol, right.symbol, left.constant() - right.constant()});
+    std::optional<Term> known_term(const Term& left, const Term& right) const {
+        const std::uint64_t delta = static_cast<std::uint64_t>(left.delta);
+        const auto found = found_.find({left.symbol, right.symbol, delta - static_cast<std::uint64_t>(right.delta)});
         if (found == found_.end()) return std::nullopt;
         const Class& entry = classes_[found->second];
-        return Value::number(entry.symbol, static_cast<std::int64_t>(left.constant() - entry.left.constant()));
+        return Term{entry.symbol, static_cast<std::int64_t>(delta - entry.left.constant())};
     }
 
     // --- what is left of the packet beyond a pointer, if both sides have computed it: a loop's guard may speak of that alone
@@ -315,13 +316,14 @@ class Joiner {
         const Value size = Value::number(packet_size);
         if (offset.symbol == zero_symbol && options_.relate_counters) return size.moved(static_cast<std::int64_t>(negate(offset.constant())));
         if (offset.symbol < first_free_symbol) return std::nullopt;
-        return side.known_difference(size, offset);
+        const auto rest = side.known_difference(size.term(), offset.term());
+        return rest ? std::optional{Value::number(rest->symbol, rest->delta)} : std::nullopt;
     }
     void add_remainder(Symbol offset, const Value& left, const Value& right) {
         Class* entry = nullptr;
         const Value rest = term(left, right, &entry);
         if (entry->symbol < first_free_symbol || out_.symbols[entry->symbol].definition.form != Definition::Form::none) return;
-        out_.symbols[entry->symbol].definition = {Definition::Form::difference, Value::number(packet_size), Value::number(offset).moved(rest.delta)};
+        out_.symbols[entry->symbol].definition = {Definition::Form::difference, Term{packet_size}, Term{offset}.moved(rest.delta)};
         entry->is_number = true;
         remainders_.push_back(static_cast<std::uint32_t>(entry - classes_.data()));
     }

@@ -7,7 +7,8 @@ namespace {
 
 // A later test of this location can tell the two states apart.
 bool is_flag(const State& a, const Value& left, const State& b, const Value& right) {
-    if (left.is_number() && right.is_number()) return meet(a.scalar(left), b.scalar(right)).is_bottom();
+    const auto x = left.as_number(), y = right.as_number();
+    if (x && y) return meet(a.scalar(*x), b.scalar(*y)).is_bottom();
     const auto is_null = [](const Value& value) { return value.is_constant() && value.delta == 0; };
     return (is_null(left) && right.is_pointer() && !right.may_be_null()) || (is_null(right) && left.is_pointer() && !left.may_be_null());
 }

@@ -17,9 +17,9 @@ std::int64_t clamp(Wide x) {
 }
 
 // The term wraps nowhere and sums of two such terms do not wrap either.
-bool is_tame(const State& state, const Value& value) {
-    const auto range = state.range(value);
-    return is_exact(state.symbols[value.symbol].scalar, value.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
+bool is_tame(const State& state, const Term& term) {
+    const auto range = state.range(term);
+    return is_exact(state.symbols[term.symbol].scalar, term.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
 }
 
 // Of data_meta from data. Linux: at most 256 bytes of headroom, or 1, which says that the driver has none.
@@ -29,7 +29,8 @@ Scalar metadata_of(Platform platform) {
     return has_metadata ? Scalar::signed_range(-static_cast<std::int64_t>(largest_metadata), 0) : Scalar::constant(0);
 }
 
-Value plain(const Value& value) { return Value::number(value.symbol, value.delta); }
+constexpr Term constant(std::uint64_t value) { return {zero_symbol, static_cast<std::int64_t>(value)}; }
+std::uint64_t delta_of(const Term& term) { return static_cast<std::uint64_t>(term.delta); }
 
 }  // namespace
 
@@ -112,33 +113,33 @@ Symbol State::fresh(const Scalar& scalar, Definition definition) {
     return static_cast<Symbol>(symbols.size() - 1);
 }
 
-Value State::number(const Scalar& scalar, Definition definition) {
-    if (scalar.is_constant()) return Value::constant(scalar.u64.low);
-    return Value::number(fresh(scalar, definition));
+Number State::number(const Scalar& scalar, Definition definition) {
+    if (scalar.is_constant()) return Number::constant(scalar.u64.low);
+    return Number{{fresh(scalar, definition), 0}};
 }
 
-Scalar State::scalar(const Value& value) const {
-    if (value.symbol == zero_symbol) return Scalar::constant(value.constant());
-    const Scalar& symbol = symbols[value.symbol].scalar;
-    return value.delta == 0 ? symbol : analyser::add(symbol, Scalar::constant(value.constant()));
+Scalar State::bounds(const Term& term) const {
+    if (term.symbol == zero_symbol) return Scalar::constant(delta_of(term));
+    const Scalar& symbol = symbols[term.symbol].scalar;
+    return term.delta == 0 ? symbol : analyser::add(symbol, Scalar::constant(delta_of(term)));
 }
 
-Interval<std::int64_t> State::range(const Value& value) const {
-    const Scalar& own = symbols[value.symbol].scalar;
-    if (!is_exact(own, value.delta)) return scalar(value).s64;
+Interval<std::int64_t> State::range(const Term& term) const {
+    const Scalar& own = symbols[term.symbol].scalar;
+    if (!is_exact(own, term.delta)) return bounds(term).s64;
     Interval<std::int64_t> best = own.s64;
-    if (value.symbol != zero_symbol) {
-        for (const auto& [symbol, limit] : differences.reach(value.symbol, true)) {
+    if (term.symbol != zero_symbol) {
+        for (const auto& [symbol, limit] : differences.reach(term.symbol, true)) {
             best.high = std::min(best.high, clamp(Wide{symbols[symbol].scalar.s64.high} + limit));
         }
-        for (const auto& [symbol, limit] : differences.reach(value.symbol, false)) {
+        for (const auto& [symbol, limit] : differences.reach(term.symbol, false)) {
             best.low = std::max(best.low, clamp(Wide{symbols[symbol].scalar.s64.low} - limit));
         }
     }
-    return {clamp(Wide{best.low} + value.delta), clamp(Wide{best.high} + value.delta)};
+    return {clamp(Wide{best.low} + term.delta), clamp(Wide{best.high} + term.delta)};
 }
 
-std::optional<std::int64_t> State::upper_difference(const Value& a, const Value& b) const {
+std::optional<std::int64_t> State::upper_difference(const Term& a, const Term& b) const {
     if (!is_exact(symbols[a.symbol].scalar, a.delta) || !is_exact(symbols[b.symbol].scalar, b.delta)) return std::nullopt;
     Wide best;
     if (a.symbol == b.symbol) {
@@ -152,74 +153,74 @@ std::optional<std::int64_t> State::upper_difference(const Value& a, const Value&
 }
 
 bool State::is_never_zero(const Value& pointer) const {
-    return range(plain(pointer)).inside(nonzero_offsets(pointer));
+    return range(pointer).inside(nonzero_offsets(pointer));
 }
 
 bool State::is_short_address(const Value& value, Platform platform) const {
     if (platform != Platform::guest || value.kind != Kind::packet || value.may_be_null()) return false;
-    const auto low = upper_difference(Value::number(meta_start), value), high = upper_difference(value, Value::number(packet_size));
+    const auto low = upper_difference(Term{meta_start}, value.term()), high = upper_difference(value.term(), Term{packet_size});
     return low && *low <= 0 && high && *high <= 0;
 }
 
-Value State::add(const Value& a, const Value& b) {
+Term State::add_terms(const Term& a, const Term& b) {
     if (b.symbol == zero_symbol) return a.moved(b.delta);
-    if (a.symbol == zero_symbol) return plain(b).moved(a.delta);
+    if (a.symbol == zero_symbol) return b.moved(a.delta);
     if (const auto known = known_sum(a, b)) return *known;
-    const Scalar result = analyser::add(scalar(a), scalar(b));
+    const Scalar result = analyser::add(bounds(a), bounds(b));
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
-    const Value sum = number(result, {Definition::Form::sum, plain(a), plain(b)});
+    const Term sum = number(result, {Definition::Form::sum, a, b});
     if (sum.symbol == zero_symbol) return sum;
     (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
     (void)(learn_part_of_way(sum, a, b) && learn_part_of_way(sum, b, a));
     return sum;
 }
 
-Value State::subtract(const Value& a, const Value& b) {
-    if (a.symbol == b.symbol) return Value::constant(a.constant() - b.constant());
-    if (b.symbol == zero_symbol) return plain(a).moved(static_cast<std::int64_t>(0 - b.constant()));
+Term State::subtract_terms(const Term& a, const Term& b) {
+    if (a.symbol == b.symbol) return constant(delta_of(a) - delta_of(b));
+    if (b.symbol == zero_symbol) return a.moved(static_cast<std::int64_t>(0 - delta_of(b)));
     if (const auto known = known_difference(a, b)) return *known;
-    Scalar result = analyser::subtract(scalar(a), scalar(b));
+    Scalar result = analyser::subtract(bounds(a), bounds(b));
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
     const auto high = upper_difference(a, b), low = upper_difference(b, a);
     if (high && low) result = meet(result, Scalar::signed_range(-*low, *high));
     if (result.is_bottom()) result = Scalar::top();  // an impossible state: any answer is sound
-    const Value rest = number(result, {Definition::Form::difference, plain(a), plain(b)});
+    const Term rest = number(result, {Definition::Form::difference, a, b});
     if (rest.symbol != zero_symbol) (void)learn_definition(rest.symbol);
     return rest;
 }
 
 // What is computed again is the same term, and a difference added to what was taken away gives the whole: equations modulo 2^64,
 // so nothing has to be known of wrapping.
-std::optional<Value> State::known_sum(const Value& a, const Value& b) const {
-    const std::uint64_t deltas = a.constant() + b.constant();
+std::optional<Term> State::known_sum(const Term& a, const Term& b) const {
+    const std::uint64_t deltas = delta_of(a) + delta_of(b);
     for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
         const auto& [form, left, right] = symbols[symbol].definition;
         const bool same = left.symbol == a.symbol && right.symbol == b.symbol, swapped = left.symbol == b.symbol && right.symbol == a.symbol;
-        if (form == Definition::Form::sum && (same || swapped)) return Value::number(symbol, static_cast<std::int64_t>(deltas - left.constant() - right.constant()));
+        if (form == Definition::Form::sum && (same || swapped)) return Term{symbol, static_cast<std::int64_t>(deltas - delta_of(left) - delta_of(right))};
         const bool completes = (symbol == a.symbol && right.symbol == b.symbol) || (symbol == b.symbol && right.symbol == a.symbol);
-        if (form == Definition::Form::difference && completes) return Value::number(left.symbol, static_cast<std::int64_t>(left.constant() - right.constant() + deltas));
+        if (form == Definition::Form::difference && completes) return Term{left.symbol, static_cast<std::int64_t>(delta_of(left) - delta_of(right) + deltas)};
     }
     return std::nullopt;
 }
-std::optional<Value> State::known_difference(const Value& a, const Value& b) const {
-    const std::uint64_t deltas = a.constant() - b.constant();
+std::optional<Term> State::known_difference(const Term& a, const Term& b) const {
+    const std::uint64_t deltas = delta_of(a) - delta_of(b);
     for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
         const auto& [form, left, right] = symbols[symbol].definition;
-        const auto rest = [&](const Value& other, std::uint64_t more) { return Value::number(other.symbol, static_cast<std::int64_t>(other.constant() + more)); };
-        if (form == Definition::Form::difference && left.symbol == a.symbol && right.symbol == b.symbol) return rest(Value::number(symbol), deltas - left.constant() + right.constant());
+        const auto rest = [&](const Term& other, std::uint64_t more) { return Term{other.symbol, static_cast<std::int64_t>(delta_of(other) + more)}; };
+        if (form == Definition::Form::difference && left.symbol == a.symbol && right.symbol == b.symbol) return rest(Term{symbol}, deltas - delta_of(left) + delta_of(right));
         if (form != Definition::Form::sum || symbol != a.symbol) continue;
-        if (left.symbol == b.symbol) return rest(right, left.constant() + deltas);
-        if (right.symbol == b.symbol) return rest(left, right.constant() + deltas);
+        if (left.symbol == b.symbol) return rest(right, delta_of(left) + deltas);
+        if (right.symbol == b.symbol) return rest(left, delta_of(right) + deltas);
     }
     return std::nullopt;
 }
 
 // `part` of the way from `from` to some place, as a binary search goes: from + part <= place + c where part <= (place - from) + c.
-bool State::learn_part_of_way(const Value& sum, const Value& from, const Value& part) {
+bool State::learn_part_of_way(const Term& sum, const Term& from, const Term& part) {
     for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
         const Definition way = symbols[symbol].definition;
         if (way.form != Definition::Form::difference || way.right.symbol != from.symbol || symbol == part.symbol) continue;
-        const auto beyond = upper_difference(part, Value::number(symbol));
+        const auto beyond = upper_difference(part, Term{symbol});
         const Wide gap = -(Wide{beyond.value_or(0)} + from.delta - way.right.delta);
         if (!beyond || gap < -Differences::largest || gap > Differences::largest) continue;
         if (!learn_order(sum, way.left, static_cast<std::int64_t>(gap)) || !narrow_by_differences(sum)) return false;
@@ -227,34 +228,35 @@ bool State::learn_part_of_way(const Value& sum, const Value& from, const Value& 
     return true;
 }
 
-void State::settle(Symbol symbol) { (void)(narrow_by_differences(Value::number(symbol)) && learn_definition(symbol)); }
+void State::settle(Symbol symbol) { (void)(narrow_by_differences(Term{symbol}) && learn_definition(symbol)); }
 
-bool State::narrow_by_differences(const Value& value) {
+bool State::narrow_by_differences(const Term& value) {
     const auto known = range(value);
     return narrow(value, Scalar::signed_range(known.low, known.high));
 }
 
-Value State::shifted_right(const Value& of, unsigned places, const Scalar& result) {
-    const Value part = number(result);
+Number State::shifted_right(const Number& number_of, unsigned places, const Scalar& result) {
+    const Number share = number(result);
+    const Term part = share, of = number_of;
     const Definition& rounding = symbols[of.symbol].definition;
     const bool drops_more = rounding.form == Definition::Form::rounded && of.delta == 0 && rounding.right.delta < std::int64_t{1} << places;
-    const Value whole = drops_more ? rounding.left : of;
+    const Term whole = drops_more ? rounding.left : of;
     const Definition::Form form = symbols[whole.symbol].definition.form;
-    if (part.symbol == zero_symbol || whole.delta != 0 || !is_tame(*this, whole)) return part;
+    if (part.symbol == zero_symbol || whole.delta != 0 || !is_tame(*this, whole)) return share;
     if (form == Definition::Form::difference) (void)learn_share(part, whole, places);
     else if (form == Definition::Form::sum && places == 1) (void)(learn_middle(part, symbols[whole.symbol].definition) && narrow_by_differences(part));
-    return part;
+    return share;
 }
 
-Value State::rounded_down(const Value& whole, std::int64_t most, const Scalar& result) {
+Number State::rounded_down(const Number& whole, std::int64_t most, const Scalar& result) {
     if (!is_tame(*this, whole)) return number(result);
-    const Value part = number(result, {Definition::Form::rounded, plain(whole), Value::constant(static_cast<std::uint64_t>(most))});
-    if (part.symbol != zero_symbol) (void)learn_definition(part.symbol);
+    const Number part = number(result, {Definition::Form::rounded, whole, constant(static_cast<std::uint64_t>(most))});
+    if (!part.is_constant()) (void)learn_definition(part.symbol());
     return part;
 }
 
 // x - (x >> n) grows with x, where x is not negative.
-bool State::learn_share(const Value& part, const Value& whole, unsigned places) {
+bool State::learn_share(const Term& part, const Term& whole, unsigned places) {
     const auto range = this->range(whole);
     if (range.low < 0) return true;
     const auto rest = [&](std::int64_t x) { return x - (x >> places); };
@@ -262,7 +264,7 @@ bool State::learn_share(const Value& part, const Value& whole, unsigned places) 
 }
 
 // left <= right + c gives (left + right) >> 1 <= right + (c >> 1), and the other way round; the same from below.
-bool State::learn_middle(const Value& middle, const Definition& sum) {
+bool State::learn_middle(const Term& middle, const Definition& sum) {
     for (const auto& [one, other] : {std::pair{sum.left, sum.right}, std::pair{sum.right, sum.left}}) {
         const auto above = upper_difference(one, other), below = upper_difference(other, one);
         if (above && std::abs(*above) < Differences::largest && !learn_order(middle, other, -(*above >> 1))) return false;
@@ -271,22 +273,34 @@ bool State::learn_middle(const Value& middle, const Definition& sum) {
     return true;
 }
 
+Value State::moved(const Value& pointer, const Number& by, bool backwards) {
+    return pointer.at(backwards ? subtract_terms(pointer.term(), by) : add_terms(pointer.term(), by));
+}
+
+// The complement's term is -1 - offset: what is added to it is at that offset, or behind it by the sum + 1.
+Number State::beyond(const Value& complement, const Value& pointer) {
+    const Definition way = symbols[complement.symbol].definition;
+    const bool known = complement.symbol != zero_symbol && way.form == Definition::Form::difference && way.left.symbol == zero_symbol;
+    if (!known) return Number{add_terms(pointer.term(), complement.term())};
+    return Number{subtract_terms(pointer.term(), way.right).moved(way.left.delta).moved(complement.delta)};
+}
+
 // --- learning -------------------------------------------------------------------------------------------------------------
 
-bool State::narrow(const Value& value, const Scalar& scalar) {
-    const Scalar moved = value.delta == 0 ? scalar : analyser::add(scalar, Scalar::constant(0 - value.constant()));
-    Scalar& own = symbols[value.symbol].scalar;
+bool State::narrow(const Term& term, const Scalar& scalar) {
+    const Scalar moved = term.delta == 0 ? scalar : analyser::add(scalar, Scalar::constant(0 - delta_of(term)));
+    Scalar& own = symbols[term.symbol].scalar;
     own = meet(own, moved);
     return !own.is_bottom();
 }
 
 // small - large <= -gap, by a test of the program: false if it is known to fail.
-bool State::test_order(const Value& small, const Value& large, std::int64_t gap) {
+bool State::test_order(const Term& small, const Term& large, std::int64_t gap) {
     if (const auto reverse = upper_difference(large, small); reverse && *reverse < gap) return false;
     return learn_order(small, large, gap);
 }
 
-bool State::learn_order(const Value& small, const Value& large, std::int64_t gap) {
+bool State::learn_order(const Term& small, const Term& large, std::int64_t gap) {
     if (!is_exact(symbols[small.symbol].scalar, small.delta) || !is_exact(symbols[large.symbol].scalar, large.delta)) return true;
     if (small.symbol == large.symbol) return true;
     if (small.symbol == zero_symbol && fits(Wide{small.delta} + gap)) return narrow(large, Scalar::signed_range(small.delta + gap, INT64_MAX));
@@ -297,7 +311,7 @@ bool State::learn_order(const Value& small, const Value& large, std::int64_t gap
     return true;
 }
 
-bool State::learn_relation(Condition condition, bool holds, const Value& a, const Value& b) {
+bool State::learn_relation(Condition condition, bool holds, const Term& a, const Term& b) {
     switch (condition) {
         case Condition::gt:
         case Condition::sgt: return holds ? test_order(b, a, 1) : test_order(a, b, 0);
@@ -319,7 +333,7 @@ bool State::learn_relation(Condition condition, bool holds, const Value& a, cons
 }
 
 // distance.low <= a - b <= distance.high
-bool State::learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance) {
+bool State::learn_distance(const Term& a, const Term& b, const Interval<std::int64_t>& distance) {
     if (distance.low > -Differences::largest && !learn_order(b, a, distance.low)) return false;
     return distance.high >= Differences::largest || learn_order(a, b, -distance.high);
 }
@@ -327,39 +341,39 @@ bool State::learn_distance(const Value& a, const Value& b, const Interval<std::i
 // What bounds of one of three terms say of the other two.
 bool State::learn_definition(Symbol symbol) {
     const Definition definition = symbols[symbol].definition;
-    const Value own = Value::number(symbol), &left = definition.left, &right = definition.right;
-    const auto bounds = [&](const Value& value) { return scalar(value).s64; };
+    const Term own{symbol}, &left = definition.left, &right = definition.right;
+    const auto signed_bounds = [&](const Term& term) { return bounds(term).s64; };
     switch (definition.form) {
         case Definition::Form::none:
         case Definition::Form::shifted: return true;
         case Definition::Form::truncated: return learn_low_half(symbol, left);
-        case Definition::Form::sum: return learn_distance(own, left, bounds(right)) && learn_distance(own, right, bounds(left));
+        case Definition::Form::sum: return learn_distance(own, left, signed_bounds(right)) && learn_distance(own, right, signed_bounds(left));
         case Definition::Form::rounded: return learn_distance(left, own, {0, right.delta});
-        case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, bounds(right));
+        case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, signed_bounds(right));
     }
     __builtin_unreachable();
 }
 
 // Word and low half tell each other what is known of the low half; where the word fits, they are equal.
-bool State::learn_low_half(Symbol symbol, const Value& whole) {
+bool State::learn_low_half(Symbol symbol, const Term& whole) {
     Scalar low;
     const Scalar& own = symbols[symbol].scalar;
     low.u32 = own.u32;
     low.s32 = own.s32;
     low.bits = {own.bits.value & UINT32_MAX, own.bits.mask | ~std::uint64_t{UINT32_MAX}};
-    if (!narrow(whole, low) || !narrow(Value::number(symbol), zero_extend(scalar(whole), 4))) return false;
-    if (!scalar(whole).fits_u32()) return true;
+    if (!narrow(whole, low) || !narrow(Term{symbol}, zero_extend(bounds(whole), 4))) return false;
+    if (!bounds(whole).fits_u32()) return true;
     return unite(symbol, whole);  // nothing was cut off
 }
 
 // The symbol is that term: one name is enough, with the differences of both.
-bool State::unite(Symbol symbol, const Value& term) {
+bool State::unite(Symbol symbol, const Term& term) {
     const std::vector<Difference> edges = differences.edges();
     symbols[symbol].definition = {};
     substitute(symbol, term.symbol, term.delta);
     for (const Difference& edge : edges) {
-        if (edge.left == symbol && !learn_order(term, Value::number(edge.right), -edge.limit)) return false;
-        if (edge.right == symbol && !learn_order(Value::number(edge.left), term, -edge.limit)) return false;
+        if (edge.left == symbol && !learn_order(term, Term{edge.right}, -edge.limit)) return false;
+        if (edge.right == symbol && !learn_order(Term{edge.left}, term, -edge.limit)) return false;
     }
     return true;
 }
@@ -409,8 +423,8 @@ bool State::propagate() {
     return narrowed.empty() || propagate(again);
 }
 
-bool State::assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b) {
-    Scalar x = scalar(a), y = scalar(b);
+bool State::assume(Condition condition, unsigned width, bool holds, const Term& a, const Term& b) {
+    Scalar x = bounds(a), y = bounds(b);
     analyser::assume(condition, width, holds, x, y);
     if (x.is_bottom() || y.is_bottom() || !narrow(a, x) || !narrow(b, y)) return false;
     const bool is_signed = condition == Condition::sgt || condition == Condition::sge || condition == Condition::slt || condition == Condition::sle;
@@ -423,12 +437,14 @@ bool State::assume(Condition condition, unsigned width, bool holds, const Value&
 }
 
 void State::substitute(Symbol symbol, Symbol by, std::int64_t delta) {
-    const auto replace = [&](Value& value) {
-        if (value.symbol != symbol) return;
-        value.symbol = by;
-        value = value.moved(delta);
+    const auto replace = [&](Term& term) {
+        if (term.symbol == symbol) term = Term{by, term.delta}.moved(delta);
     };
-    each_value(replace);
+    each_value([&](Value& value) {
+        Term term = value.term();
+        replace(term);
+        value = value.at(term);
+    });
     for (SymbolInfo& info : symbols) {
         if (info.definition.form == Definition::Form::none) continue;
         replace(info.definition.left);

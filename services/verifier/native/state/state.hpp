@@ -24,7 +24,7 @@ struct Definition {
     enum class Form : std::uint8_t { none, sum, difference, shifted, truncated, rounded } form = Form::none;
     // sum, difference: left + right, left - right, no wrap. shifted: left << 32. truncated: low 32 bits of left.
     // rounded: left, not negative, without its lowest bits, which are worth right (a constant) together.
-    Value left{}, right{};
+    Term left{}, right{};
 };
 
 struct SymbolInfo {
@@ -80,26 +80,45 @@ class State {
     Lock lock;
     std::vector<SymbolInfo> symbols;
     Differences differences;
+    std::uint32_t trail = 0;  // of the certificate: the ways that lead here (certificate/recorder.hpp); no part of what holds
 
     Frame& frame(const Value& pointer) { return frames[pointer.object]; }
     const Frame& frame(const Value& pointer) const { return frames[pointer.object]; }
 
     // --- numbers
     Symbol fresh(const Scalar& scalar, Definition definition = {});
-    Value number(const Scalar& scalar, Definition definition = {});  // constants need no symbol
-    Scalar scalar(const Value& value) const;
+    Number number(const Scalar& scalar, Definition definition = {});  // constants need no symbol
+    Scalar scalar(const Number& number) const { return bounds(number); }
+    // What is known of a term, be it a number or an offset. Only its range means something for an offset.
+    Scalar bounds(const Term& term) const;
     // Signed bounds of the term, differences included; what may wrap gives the whole range.
-    Interval<std::int64_t> range(const Value& value) const;
+    Interval<std::int64_t> range(const Term& term) const;
+    Interval<std::int64_t> range(const Number& number) const { return range(number.term()); }
+    Interval<std::int64_t> range(const Value& value) const { return range(value.term()); }
     // Least known c with a - b <= c, as integers; nothing if unknown or if a term may wrap.
-    std::optional<std::int64_t> upper_difference(const Value& a, const Value& b) const;
-    // Sum and difference of terms, with all that is known of their relation.
-    Value add(const Value& a, const Value& b);
-    Value subtract(const Value& a, const Value& b);
+    std::optional<std::int64_t> upper_difference(const Term& a, const Term& b) const;
+    std::optional<std::int64_t> upper_difference(const Value& a, const Value& b) const { return upper_difference(a.term(), b.term()); }
+    // Sum and difference, with all that is known of their relation.
+    Number add(const Number& a, const Number& b) { return Number{add_terms(a, b)}; }
+    // The number whose low half a shift by 32 bits has put into the upper half of this one.
+    std::optional<Number> shifted_number(const Number& number) const {
+        const Definition& definition = symbols[number.symbol()].definition;
+        const bool is_shifted = number.delta() == 0 && definition.form == Definition::Form::shifted;
+        return is_shifted ? std::optional{Number{definition.left}} : std::nullopt;
+    }
+    Number subtract(const Number& a, const Number& b) { return Number{subtract_terms(a, b)}; }
     // A number that is not negative shifted right, with what is known of its share of a distance, or of the middle of two numbers;
     // `result` is the scalar's.
-    Value shifted_right(const Value& of, unsigned places, const Scalar& result);
+    Number shifted_right(const Number& number_of, unsigned places, const Scalar& result);
     // Likewise of a number whose lowest bits are cleared, which were worth `most` together.
-    Value rounded_down(const Value& whole, std::int64_t most, const Scalar& result);
+    Number rounded_down(const Number& whole, std::int64_t most, const Scalar& result);
+    // ~p of a packet address, and what ~p + q of another in the same packet is: their distance - 1.
+    Value complement(const Value& pointer) { return Value{Kind::complement}.at(subtract_terms({zero_symbol, -1}, pointer.term())); }
+    Number beyond(const Value& complement, const Value& pointer);
+    // A pointer moved by a number, forwards or backwards.
+    Value moved(const Value& pointer, const Number& by, bool backwards);
+    // a - b of addresses in the same object; modulo 2^32 if one of them is a half.
+    Number distance(const Value& a, const Value& b) { return Number{subtract_terms(a.term(), b.term())}; }
 
     // An address that is 0 on no platform (addresses.hpp). Of a pointer that may be null: in those executions where it is not.
     bool is_never_zero(const Value& pointer) const;
@@ -107,8 +126,8 @@ class State {
     bool is_short_address(const Value& value, Platform platform) const;
 
     // --- learning; false: the state cannot occur
-    [[nodiscard]] bool assume(Condition condition, unsigned width, bool holds, const Value& a, const Value& b);
-    [[nodiscard]] bool narrow(const Value& value, const Scalar& scalar);
+    [[nodiscard]] bool assume(Condition condition, unsigned width, bool holds, const Term& a, const Term& b);
+    [[nodiscard]] bool narrow(const Term& term, const Scalar& scalar);
     void assume_null(Symbol nullable, bool is_null);
     // Old packet pointers are good for distances between each other only; the old size means nothing any more.
     void forget_packet(Platform platform);
@@ -127,7 +146,7 @@ class State {
     // What its own bounds and differences say of the parts of a symbol that has a definition.
     void settle(Symbol symbol);
     // a - b, if that was computed before.
-    std::optional<Value> known_difference(const Value& a, const Value& b) const;
+    std::optional<Term> known_difference(const Term& a, const Term& b) const;
 
     // Drops symbols that nothing names but what is left of the packet beyond a pointer.
     void compact();
@@ -139,6 +158,8 @@ class State {
     void each_value(F&& visit) const { visit_values(*this, visit); }
 
   private:
+    Term add_terms(const Term& a, const Term& b);
+    Term subtract_terms(const Term& a, const Term& b);
     template <typename Self, typename F>
     static void visit_values(Self& self, F& visit) {
         for (auto& value : self.registers) visit(value);
@@ -149,18 +170,18 @@ class State {
     }
     bool propagate();
     bool propagate(std::vector<Symbol>& narrowed);
-    bool test_order(const Value& small, const Value& large, std::int64_t gap);
-    bool learn_order(const Value& small, const Value& large, std::int64_t gap);
-    bool learn_relation(Condition condition, bool holds, const Value& a, const Value& b);
-    bool learn_distance(const Value& a, const Value& b, const Interval<std::int64_t>& distance);
-    std::optional<Value> known_sum(const Value& a, const Value& b) const;
-    bool learn_part_of_way(const Value& sum, const Value& from, const Value& part);
-    bool narrow_by_differences(const Value& value);
-    bool learn_share(const Value& part, const Value& whole, unsigned places);
-    bool learn_middle(const Value& middle, const Definition& sum);
+    bool test_order(const Term& small, const Term& large, std::int64_t gap);
+    bool learn_order(const Term& small, const Term& large, std::int64_t gap);
+    bool learn_relation(Condition condition, bool holds, const Term& a, const Term& b);
+    bool learn_distance(const Term& a, const Term& b, const Interval<std::int64_t>& distance);
+    std::optional<Term> known_sum(const Term& a, const Term& b) const;
+    bool learn_part_of_way(const Term& sum, const Term& from, const Term& part);
+    bool narrow_by_differences(const Term& value);
+    bool learn_share(const Term& part, const Term& whole, unsigned places);
+    bool learn_middle(const Term& middle, const Definition& sum);
     bool learn_definition(Symbol symbol);
-    bool learn_low_half(Symbol symbol, const Value& whole);
-    bool unite(Symbol symbol, const Value& term);
+    bool learn_low_half(Symbol symbol, const Term& whole);
+    bool unite(Symbol symbol, const Term& term);
     bool learn_definitions(Symbol changed);
     void substitute(Symbol symbol, Symbol by, std::int64_t delta);
     bool fold_constants();

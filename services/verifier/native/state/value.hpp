@@ -4,9 +4,15 @@
 // `data` for packets, from the frame's top for the stack, from its first byte for a map value. `nullable` is a symbol that is 0
 // where the pointer is null and 1 where it is not; registers copied from each other share it, so one test serves them all.
 // A Site names the place of one call in the graph: what a call gives is known by it until the same call gives the next.
+//
+// Three types keep apart what looks alike. A Term is `symbol + delta` and the value of nothing. A Number is a term that *is* what a
+// register, a cell or an immediate holds: only `Value::as_number` and computing with numbers give one, and everything that asks
+// for bits, signs or widths takes a Number (State::scalar). An offset is the term of an address whose place is known. So half of an
+// address, or the offset of a whole one, cannot be extended, truncated or computed with as if it were a number: it does not compile.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "guest/bpf/bundle/abi.hpp"
 #include "services/verifier/native/domains/differences.hpp"
@@ -45,6 +51,35 @@ enum class Kind : std::uint8_t {
 // Of packet_address: the low half of an address (the term is right modulo 2^32); from before a helper moved the packet.
 inline constexpr std::uint64_t low_half = 1, from_before = 2;
 
+// symbol + delta, modulo 2^64.
+struct Term {
+    Symbol symbol = zero_symbol;
+    std::int64_t delta = 0;
+
+    bool operator==(const Term&) const = default;
+    Term moved(std::int64_t by) const { return {symbol, static_cast<std::int64_t>(static_cast<std::uint64_t>(delta) + static_cast<std::uint64_t>(by))}; }
+};
+
+class Number {
+  public:
+    static Number constant(std::uint64_t value) { return Number{{zero_symbol, static_cast<std::int64_t>(value)}}; }
+
+    bool operator==(const Number&) const = default;
+    operator Term() const { return term_; }
+    Term term() const { return term_; }
+    Symbol symbol() const { return term_.symbol; }
+    std::int64_t delta() const { return term_.delta; }
+    bool is_constant() const { return term_.symbol == zero_symbol; }
+    std::uint64_t constant_value() const { return static_cast<std::uint64_t>(term_.delta); }
+
+  private:
+    friend struct Value;
+    friend class State;
+    explicit Number(const Term& term) : term_{term} {}
+
+    Term term_;
+};
+
 struct Value {
     Kind kind = Kind::uninitialised;
     Site identity = no_site;  // of a map value with a lock: equal means the same value, no_site means that nobody knows
@@ -53,12 +88,21 @@ struct Value {
     Symbol nullable = no_symbol;
     std::int64_t delta = 0;
 
+    Value() = default;
+    Value(Kind what, Site site = no_site, std::uint64_t in = 0, Symbol of = zero_symbol, Symbol witness = no_symbol, std::int64_t by = 0)
+        : kind{what}, identity{site}, object{in}, symbol{of}, nullable{witness}, delta{by} {}
+    Value(const Number& number) : kind{Kind::number}, symbol{number.symbol()}, delta{number.delta()} {}
+
     static Value number(Symbol symbol, std::int64_t delta = 0) { return {Kind::number, no_site, 0, symbol, no_symbol, delta}; }
     static Value constant(std::uint64_t value) { return number(zero_symbol, static_cast<std::int64_t>(value)); }
     // Its first byte, or as far past it.
     static Value pointer(Kind kind, std::uint64_t object = 0, std::int64_t delta = 0) { return {kind, no_site, object, zero_symbol, no_symbol, delta}; }
 
     bool operator==(const Value&) const = default;
+    Term term() const { return {symbol, delta}; }
+    std::optional<Number> as_number() const { return is_number() ? std::optional{Number{term()}} : std::nullopt; }
+    // Of an address that is whole and not null: its distance from the start of what it points into.
+    std::optional<Term> offset() const { return is_pointer() && !is_half() && !may_be_null() ? std::optional{term()} : std::nullopt; }
     bool is_number() const { return kind == Kind::number; }
     bool is_pointer() const { return kind >= Kind::context; }
     bool is_readable() const { return kind != Kind::uninitialised; }
@@ -71,9 +115,12 @@ struct Value {
     bool is_constant() const { return is_number() && symbol == zero_symbol; }
     bool may_be_null() const { return nullable != no_symbol; }
     std::uint64_t constant() const { return static_cast<std::uint64_t>(delta); }
-    Value moved(std::int64_t by) const {
+    Value moved(std::int64_t by) const { return at(term().moved(by)); }
+    // The same with another term.
+    Value at(const Term& term) const {
         Value result = *this;
-        result.delta = static_cast<std::int64_t>(static_cast<std::uint64_t>(delta) + static_cast<std::uint64_t>(by));
+        result.symbol = term.symbol;
+        result.delta = term.delta;
         return result;
     }
 };

@@ -46,6 +46,7 @@ TEST_CASE("a block whose pages cannot have their key is not given, and nothing o
 }
 
 TEST_CASE("isolation is none or pku") {
+    CHECK(parse_isolation("auto").value() == IsolationOption::automatic);
     CHECK(parse_isolation("none").value() == IsolationOption::none);
     CHECK(parse_isolation("pku").value() == IsolationOption::pku);
     CHECK_FALSE(parse_isolation("PKU").ok());

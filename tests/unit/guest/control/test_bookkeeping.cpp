@@ -7,6 +7,7 @@
 #include <string>
 
 #include "guest/control/frame_queue.hpp"
+#include "guest/control/stranger_budget.hpp"
 #include "guest/control/resources/rules.hpp"
 #include "guest/control/update/steps.hpp"
 #include "guest/core/loop_stats.hpp"
@@ -60,11 +61,12 @@ TEST_CASE("a gap is what lies between two rounds, and waiting is none") {
 }
 
 TEST_CASE("a frame queue gives frames back in order and refuses when full") {
-    FrameQueue queue;
+    constexpr std::uint32_t capacity = 32;
+    FrameQueue<capacity> queue;
     PacketPool& pool = PacketPool::system();
     const std::size_t before = pool.available();
     for (std::uint32_t round = 0; round < 3; ++round) {
-        for (std::uint32_t i = 0; i < FrameQueue::capacity; ++i) {
+        for (std::uint32_t i = 0; i < capacity; ++i) {
             PacketPtr packet = pool.acquire();
             packet->paint = static_cast<std::uint8_t>(i);
             REQUIRE(queue.push(packet));
@@ -73,11 +75,43 @@ TEST_CASE("a frame queue gives frames back in order and refuses when full") {
         PacketPtr extra = pool.acquire();
         CHECK_FALSE(queue.push(extra));
         CHECK(extra);
-        for (std::uint32_t i = 0; i < FrameQueue::capacity; ++i) CHECK(queue.pop()->paint == i);
+        for (std::uint32_t i = 0; i < capacity; ++i) CHECK(queue.pop()->paint == i);
         CHECK(queue.empty());
         CHECK_FALSE(queue.pop());
     }
     CHECK(pool.available() == before);
+}
+
+TEST_CASE("strangers get a twentieth of the time while packets come, and all of it while none do") {
+    StrangerBudget budget;
+    budget.earn(1'000'000'000, true);
+    REQUIRE(budget.allows());
+    budget.spend(StrangerBudget::most_ns + 1'000);  // what has begun is finished
+    CHECK_FALSE(budget.allows());
+    budget.earn(1'000'020'000, true);
+    CHECK_FALSE(budget.allows());
+    budget.earn(1'000'020'020, true);
+    CHECK(budget.allows());
+    budget.spend(1'000'000);
+    budget.earn(1'009'000'000, false);  // a short gap between packets is nobody's
+    CHECK_FALSE(budget.allows());
+    budget.earn(1'020'000'000, false);
+    CHECK(budget.allows());
+}
+
+TEST_CASE("rounds shorter than the smallest share add up") {
+    StrangerBudget budget;
+    budget.earn(1'000'000'000, true);
+    budget.spend(StrangerBudget::most_ns);
+    for (std::uint64_t i = 1; i <= 30; ++i) budget.earn(1'000'000'000 + i, true);
+    CHECK(budget.allows());
+}
+
+TEST_CASE("the budget of strangers does not grow without end") {
+    StrangerBudget budget;
+    budget.earn(3'600'000'000'000, false);
+    budget.spend(StrangerBudget::most_ns);
+    CHECK_FALSE(budget.allows());
 }
 
 TEST_CASE("every rule that the contract lists has a row, and no row has another") {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "guest/control/control_element.hpp"
@@ -41,15 +42,21 @@ std::string handlers(const ElementClass& row) {
     return text;
 }
 
+std::string drops(const ElementClass& row) {
+    std::string text;
+    for (const DropReason reason : row.drops) text += (text.empty() ? "" : ", ") + std::string{drop_reason_name(reason)};
+    return text;
+}
+
 std::string element_row(const ElementClass& row) {
     return "| `" + std::string{row.name} + "` | " + code(row.arguments) + " | `" + std::string{row.ports} + "`" +
            (row.sparse_outputs ? " sparse" : "") + " | `" + std::string{row.processing} + "` | " + std::string{row.summary} + " | " +
-           handlers(row) + " |\n";
+           handlers(row) + " | " + drops(row) + " |\n";
 }
 
 std::string page() {
     std::string text = kIntroduction;
-    text += "| element | arguments | ports | processing | what it does | handlers |\n|---|---|---|---|---|---|\n";
+    text += "| element | arguments | ports | processing | what it does | handlers | drops |\n|---|---|---|---|---|---|---|\n";
     for (const ElementClass* row : standard_elements()) text += element_row(*row);
     text += element_row(control_element_class);
     text += "\n## Drop reasons\n\nEvery packet that goes no further is counted at its element under one of these names.\n\n";
@@ -59,7 +66,77 @@ std::string page() {
     return text;
 }
 
+// --- the manual above each class, as the row says it ---
+
+std::string count_words(std::string_view count) {
+    if (count == "1") return "one";
+    if (count == "1-2") return "one or two";
+    if (count == "1-") return "one or more";
+    if (count == "-") return "any number of";
+    return std::string{count.substr(0, count.find('-'))} + " to " + std::string{count.substr(count.find('-') + 1)};
+}
+
+std::string side_words(std::string_view count, std::string_view code, const std::string& noun) {
+    const auto kind = [](char c) { return std::string{c == 'h' ? "push" : c == 'l' ? "pull" : "agnostic"}; };
+    const std::string nouns = count == "1" ? noun : noun + "s";
+    if (code.size() == 1) return count_words(count) + " " + kind(code[0]) + " " + nouns;
+    return count_words(count) + " " + nouns + " (" + kind(code[0]) + ", further ones " + kind(code[1]) + ")";
+}
+
+std::string ports_line(const ElementClass& row) {
+    const auto half = [](std::string_view text, bool second) {
+        const std::size_t slash = text.find('/');
+        return second ? text.substr(slash + 1) : text.substr(0, slash);
+    };
+    std::string text;
+    for (const bool output : {false, true}) {
+        const std::string_view count = half(row.ports, output);
+        if (count == "0") continue;
+        text += (text.empty() ? "" : ", ") + side_words(count, half(row.processing, output), output ? "output" : "input");
+    }
+    return "// Ports: " + text + (row.sparse_outputs ? ", some may be left free" : "") + ".\n";
+}
+
+std::string handlers_line(const ElementClass& row) {
+    const auto mode = [](const Handler& handler) {
+        return std::string{handler.read && handler.write ? "read, write" : handler.read ? "read" : "write"};
+    };
+    std::string text;
+    for (std::size_t i = 0; i < row.handlers.size(); ++i) {
+        text += (i == 0 ? "" : ", ") + std::string{row.handlers[i].name};
+        const bool last = i + 1 == row.handlers.size();
+        if (last || mode(row.handlers[i + 1]) != mode(row.handlers[i])) text += " (" + mode(row.handlers[i]) + ")";
+    }
+    return text.empty() ? "" : "// Handlers: " + text + ".\n";
+}
+
+std::string drops_line(const ElementClass& row) { return row.drops.empty() ? "" : "// Drops: " + drops(row) + ".\n"; }
+
+// The comment above the class, from its title to its example.
+std::string manual(const ElementClass& row, const std::string& headers) {
+    const std::size_t begin = headers.find("// " + std::string{row.name} + " - ");
+    const std::size_t end = headers.find("// Example: ", begin);
+    return begin == std::string::npos || end == std::string::npos ? "" : headers.substr(begin, end - begin);
+}
+
+std::string all_headers() {
+    std::string text;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(SOURCE_ROOT "/guest/elements"))
+        if (entry.path().extension() == ".hpp") text += read_file(entry.path());
+    return text;
+}
+
 }  // namespace
+
+TEST_CASE("each element's manual tells summary, ports, drops and handlers as its row does, and an example") {
+    const std::string headers = all_headers();
+    for (const ElementClass* row : standard_elements()) {
+        const std::string text = manual(*row, headers);
+        CAPTURE(text);
+        CHECK(text.starts_with("// " + std::string{row->name} + " - " + std::string{row->summary} + "\n"));
+        CHECK(text.ends_with(ports_line(*row) + drops_line(*row) + handlers_line(*row)));
+    }
+}
 
 TEST_CASE("the page of elements is what the registry says") {
     if (std::getenv("UNIBPF_WRITE_DOCS")) std::ofstream{kPage} << page();

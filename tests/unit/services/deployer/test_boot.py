@@ -9,7 +9,7 @@ from services.deployer import boot
 from services.deployer.boot import Fresh, Host, Materials, SignedProgram
 from services.deployer.errors import HostConfigError, SpecError
 from services.deployer.host_config import DEFAULT
-from services.deployer.hypervisor import mac_of
+from services.deployer.machines.hypervisor import mac_of
 from tests.support.signing.signing import SIGNED
 from unibpf.formats import boot_image
 from unibpf.formats.boot_image import SignerKey

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.deployer.errors import HypervisorError, SignerAway, SpecError
-from services.deployer.hypervisor import Running
+from services.deployer.machines.hypervisor import Running
 from services.deployer.reconciler import Reconciler
 from tests.support.guests.guests import spec
 from unibpf.host.guest_folder import Boot, GuestFolder

@@ -3,7 +3,7 @@
 import pytest
 
 from services.deployer.errors import HostConfigError
-from services.deployer.hypervisor import UNIX_PATH_BYTES
+from services.deployer.machines.hypervisor import UNIX_PATH_BYTES
 from services.deployer.settings import Settings, create_private
 from unibpf.host.settings import SettingError
 

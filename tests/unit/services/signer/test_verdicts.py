@@ -17,7 +17,13 @@ from unibpf.messages.reports import Report, SecondOpinion, verdict_digest
 BUNDLE = pass_bundle("firewall")
 DIGEST = hashlib.sha256(BUNDLE).hexdigest()
 REPORT = Report(
-    verdict="safe", program="firewall", kind="filter", bundle=DIGEST, version="1", options_digest=OPTIONS_DIGEST
+    verdict="safe",
+    program="firewall",
+    kind="filter",
+    bundle=DIGEST,
+    certificate=DIGEST,
+    version="1",
+    options_digest=OPTIONS_DIGEST,
 )
 VERDICT = Verdict(
     push_id="UNIBPF_UPLOADS:1",
@@ -32,6 +38,7 @@ VERDICT = Verdict(
     version="1",
     options_digest=OPTIONS_DIGEST,
     bundle=DIGEST,
+    certificate=DIGEST,
     bundle_length=len(BUNDLE),
     kind="filter",
 )
@@ -76,6 +83,8 @@ def test_a_safe_verdict_without_its_bundle_is_refused(tmp_path: Path, change: di
         {"program": "other"},
         {"kind": "rewriter"},
         {"bundle": "f" * 64},
+        {"certificate": "f" * 64},
+        {"certificate": None},
         {"verifier": "prevail"},
         {"version": "2"},
         {"options_digest": "f" * 64},

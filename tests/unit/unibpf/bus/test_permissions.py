@@ -3,7 +3,8 @@
 import pytest
 
 from unibpf import subjects
-from unibpf.bus.permissions import CLI, OPERATOR, SERVICES, permissions
+from unibpf.bus.permissions import OPERATOR, permissions
+from unibpf.subjects import CLI, SERVICES
 
 EVERYBODY = (*SERVICES, CLI, "ci")
 

@@ -32,7 +32,6 @@ def streams_of(subject: str) -> list[str]:
         (subjects.upload("ci", "fw"), "UNIBPF_UPLOADS"),
         (subjects.guest_apply("fw1"), "UNIBPF_COMMANDS"),
         (subjects.guest_delete("fw1"), "UNIBPF_COMMANDS"),
-        (subjects.rollout("start", "fw"), "UNIBPF_COMMANDS"),
         (subjects.verified("fw"), "UNIBPF_EVENTS"),
         (subjects.rejected("fw"), "UNIBPF_EVENTS"),
         (subjects.signed("fw"), "UNIBPF_EVENTS"),

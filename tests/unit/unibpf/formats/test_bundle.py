@@ -8,25 +8,34 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from unibpf.formats import cbor
-from unibpf.formats.bundle import MAX_BYTES, Bundle, BundleError, BundleMap, InnerMap, Line, LineInfo, decode, encode
+from unibpf.formats.bpf import MAX_BUNDLE_BYTES, MapType
+from unibpf.formats.bundle import Bundle, BundleError, BundleMap, InnerMap, Line, LineInfo, decode, encode
 
 GOOD = Bundle(
     name="firewall",
     kind="filter",
     code=bytes.fromhex("b7000000020000009500000000000000"),
     maps=(
-        BundleMap(name="hits", type=2, key_size=4, value_size=16, max_entries=8, layout="struct{u64 a;u64 b;}"),
-        BundleMap(name=".rodata", type=2, key_size=4, value_size=4, max_entries=1, flags=128, data=b"\1\2\3\4"),
+        BundleMap(
+            name="hits", type=MapType.ARRAY, key_size=4, value_size=16, max_entries=8, layout="struct{u64 a;u64 b;}"
+        ),
+        BundleMap(
+            name=".rodata", type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, flags=128, data=b"\1\2\3\4"
+        ),
     ),
     helpers=(1, 6),
     outputs=2,
     stack=16,
     line_info=LineInfo(files=("a.c",), lines=(Line(0, 0, 3, 1), Line(1, 0, 4, 9))),
 )
-INNER = InnerMap(type=2, key_size=4, value_size=8, max_entries=1)
-TAILS = BundleMap(name="tails", type=3, key_size=4, value_size=4, max_entries=2, entries=((0, 0), (1, 1)))
-OUTER = BundleMap(name="outer", type=12, key_size=4, value_size=4, max_entries=2, entries=((1, 0),), inner=INNER)
-LOCKED = BundleMap(name="locked", type=1, key_size=4, value_size=16, max_entries=8, lock=12)
+INNER = InnerMap(type=MapType.ARRAY, key_size=4, value_size=8, max_entries=1)
+TAILS = BundleMap(
+    name="tails", type=MapType.PROG_ARRAY, key_size=4, value_size=4, max_entries=2, entries=((0, 0), (1, 1))
+)
+OUTER = BundleMap(
+    name="outer", type=MapType.ARRAY_OF_MAPS, key_size=4, value_size=4, max_entries=2, entries=((1, 0),), inner=INNER
+)
+LOCKED = BundleMap(name="locked", type=MapType.HASH, key_size=4, value_size=16, max_entries=8, lock=12)
 
 numbers = st.integers(0, 2**32 - 1)
 names = st.from_regex(r"[A-Za-z0-9_.]{1,63}", fullmatch=True)
@@ -145,7 +154,7 @@ def test_a_changed_byte_gives_another_bundle_or_an_error(at: int, change: int) -
             {"line_info": LineInfo(files=("a",), lines=(Line(1, 0, 1, 1), Line(0, 0, 2, 1)))},
             id="lines in disorder",
         ),
-        pytest.param("size", {"line_info": LineInfo(files=("x" * MAX_BYTES,))}, id="more than a mebibyte"),
+        pytest.param("size", {"line_info": LineInfo(files=("x" * MAX_BUNDLE_BYTES,))}, id="more than a mebibyte"),
     ],
 )
 def test_a_broken_rule_is_neither_written_nor_read(rule: str, change: dict[str, object]) -> None:
@@ -161,7 +170,7 @@ def test_entries_inner_maps_and_locks_come_back() -> None:
 
 
 def edited(key: int, value: object) -> bytes:
-    fields = cbor.decode(encode(GOOD), max_bytes=MAX_BYTES)
+    fields = cbor.decode(encode(GOOD), max_bytes=MAX_BUNDLE_BYTES)
     assert isinstance(fields, dict)
     fields[key] = value  # type: ignore[assignment]
     return cbor.encode(fields)
@@ -201,7 +210,7 @@ def test_foreign_bytes_of_the_wrong_shape_are_refused(data: bytes) -> None:
 
 def test_a_large_input_is_refused_before_it_is_read() -> None:
     with pytest.raises(BundleError, match="too large") as caught:
-        decode(bytes(MAX_BYTES + 1))
+        decode(bytes(MAX_BUNDLE_BYTES + 1))
     assert caught.value.rule == "size"
 
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.support.signing.vectors import read_vectors
+from tests.support.signing.golden import blocks
 from unibpf.formats import envelope
 from unibpf.formats.envelope import EnvelopeError, MapPolicy, TrustedKey
 from unibpf.host.settings import REPOSITORY
 
 GOLDEN = REPOSITORY / "schemas" / "golden"
-VECTORS = read_vectors(GOLDEN / "envelope.txt")
+VECTORS = blocks("envelope")
 GOOD = {name: case for name, case in VECTORS.items() if "rule" not in case}
 BAD = {name: case for name, case in VECTORS.items() if "rule" in case}
 

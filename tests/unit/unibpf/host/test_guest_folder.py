@@ -1,9 +1,13 @@
 """unibpf.host.guest_folder: private, whole, and never going back."""
 
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from unibpf.host import private_file
 from unibpf.host.guest_folder import Boot, GuestFolder, all_boots
 from unibpf.host.private_file import write_private
 from unibpf.messages.guests import GuestSpec
@@ -83,6 +87,55 @@ def test_a_file_is_replaced_as_a_whole(tmp_path):
         write_private(tmp_path / "f", b"two")
         assert before.read() == b"one"
     assert [file.name for file in tmp_path.iterdir()] == ["f"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from unibpf.host import private_file
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+private_file.write_private(Path(sys.argv[1]), b"half")
+"""
+
+
+def test_what_a_killed_writer_left_is_gone_after_the_next_write(folder):
+    folder.raise_floor("fw", 5)
+    done = subprocess.run([sys.executable, "-c", KILLED, folder.path / "floors.json"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(folder.path.glob(".floors.json.*"))) == 1
+    (folder.path / ".image-0.cbor.12345").write_bytes(b"by an older version")
+    folder.raise_floor("fw", 6)
+    assert sorted(file.name for file in folder.path.iterdir()) == [".lock", "floors.json"]
+    assert folder.floors() == {"fw": 6}
+
+
+def test_what_a_living_writer_works_on_stays(tmp_path):
+    partial, file = private_file._begin(tmp_path / "f")
+    with file:
+        private_file.remove_abandoned(tmp_path)
+        assert partial.exists()
+    private_file.remove_abandoned(tmp_path)
+    assert not partial.exists()
+
+
+def test_many_writers_of_one_file_all_succeed(tmp_path):
+    failed = []
+
+    def write(number):
+        try:
+            for _ in range(20):
+                write_private(tmp_path / "f", bytes([number]) * 100)
+        except OSError as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert not failed
+    assert [file.name for file in tmp_path.iterdir()] == ["f"]
+    assert len(set((tmp_path / "f").read_bytes())) == 1
 
 
 def test_the_seed_never_shows_in_repr():

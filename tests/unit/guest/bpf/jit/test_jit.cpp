@@ -120,7 +120,7 @@ TEST_CASE("an emitter without room measures") {
     measure.bind(measure.skip());
     measure.align();
     CHECK(measure.size() == 12 + jit::loop_alignment - 1);
-    CHECK(measure.joints() == 1);
+    CHECK(measure.fixups() == 1);
     CHECK_FALSE(measure.fits());
 }
 

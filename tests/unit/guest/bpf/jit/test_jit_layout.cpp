@@ -18,7 +18,7 @@ namespace {
 // A draft with room for 1 KiB, written by `emit`, laid out to hex; labels are numbers below 8.
 struct Laid {
     std::array<std::byte, 1024> bytes{};
-    std::array<jit::Joint, 16> joints{};
+    std::array<jit::Fixup, 16> fixups{};
     std::array<jit::Mark, 8> marks{};
     std::array<std::byte, 1024> out{};
     std::size_t size = 0;
@@ -26,11 +26,11 @@ struct Laid {
 
     template <typename Emit>
     explicit Laid(Emit emit, std::size_t pages = 1024) {
-        const jit::Draft draft{bytes, joints, marks};
+        const jit::Draft draft{bytes, fixups, marks};
         Emitter emitter{draft};
         emit(emitter);
         REQUIRE(emitter.fits());
-        const Layout layout{draft, emitter.size(), emitter.joints()};
+        const Layout layout{draft, emitter.size(), emitter.fixups()};
         size = layout.size();
         reached = layout.write(std::span{out}.first(pages == 0 ? size : pages));
     }

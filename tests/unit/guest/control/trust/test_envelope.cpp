@@ -186,11 +186,30 @@ TEST_CASE("a sequence must be above the floor and above what is staged") {
     CHECK(rule_of({.sequence = 6}, target) == "");
     CHECK(rule_of({.sequence = 5}, target) == "sequence");
     CHECK(rule_of({.sequence = 1}, target) == "sequence");
-    target.staged = Installed{8, {}};
+    target.staged = Installed{8, {}, true};
     CHECK(rule_of({.sequence = 7}, target) == "sequence");
     CHECK(rule_of({.sequence = 8}, target) == "sequence");
     CHECK(rule_of({.sequence = 9}, target) == "");
     CHECK(judged(signer.message({.sequence = 7}, bundle), target).value == 8);
+}
+
+TEST_CASE("what a stranger staged stands in nobody's way who holds the key") {
+    Target target = firewall();
+    target.staged = Installed{9, {}, false};
+    CHECK(rule_of({.sequence = 6}, target) == "");
+    CHECK(rule_of({.sequence = 5}, target) == "sequence");  // the floor holds for everybody
+    target.keyed = false;
+    CHECK(rule_of({.sequence = 9}, target) == "sequence");
+    CHECK(rule_of({.sequence = 10}, target) == "");
+}
+
+TEST_CASE("what was staged with the key is not replaced without it") {
+    Target target = firewall();
+    target.staged = Installed{6, {}, true};
+    target.keyed = false;
+    CHECK(rule_of({.sequence = 7}, target) == "mac");
+    target.staged = Installed{7, digest_of({}), true};
+    CHECK(judged(signer.message({}, bundle), target).standing == Standing::already_staged);
 }
 
 TEST_CASE("the same release again is no replay") {

@@ -109,12 +109,24 @@ TEST_CASE("an authenticated request is told from a signed bundle by its first by
 
 TEST_CASE("a counter passes once, and only above the highest one") {
     CounterGate gate;
-    CHECK(gate.pass(10));
-    CHECK_FALSE(gate.pass(10));
-    CHECK_FALSE(gate.pass(9));
-    CHECK(gate.pass(9).error().value == 10);
-    CHECK(gate.pass(11));
+    CHECK(gate.pass(10, 0));
+    CHECK_FALSE(gate.pass(10, 0));
+    CHECK_FALSE(gate.pass(9, 0));
+    CHECK(gate.pass(9, 0).error().value == 10);
+    CHECK(gate.pass(11, 0));
     CHECK(gate.highest() == 11);
+}
+
+TEST_CASE("no counter uses up all those above it") {
+    constexpr std::uint64_t now = 1'700'000'000'000'000, step = CounterGate::longest_step;
+    CounterGate gate;
+    CHECK(gate.pass(UINT64_MAX, now).error().rule == "counter");
+    CHECK_FALSE(gate.pass(now + step + 1, now));
+    CHECK(gate.highest() == 0);
+    CHECK(gate.pass(now + step, now));
+    CHECK(gate.pass(now + step + 1, now));  // whoever goes on from the highest
+    CHECK(gate.pass(now + 2 * step + 1, now));
+    CHECK_FALSE(gate.pass(UINT64_MAX, now));
 }
 
 TEST_CASE("who began a request is known from its beginning, whatever the body will be") {

@@ -11,6 +11,7 @@ from services.verifier.frontend.lines import locate
 from tests.support.programs.bad_objects import DEFECTS, make
 from tests.support.programs.programs import compiled, compiled_without_debug_information, refused_programs
 from unibpf.formats import bundle
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import Bundle, InnerMap
 from unibpf.messages.base import Kind
 from unibpf.push.loading import Loading, Tail
@@ -113,7 +114,7 @@ class TestMaps:
         names = [entry.name for entry in found]
         assert sorted(names) == ["first", "second", "tables"]
         tables = found[names.index("tables")]
-        assert tables.inner == InnerMap(type=1, key_size=4, value_size=8, max_entries=16)
+        assert tables.inner == InnerMap(type=MapType.HASH, key_size=4, value_size=8, max_entries=16)
         assert tables.entries == ((1, names.index("second")), (3, names.index("first")))
 
     def test_maps_need_debug_information(self) -> None:
@@ -220,7 +221,9 @@ class TestTailCalls:
     """One object's programs behind one entry: what its program arrays hold is linked with it."""
 
     def entries(self, options: Options, name: str = "tails") -> dict[int, int]:
-        return dict(next(entry.entries for entry in translated(name, options=options).maps if entry.type == 3))
+        return dict(
+            next(entry.entries for entry in translated(name, options=options).maps if entry.type == MapType.PROG_ARRAY)
+        )
 
     def text_at(self, insn: int, options: Options, name: str = "tails") -> str:
         line = locate(frontend.translate(compiled(name), options).sources, insn)
@@ -317,6 +320,22 @@ class TestKinds:
         with pytest.raises(Rejection) as caught:
             frontend.translate(data, Options())
         assert caught.value.rule == "section-unknown"
+
+    @pytest.mark.parametrize(
+        ("section", "hook"),
+        [
+            ("xdp", "driver"),
+            ("xdp.frags", "driver"),
+            ("xdp_devmapper", "driver"),
+            ("unibpf/rewriter", "driver"),
+            ("xdp/devmap", "devmap"),
+            ("xdp_devmap/x", "devmap"),
+            ("xdp.frags/devmap", "devmap"),
+            ("xdp/cpumap", "cpumap"),
+        ],
+    )
+    def test_the_section_says_where_linux_attaches_a_program(self, section: str, hook: str) -> None:
+        assert frontend.hook_of(section) == hook
 
 
 class TestCoreRelocations:

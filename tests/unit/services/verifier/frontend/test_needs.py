@@ -7,6 +7,7 @@ import pytest
 from services.verifier.errors import Unsupported
 from services.verifier.frontend import needs
 from services.verifier.frontend.linker import Function, Linked, Placed
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 
 R0, R1, R2, R6, R10 = 0, 1, 2, 6, 10
@@ -122,7 +123,7 @@ class TestOutputs:
         assert needs.outputs("classifier", program(mov(R0, 5) + EXIT), (), 3) == 3
 
     def test_a_redirect_may_reach_every_port_of_its_map_or_any_port_at_all(self) -> None:
-        devmap = BundleMap(name="ports", type=14, key_size=4, value_size=4, max_entries=12)
+        devmap = BundleMap(name="ports", type=MapType.DEVMAP, key_size=4, value_size=4, max_entries=12)
         assert needs.outputs("filter", program(EXIT, maps=(devmap,)), (51,), None) == 12
         assert needs.outputs("filter", program(EXIT), (23,), None) == 256
 

@@ -8,6 +8,7 @@ from services.verifier.frontend import frontend
 from services.verifier.frontend.frontend import Answer, Options
 from tests.support.programs.programs import compiled
 from unibpf.formats import bundle
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import Bundle, InnerMap
 from unibpf.messages.reports import Finding
 from unibpf.push import loading
@@ -53,7 +54,7 @@ def test_definitions_of_the_old_form_are_sized_alike() -> None:
 
 def test_a_map_of_maps_takes_a_template_and_stays_empty() -> None:
     found = {entry.name: entry for entry in translated(*SIZES, inner=("tables=first",)).maps}
-    assert found["tables"].inner == InnerMap(type=2, key_size=4, value_size=8, max_entries=2)
+    assert found["tables"].inner == InnerMap(type=MapType.ARRAY, key_size=4, value_size=8, max_entries=2)
     assert found["tables"].entries == ()
     assert "first" not in found, "a template is no map of the program"
 
@@ -146,5 +147,5 @@ def test_a_map_of_maps_of_the_old_form_takes_a_template_too(tmp_path: Path) -> N
     assert (refusal.rule, "`--inner outer=MAP`" in str(refusal.hint)) == ("legacy-maps", True)
     options = Options(loading=loading.read({"inner_maps": ["outer:1=inner"]}))
     found = {entry.name: entry for entry in bundle.decode(frontend.translate(data, options).bundle).maps}
-    assert found["outer"].inner == InnerMap(type=1, key_size=4, value_size=8, max_entries=16)
+    assert found["outer"].inner == InnerMap(type=MapType.HASH, key_size=4, value_size=8, max_entries=16)
     assert len(found["outer"].entries) == 1

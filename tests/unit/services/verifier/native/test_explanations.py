@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.programs.assembler import Assembler
 from tests.support.programs.bundles import bundle_of
+from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import BundleMap
 
 
@@ -149,7 +150,7 @@ def test_every_kind_of_instruction_has_its_text(explained: Explained) -> None:
         mov64 r0, 0
         exit
     """
-    array = BundleMap(name="table", type=2, key_size=4, value_size=8, max_entries=1)
+    array = BundleMap(name="table", type=MapType.ARRAY, key_size=4, value_size=8, max_entries=1)
     graph = explained(code, "--cfg", "dot", maps=(array,))["graph"]
     texts = re.findall(r"\d+: (.*?)\\l", graph)
     assert texts == [

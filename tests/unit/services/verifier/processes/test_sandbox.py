@@ -13,10 +13,11 @@ from services.verifier.errors import GaveUp
 from services.verifier.frontend import frontend
 from services.verifier.frontend.frontend import Options
 from services.verifier.processes import worker
-from services.verifier.processes.sandbox import Child, Limits, run
+from services.verifier.processes.sandbox import Child, run
 from tests.support.programs.bad_objects import make
 from tests.support.programs.programs import compiled
 from unibpf.formats import bundle as bundles
+from unibpf.host.fence import Limits
 
 TIGHT = Limits(cpu_seconds=1, wall_seconds=3.0, memory_bytes=1 << 30)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.verifier.errors import Broken
-from services.verifier.processes.sandbox import Limits
 from services.verifier.processes.second_verifier import Program, SecondVerifier
+from unibpf.host.fence import Limits
 from unibpf.messages.reports import SecondOpinion
 
 SAFE = Program(data=b"object", section="xdp", function="firewall", verdict="safe")

@@ -6,7 +6,7 @@
 namespace unibpf::analyser {
 namespace {
 
-constexpr Value pointer{.kind = Kind::packet, .delta = 14};
+const Value pointer = Value::pointer(Kind::packet, 0, 14);
 
 }  // namespace
 

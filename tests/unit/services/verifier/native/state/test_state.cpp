@@ -24,8 +24,8 @@ State grown(Generator& generator) {
             case 0: x = Value::constant(generator.below(64)); break;
             case 1: x = state.number(Scalar::unsigned_range(0, generator.below(200))); break;
             case 2: if (y.is_readable()) x = y; break;
-            case 3: if (x.is_number() && y.is_number()) x = state.add(x, y); break;
-            case 4: if (x.is_number() && y.is_number()) x = state.subtract(x, y); break;
+            case 3: if (x.is_number() && y.is_number()) x = state.add(*x.as_number(), *y.as_number()); break;
+            case 4: if (x.is_number() && y.is_number()) x = state.subtract(*x.as_number(), *y.as_number()); break;
             case 5: x = packet_at(Value::number(packet_size, -static_cast<std::int64_t>(generator.below(20)))); break;
             default: if (y.is_readable()) state.frames[0].store(static_cast<unsigned>(480 + 8 * generator.below(4)), 8, y); break;
         }
@@ -77,32 +77,32 @@ TEST_CASE("compacting changes nothing that can be asked") {
         after.compact();
         for (unsigned r = 0; r < register_count; ++r) {
             REQUIRE(before.registers[r].kind == after.registers[r].kind);
-            REQUIRE(before.scalar(before.registers[r]) == after.scalar(after.registers[r]));
+            REQUIRE(before.bounds(before.registers[r].term()) == after.bounds(after.registers[r].term()));
         }
     }
 }
 
 TEST_CASE("a test of end - data bounds the packet") {
     State state = State::entry(Platform::guest);
-    const Value length = state.subtract(Value::number(packet_size), Value::constant(0));
-    REQUIRE(state.assume(Condition::lt, 64, false, length, Value::constant(34)));
+    const Number length = state.distance(packet_at(Value::number(packet_size)), packet_at(Value::constant(0)));
+    REQUIRE(state.assume(Condition::lt, 64, false, length, Number::constant(34)));
     CHECK(state.range(Value::number(packet_size)).low == 34);
 }
 
 TEST_CASE("a test of the remaining length bounds a variable offset") {
     State state = State::entry(Platform::guest);
     const Value offset = state.number(Scalar::unsigned_range(20, 60));
-    const Value left = state.subtract(Value::number(packet_size), offset);
-    REQUIRE(state.assume(Condition::sge, 64, true, left, Value::constant(8)));
+    const Number left = state.distance(packet_at(Value::number(packet_size)), packet_at(offset));
+    REQUIRE(state.assume(Condition::sge, 64, true, left, Number::constant(8)));
     CHECK(state.upper_difference(offset.moved(8), Value::number(packet_size)).value_or(1) <= 0);
 }
 
 TEST_CASE("a bound that is learnt later reaches an older sum") {
     State state = State::entry(Platform::guest);
-    const Value a = state.number(Scalar::unsigned_range(0, 60)), b = state.number(Scalar::unsigned_range(0, 60));
-    const Value sum = state.add(a, b);
-    REQUIRE(state.assume(Condition::ge, 64, true, b, Value::constant(21)));
-    CHECK(state.upper_difference(a, sum).value_or(0) <= -21);
+    const Number a = state.number(Scalar::unsigned_range(0, 60)), b = state.number(Scalar::unsigned_range(0, 60));
+    const Number sum = state.add(a, b);
+    REQUIRE(state.assume(Condition::ge, 64, true, b, Number::constant(21)));
+    CHECK(state.upper_difference(a.term(), sum.term()).value_or(0) <= -21);
 }
 
 TEST_CASE("constant distances survive a join without a constraint") {
@@ -120,7 +120,7 @@ TEST_CASE("an offset that stays inside the packet on both sides does so in the j
     State a = State::entry(Platform::guest), b = a;
     for (auto* side : {&a, &b}) {
         const std::int64_t size = side == &a ? 14 : 18;
-        REQUIRE(side->assume(Condition::ge, 64, true, Value::number(packet_size), Value::constant(static_cast<std::uint64_t>(size))));
+        REQUIRE(side->assume(Condition::ge, 64, true, Term{packet_size}, Number::constant(static_cast<std::uint64_t>(size))));
         side->registers[2] = packet_at(Value::constant(static_cast<std::uint64_t>(size)));
     }
     const State joined = join(a, b);
@@ -130,9 +130,75 @@ TEST_CASE("an offset that stays inside the packet on both sides does so in the j
 TEST_CASE("one null test serves every copy of a looked-up pointer") {
     State state = State::entry(Platform::guest);
     const Symbol witness = state.fresh(Scalar::unsigned_range(0, 1));
-    state.registers[0] = state.registers[6] = {.kind = Kind::map_value, .nullable = witness};
+    Value pointer = Value::pointer(Kind::map_value);
+    pointer.nullable = witness;
+    state.registers[0] = state.registers[6] = pointer;
     state.assume_null(witness, false);
     CHECK_FALSE(state.registers[6].may_be_null());
+}
+
+// What asks for bits and signs takes numbers only: neither an address nor the offset that is known of it.
+template <typename T>
+concept HasScalar = requires(const State& state, const T& value) { state.scalar(value); };
+template <typename T>
+concept CanBeAdded = requires(State& state, const T& value) { state.add(value, value); };
+static_assert(HasScalar<Number> && !HasScalar<Value> && !HasScalar<Term>);
+static_assert(CanBeAdded<Number> && !CanBeAdded<Value> && !CanBeAdded<Term>);
+
+TEST_CASE("only a number is one, and only a whole address has an offset") {
+    for (unsigned kind = 0; kind <= static_cast<unsigned>(Kind::function); ++kind) {
+        const Value value{static_cast<Kind>(kind)};
+        CHECK(value.as_number().has_value() == (value.kind == Kind::number));
+        CHECK(value.offset().has_value() == value.is_pointer());
+    }
+    Value half = Value::pointer(Kind::packet_address, low_half);
+    CHECK_FALSE(half.offset().has_value());
+    half = Value::pointer(Kind::packet);
+    half.nullable = packet_size;
+    CHECK_FALSE(half.offset().has_value());
+}
+
+Value joined_with_null(const Value& pointer) {
+    State a = State::entry(Platform::guest), b = a;
+    a.registers[2] = pointer;
+    b.registers[2] = Value::constant(0);
+    const State joined = join(a, b);
+    REQUIRE(leq(a, joined));
+    REQUIRE(leq(b, joined));
+    return joined.registers[2];
+}
+
+TEST_CASE("a join with null keeps the pointers that are never 0, and no others") {
+    CHECK(joined_with_null(Value::pointer(Kind::map_value, 1, 8)).may_be_null());
+    CHECK(joined_with_null(Value::pointer(Kind::record, 1, -8)).may_be_null());
+    CHECK(joined_with_null(Value::pointer(Kind::function, 1)).may_be_null());
+    CHECK(joined_with_null(Value::pointer(Kind::map_value, 1, std::int64_t{INT32_MIN})).kind == Kind::mixed);
+    CHECK(joined_with_null(Value::pointer(Kind::map_value, 1, INT64_MIN)).kind == Kind::mixed);
+    CHECK(joined_with_null(Value::pointer(Kind::record, 1, INT64_MAX)).kind == Kind::mixed);
+    CHECK(joined_with_null(Value::pointer(Kind::packet_address, low_half)).kind == Kind::mixed);
+}
+
+TEST_CASE("a pointer that may be null and one that may be 0 have no witness in common") {
+    State a = State::entry(Platform::guest), b = a;
+    a.registers[2] = Value::pointer(Kind::map_value, 1);
+    a.registers[2].nullable = a.fresh(Scalar::unsigned_range(0, 1));
+    b.registers[2] = Value::pointer(Kind::map_value, 1, -0x100000);
+    CHECK(join(a, b).registers[2].kind == Kind::mixed);
+    CHECK_FALSE(leq(b, a));
+    b.registers[2] = Value::pointer(Kind::map_value, 1, 16);
+    CHECK(join(a, b).registers[2].may_be_null());
+}
+
+TEST_CASE("a state with a definition holds no state that breaks it") {
+    State outer = State::entry(Platform::guest);
+    const Number whole = outer.number(Scalar::unsigned_range(0, 0x1ffffffff));
+    outer.registers[2] = whole;
+    State inner = outer;
+    outer.registers[3] = outer.number(zero_extend(outer.scalar(whole), 4), {Definition::Form::truncated, whole, {}});
+    inner.registers[3] = inner.number(Scalar::unsigned_range(0, UINT32_MAX));
+    CHECK(leq(outer, outer));
+    CHECK_FALSE(leq(inner, outer));
+    CHECK(leq(outer, inner));
 }
 
 TEST_CASE("moving the packet leaves of its pointers what is good for distances, moving it again nothing") {

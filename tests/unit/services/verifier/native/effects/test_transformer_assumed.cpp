@@ -1,0 +1,52 @@
+// What is taken for granted of instructions that may be wrong: every execution in which they are right.
+#include <doctest/doctest.h>
+
+#include "services/verifier/native/effects/transformer.hpp"
+
+namespace unibpf::analyser {
+namespace {
+
+const Program program{};
+const Options options{};
+const Setting setting{program, options, 1, 0};
+
+State with_constant_on_the_stack() {
+    State state = State::entry(Platform::guest);
+    state.frames[0].store(504, 8, Value::constant(7));
+    return state;
+}
+
+}  // namespace
+
+TEST_CASE("a store through a register that some path has not written may have gone to the stack") {
+    for (const Kind kind : {Kind::uninitialised, Kind::mixed, Kind::stack}) {
+        State state = with_constant_on_the_stack();
+        state.registers[2] = Value{kind};
+        REQUIRE(apply_assumed(state, Store{2, 0, 8, {false, 0, 1}}, setting));
+        CHECK(state.frames[0].cell_at(504, 8) == nullptr);
+        CHECK_FALSE(state.frames[0].is_data(504, 8));
+    }
+}
+
+TEST_CASE("a store through what is no address of the stack on any path leaves the stack alone") {
+    for (const Kind kind : {Kind::number, Kind::packet, Kind::map_value, Kind::context}) {
+        State state = with_constant_on_the_stack();
+        state.registers[2] = Value{kind};
+        REQUIRE(apply_assumed(state, Store{2, 0, 8, {false, 0, 1}}, setting));
+        CHECK(state.frames[0].cell_at(504, 8) != nullptr);
+    }
+}
+
+TEST_CASE("an exit whose result is not known to be a number goes on where it is one") {
+    State state = with_constant_on_the_stack();
+    state.registers[0] = Value{Kind::mixed};
+    CHECK(apply_assumed(state, Exit{}, setting));
+}
+
+TEST_CASE("nothing goes on from what is wrong in every execution") {
+    State state = with_constant_on_the_stack();
+    CHECK_FALSE(apply_assumed(state, LoadNumber{frame_register, 1}, setting));
+    CHECK_FALSE(apply_assumed(state, CallHelper{9999}, setting));
+}
+
+}  // namespace unibpf::analyser

@@ -1,0 +1,92 @@
+"""unibpf.host.fence with real processes: what a child may take, what it may say, and that nothing of it is left."""
+
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from unibpf.host import fence
+from unibpf.host.fence import AnswerTooLongError, Limits
+
+FREE = Limits(memory_bytes=None, wall_seconds=60.0, file_bytes=1 << 20)
+
+
+def run(folder: Path, script: str, limits: Limits = FREE) -> fence.Ended:
+    return fence.run([sys.executable, "-c", script], limits, environment=dict(os.environ), folder=folder)
+
+
+def test_status_and_what_was_said_come_back(tmp_path: Path) -> None:
+    ended = run(tmp_path, "import sys; sys.stderr.write('no'); sys.exit(3)")
+    assert (ended.status, ended.output) == (3, b"no")
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_who_takes_too_long_is_ended_with_all_that_he_started(tmp_path: Path) -> None:
+    script = "import os, time; os.fork() or open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    with pytest.raises(TimeoutError):
+        run(tmp_path, script, Limits(wall_seconds=3.0, memory_bytes=None, file_bytes=4096))
+    grandchild = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 20
+    while not is_gone(grandchild):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_is_said_has_an_end(tmp_path: Path) -> None:
+    script = "import sys\nwhile True: sys.stderr.write('x' * 4096)"
+    with pytest.raises(AnswerTooLongError, match="more than 100000 bytes"):
+        run(tmp_path, script, Limits(answer_bytes=100_000, memory_bytes=None, wall_seconds=60.0))
+
+
+def test_endless_work_ends_by_its_cpu_time(tmp_path: Path) -> None:
+    ended = run(tmp_path, "while True: pass", Limits(cpu_seconds=1, wall_seconds=120.0, memory_bytes=None))
+    assert ended.struck
+
+
+def test_limits_only_ever_go_down() -> None:
+    pid = os.fork()
+    if pid == 0:
+        found = None
+        try:
+            fence.confine(Limits(cpu_seconds=5, files=8))
+            fence.confine(Limits(cpu_seconds=50, files=9, memory_bytes=None, file_bytes=1 << 20))
+            names = (resource.RLIMIT_CPU, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)
+            found = [resource.getrlimit(name) for name in names]
+        finally:
+            os._exit(0 if found == [(5, 6), (8, 8), (0, 0)] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+async def test_a_program_is_limited_asked_and_answers() -> None:
+    limits = Limits(cpu_seconds=30, wall_seconds=60.0, file_bytes=4096, files=16)
+    script = "import resource, sys; print(sys.stdin.read(), resource.getrlimit(resource.RLIMIT_NOFILE)); sys.exit(3)"
+    ended = await fence.ask([sys.executable, "-c", script], b"?", limits)
+    assert (ended.status, ended.output) == (3, b"? (16, 16)\n")
+
+
+async def test_an_answer_has_an_end() -> None:
+    limits = Limits(memory_bytes=None, answer_bytes=1000, wall_seconds=60.0)
+    with pytest.raises(AnswerTooLongError):
+        await fence.ask(["/usr/bin/yes"], b"", limits)
+
+
+async def test_who_does_not_answer_in_time_is_ended() -> None:
+    with pytest.raises(TimeoutError):
+        await fence.ask(["/usr/bin/sleep", "600"], b"", Limits(memory_bytes=None, wall_seconds=0.5))
+
+
+async def test_of_too_much_said_the_end_is_kept() -> None:
+    process = await fence.start(["/usr/bin/seq", "100000"], FREE, environment={})
+    try:
+        assert await fence.tail(process.stdout, 7) == b"100000\n"
+    finally:
+        await fence.end(process)

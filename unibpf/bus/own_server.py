@@ -1,0 +1,56 @@
+"""`unibpf bus keys|config`: what an operator needs to run a NATS server of his own (docs/production.md)."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from unibpf.bus.embedded import configuration
+from unibpf.bus.permissions import OPERATOR
+from unibpf.host import identity
+from unibpf.subjects import CLI, SERVICES
+
+# Public keys of others that an identity checks signatures with.
+PINS: Final = {"signer": ("verifier",)}
+
+
+class BusFileError(ValueError):
+    """What was asked for cannot be made; the message says why."""
+
+
+def make_keys(directory: Path, pushers: Sequence[str]) -> dict[str, str]:
+    """Make the key of everybody, or keep it; {identity: public key}."""
+    names = (OPERATOR, *SERVICES, CLI, *pushers)
+    return {name: identity.create(directory, name).public_key for name in names}
+
+
+def export_keys(directory: Path, target: Path, names: Sequence[str]) -> None:
+    """One folder an identity, to be given to its host: its own seed (0600), its public key, and those that it pins."""
+    for name in names:
+        folder = target / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own = (identity.seed_file(directory, name), identity.public_file(directory, name))
+        pinned = (identity.public_file(directory, other) for other in PINS.get(name, ()))
+        for source in (*own, *pinned):
+            shutil.copy(source, folder)  # with its mode
+
+
+def server_configuration(directory: Path, *, listen: str, store: Path, monitor: str | None) -> dict[str, Any]:
+    """For nats-server: everybody whose public key lies in `directory`, with the permissions of his role."""
+    users = {path.stem: identity.load_public(directory, path.stem) for path in sorted(directory.glob("*.pub"))}
+    missing = {OPERATOR, *SERVICES} - set(users)
+    if missing:
+        raise BusFileError(f"`{directory}` has no public key of `{min(missing)}`; make them with `unibpf bus keys`")
+    host, port = _address(listen)
+    made = configuration(store=store, port=port, users=users, host=host)
+    if monitor is not None:
+        _address(monitor)
+        made["http"] = monitor
+    return made
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise BusFileError(f"got `{text}`, expected an address and a port, as in `0.0.0.0:4222`")
+    return host, int(port)

@@ -1,0 +1,104 @@
+"""`unibpf guest apply|list|show|delete`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unibpf.cli.options import DEFAULT_WAIT, GuestName, Json, Timeout, command_group
+from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
+
+app = command_group("Guests: apply, list, show, delete.")
+
+
+@app.command("apply")
+def guest_apply(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A guest file (TOML).")],
+    name: Annotated[str | None, typer.Option(help="Guest name instead of the file's.")] = None,
+    machine: Annotated[str | None, typer.Option(help="microvm, q35 or process.")] = None,
+    wait: Annotated[bool, typer.Option(help="Until it runs or failed.")] = False,
+    timeout: Timeout = DEFAULT_WAIT,
+    json: Json = False,
+) -> None:
+    """Ask for a guest; the deployer boots it and keeps it running."""
+    from unibpf.cli.session import run
+    from unibpf.client import guests
+    from unibpf.client.session import open_bus
+    from unibpf.messages.guests import GuestObserved
+
+    try:
+        spec = guests.read_guest_file(file, name=name, machine=machine)
+    except guests.GuestFileError as error:
+        fail(Exit.USAGE, str(error))
+
+    async def work() -> GuestObserved | None:
+        async with open_bus() as bus:
+            return await guests.apply(bus, spec, wait=wait, timeout=timeout)
+
+    seen = run(work())
+    if json:
+        emit_json(seen)
+    elif seen is not None:
+        progress(
+            f"{seen.state}  {seen.guest}  {seen.machine}/{seen.accel}  boot {seen.boot_ms} ms  {seen.reason or ''}"
+        )
+    raise SystemExit(
+        int(Exit.REFUSED if seen is not None and (seen.state != "running" or seen.refused is not None) else Exit.OK)
+    )
+
+
+@app.command("list")
+def guest_list(json: Json = False) -> None:
+    """All guests that a deployer has seen."""
+    from unibpf.cli.session import run
+    from unibpf.cli.status import GUEST_HEADINGS, guest_row
+    from unibpf.client import guests as asking
+    from unibpf.client.session import open_bus
+    from unibpf.messages.guests import GuestObserved
+
+    async def work() -> list[GuestObserved]:
+        async with open_bus() as bus:
+            return await asking.all_observed(bus)
+
+    guests = run(work())
+    if json:
+        emit_json(guests)
+        return
+    emit_table(GUEST_HEADINGS, [guest_row(one) for one in guests])
+
+
+@app.command("show")
+def guest_show(guest: GuestName, json: Json = False) -> None:
+    """One guest: what was asked for, what runs, and what the guest itself says."""
+    from unibpf.cli.session import run
+    from unibpf.cli.status import say_guest
+    from unibpf.client.status import describe_guest
+
+    found = run(describe_guest(guest))
+    if found is None:
+        fail(Exit.USAGE, f"no guest `{guest}` is known", "`unibpf guest list` shows them")
+    if json:
+        emit_json(found)
+    else:
+        say_guest(found)
+
+
+@app.command("delete")
+def guest_delete(
+    guest: GuestName,
+    wait: Annotated[bool, typer.Option(help="Until it is gone.")] = False,
+    timeout: Timeout = DEFAULT_WAIT,
+    json: Json = False,
+) -> None:
+    """End a guest; its state is gone."""
+    from unibpf.cli.session import run
+    from unibpf.client import guests
+    from unibpf.client.session import open_bus
+
+    async def work() -> None:
+        async with open_bus() as bus:
+            await guests.delete(bus, guest, wait=wait, timeout=timeout)
+
+    run(work())
+    if json:
+        emit_json({"guest": guest, "deleted": wait})

@@ -1,0 +1,129 @@
+"""`unibpf push|verify|run`: one program, to the guests, to the verifier, or to packets here."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unibpf.cli.options import (
+    DEFAULT_WAIT,
+    Constants,
+    Engine,
+    InnerMaps,
+    Json,
+    MaxEntries,
+    ProgramKind,
+    Tails,
+    Timeout,
+    command_group,
+)
+from unibpf.cli.output import emit_json
+
+app = command_group()
+
+
+@app.command()
+def push(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
+    program: Annotated[
+        str | None, typer.Option(help="Its name (default: the file's, or program*.c's folder's).")
+    ] = None,
+    audience: Annotated[str, typer.Option(help="Guest class.")] = "edge",
+    element: Annotated[str, typer.Option(help="Only this element.")] = "*",
+    section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
+    function: Annotated[str | None, typer.Option(help="Function, likewise.")] = None,
+    kind: ProgramKind = None,
+    tail: Tails = None,
+    const: Constants = None,
+    max_entries: MaxEntries = None,
+    inner: InnerMaps = None,
+    identity: Annotated[str, typer.Option(help="Whose key to use.")] = "cli",
+    define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
+    wait: Annotated[bool, typer.Option(help="Follow it until the guests run it.")] = False,
+    timeout: Timeout = DEFAULT_WAIT,
+    json: Json = False,
+) -> None:
+    """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
+    from unibpf.cli import push as push_words
+    from unibpf.cli.program_file import default_program_name, load_object, parsed_loading
+    from unibpf.cli.reports.text import print_report
+    from unibpf.cli.session import run
+    from unibpf.client import push as pushing
+    from unibpf.client.session import open_bus
+
+    request = pushing.Push(
+        program=program or default_program_name(file),
+        data=load_object(file, define or []),
+        audience=audience,
+        element=element,
+        section=section,
+        function=function,
+        kind=kind,
+        loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
+    )
+
+    async def work() -> pushing.Outcome:
+        async with open_bus(identity) as bus:
+            return await pushing.push_and_wait(bus, request, wait=wait, timeout=timeout)
+
+    outcome = run(work())
+    push_words.say(outcome)
+    if outcome.report is not None:
+        print_report(outcome.report)
+    if json:
+        emit_json(outcome)
+    raise SystemExit(int(push_words.exit_code(outcome)))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def verify(context: typer.Context) -> None:
+    """Verify a program without a bus: 0 safe, 1 unsafe, 2 bad input, 3 unsupported, 4 gave up."""
+    from unibpf.cli import verify as verifying
+
+    raise SystemExit(verifying.main(context.args))
+
+
+@app.command("run")
+def run_program(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
+    section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
+    program: Annotated[str | None, typer.Option("--program", "--function", help="Function, likewise.")] = None,
+    kind: ProgramKind = None,
+    tail: Tails = None,
+    const: Constants = None,
+    max_entries: MaxEntries = None,
+    inner: InnerMaps = None,
+    engine: Annotated[
+        Engine, typer.Option(help="The interpreter checks all; jit takes only safe programs.")
+    ] = "interpreter",
+    packet: Annotated[list[str] | None, typer.Option(help="HEX; may be given again (default: 64 zero bytes).")] = None,
+    pcap: Annotated[Path | None, typer.Option(help="A capture whose packets follow.")] = None,
+    map_entry: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME:KEY=VALUE", help="An entry of a map at first, as for `map set`."),
+    ] = None,
+    maps_from: Annotated[Path | None, typer.Option(help="Entries as JSON, as `--maps --json` prints them.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of each packet; the last is shown, ns is the mean.")] = 1,
+    maps: Annotated[bool, typer.Option("--maps", help="Also the maps after the last packet.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a packet on stdout.")] = False,
+) -> None:
+    """Run a program on packets here, with the guest's own engines: no bus, no guest."""
+    from unibpf.cli.program_file import parsed_loading
+    from unibpf.cli.run import Run, run
+
+    wanted = Run(
+        file=file,
+        section=section,
+        function=program,
+        kind=kind,
+        loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
+        engine=engine,
+        packets=packet or [],
+        capture=pcap,
+        map_words=map_entry or [],
+        maps_from=maps_from,
+        repeat=repeat,
+        maps=maps,
+        json=json,
+    )
+    raise SystemExit(run(wanted))

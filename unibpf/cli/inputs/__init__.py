@@ -1,0 +1,1 @@
+"""What `unibpf run` begins with: packets of capture files, entries of maps."""

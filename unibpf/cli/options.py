@@ -1,0 +1,37 @@
+"""What several commands say of their options and arguments, and how a group of commands is made."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import typer
+
+from unibpf.messages.base import Kind
+from unibpf.push import loading
+
+
+def command_group(text: str | None = None) -> typer.Typer:
+    """An empty group; `text` is its help where it is a command by itself (`unibpf map`)."""
+    return typer.Typer(no_args_is_help=True, help=text)
+
+
+def _loading(field: str) -> Any:
+    """The option of one row of unibpf.push.loading."""
+    row = next(row for row in loading.OPTIONS if row.field == field)
+    return typer.Option(row.flag, metavar=row.metavar, help=f"{row.help[0].upper()}{row.help[1:]}.")
+
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]
+GuestName = Annotated[str, typer.Argument(metavar="GUEST")]
+ElementName = Annotated[str, typer.Argument(metavar="ELEMENT", help="A BPF element of its graph.")]
+MapName = Annotated[str, typer.Argument(metavar="MAP")]
+EntriesFile = Annotated[
+    Path | None, typer.Option("--file", exists=True, dir_okay=False, help="JSON, as `dump` prints it.")
+]
+Engine = Literal["interpreter", "jit"]
+ProgramKind = Annotated[Kind | None, typer.Option(help="What a program of an `xdp` section is (default: filter).")]
+Tails = Annotated[list[str] | None, _loading("tails")]
+Constants = Annotated[list[str] | None, _loading("constants")]
+MaxEntries = Annotated[list[str] | None, _loading("max_entries")]
+InnerMaps = Annotated[list[str] | None, _loading("inner_maps")]
+DEFAULT_WAIT: Final = 60.0

@@ -1,0 +1,68 @@
+"""What runs, asked of those who know: processes of this state directory, services on the bus, guests."""
+
+import asyncio
+
+import msgspec
+
+from unibpf.bus import BusError, RequestFailed
+from unibpf.client import guests
+from unibpf.client.session import open_bus, state_paths
+from unibpf.host.identity import IdentityError
+from unibpf.messages.guests import GuestObserved, GuestSpec
+from unibpf.messages.status import GuestStatus
+from unibpf.stack.embedded import read_state
+from unibpf.stack.supervisor import alive
+from unibpf.subjects import SERVICES
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """What `status --json` prints. `pids` are those of the embedded stack, empty where none runs on this state directory."""
+
+    state: str
+    bus: bool
+    url: str | None = None
+    problem: str | None = None
+    pids: dict[str, int] = {}
+    services: dict[str, bool] = {}
+    guests: list[GuestObserved] = []
+
+
+class GuestDescription(msgspec.Struct, kw_only=True):
+    """What `guest show --json` prints; `guest` is the guest's own answer, None when it did not answer."""
+
+    desired: GuestSpec | None
+    observed: GuestObserved | None
+    guest: GuestStatus | None = None
+    problem: str | None = None
+
+
+async def collect() -> Status:
+    """The state of this directory's stack, of the services on the bus, and of all guests."""
+    paths = state_paths()
+    stack = read_state(paths)
+    pids = {name: pid for name, pid in (stack.pids if stack else {}).items() if alive(pid)}
+    status = Status(state=str(paths.root), bus=False, url=stack.url if stack else None, pids=pids)
+    try:
+        async with open_bus() as bus:
+            status.bus = True
+            answers = await asyncio.gather(*(bus.ping(f"unibpf-{name}") for name in SERVICES))
+            status.services = dict(zip(SERVICES, answers, strict=True))
+            status.guests = await guests.all_observed(bus)
+    except (BusError, IdentityError) as error:
+        status.problem = str(error)
+    return status
+
+
+async def describe_guest(name: str) -> GuestDescription | None:
+    """Desired, observed, and the guest's own answer; None for a guest that nobody knows."""
+    async with open_bus() as bus:
+        desired, observed = await guests.desired(bus, name), await guests.observed(bus, name)
+        if desired is None and observed is None:
+            return None
+        found = GuestDescription(desired=desired, observed=observed)
+        if observed is not None and observed.is_live:
+            try:
+                found.guest = await guests.status(bus, observed)
+            except (RequestFailed, BusError) as error:
+                found.problem = str(error)
+        return found
