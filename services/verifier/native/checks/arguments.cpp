@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "services/verifier/native/checks/access.hpp"
+#include "services/verifier/native/checks/format.hpp"
 #include "services/verifier/native/findings/describe.hpp"
 #include "services/verifier/native/program/platform.hpp"
 
@@ -213,8 +214,66 @@ struct ArgumentChecker {
         const auto range = view.state.range(*length);
         if (or_null && value().is_null()) return range.high <= 0 ? std::nullopt : Outcome{fault("is null, but its size may not be 0")};
         if (range.low < 0 || range.high > largest_size) return std::nullopt;
-        if (range.low == range.high || value().kind != Kind::packet) return range.high == 0 ? std::nullopt : of_variable_length(*length, direction);
+        if (range.high == 0) return std::nullopt;
+        if (prints() && value().kind == Kind::stack) return printed(range.high);
+        if (range.low == range.high || value().kind != Kind::packet) return of_variable_length(*length, direction);
         return packet_of_variable_length(*length, direction);
+    }
+
+    // --- values to print: addresses among them, for %s, %pI4 and the like. Reading is checked as it happens: by bounds::allowed in
+    // guests, by copy_from_kernel_nofault in Linux.
+
+    bool prints() const {
+        const bool values = (row.helper == abi::Helper::trace_vprintk && position == 2) || (row.helper == abi::Helper::snprintf && position == 3);
+        return values && !value().may_be_null();
+    }
+
+    Outcome printed(std::int64_t bytes) const {
+        const auto range = view.state.range(value());
+        const bool inside = range.low == range.high && range.low >= -static_cast<std::int64_t>(Frame::size) && range.low + bytes <= 0;
+        const auto start = static_cast<unsigned>(range.low + Frame::size), length = static_cast<unsigned>(bytes);
+        if (!inside || !view.state.frame(value()).is_written(start, length)) return accessible(bytes, Direction::read);
+        // What goes to the console may be addresses, as those that bpf_trace_printk takes in registers.
+        if (row.helper == abi::Helper::trace_vprintk) return std::nullopt;
+        const std::vector<Printed> conversions = format_values();
+        for (unsigned i = 0; i * 8 < length; ++i) {
+            const Printed conversion = i < conversions.size() ? conversions[i] : Printed::number;
+            if (!is_printable(start + i * 8, std::min(length - i * 8, 8U), conversion)) return accessible(bytes, Direction::read);
+        }
+        return std::nullopt;
+    }
+
+    std::vector<Printed> format_values() const {
+        const Value& text = view.state.registers[3];
+        if (text.kind != Kind::map_value || text.symbol != zero_symbol || !std::has_single_bit(text.object)) return {};
+        const Map& map = view.program.values_of(static_cast<std::size_t>(std::countr_zero(text.object)));
+        if (!map.is_constant() || text.delta < 0 || text.delta >= static_cast<std::int64_t>(map.initial.size())) return {};
+        const auto first = map.initial.begin() + text.delta;
+        return printed_by(std::string{first, std::find(first, map.initial.end(), 0)});
+    }
+
+    // One value for bpf_snprintf, whose text the program gets: a number, or an address of bytes that the program may know.
+    bool is_printable(unsigned start, unsigned bytes, Printed conversion) const {
+        const Frame& frame = view.state.frame(value());
+        if (frame.is_data(start, bytes)) return true;
+        const Value* address = frame.cell_at(start, 8);
+        if (address == nullptr || conversion == Printed::number) return false;
+        if (conversion == Printed::string && address->kind == Kind::stack) return is_text(*address);
+        const std::int64_t read = conversion == Printed::string ? 1 : conversion == Printed::address4 ? 4 : 16;
+        return !check_access(view, {*address, read, reg(), Direction::read, what()});
+    }
+
+    // Numbers up to a byte that is known to be 0: beyond it there may be addresses.
+    bool is_text(const Value& address) const {
+        const auto range = view.state.range(address);
+        if (range.low != range.high || range.low < -static_cast<std::int64_t>(Frame::size)) return false;
+        const Frame& frame = view.state.frame(address);
+        for (std::int64_t at = range.low + Frame::size; at < static_cast<std::int64_t>(Frame::size); ++at) {
+            const auto place = static_cast<unsigned>(at);
+            if (!frame.is_data(place, 1)) return false;
+            if (frame.constant_at(place, 1) == 0U) return true;
+        }
+        return false;
     }
 
     Outcome updated() const {

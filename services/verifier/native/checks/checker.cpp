@@ -55,7 +55,15 @@ struct Checker {
             const Register null = left.may_be_null() ? insn.dst : insn.src.reg;
             return fault(Rule::null_check, "arithmetic on " + register_name(null) + ", which may be null", null, null_hint(pointer));
         }
+        if (complements(insn, left, right)) return std::nullopt;
         return arithmetic(insn, left, right, culprit);
+    }
+
+    // ~p of a packet address, and ~p + q.
+    static bool complements(const Compute& insn, const Value& left, const Value& right) {
+        if (insn.width != 64) return false;
+        if (insn.op == Alu::xor_) return left.kind == Kind::packet && right.is_constant() && right.delta == -1;
+        return insn.op == Alu::add && ((left.kind == Kind::packet && right.kind == Kind::complement) || (left.kind == Kind::complement && right.kind == Kind::packet));
     }
 
     // Defined by RFC 9669 4.1, refused by Linux where the instruction itself says it (check_alu_op, kernel/bpf/verifier.c).
@@ -86,6 +94,7 @@ struct Checker {
         if (!moves) return fault(Rule::pointer_arithmetic, "operation on an address other than adding or subtracting a number", culprit);
         const Value& pointer = left.is_number() ? right : left;
         const Value& number = left.is_number() ? left : right;
+        if (pointer.kind == Kind::complement) return fault(Rule::pointer_arithmetic, "operation on the complement of an address other than adding an address of the packet", culprit);
         if (pointer.kind == Kind::map_handle || pointer.kind == Kind::inner_map) return fault(Rule::pointer_arithmetic, "arithmetic on a map handle", culprit);
         if (pointer.kind == Kind::function || pointer.kind == Kind::socket) return fault(Rule::pointer_arithmetic, "arithmetic on the address of a function or socket", culprit);
         if (pointer.kind == Kind::context && !number.is_constant()) return fault(Rule::pointer_arithmetic, "context pointer moved by a number that is not constant", culprit);

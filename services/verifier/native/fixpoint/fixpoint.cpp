@@ -4,6 +4,7 @@
 #include <array>
 #include <ctime>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 
 #include "services/verifier/native/checks/access.hpp"
@@ -21,7 +22,9 @@ namespace {
 
 // Precision against work. None of these can make an unsafe program pass.
 constexpr std::uint64_t unroll_work = 200'000;  // instructions in all
-constexpr unsigned joins_before_widening = 2, widenings_with_thresholds = 6, most_iterations = 64, narrowings = 2;
+constexpr unsigned most_failures = 2;           // more than those that ended: a loop inside others is not tried again each round
+constexpr unsigned joins_before_widening = 2, most_iterations = 64, narrowings = 2;
+constexpr unsigned widenings_to_all = 6, widenings_to_exits = 12;  // with thresholds: of all branches, then of those that leave the loop
 
 constexpr std::size_t most_roots = 16;  // of a slice
 
@@ -65,6 +68,7 @@ class Engine {
 
     // --- loops
 
+    struct Tries { unsigned ended = 0, failed = 0; };  // of unrolling a loop
     struct Active { bool is_final = false, unrolling = false; };
     struct Entry { BlockId block; Pending state; };
     struct Held { BlockId block; Pending state; std::size_t common; };  // loops that both ends of the edge share
@@ -113,7 +117,8 @@ class Engine {
 
     // Exact execution of a loop that ends soon. Exits are held back until it has ended.
     bool unroll(const Component& loop, const State& entry, bool checking) {
-        if (work_ > unroll_work || !options_.unrolling) return false;
+        Tries& tries = tries_[loop.head];
+        if (work_ > unroll_work || !options_.unrolling || tries.failed > most_failures + tries.ended) return false;
         const std::size_t findings_before = result_.findings.size(), held_before = held_.size();
         const auto bounds_before = result_.loop_bounds;
         const auto recorded_before = certificate_ != nullptr ? certificate_->mark() : Recorder::Mark{};
@@ -130,6 +135,7 @@ class Engine {
         }
         active_.pop_back();
         if (certificate_ != nullptr) certificate_->leave_loop();
+        ++(states.empty() ? tries.ended : tries.failed);
         if (!states.empty()) {
             if (certificate_ != nullptr) certificate_->go_back(recorded_before);
             held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held_before), held_.end());
@@ -247,7 +253,8 @@ class Engine {
 
     // Grows the invariant until the loop's body leads back into it; returns what comes back then.
     Pending stabilise(const Component& loop, const std::vector<Entry>& entries, Pending& invariant) {
-        const auto thresholds = collect_thresholds(loop);
+        const auto all = collect_thresholds(loop, [](const Block&) { return true; });
+        const auto exits = collect_thresholds(loop, [&](const Block& block) { return block.taken != no_block && leaves(loop.head, block.taken) != leaves(loop.head, block.next); });
         for (unsigned i = 0; i < most_iterations; ++i) {
             Pending back = joined(pass(loop, only(invariant), entries, false));
             if (!back) return nullptr;
@@ -257,28 +264,37 @@ class Engine {
             }
             if (leq(*back, *invariant)) return back;
             const unsigned widenings = i < joins_before_widening ? 0 : i - joins_before_widening + 1;
-            JoinOptions options{widenings > 0, true, widenings <= widenings_with_thresholds ? &thresholds : nullptr};
+            const auto* thresholds = widenings <= widenings_to_all ? &all : widenings <= widenings_to_exits ? &exits : nullptr;
+            JoinOptions options{widenings > 0, true, thresholds};
             invariant = std::make_unique<State>(join(*invariant, *back, options));
         }
         throw GaveUp{"a loop's invariant does not become stable"};
     }
 
-    std::vector<std::int64_t> collect_thresholds(const Component& loop) const {
+    // What numbers are compared with in the loop, in blocks that are of interest.
+    template <typename F>
+    std::vector<std::int64_t> collect_thresholds(const Component& loop, F&& wanted) const {
         std::vector<std::int64_t> result{-1, 0, 1, 255, largest_packet};
-        add_thresholds(loop, result);
+        add_thresholds(loop, wanted, result);
         std::sort(result.begin(), result.end());
         result.erase(std::unique(result.begin(), result.end()), result.end());
         return result;
     }
 
-    void add_thresholds(const Component& component, std::vector<std::int64_t>& out) const {
+    template <typename F>
+    void add_thresholds(const Component& component, F&& wanted, std::vector<std::int64_t>& out) const {
         const Block& block = cfg_.blocks[component.head];
-        for (std::uint32_t at = block.first; at <= block.last && out.size() < 256; ++at) {
+        for (std::uint32_t at = block.first; at <= block.last && out.size() < 256 && wanted(block); ++at) {
             if (const auto* branch = std::get_if<Branch>(&program_.insns[at]); branch != nullptr && !branch->right.is_register) {
                 for (const int near : {-1, 0, 1}) out.push_back(branch->right.imm + near);
             }
         }
-        for (const Component& inner : component.body) add_thresholds(inner, out);
+        for (const Component& inner : component.body) add_thresholds(inner, wanted, out);
+    }
+
+    bool leaves(BlockId head, BlockId to) const {
+        const auto& around = wto_.loops_of[to];
+        return std::find(around.begin(), around.end(), head) == around.end();
     }
 
     void check_bound(const Component& loop, const State& invariant) {
@@ -324,11 +340,7 @@ class Engine {
         if (roots.size() == most_roots) return;
         const BlockId id = component.head;
         const Block& block = cfg_.blocks[id];
-        const auto leaves = [&](BlockId to) {
-            const auto& around = wto_.loops_of[to];
-            return std::find(around.begin(), around.end(), head) == around.end();
-        };
-        if (block.taken != no_block && leaves(block.taken) != leaves(block.next)) roots.push_back({id, block.last, uses_of(program_.insns[block.last]).reads});
+        if (block.taken != no_block && leaves(head, block.taken) != leaves(head, block.next)) roots.push_back({id, block.last, uses_of(program_.insns[block.last]).reads});
         for (const Component& inner : component.body) add_exits(inner, head, roots);
     }
 
@@ -550,6 +562,7 @@ class Engine {
     std::vector<Held> held_;       // exits of loops that are being unrolled
     std::vector<std::uint32_t> frame_bytes_;  // by copy
     const std::vector<abi::cost::MapShape> shapes_ = shapes_of(program_, options_);
+    std::unordered_map<BlockId, Tries> tries_;  // by head
     std::uint64_t work_ = 0, ticks_ = 0;
     bool generalising_ = false;
     Analysis result_;
