@@ -37,6 +37,7 @@ class Engine {
         for (std::size_t i = 0; i < cfg_.entries.size(); ++i) {
             const BlockId block = cfg_.entries[i];
             State entry = State::entry(options_.platform);
+            entry.relates_shares = precision_.relates_shares;
             if (certificate_ != nullptr) entry.trail = certificate_->start(i);
             enter_loops(entry, block, 0);
             arrive(block, std::move(entry));

@@ -35,6 +35,7 @@ struct Precision {
     unsigned disjuncts = 1;           // paths kept apart at a block
     unsigned unroll_decided = 256;    // iterations of a loop, where each decides whether another follows
     unsigned unroll_undecided = 24;   // iterations, where paths may leave the loop or stay
+    bool relates_shares = false;      // shares of distances, middles of intervals
     std::uint64_t work = 0;           // instructions before it is given up; 0: no end but the options'
 };
 

@@ -18,7 +18,7 @@ namespace unibpf::analyser {
 namespace {
 
 // Most programs need neither partitioning nor long unrolling; one that is refused gets closer looks.
-constexpr Precision precisions[] = {{}, {8, 256, 24, 150'000}, {1, 2048, 1024, 150'000}, {8, 2048, 256, 200'000}, {64, 256, 24, 200'000}};
+constexpr Precision precisions[] = {{}, {8, 256, 24, true, 150'000}, {1, 2048, 1024, true, 150'000}, {8, 2048, 256, true, 200'000}, {64, 256, 24, true, 200'000}};
 
 // Who reads the report takes no more than 8 MiB.
 constexpr std::size_t most_invariant_bytes = 4 << 20;

@@ -79,6 +79,7 @@ class Joiner {
     Joiner(const State& a, const State& b, const JoinOptions& options) : a_{a}, b_{b}, options_{options} {}
 
     State run() {
+        out_.relates_shares = a_.relates_shares;
         for (Symbol symbol = 0; symbol < first_free_symbol; ++symbol) fixed_class(symbol);
         for (unsigned i = 0; i < register_count; ++i) out_.registers[i] = value(a_.registers[i], b_.registers[i]);
         for (std::size_t i = 0; i < a_.saved.size(); ++i) join_saved(a_.saved[i], b_.saved[i]);
@@ -311,13 +312,20 @@ class Joiner {
             if (left && right) add_remainder(classes_[i].symbol, *left, *right);
         }
     }
-    // At a loop's head, constant offsets have begun to grow.
+    // At a loop's head, constant offsets have begun to grow; that matters where a number was compared with what is left.
     std::optional<Value> remainder(const State& side, const Value& offset) const {
         const Value size = Value::number(packet_size);
-        if (offset.symbol == zero_symbol && options_.relate_counters) return size.moved(static_cast<std::int64_t>(negate(offset.constant())));
+        if (offset.symbol == zero_symbol && options_.relate_counters && compares_with_rest()) return size.moved(static_cast<std::int64_t>(negate(offset.constant())));
         if (offset.symbol < first_free_symbol) return std::nullopt;
         const auto rest = side.known_difference(size.term(), offset.term());
         return rest ? std::optional{Value::number(rest->symbol, rest->delta)} : std::nullopt;
+    }
+    bool compares_with_rest() const {
+        return std::any_of(a_.differences.edges().begin(), a_.differences.edges().end(), [&](const Difference& edge) {
+            return edge.right == packet_size && std::any_of(classes_.begin(), classes_.end(), [&](const Class& entry) {
+                       return entry.left.symbol == edge.left && entry.is_number && !entry.is_offset;
+                   });
+        });
     }
     void add_remainder(Symbol offset, const Value& left, const Value& right) {
         Class* entry = nullptr;

@@ -171,7 +171,7 @@ Term State::add_terms(const Term& a, const Term& b) {
     const Term sum = number(result, {Definition::Form::sum, a, b});
     if (sum.symbol == zero_symbol) return sum;
     (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
-    (void)(learn_part_of_way(sum, a, b) && learn_part_of_way(sum, b, a));
+    if (relates_shares) (void)(learn_part_of_way(sum, a, b) && learn_part_of_way(sum, b, a));
     return sum;
 }
 
@@ -242,14 +242,14 @@ Number State::shifted_right(const Number& number_of, unsigned places, const Scal
     const bool drops_more = rounding.form == Definition::Form::rounded && of.delta == 0 && rounding.right.delta < std::int64_t{1} << places;
     const Term whole = drops_more ? rounding.left : of;
     const Definition::Form form = symbols[whole.symbol].definition.form;
-    if (part.symbol == zero_symbol || whole.delta != 0 || !is_tame(*this, whole)) return share;
+    if (!relates_shares || part.symbol == zero_symbol || whole.delta != 0 || !is_tame(*this, whole)) return share;
     if (form == Definition::Form::difference) (void)learn_share(part, whole, places);
     else if (form == Definition::Form::sum && places == 1) (void)(learn_middle(part, symbols[whole.symbol].definition) && narrow_by_differences(part));
     return share;
 }
 
 Number State::rounded_down(const Number& whole, std::int64_t most, const Scalar& result) {
-    if (!is_tame(*this, whole)) return number(result);
+    if (!relates_shares || !is_tame(*this, whole)) return number(result);
     const Number part = number(result, {Definition::Form::rounded, whole, constant(static_cast<std::uint64_t>(most))});
     if (!part.is_constant()) (void)learn_definition(part.symbol());
     return part;

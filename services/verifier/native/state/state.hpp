@@ -80,6 +80,7 @@ class State {
     Lock lock;
     std::vector<SymbolInfo> symbols;
     Differences differences;
+    bool relates_shares = false;  // a closer look: shares of distances, middles and rounded numbers are related to the whole
     std::uint32_t trail = 0;  // of the certificate: the ways that lead here (certificate/recorder.hpp); no part of what holds
 
     Frame& frame(const Value& pointer) { return frames[pointer.object]; }
