@@ -17,13 +17,17 @@ from typing import Final
 
 from benchmarks.figures import Figure, percentile, table
 from benchmarks.firewall import RULES, firewall
+from services.verifier.errors import Rejection
 from services.verifier.frontend import frontend
 from services.verifier.processes.worker import Pool
-from tests.lab.corpus import CACHE, judge_bundle, operators, own
+from tests.lab.corpus import CACHE, Sample, judge_bundle, operators, own
+from tests.support.programs.certificates import Tools
+from unibpf.formats.bundle import BundleError
 from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.push.compile import FLAGS, compile_c, find_compiler
 
 ROUNDS: Final = 5
+SHORT: Final = 1_000  # instructions
 SAMPLE: Final = REPOSITORY / "vnfs" / "firewall" / "program.c"
 
 
@@ -40,11 +44,47 @@ def figures() -> list[Figure]:
         Figure(name="firewall, analyser memory", value=runs[0].peak_kib / 1024, unit="MiB", limit=128),
         Figure(name="firewall, front end", value=warm["firewall"], unit="ms", how=f"object of {len(large) >> 10} KiB"),
         Figure(name="firewall, `unibpf verify`", value=_shell(large), unit="ms", how="from the shell"),
+        *_certificates(),
         Figure(name="warm front end, p50", value=warm["p50"], unit="ms", limit=10, how="our own programs"),
         Figure(name="warm front end, p95", value=warm["p95"], unit="ms", limit=10),
         Figure(name="`unibpf verify`", value=_shell(compile_c(SAMPLE)), unit="ms", limit=500,
                how=f"from the shell, {SAMPLE.relative_to(REPOSITORY)}"),
     ]  # fmt: skip
+
+
+def _certificates() -> list[Figure]:
+    """What proofs cost whoever writes and whoever checks them, over our own programs and those of operators."""
+    tools = Tools(folder=binary_directory(os.environ))
+    analysed, checked, sizes, refused = [], [], [], 0
+    for one in (*own(), *operators()):
+        bundle = _bundle_of(one)
+        report, certificate = tools.analyse(bundle) if bundle else ({}, None)
+        if bundle is None or certificate is None or report["instructions"] > SHORT:
+            continue
+        answer = tools.check(bundle, certificate)
+        refused += answer["verdict"] != "accepted"
+        analysed.append(report["cpu_ms"])
+        checked.append(answer.get("cpu_ms", 0.0))
+        sizes.append(len(certificate))
+    how = f"{len(sizes)} programs that are safe for guests, up to {SHORT} instructions"
+    return [
+        Figure(name="certificates that the checker refuses", value=refused, unit="of them", limit=0, how=how),
+        Figure(
+            name="checker, of the analyser's CPU", value=sum(checked) / sum(analysed), unit="times", limit=3, how=how
+        ),
+        Figure(name="checker CPU, p95", value=percentile(checked, 0.95), unit="ms", how="whole process"),
+        Figure(name="certificate, p50", value=percentile(sizes, 0.5), unit="bytes"),
+        Figure(name="certificate, p95", value=percentile(sizes, 0.95), unit="bytes"),
+    ]
+
+
+def _bundle_of(one: Sample) -> bytes | None:
+    """As a guest's; None where guests do not offer what it asks for."""
+    try:
+        options = frontend.Options(section=one.section, function=one.function, kind="rewriter", loading=one.loading)
+        return frontend.translate(one.data, options).bundle
+    except (Rejection, BundleError):
+        return None
 
 
 def firewall_object() -> bytes:

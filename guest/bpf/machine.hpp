@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "guest/bpf/bundle/abi.hpp"
+#include "guest/bpf/bundle/cost.hpp"
 #include "guest/bpf/program.hpp"
 #include "guest/packet/packet.hpp"
 
@@ -80,13 +81,25 @@ struct Machine : MachineCore {
     std::uint64_t stack_top() const { return reinterpret_cast<std::uintptr_t>(stack) + sizeof stack; }
     // r10 of the deepest frame: what it calls would lie below the stack.
     std::uint64_t lowest_frame() const { return reinterpret_cast<std::uintptr_t>(stack) + abi::frame_bytes; }
+    // What a helper is about to do, taken off the budget before it is done. False: there is too little left, and the run is stopped
+    // when the helper returns, which it does at once.
+    bool afford(abi::cost::Units units) {
+        const bool enough = units <= left;
+        left -= units;
+        if (!enough) [[unlikely]] {
+            trap = {"instruction budget exceeded", 0, 0};
+            callback_stop = Stop::budget;
+            stopped = true;
+        }
+        return enough;
+    }
     // Of the last run. Trusting: what was charged, at jumps backwards and for functions that are called; checking: every instruction.
     std::uint64_t executed() const { return budget - left; }
 
     const Program& program;
     PacketOnHand packet;
     std::uint64_t r0 = 0;
-    bool stopped = false;          // a callback was stopped, by callback_stop
+    bool stopped = false;          // a callback or a helper was stopped, by callback_stop
     Trap trap{};                   // of the last run that was stopped
     std::uint32_t element_key = 0; // bpf_for_each_map_elem on an array: the key that its callback may read
 };

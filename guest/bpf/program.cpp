@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "guest/bpf/bundle/cost.hpp"
 #include "guest/bpf/helpers/helpers.hpp"
 #include "guest/bpf/maps/map_array.hpp"
 
@@ -14,6 +15,23 @@ const MapPolicyEntry* entry_for(const MapPlan& plan, std::string_view name) {
         if (entry.map == name) return &entry;
     }
     return nullptr;
+}
+
+// Of the bundle's maps, and of those that maps of maps hold.
+struct MapShapes {
+    std::array<abi::cost::MapShape, 2 * abi::max_maps> shapes;
+    std::size_t count = 0;
+    const abi::cost::MapShape* begin() const { return shapes.data(); }
+    const abi::cost::MapShape* end() const { return shapes.data() + count; }
+};
+MapShapes map_shapes(const BundleView& bundle) {
+    MapShapes found;
+    for (std::size_t i = 0; i < bundle.map_count; ++i) {
+        const BundleMap& map = bundle.maps[i];
+        found.shapes[found.count++] = {bundle.tables->find_map_type(map.type), map.key_size, map.value_size};
+        if (map.has_inner) found.shapes[found.count++] = {bundle.tables->find_map_type(map.inner.type), map.inner.key_size, map.inner.value_size};
+    }
+    return found;
 }
 
 void set_imm64(Instruction* in, std::uint64_t value) {
@@ -130,7 +148,7 @@ Result<Owned<Program>> Loader::link(const ProgramShape& shape) {
         const Operation operation = find_operation(*in);
         if (operation == Operation::count) return Error{"load", "instruction was not validated", i};
         in->opcode = static_cast<std::uint8_t>(operation);
-        if (operation == Operation::op_call_helper) in->imm = static_cast<std::int32_t>(abi::helper_index(static_cast<std::uint32_t>(in->imm)));
+        if (operation == Operation::op_call_helper) link_helper(in);
         if (operation == Operation::op_call_local) {
             const Function& callee = program.function_at(static_cast<std::uint64_t>(static_cast<std::int64_t>(i) + 1 + in->imm));
             in->imm = static_cast<std::int32_t>(&callee - program.functions_.data());
@@ -141,6 +159,15 @@ Result<Owned<Program>> Loader::link(const ProgramShape& shape) {
         ++i;
     }
     return std::move(program_);
+}
+
+// Offset and dst, which no call of a helper has, say what each such call costs (effects.hpp, work_of_call).
+void Loader::link_helper(Instruction* in) const {
+    const auto helper = static_cast<abi::Helper>(in->imm);
+    const abi::cost::Stored cost = abi::cost::stored(abi::cost::of_maps(helper, map_shapes(bundle_)));
+    in->imm = static_cast<std::int32_t>(abi::helper_index(static_cast<std::uint32_t>(in->imm)));
+    in->offset = static_cast<std::int16_t>(cost.units);
+    in->dst = cost.doubled & 15;
 }
 
 void Loader::link_imm64(Instruction* in, std::size_t index, Operation operation) const {

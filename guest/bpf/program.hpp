@@ -74,6 +74,7 @@ class Loader {
 
   private:
     Status link_functions(const ProgramShape& shape);
+    void link_helper(Instruction* in) const;
     void link_imm64(Instruction* in, std::size_t index, Operation operation) const;
     Status fill_maps();
     static Status fill_map_of_maps(Map& map, const InitialEntry& entry);

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from services.verifier import hints
 from services.verifier.errors import GaveUp
 from services.verifier.frontend.frontend import Answer, Options, Translation
 from services.verifier.frontend.lines import SourceLine, locate
@@ -99,7 +100,7 @@ def analysed(
         report=Report(
             verdict=analysis.verdict,
             program=translation.name,
-            findings=[_finding(finding, translation.sources) for finding in analysis.findings[:MAX_FINDINGS]],
+            findings=_findings(translation, analysis),
             kind=translation.kind,
             bundle=digest(translation.bundle),
             bundle_length=len(translation.bundle),
@@ -145,6 +146,14 @@ def summary(report: Report) -> str:
     return f"{first.rule}{place}: {first.message}"[:MAX_SUMMARY]
 
 
+def _findings(translation: Translation, analysis: Analysis) -> list[Finding]:
+    found = [_finding(finding, translation.sources) for finding in analysis.findings[:MAX_FINDINGS]]
+    if not found or not translation.is_unoptimised:
+        return found
+    first = replace(found[0], hint=f"{hints.UNOPTIMISED}; {found[0].hint}" if found[0].hint else hints.UNOPTIMISED)
+    return [first, *found[1:]]
+
+
 def _finding(finding: AnalyserFinding, sources: tuple[SourceLine, ...]) -> Finding:
     row = locate(sources, finding.instruction) if finding.instruction is not None else None
     return Finding(
@@ -156,7 +165,7 @@ def _finding(finding: AnalyserFinding, sources: tuple[SourceLine, ...]) -> Findi
         column=row.column if row else None,
         source=row.text if row else None,
         known=finding.known,
-        hint=finding.hint,
+        hint=hints.in_c(finding.hint, row, sources),
         slice=[_step(step, sources) for step in finding.slice],
     )
 

@@ -173,7 +173,9 @@ def make_analyser(settings: Settings) -> Analyser:
     """The analyser that the settings name."""
     return Analyser(
         executable=settings.binaries / EXECUTABLE,
-        options=AnalyserOptions(max_seconds=settings.seconds, max_mebibytes=settings.memory_mib),
+        options=AnalyserOptions(
+            max_seconds=settings.seconds, max_mebibytes=settings.memory_mib, budget=settings.budget
+        ),
         certificate=True,
     )
 

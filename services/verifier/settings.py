@@ -3,6 +3,7 @@
 UNIBPF_VERIFIER_WORKERS            objects verified at once                        (default 2)
 UNIBPF_VERIFIER_SECONDS            CPU seconds for one analysis                    (default 5)
 UNIBPF_VERIFIER_MEMORY_MIB         address space of one analysis                   (default 1024)
+UNIBPF_VERIFIER_BUDGET             instructions that guests give one packet        (default 1000000)
 UNIBPF_VERIFIER_ALSO               other verifiers to ask, comma-separated: `prevail` (default none)
 UNIBPF_VERIFIER_IDENTITY           identity on the bus, key in the state directory (default `verifier`)
 and those of `unibpf.host.settings`: UNIBPF_STATE, UNIBPF_BIN, UNIBPF_NATS_URL.
@@ -26,6 +27,7 @@ class Settings:
     workers: int
     seconds: int
     memory_mib: int
+    budget: int = 1_000_000
     also: tuple[str, ...] = ()
 
     @classmethod
@@ -40,5 +42,6 @@ class Settings:
             workers=count(environ, "UNIBPF_VERIFIER_WORKERS", 2),
             seconds=count(environ, "UNIBPF_VERIFIER_SECONDS", 5),
             memory_mib=count(environ, "UNIBPF_VERIFIER_MEMORY_MIB", 1024),
+            budget=count(environ, "UNIBPF_VERIFIER_BUDGET", 1_000_000),
             also=tuple(filter(None, map(str.strip, environ.get("UNIBPF_VERIFIER_ALSO", "").split(",")))),
         )

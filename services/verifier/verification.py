@@ -8,6 +8,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec.structs import replace
 
 from services.verifier import report
 from services.verifier.errors import GaveUp
@@ -17,6 +20,8 @@ from services.verifier.processes.second_verifier import Program, SecondVerifier
 from services.verifier.report import Outcome
 from unibpf.messages.reports import SecondOpinion
 from unibpf.push import second_opinion
+
+_OF_RIGHTS: Final = frozenset({"packet-readonly", "helper-kind"})  # what programs of another kind may do
 
 Translate = Callable[[bytes, Options], Awaitable[Answer]]
 Span = Callable[[str], AbstractContextManager[object]]
@@ -57,16 +62,28 @@ class Verification:
             if answer.translation is None:
                 outcome = report.rejected(name, answer, chosen)
             else:
-                with self.span("analyse"):
-                    analysis = await self.analyser.analyse(
-                        answer.translation.bundle, hook=hook_of(answer.translation.section)
-                    )
-                opinions = await self._opinions(data, options, answer.translation, analysis)
-                outcome = report.analysed(answer.translation, analysis, chosen, also=opinions)
+                translation, analysis = await self._analyse(data, options, answer.translation)
+                opinions = await self._opinions(data, options, translation, analysis)
+                outcome = report.analysed(translation, analysis, chosen, also=opinions)
                 outcome = report.timed(outcome, analyser_cpu_ms=analysis.cpu_ms, peak_mib=analysis.peak_kib / 1024)
         except GaveUp as error:
             return report.timed(report.gave_up(name, error, chosen), total_ms=_milliseconds(started))
         return report.timed(outcome, frontend_ms=(translated - started) * 1e3, total_ms=_milliseconds(started))
+
+    async def _analyse(self, data: bytes, options: Options, translation: Translation) -> tuple[Translation, Analysis]:
+        """Analyse a program; one whose kind nobody chose, and that needs more rights than it has, as what may do more."""
+        with self.span("analyse"):
+            analysis = await self.analyser.analyse(translation.bundle, hook=hook_of(translation.section))
+        if not translation.kind_is_open or not _OF_RIGHTS & {finding.rule for finding in analysis.findings}:
+            return translation, analysis
+        with self.span("translate"):
+            answer = await self.translate(data, more_rights(options, translation))
+        if answer.translation is None:
+            return translation, analysis
+        with self.span("analyse"):
+            return answer.translation, await self.analyser.analyse(
+                answer.translation.bundle, hook=hook_of(translation.section)
+            )
 
     async def _opinions(
         self, data: bytes, options: Options, translation: Translation, analysis: Analysis
@@ -82,6 +99,11 @@ class Verification:
             with self.span(f"ask {other.name}"):
                 opinions.append(await other.judge(program))
         return opinions
+
+
+def more_rights(options: Options, translation: Translation) -> Options:
+    """Return what chooses the same program, as one that may change the packet."""
+    return replace(options, section=translation.section, function=translation.function, kind="rewriter")
 
 
 def _milliseconds(since: float) -> float:

@@ -122,6 +122,11 @@ def operators_files() -> list[Path]:
     return sorted(ROOT.glob("tests/data/operators/*.c"))
 
 
+def unsafe_neighbours() -> list[Path]:
+    """Sources of programs that differ from those of operators by one mistake."""
+    return sorted(ROOT.glob("tests/data/operators/unsafe/*.c"))
+
+
 def operators_programs(path: Path, data: bytes) -> list[Sample]:
     """The programs of one source, from an object that it was compiled to."""
     return list(_samples("operators", str(path.relative_to(ROOT)), data, "linux-xdp"))

@@ -26,6 +26,7 @@ ANALYSER_MAY_INCLUDE = {
     "guest/bpf/bundle/decode.hpp",
     "guest/bpf/bundle/validate.hpp",
     "guest/bpf/bundle/abi.hpp",
+    "guest/bpf/bundle/cost.hpp",
     "guest/core/result.hpp",
     "guest/core/cbor.hpp",
 }

@@ -27,6 +27,7 @@ std::string kind_of(const Claim& claim) {
         case Kind::record: return "record" + null;
         case Kind::socket: return "socket" + null;
         case Kind::function: return "function";
+        case Kind::complement: return "complement";
     }
     __builtin_unreachable();
 }

@@ -29,7 +29,9 @@ EntriesFile = Annotated[
     Path | None, typer.Option("--file", exists=True, dir_okay=False, help="JSON, as `dump` prints it.")
 ]
 Engine = Literal["interpreter", "jit"]
-ProgramKind = Annotated[Kind | None, typer.Option(help="What a program of an `xdp` section is (default: filter).")]
+ProgramKind = Annotated[
+    Kind | None, typer.Option(help="What a program is whose section does not say it (default: filter, or rewriter).")
+]
 Tails = Annotated[list[str] | None, _loading("tails")]
 Constants = Annotated[list[str] | None, _loading("constants")]
 MaxEntries = Annotated[list[str] | None, _loading("max_entries")]

@@ -31,7 +31,7 @@ from unibpf.push.compile import CompileError, compile_c
 from unibpf.text import visible
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
-_PASSED_ON: Final = ("section", "kind", "platform", "max_seconds", "max_mebibytes")
+_PASSED_ON: Final = ("section", "kind", "platform", "budget", "max_seconds", "max_mebibytes")
 
 
 def main(arguments: list[str]) -> int:
@@ -142,12 +142,17 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--section", help="section of the program, when the object holds several")
     which.add_argument("--program", help="function of the program, likewise")
     which.add_argument("--all", action="store_true", help="every program of the object; the gravest verdict counts")
-    which.add_argument("--kind", choices=get_args(Kind), help="what a program of an `xdp` section is (default: filter)")
+    which.add_argument(
+        "--kind",
+        choices=get_args(Kind),
+        help="what a program is whose section does not say it (default: filter, or rewriter if need be)",
+    )
     loading.add_options(parser.add_argument_group("what a loader would set"))
     how = parser.add_argument_group("how")
     how.add_argument(
         "--platform", choices=["guest", "linux-xdp"], default="guest", help="what runs it (default: guest)"
     )
+    how.add_argument("--budget", metavar="N", help="instructions that a guest gives one packet (default: 1000000)")
     how.add_argument(
         "--max-seconds", type=_positive, default=5, metavar="N", help="CPU time of the analysis (default: 5)"
     )

@@ -64,6 +64,16 @@ def _write_head(out: bytearray, major: int, value: int) -> None:
     out += value.to_bytes(size, "big")
 
 
+def _short(value: int) -> bytes:
+    out = bytearray()
+    _write_head(out, _UINT, value)
+    return bytes(out)
+
+
+_SHORT_COUNT: Final = 4096
+_SHORT: Final = tuple(_short(value) for value in range(_SHORT_COUNT))
+
+
 def _write(out: bytearray, item: object) -> None:
     match item:
         case bool():
@@ -83,7 +93,11 @@ def _write(out: bytearray, item: object) -> None:
         case list() | tuple():
             _write_head(out, _ARRAY, len(item))
             for element in item:
-                _write(out, element)
+                # Line information is thousands of short rows of small numbers: one lookup each.
+                if type(element) is int and 0 <= element < _SHORT_COUNT:
+                    out += _SHORT[element]
+                else:
+                    _write(out, element)
         case dict():
             _write_map(out, item)
         case _:

@@ -1,8 +1,10 @@
 """Compiles one C file to an eBPF object, for `unibpf push` and `unibpf verify` on FILE.c.
 
-clang does the work; this module only knows how to ask it: target, debug information (the verifier needs BTF), where Linux'
-architecture headers are, and the network functions' own. clang runs in the source's folder and names files relative to it, so
-that the same source gives the same object wherever it lies (a prefix map would do too, but loses the source lines in BTF).
+clang does the work; this module only knows how to ask it: target, debug information (the verifier needs BTF), where this
+machine's headers are, and the network functions' own. The headers of the C library ask which machine they are for, and for
+BPF, which is none, they would include 32-bit files that are not there (`gnu/stubs-32.h`): they are told this one's name.
+clang runs in the source's folder and names files relative to it, so that the same source gives the same object wherever it
+lies (a prefix map would do too, but loses the source lines in BTF).
 """
 
 import os
@@ -70,9 +72,19 @@ def _run(command: list[str], source: Path) -> fence.Ended:
         raise CompileError(f"`{source}` has more faults than can be shown: {error} of them") from error
 
 
+# As the compiler for that machine names it, and as libbpf's <bpf/bpf_tracing.h> does.
+_MACHINES: Final = {
+    "x86_64": ("__x86_64__", "__TARGET_ARCH_x86"),
+    "aarch64": ("__aarch64__", "__TARGET_ARCH_arm64"),
+    "riscv64": ("__riscv", "__TARGET_ARCH_riscv"),
+}
+
+
 def _includes() -> list[str]:
+    machine = platform.machine()
     return [
-        f"-I/usr/include/{platform.machine()}-linux-gnu",
+        *(f"-D{name}" for name in _MACHINES.get(machine, ())),
+        f"-I/usr/include/{machine}-linux-gnu",
         f"-I{REPOSITORY / 'vnfs'}",
         "-fdebug-compilation-dir=.",
     ]

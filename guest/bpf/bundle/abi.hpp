@@ -291,12 +291,66 @@ inline constexpr std::array<HelperRow, 37> helpers = {{
     {Helper::map_lookup_percpu_elem, "bpf_map_lookup_percpu_elem", {Argument::map, Argument::map_key, Argument::number}, Return::map_value_or_null, every_kind},
 }};
 
+// --- options ----------------------------------------------------------------------------------------------------------
+// What flags and sizes a guest's helper takes: where a row says no, it fails whatever else the call says. The guest tests by these
+// rows when a program runs; the analyser refuses what it knows before.
+struct OptionRow {
+    Helper helper;
+    std::uint8_t argument;  // 0 is r1
+    bool (*takes)(std::uint64_t value);
+    std::string_view expected;
+    std::string_view hint;
+};
+namespace options {
+constexpr bool nothing(std::uint64_t value) { return value == 0; }
+constexpr bool update(std::uint64_t value) { return (value & ~update_lock) <= update_exist; }  // the last bit where the map has locks
+constexpr bool action(std::uint64_t value) { return value <= xdp_tx; }  // for a missing entry, in the low two bits
+constexpr bool wakeup(std::uint64_t value) { return value <= 3; }       // BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP
+constexpr bool base(std::uint64_t value) { return value == 0 || value == 8 || value == 10 || value == 16; }
+constexpr bool format_values(std::uint64_t value) { return value % 8 == 0 && value <= max_format_values * 8; }
+// The index of the one CPU, or BPF_F_CURRENT_CPU; above it 20 bits, how much of the packet follows.
+constexpr bool event(std::uint64_t value) { return value >> 52 == 0 && ((value & UINT32_MAX) == 0 || (value & UINT32_MAX) == UINT32_MAX); }
+constexpr bool head(std::uint64_t value) { return static_cast<std::int32_t>(value) >= -static_cast<std::int32_t>(packet_headroom); }
+constexpr bool metadata(std::uint64_t value) {
+    const auto delta = static_cast<std::int32_t>(value);
+    return delta % 4 == 0 && delta >= -static_cast<std::int32_t>(max_metadata_bytes) && delta <= static_cast<std::int32_t>(max_metadata_bytes);
+}
+constexpr std::string_view no_copies = "a guest's program sends one packet to one port: let the graph copy it, `Tee`";
+}  // namespace options
+inline constexpr std::array<OptionRow, 15> option_rows = {{
+    {Helper::map_update_elem, 3, options::update, "BPF_ANY, BPF_NOEXIST or BPF_EXIST, and BPF_F_LOCK where values have locks", ""},
+    {Helper::redirect, 1, options::nothing, "no flags", ""},
+    {Helper::perf_event_output, 2, options::event, "BPF_F_CURRENT_CPU, and bytes of the packet in bits 32 to 51", "a guest has one CPU"},
+    {Helper::redirect_map, 2, options::action, "an action for a missing entry, up to XDP_TX", options::no_copies},
+    {Helper::xdp_adjust_head, 1, options::head, "at least -256, the headroom", ""},
+    {Helper::xdp_adjust_meta, 1, options::metadata, "a multiple of 4, from -252 to 252", ""},
+    {Helper::strtol, 2, options::base, "base 0, 8, 10 or 16", ""},
+    {Helper::strtoul, 2, options::base, "base 0, 8, 10 or 16", ""},
+    {Helper::ringbuf_output, 3, options::wakeup, "BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP or 0", ""},
+    {Helper::ringbuf_reserve, 2, options::nothing, "no flags", ""},
+    {Helper::for_each_map_elem, 3, options::nothing, "no flags", ""},
+    {Helper::snprintf, 4, options::format_values, "a multiple of 8, at most 96", ""},
+    {Helper::trace_vprintk, 3, options::format_values, "a multiple of 8, at most 96", ""},
+    {Helper::loop, 3, options::nothing, "no flags", ""},
+    {Helper::loop, 0, [](std::uint64_t rounds) { return static_cast<std::uint32_t>(rounds) <= max_loops; }, "at most 8388608 rounds", ""},
+}};
+constexpr const OptionRow* find_option(Helper helper, std::uint8_t argument) {
+    for (const auto& row : option_rows) {
+        if (row.helper == helper && row.argument == argument) return &row;
+    }
+    return nullptr;
+}
+// Of a row that there is.
+constexpr bool takes_option(Helper helper, std::uint8_t argument, std::uint64_t value) { return find_option(helper, argument)->takes(value); }
+
 // --- the tables of one platform ----------------------------------------------------------------------------------------
 // What a bundle is decoded and validated against. The guest's are those above; the analyser has more for other platforms
 // (services/verifier/native/program/platform.hpp).
 struct Tables {
     std::span<const MapTypeRow> map_types;
     std::span<const HelperRow> helpers;
+    std::uint32_t most_entries = abi::max_entries;     // of one map
+    std::uint64_t most_map_bytes = abi::max_map_bytes;
 
     constexpr const MapTypeRow* find_map_type(std::uint32_t number) const {
         for (const auto& row : map_types) {

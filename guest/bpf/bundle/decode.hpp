@@ -113,17 +113,17 @@ inline bool is_global_data(std::string_view name) {
     return name.starts_with(".rodata") || name.starts_with(".data") || name.starts_with(".bss");
 }
 
-inline Status check_sizes(const BundleMap& map, const abi::MapTypeRow& row) {
+inline Status check_sizes(const BundleMap& map, const abi::MapTypeRow& row, const abi::Tables& tables) {
     if (!row.key.holds(map.key_size)) return Error{"limits", "map key size is out of range", map.key_size};
     if (!row.value.holds(map.value_size)) return Error{"limits", "map value size is out of range", map.value_size};
     if (row.holds == abi::Holds::records) {
         const bool pages = map.max_entries % abi::ring_page_bytes == 0 && std::has_single_bit(map.max_entries);
         if (!pages) return Error{"abi", "a ring buffer's size must be a power of two and a multiple of 4096", map.max_entries};
-        return map.max_entries <= abi::max_map_bytes ? done() : Status{Error{"limits", "map takes too much memory", map.max_entries}};
+        return map.max_entries <= tables.most_map_bytes ? done() : Status{Error{"limits", "map takes too much memory", map.max_entries}};
     }
-    if (map.max_entries == 0 || map.max_entries > abi::max_entries) return Error{"limits", "map entries are out of range", map.max_entries};
+    if (map.max_entries == 0 || map.max_entries > tables.most_entries) return Error{"limits", "map entries are out of range", map.max_entries};
     const std::uint64_t bytes = std::uint64_t{map.max_entries} * (map.key_size + std::uint64_t{map.value_size} + 32);
-    return bytes <= abi::max_map_bytes ? done() : Status{Error{"limits", "map takes too much memory", bytes}};
+    return bytes <= tables.most_map_bytes ? done() : Status{Error{"limits", "map takes too much memory", bytes}};
 }
 
 inline Status check_inner(const BundleMap& map, const abi::Tables& tables) {
@@ -135,7 +135,7 @@ inline Status check_inner(const BundleMap& map, const abi::Tables& tables) {
     inner.value_size = map.inner.value_size;
     inner.max_entries = map.inner.max_entries;
     if ((map.inner.flags & ~row->allowed_flags) != 0) return Error{"abi", "inner map flags are not offered for this map type", map.inner.flags};
-    return check_sizes(inner, *row);
+    return check_sizes(inner, *row, tables);
 }
 
 inline Status check_map(const BundleMap& map, const abi::Tables& tables) {
@@ -143,7 +143,7 @@ inline Status check_map(const BundleMap& map, const abi::Tables& tables) {
     if (row == nullptr) return Error{"abi", "map type is not offered", map.type};
     if (!is_map_name(map.name)) return Error{"abi", "map name must match [A-Za-z0-9_.]{1,63}"};
     if ((map.flags & ~row->allowed_flags) != 0) return Error{"abi", "map flags are not offered for this map type", map.flags};
-    TRY(check_sizes(map, *row));
+    TRY(check_sizes(map, *row, tables));
     const bool global = row->array_like() && map.max_entries == 1;
     if (is_global_data(map.name) && !global) return Error{"abi", "global data must be an array of one entry"};
     if (map.has_data && (!global || map.data.size() != map.value_size)) {

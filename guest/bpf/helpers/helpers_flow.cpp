@@ -17,8 +17,8 @@ Word tail_call(Word, Word map, Word index, Word, Word, Machine& machine) {
 
 Word loop(Word times, Word function, Word context, Word flags, Word, Machine& machine) {
     const auto count = static_cast<std::uint32_t>(times);
-    if (flags != 0) return failed(abi::einval);
-    if (count > abi::max_loops) return failed(abi::e2big);
+    if (!abi::takes_option(abi::Helper::loop, 3, flags)) return failed(abi::einval);
+    if (!abi::takes_option(abi::Helper::loop, 0, times)) return failed(abi::e2big);
     for (std::uint32_t i = 0; i < count; ++i) {
         const Word ends = machine.call_back(machine, function_start(function), i, context, 0, 0);
         if (ends != 0 || machine.stopped) return i + 1;
@@ -27,7 +27,7 @@ Word loop(Word times, Word function, Word context, Word flags, Word, Machine& ma
 }
 
 Word redirect(Word port, Word flags, Word, Word, Word, Machine& machine) {
-    if (flags != 0) return abi::xdp_aborted;
+    if (!abi::takes_option(abi::Helper::redirect, 1, flags)) return abi::xdp_aborted;
     machine.redirect_port = static_cast<std::uint32_t>(port);
     return abi::xdp_redirect;
 }
@@ -35,8 +35,7 @@ Word redirect(Word port, Word flags, Word, Word, Word, Machine& machine) {
 // The low two bits of the flags are the action for a missing entry. Others (Linux: BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS) would need
 // copies of the packet, which an element leaves to Tee. The last call counts, whatever came before.
 Word redirect_map(Word map, Word key, Word flags, Word, Word, Machine& machine) {
-    constexpr Word action = abi::xdp_drop | abi::xdp_pass | abi::xdp_tx;
-    if ((flags & ~action) != 0) return abi::xdp_aborted;
+    if (!abi::takes_option(abi::Helper::redirect_map, 2, flags)) return abi::xdp_aborted;
     const auto index = static_cast<std::uint32_t>(key);
     const std::uint8_t* device = map_of(map).lookup(reinterpret_cast<const std::uint8_t*>(&index));
     machine.redirect_port = no_port;

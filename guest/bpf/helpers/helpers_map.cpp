@@ -6,8 +6,6 @@
 namespace unibpf::helpers {
 namespace {
 
-constexpr Word no_wakeup = 1, force_wakeup = 2;  // flags of the ringbuf helpers: control polls, so both mean nothing here
-
 RingMap& ring_of(Word handle) { return static_cast<RingMap&>(map_of(handle)); }
 
 // One bpf_for_each_map_elem. A key outside the map's memory is copied to where programs may read it.
@@ -42,7 +40,8 @@ Word map_lookup_percpu_elem(Word map, Word key, Word cpu, Word, Word, Machine&) 
 
 // Callbacks may go through another map meanwhile: the key of this one is put back for whoever called us.
 Word for_each_map_elem(Word map, Word function, Word context, Word flags, Word, Machine& machine) {
-    if (flags != 0) return failed(abi::einval);
+    if (!machine.afford(abi::cost::entries(map_of(map).max_entries()))) return 0;
+    if (!abi::takes_option(abi::Helper::for_each_map_elem, 3, flags)) return failed(abi::einval);
     const std::uint32_t outer_key = machine.element_key;
     ForEach each{machine, map, function, context};
     const std::uint32_t visited = map_of(map).visit(ForEach::visit, &each);
@@ -50,12 +49,15 @@ Word for_each_map_elem(Word map, Word function, Word context, Word flags, Word, 
     return visited;
 }
 
+// Flags that wake somebody up mean nothing here: control polls.
+//
 // The one CPU's entry, index 0, is always there; those of other CPUs never. Bits 32 to 51 of the flags: as many bytes of the packet
 // follow the data.
 Word perf_event_output(Word, Word map, Word flags, Word data, Word size, Machine& machine) {
     constexpr Word index_mask = 0xffff'ffff, packet_mask = 0xf'ffff, this_cpu = index_mask;
     const Word index = (flags & index_mask) == this_cpu ? 0 : flags & index_mask;
     const Word packet_bytes = flags >> 32 & packet_mask;
+    if (!machine.afford(abi::cost::bytes(static_cast<std::uint32_t>(size)) + abi::cost::bytes(packet_bytes))) return 0;
     if (flags >> 52 != 0) return failed(abi::einval);
     if (packet_bytes > machine.packet->length()) return failed(abi::efault);
     if (index >= map_of(map).max_entries()) return failed(abi::e2big);
@@ -65,13 +67,14 @@ Word perf_event_output(Word, Word map, Word flags, Word data, Word size, Machine
     return written ? 0 : failed(abi::enospc);
 }
 
-Word ringbuf_output(Word map, Word data, Word size, Word flags, Word, Machine&) {
-    if ((flags & ~(no_wakeup | force_wakeup)) != 0) return failed(abi::einval);
+Word ringbuf_output(Word map, Word data, Word size, Word flags, Word, Machine& machine) {
+    if (!machine.afford(abi::cost::bytes(static_cast<std::uint32_t>(size)))) return 0;
+    if (!abi::takes_option(abi::Helper::ringbuf_output, 3, flags)) return failed(abi::einval);
     return static_cast<Word>(ring_of(map).output(bytes_of(data, size), {}));
 }
 
 Word ringbuf_reserve(Word map, Word size, Word flags, Word, Word, Machine&) {
-    return flags != 0 ? 0 : reinterpret_cast<Word>(ring_of(map).reserve(size));
+    return !abi::takes_option(abi::Helper::ringbuf_reserve, 2, flags) ? 0 : reinterpret_cast<Word>(ring_of(map).reserve(size));
 }
 
 Word ringbuf_submit(Word record, Word, Word, Word, Word, Machine&) {

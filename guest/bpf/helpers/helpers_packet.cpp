@@ -8,9 +8,10 @@
 namespace unibpf::helpers {
 
 // bpf-helpers(7): to minus from, plus seed. As Linux since 6.13: folded to 16 bits, any size (older: multiples of 4 only).
-Word csum_diff(Word from, Word from_bytes, Word to, Word to_bytes, Word start, Machine&) {
+Word csum_diff(Word from, Word from_bytes, Word to, Word to_bytes, Word start, Machine& machine) {
     const auto from_size = static_cast<std::uint32_t>(from_bytes);
     const auto to_size = static_cast<std::uint32_t>(to_bytes);
+    if (!machine.afford(abi::cost::bytes(from_size) + abi::cost::bytes(to_size))) return 0;
     const auto seed = static_cast<std::uint32_t>(start);
     std::uint32_t sum = seed;
     if (to_size != 0) sum = wire::sum_of_words({bytes_of(to), to_size}, sum);
@@ -74,6 +75,7 @@ int check_range(const Packet& packet, std::uint32_t offset, std::uint32_t bytes)
 Word xdp_load_bytes(Word, Word from, Word to, Word size, Word, Machine& machine) {
     const auto offset = static_cast<std::uint32_t>(from);
     const auto bytes = static_cast<std::uint32_t>(size);
+    if (!machine.afford(abi::cost::bytes(bytes))) return 0;
     // What is there stays, as in Linux, though the verifier counts it as written: of the stack, whatever an earlier run left.
     if (const int error = check_range(machine.packet, offset, bytes); error != 0) return failed(error);
     std::memmove(room_of(to), machine.packet->data() + offset, bytes);
@@ -83,6 +85,7 @@ Word xdp_load_bytes(Word, Word from, Word to, Word size, Word, Machine& machine)
 Word xdp_store_bytes(Word, Word to, Word from, Word size, Word, Machine& machine) {
     const auto offset = static_cast<std::uint32_t>(to);
     const auto bytes = static_cast<std::uint32_t>(size);
+    if (!machine.afford(abi::cost::bytes(bytes))) return 0;
     if (const int error = check_range(machine.packet, offset, bytes); error != 0) return failed(error);
     std::memmove(machine.packet->data() + offset, bytes_of(from), bytes);
     return 0;

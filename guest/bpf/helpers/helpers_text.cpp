@@ -51,7 +51,7 @@ Parsed parse_digits(std::string_view text, unsigned base) {
 // White space, a sign, digits; flags are the base: 0 (found by the prefix), 8, 10 or 16.
 Parsed parse_number(std::string_view text, Word flags) {
     constexpr std::string_view white_space = " \t\n\v\f\r";
-    if (flags != 0 && flags != 8 && flags != 10 && flags != 16) return {.error = abi::einval};
+    if (!abi::takes_option(abi::Helper::strtol, 2, flags)) return {.error = abi::einval};
     std::size_t at = text.find_first_not_of(white_space);
     if (at == std::string_view::npos) return {.error = abi::einval};
     const bool negative = text[at] == '-';
@@ -80,10 +80,17 @@ bool read_values(Word data, Word bytes, std::uint64_t (&values)[abi::max_format_
     return true;
 }
 
+// `values` as the call says: how many are read, and whether, comes afterwards.
+bool afford_text(Machine& machine, std::string_view format, std::uint64_t values, std::uint64_t room) {
+    const std::uint64_t read = values < abi::max_format_values ? values : abi::max_format_values;
+    return machine.afford(abi::cost::text(format.size(), read, abi::cost::strings_in(format), room));
+}
+
 }  // namespace
 
-Word strncmp(Word text, Word size, Word other, Word, Word, Machine&) {
+Word strncmp(Word text, Word size, Word other, Word, Word, Machine& machine) {
     const auto bytes = static_cast<std::uint32_t>(size);
+    if (!machine.afford(abi::cost::bytes(bytes))) return 0;
     for (std::uint32_t i = 0; i < bytes; ++i) {
         const std::uint8_t a = bytes_of(text)[i], b = bytes_of(other)[i];
         if (a != b) return a < b ? static_cast<Word>(-1) : 1;
@@ -92,14 +99,16 @@ Word strncmp(Word text, Word size, Word other, Word, Word, Machine&) {
     return 0;
 }
 
-Word strtol(Word text, Word size, Word flags, Word result, Word, Machine&) {
+Word strtol(Word text, Word size, Word flags, Word result, Word, Machine& machine) {
+    if (!machine.afford(abi::cost::bytes(static_cast<std::uint32_t>(size)))) return 0;
     constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
     Parsed parsed = parse_number(text_of(text, size), flags);
     if (parsed.error == 0 && parsed.value > most + (parsed.negative ? 1 : 0)) parsed.error = abi::erange;
     return finish_number(parsed, result);
 }
 
-Word strtoul(Word text, Word size, Word flags, Word result, Word, Machine&) {
+Word strtoul(Word text, Word size, Word flags, Word result, Word, Machine& machine) {
+    if (!machine.afford(abi::cost::bytes(static_cast<std::uint32_t>(size)))) return 0;
     Parsed parsed = parse_number(text_of(text, size), flags);
     if (parsed.error == 0 && parsed.negative) parsed.error = abi::einval;
     return finish_number(parsed, result);
@@ -109,12 +118,14 @@ Word strtoul(Word text, Word size, Word flags, Word result, Word, Machine&) {
 // initialised. A format that is none leaves an empty string.
 Word snprintf(Word buffer, Word size, Word format, Word data, Word data_bytes, Machine& machine) {
     const auto room = static_cast<std::uint32_t>(size);
+    const std::string_view text_of_format{reinterpret_cast<const char*>(format), std::strlen(reinterpret_cast<const char*>(format))};
+    if (!afford_text(machine, text_of_format, static_cast<std::uint32_t>(data_bytes) / 8, room)) return 0;
     const std::span<char> out{reinterpret_cast<char*>(buffer), room};
     std::uint64_t values[abi::max_format_values];
     std::size_t count = 0;
     FormattedText text{out.first(room == 0 ? 0 : room - 1)};
     const bool good = read_values(data, data_bytes, values, count) &&
-                      format_text(text, {reinterpret_cast<const char*>(format), std::strlen(reinterpret_cast<const char*>(format))}, {values, count}, machine);
+                      format_text(text, text_of_format, {values, count}, machine);
     const std::size_t written = good ? text.view().size() : 0;
     if (room != 0) std::memset(out.data() + written, 0, room - written);
     return good ? text.length() + 1 : failed(abi::einval);
@@ -122,12 +133,14 @@ Word snprintf(Word buffer, Word size, Word format, Word data, Word data_bytes, M
 
 Word trace_printk(Word format, Word size, Word first, Word second, Word third, Machine& machine) {
     const std::uint64_t values[] = {first, second, third};
+    if (!afford_text(machine, text_of(format, size), std::size(values), 0)) return 0;
     return static_cast<Word>(printk(text_of(format, size), values, machine));
 }
 
 Word trace_vprintk(Word format, Word size, Word data, Word data_bytes, Word, Machine& machine) {
     std::uint64_t values[abi::max_format_values];
     std::size_t count = 0;
+    if (!afford_text(machine, text_of(format, size), static_cast<std::uint32_t>(data_bytes) / 8, 0)) return 0;
     if (!read_values(data, data_bytes, values, count)) return failed(abi::einval);
     return static_cast<Word>(printk(text_of(format, size), {values, count}, machine));
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "guest/bpf/bundle/abi.hpp"
+#include "guest/bpf/bundle/cost.hpp"
 #include "guest/bpf/bundle/isa.hpp"
 
 namespace unibpf {
@@ -18,6 +19,11 @@ inline constexpr RegisterSet caller_saved = 0b111111;             // r0-r5
 inline constexpr RegisterSet callee_saved = 0b1111 << 6;          // r6-r9
 
 inline const Opcode& row_of(const Instruction& in) { return describe(static_cast<Operation>(in.opcode)); }
+
+// What a call of a helper takes off the budget before it is made (program.cpp, link_helper).
+inline std::uint64_t work_of_call(const Instruction& in) {
+    return abi::cost::given({static_cast<std::uint16_t>(in.offset), in.dst});
+}
 
 // A call to a helper reads as many of r1..r5 as its row has arguments.
 inline RegisterSet helper_arguments(std::int32_t helper) {

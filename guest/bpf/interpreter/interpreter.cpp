@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "guest/bpf/bundle/cost.hpp"
 #include "guest/bpf/interpreter/arithmetic.hpp"
 #include "guest/bpf/interpreter/bounds.hpp"
 #include "guest/bpf/interpreter/effects.hpp"
@@ -72,9 +73,10 @@ struct Start {
     std::array<std::uint64_t, 4> arguments;
 };
 
-// Whether the engine has to do something after a call of the helper.
+// Whether the engine has to do something after a call of the helper: it went on elsewhere, or took something off the budget.
 bool comes_back_changed(std::int32_t helper) {
-    return abi::helpers[static_cast<std::size_t>(helper)].has(abi::tail_calls | abi::calls_back);
+    const abi::HelperRow& row = abi::helpers[static_cast<std::size_t>(helper)];
+    return row.has(abi::tail_calls | abi::calls_back) || abi::cost::counted_in_runs(row.helper);
 }
 
 template <Policy policy>
@@ -162,6 +164,13 @@ Stop run(Machine& machine, const Start& start) {
         if constexpr (checking) return true;
         const bool enough = instructions <= left;
         left -= instructions;
+        return enough;
+    };
+
+    // What a helper works: taken off in any case.
+    const auto spend = [&](std::uint64_t units) {
+        const bool enough = units <= left;
+        left -= units;
         return enough;
     };
 
@@ -254,6 +263,7 @@ Stop run(Machine& machine, const Start& start) {
             const char* wrong = bounds::wrong_argument(machine, r[frame_register], in.imm, arguments);      \
             if (wrong != nullptr) return stop(Stop::fault, wrong);                                          \
         }                                                                                                   \
+        if (in.offset != 0 && !spend(work_of_call(in))) return stop(Stop::budget, no_budget);                \
         if (comes_back_changed(in.imm)) goto call_specially;                                                \
         r[0] = helper_functions[static_cast<std::size_t>(in.imm)](r[1], r[2], r[3], r[4], r[5], machine);    \
         NEXT();                                                                                             \
@@ -285,7 +295,10 @@ call_specially:
     machine.frame = r[frame_register];
     r[0] = helper_functions[static_cast<std::size_t>(pc->imm)](r[1], r[2], r[3], r[4], r[5], machine);
     left = machine.left;
-    if (machine.stopped) return machine.callback_stop;  // the trap is the callback's
+    if (machine.stopped) {  // the trap is the callback's, or this call's
+        if (machine.trap.instruction == 0) machine.trap.instruction = static_cast<std::uint32_t>(pc - code);
+        return machine.callback_stop;
+    }
     if (machine.tail_target != no_function) {
         const Function& target = machine.program.function_at(std::exchange(machine.tail_target, no_function));
         if (!charge(target.length)) return stop(Stop::budget, no_budget);

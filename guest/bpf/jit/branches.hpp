@@ -128,11 +128,13 @@ class Control : public Operations {
     void emit_stops() {
         if (plan_.charges()) out_.mark(plan_.budget()), emit_unwind(), emit_leave(Stop::budget);
         if (plan_.has_functions()) out_.mark(plan_.fault()), emit_unwind(), emit_leave(Stop::fault);
+        if (plan_.counts_in_helpers()) {
+            out_.mark(plan_.callback());  // what is left, the helper has left in memory
+            emit_unwind();
+            out_.memory(Width::w32, op(0x8b), Reg::rdx, core(at_callback_stop));
+            emit_restore();
+        }
         if (!plan_.dispatches()) return;
-        out_.mark(plan_.callback());  // what is left, the callback has left in memory
-        emit_unwind();
-        out_.memory(Width::w32, op(0x8b), Reg::rdx, core(at_callback_stop));
-        emit_restore();
         emit_dispatch();
         emit_called_back();
     }

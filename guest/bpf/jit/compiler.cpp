@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "guest/bpf/bundle/cost.hpp"
 #include "guest/bpf/helpers/helpers.hpp"
 #include "guest/bpf/jit/patterns.hpp"
 
@@ -123,11 +124,15 @@ class Compiler : public Patterns {
     // A HelperFunction has r1..r5 as its first arguments, where they are; the machine, whose first member's base is the core, is
     // the sixth.
     void emit_call_helper(std::size_t index, std::int32_t helper) {
+        if (const std::uint64_t work = work_of_call(plan_.code()[index]); work != 0) {
+            charge(work);
+            out_.jump_if(Flag::below, plan_.budget());
+        }
         if (plan_.place(index).inlined != 0) return emit_array_lookup(index);
         const abi::HelperRow& row = abi::helpers[static_cast<std::size_t>(helper)];
-        const bool calls_back = row.has(abi::calls_back);
+        const bool calls_back = row.has(abi::calls_back), counts = calls_back || abi::cost::counted_in_runs(row.helper);
+        if (counts) emit_keep_left();
         if (calls_back) {
-            emit_keep_left();
             out_.memory(Width::w64, op(0x89), home(frame_register), core(at_frame));
             out_.load_constant(Reg::rax, reinterpret_cast<std::uintptr_t>(&call_back));
             out_.memory(Width::w64, op(0x89), Reg::rax, core(at_call_back));
@@ -136,10 +141,11 @@ class Compiler : public Patterns {
         const auto function = helper_functions[static_cast<std::size_t>(helper)];
         out_.load_constant(Reg::rax, reinterpret_cast<std::uintptr_t>(function));
         out_.reg(Width::w32, op(0xff), 2, Reg::rax);
-        if (calls_back) emit_return_of_callbacks();
+        if (counts) emit_return_of_budget();
         if (row.has(abi::tail_calls)) emit_tail_call(index);
     }
-    void emit_return_of_callbacks() {
+    // Of a helper that took something off the budget, or whose callbacks did: it stopped the run where there was too little.
+    void emit_return_of_budget() {
         out_.memory(Width::w32, op(0x83), static_cast<unsigned>(Group1::cmp), core(at_callback_stop));
         out_.byte(0);
         out_.jump_if(Flag::not_equal, plan_.callback());

@@ -96,7 +96,7 @@ void Plan::learn() {
     }
     if (shape_.count > 1 || dispatches_) has_functions_ = true;
     if (has_functions_) used_ |= set_of(frame_register);
-    charges_ = has_loops_ || has_functions_;
+    charges_ = has_loops_ || has_functions_ || counts_in_helpers_ || counts_calls_;
     if (has_functions_ || scratch_three_ || guard_ != 0) scratch_ = true;
 }
 
@@ -119,6 +119,8 @@ void Plan::learn_from_call(std::size_t index, std::size_t function) {
     scratch_ = true;
     if (helper.helper == abi::Helper::redirect || helper.helper == abi::Helper::redirect_map) redirects_ = true;
     if (helper.has(abi::tail_calls | abi::calls_back)) dispatches_ = true;
+    if (helper.has(abi::calls_back) || abi::cost::counted_in_runs(helper.helper)) counts_in_helpers_ = true;
+    if (work_of_call(code_[index]) != 0) counts_calls_ = true;
     const Map* map = guard_ == 0 && helper.helper == abi::Helper::map_lookup_elem ? map_at(index, shape_.starts[function]) : nullptr;
     const bool inlined = map != nullptr && map->array_like();
     places_[index].inlined = inlined;

@@ -82,6 +82,7 @@ class Plan {
     bool dispatches() const { return dispatches_; }         // enters functions by number: tail calls, callbacks
     bool redirects() const { return redirects_; }           // may name a port for XDP_REDIRECT
     bool charges() const { return charges_; }               // the budget can end it
+    bool counts_in_helpers() const { return counts_in_helpers_; }  // helpers take something off the budget, or their callbacks
     // Registers of the function that its caller wants back.
     RegisterSet saved_by(std::size_t function) const { return saved_[function]; }
     bool makes_calls(std::size_t function) const { return makes_calls_[function]; }
@@ -90,7 +91,7 @@ class Plan {
     static constexpr Label at(std::size_t index) { return static_cast<Label>(index); }
     Label budget() const { return past_code(1); }       // stops a run
     Label fault() const { return past_code(2); }        // stops a run
-    Label callback() const { return past_code(3); }     // stops a run that a callback has stopped
+    Label callback() const { return past_code(3); }     // stops a run that a callback or a helper has stopped
     Label dispatch() const { return past_code(4); }     // to the function whose number is in r11
     Label called_back() const { return past_code(5); }  // NativeCode::Callback
     Label entry(std::size_t function) const { return past_code(6 + function); }
@@ -121,7 +122,7 @@ class Plan {
     unsigned guard_;
     Homes homes_;
     RegisterSet used_ = set_of(0);
-    bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, redirects_ = false, charges_ = false, scratch_ = false, scratch_three_ = false, has_loops_ = false;
+    bool calls_helpers_ = false, has_functions_ = false, dispatches_ = false, redirects_ = false, charges_ = false, counts_in_helpers_ = false, counts_calls_ = false, scratch_ = false, scratch_three_ = false, has_loops_ = false;
     std::array<RegisterSet, abi::max_subprograms> saved_{};
     std::array<bool, abi::max_subprograms> makes_calls_{};
 };

@@ -1,12 +1,16 @@
 // The C functions that compilers emit calls to and that BearSSL and libsodium link against. No others exist in the image.
 //
-// `no_builtin` keeps the compiler from turning a loop here into a call of the function it is in.
+// The attribute keeps the compiler from turning a loop here into a call of the function it is in.
 #include <cstddef>
 #include <cstdint>
 
 #include "guest/platform/platform.hpp"
 
+#ifdef __clang__
 #define UNIBPF_LIBC extern "C" __attribute__((no_builtin, used))
+#else
+#define UNIBPF_LIBC extern "C" __attribute__((optimize("no-tree-loop-distribute-patterns"), used))
+#endif
 
 namespace {
 // Sixteen bytes at any address: what one SSE move takes.
@@ -80,7 +84,9 @@ UNIBPF_LIBC void abort() { unibpf::platform::panic("libc: abort"); }
 UNIBPF_LIBC void __cxa_pure_virtual() { unibpf::platform::panic("pure virtual call"); }
 UNIBPF_LIBC int __cxa_atexit(void (*)(void*), void*, void*) { return 0; }
 UNIBPF_LIBC int atexit(void (*)()) { return 0; }
-extern "C" void* __dso_handle = nullptr;
+extern "C" {
+void* __dso_handle = nullptr;
+}
 
 // Virtual destructors refer to operator delete; nothing in the guest calls it (core/heap.hpp owns objects).
 void operator delete(void*) noexcept { unibpf::platform::panic("operator delete called"); }

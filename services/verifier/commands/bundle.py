@@ -14,6 +14,7 @@ from services.verifier.errors import GaveUp
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.frontend.frontend import Answer
 from services.verifier.processes import worker
+from services.verifier.verification import more_rights
 from unibpf.host import fence
 from unibpf.messages.reports import Finding
 from unibpf.push import loading
@@ -30,7 +31,11 @@ def main(arguments: list[str]) -> int:
         print(f"error: `{chosen.file}` cannot be read: {error.strerror}", file=sys.stderr)
         return EXIT_BAD_INPUT
     try:
-        answer = worker.limited(data, options.options_of(chosen), fence.Limits())
+        wanted = options.options_of(chosen)
+        answer = worker.limited(data, wanted, fence.Limits())
+        if answer.translation is not None and answer.translation.kind_is_open and answer.translation.kind == "filter":
+            # whether it writes the packet only the analyser knows: what runs it here asks for no rights
+            answer = worker.limited(data, more_rights(wanted, answer.translation), fence.Limits())
     except GaveUp as error:
         print(f"error[{error.rule}]: {error}", file=sys.stderr)
         return EXIT["gave_up"]

@@ -13,7 +13,9 @@ def add_words(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--section", help="section of the program, when the object holds several")
     parser.add_argument("--function", help="function of the program, likewise")
     parser.add_argument(
-        "--kind", choices=get_args(Kind), help="what a program of an `xdp` section is (default: filter)"
+        "--kind",
+        choices=get_args(Kind),
+        help="what a program is whose section does not say it (default: filter, or rewriter if need be)",
     )
     loading.add_options(parser)
     parser.add_argument("--platform", choices=["guest", "linux-xdp"], default="guest")

@@ -20,7 +20,7 @@ from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.frontend.frontend import Answer, Options
 from services.verifier.processes import worker
-from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions, Invariant
+from services.verifier.processes.analysis import DEFAULT_BUDGET, EXECUTABLE, Analyser, AnalyserOptions, Invariant
 from services.verifier.report import Outcome
 from services.verifier.verification import Verification
 from unibpf.host import fence
@@ -76,6 +76,7 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
             termination=chosen.termination == "on",
             max_seconds=chosen.max_seconds,
             max_mebibytes=chosen.max_mebibytes,
+            budget=chosen.budget,
         ),
         invariants=chosen.invariants,
         graph=chosen.cfg is not None,
@@ -86,14 +87,15 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
         watcher = asyncio.PidfdChildWatcher()
         watcher.attach_loop(asyncio.get_running_loop())
         asyncio.set_child_watcher(watcher)
-    verification = Verification(translate=_translate, analyser=analyser)
     one = options.options_of(chosen, name=chosen.name)
-    wanted = worker.limited_choices(data, one, fence.Limits()) if chosen.all else [one]
+    known = worker.limited_answers(data, one, fence.Limits()) if chosen.all else {}
+    wanted = list(known) or (worker.limited_choices(data, one, fence.Limits()) if chosen.all else [one])
+
+    async def translate(data: bytes, options: Options) -> Answer:
+        return known.get(options) or worker.limited(data, options, fence.Limits())
+
+    verification = Verification(translate=translate, analyser=analyser)
     return [await verification.verify(data, options) for options in wanted]
-
-
-async def _translate(data: bytes, options: Options) -> Answer:
-    return worker.limited(data, options, fence.Limits())
 
 
 def _detailed(outcome: Outcome, chosen: argparse.Namespace) -> Detailed:
@@ -118,9 +120,17 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--termination", choices=["on", "off"], default="on")
     parser.add_argument("--max-seconds", type=_positive, default=5, help="CPU seconds for the analysis")
     parser.add_argument("--max-mebibytes", type=_positive, default=1024, help="memory for the analysis")
+    parser.add_argument("--budget", type=_instructions, default=DEFAULT_BUDGET, help="what a guest gives a packet")
     parser.add_argument("--invariants", action="store_true", help="what is known before each instruction")
     parser.add_argument("--cfg", choices=["dot"], help="the control-flow graph")
     return loading.parse_arguments(parser, arguments)
+
+
+def _instructions(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 1 << 40:
+        raise argparse.ArgumentTypeError(f"got {number}, expected 1 to 2^40")
+    return number
 
 
 def _positive(text: str) -> int:

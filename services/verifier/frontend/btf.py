@@ -11,6 +11,7 @@ import posixpath
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -213,10 +214,14 @@ class LineRecord(Struct, frozen=True):
 
 
 class CoreRecord(Struct, frozen=True):
-    """A CO-RE relocation: the instruction at `offset` of its section depends on `type` in the manner of `kind`."""
+    """A CO-RE relocation: the instruction at `offset` of its section depends on `type` in the manner of `kind`.
+
+    `access` is the offset of a string that says which part of the type is meant.
+    """
 
     offset: int
     type: int
+    access: int
     kind: int
 
 
@@ -240,27 +245,23 @@ def read_extension(data: memoryview, btf: Btf) -> Extension:
     return Extension(
         lines={name: _lines(rows, btf) for name, rows in _records(_slice(body, line_at, line_size), btf)},
         core={
-            name: [CoreRecord(at, number, kind) for at, number, _, kind in sorted(rows)]
+            name: [CoreRecord(*row) for row in sorted(rows)]
             for name, rows in _records(_slice(body, core_at, core_size), btf)
         },
     )
 
 
 def _lines(rows: list[tuple[int, ...]], btf: Btf) -> list[LineRecord]:
-    strings: dict[int, str] = {}
-
-    def text(offset: int) -> str:
-        if offset not in strings:
-            strings[offset] = btf.string(offset)
-        return strings[offset]
-
-    return sorted(
-        (
-            LineRecord(at, _file(text(file)), text(line).strip(), place >> 10, place & 0x3FF)
-            for at, file, line, place in rows
-        ),
-        key=lambda record: record.offset,
-    )
+    files: dict[int, str] = {}
+    texts: dict[int, str] = {}
+    found: list[LineRecord] = []
+    for at, file, line, place in rows:  # each string is read once: a line of a loop has many rows
+        if file not in files:
+            files[file] = _file(btf.string(file))
+        if line not in texts:
+            texts[line] = btf.string(line).strip()
+        found.append(LineRecord(at, files[file], texts[line], place >> 10, place & 0x3FF))
+    return sorted(found, key=attrgetter("offset"))
 
 
 def _file(name: str) -> str:

@@ -44,12 +44,17 @@ def apply(obj: elf.ObjectFile, btf: Btf | None, maps: MapTable, constants: Seque
             "btf-missing", "variables cannot be set: the object has no `.BTF`", hint="compile with `clang -g`"
         )
     finder = _Finder(obj, btf, maps)
-    contents = {index: bytearray(entry.data or bytes(entry.value_size)) for index, entry in maps.data.items()}
+    contents: dict[int, bytearray] = {}  # of the sections that change: one may be large
     for constant in constants:
         place = finder.find(constant.name)
         bits = values.encode(btf, constant, place.type, place.width)
-        values.write(contents[place.section], place.at, bits)
-    data = {index: replace(entry, data=_data(contents[index], entry.data)) for index, entry in maps.data.items()}
+        entry = maps.data[place.section]
+        content = contents.setdefault(place.section, bytearray(entry.data or bytes(entry.value_size)))
+        values.write(content, place.at, bits)
+    data = {
+        index: replace(entry, data=_data(contents[index], entry.data)) if index in contents else entry
+        for index, entry in maps.data.items()
+    }
     return replace(maps, data=data)
 
 

@@ -44,6 +44,7 @@ STT_NOTYPE: Final = 0
 STT_FUNC: Final = 2
 STT_OBJECT: Final = 1
 STB_LOCAL: Final = 0
+STB_WEAK: Final = 2
 R_BPF_64_64: Final = 1
 R_BPF_64_ABS64: Final = 2
 R_BPF_64_32: Final = 10

@@ -4,10 +4,13 @@ Steps: read the ELF tables (elf), the types (btf) and the maps (maps), with what
 the program; link it (linker); read off what it needs (needs); attach source lines (lines); encode. Every step raises a
 `Rejection` and nothing else, whatever the bytes.
 
-Sections: `xdp*` (a Linux XDP program, a filter unless the pusher says otherwise), `unibpf/filter`, `unibpf/classifier`,
-`unibpf/rewriter`; a classifier's section may say its number of ports, `unibpf/classifier/4`.
+Sections: `xdp*` (a Linux XDP program: a filter, or a rewriter where it calls what only those may, unless the pusher chooses),
+`unibpf/filter`, `unibpf/classifier`, `unibpf/rewriter`; a classifier's section may say its number of ports,
+`unibpf/classifier/4`. A section of any name is taken where the pusher names it with a kind. `?` in front of a name: the
+program is not meant unless it is named.
 """
 
+import functools
 import re
 from typing import Final, Literal
 
@@ -15,18 +18,30 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
-from services.verifier.frontend import btf, constants, core_relocations, elf, initial, lines, linker, maps, needs
+from services.verifier.frontend import (
+    btf,
+    constants,
+    core_relocations,
+    elf,
+    externs,
+    initial,
+    lines,
+    linker,
+    maps,
+    needs,
+)
 from unibpf.formats import bpf, bundle
 from unibpf.messages.base import Kind
 from unibpf.messages.reports import Finding, VerdictKind
 from unibpf.push.loading import NOTHING, Loading
 
 Platform = Literal["guest", "linux-xdp"]
-Hook = Literal["driver", "devmap", "cpumap"]
+Hook = Literal["driver", "devmap", "cpumap"]  # where Linux runs a program: bpf(2), expected_attach_type
 
 # libbpf's section table: `xdp` programs, with fragments or without, also under any name that begins so; those of other hooks.
 _XDP: Final = re.compile(r"xdp([./_-].*|\d*)")
 _OTHER_XDP: Final = re.compile(r"xdp(\.frags)?[/_](devmap|cpumap)\b.*")
+_NOT_LOADED: Final = "?"  # in front of the name of a section whose programs a loader leaves out unless they are named
 _OWN: Final = re.compile(r"unibpf/(filter|classifier|rewriter)(?:/([1-9]\d{0,2}))?")
 _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9_-]+")
 
@@ -47,16 +62,24 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 class Candidate(Struct, frozen=True):
-    """A program found in an object; `outputs` only when its section says them."""
+    """A program found in an object; `outputs` only when its section says them.
+
+    `is_open`: nobody said its kind; `is_left_out`: a loader would not load it unless it is named.
+    """
 
     function: initial.Function
     section: str
     kind: Kind
     outputs: int | None = None
+    is_open: bool = False
+    is_left_out: bool = False
 
 
 class Translation(Struct, frozen=True, kw_only=True):
-    """A bundle's bytes with what does not belong in it: where it came from and the text of its source lines."""
+    """A bundle's bytes with what does not belong in it: where it came from and the text of its source lines.
+
+    `kind_is_open`: nobody chose the kind, so that a program which turns out to need more rights may have another.
+    """
 
     bundle: bytes
     name: str
@@ -67,6 +90,8 @@ class Translation(Struct, frozen=True, kw_only=True):
     helpers: tuple[int, ...]
     maps: tuple[str, ...]
     sources: tuple[lines.SourceLine, ...]
+    kind_is_open: bool = False
+    is_unoptimised: bool = False
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -90,8 +115,13 @@ def answer(data: bytes, options: Options) -> Answer:
 
 def translate(data: bytes, options: Options) -> Translation:
     """Translate the program that `options` choose, or the only one."""
-    obj = elf.read(data)
-    return _Object(obj, options).translate(_choose(programs(obj, options), options))
+    whole = _read(data, options.loading, options.platform)
+    return whole.translate(_choose(programs(whole.obj, options), options), options)
+
+
+def answers(data: bytes, options: Options) -> list[tuple[Options, Answer]]:
+    """Translate each program of the object, which is read once, with what chooses it (`choices`)."""
+    return [(chosen, answer(data, chosen)) for chosen in choices(data, options)]
 
 
 def choices(data: bytes, options: Options) -> list[Options]:
@@ -100,7 +130,7 @@ def choices(data: bytes, options: Options) -> list[Options]:
     Where the object cannot be read: one choice that will say so.
     """
     try:
-        found, unknown = _candidates(elf.read(data), options)
+        found, unknown = _candidates(_read(data, options.loading, options.platform).obj, options)
     except Rejection:
         return [options]
     others = [replace(options, section=name) for name in dict.fromkeys(unknown)]
@@ -114,9 +144,8 @@ def _only(one: Candidate, options: Options) -> Options:
 
 def translate_all(data: bytes) -> list[Translation]:
     """Translate every program of the object, each under its function's name."""
-    obj = elf.read(data)
-    whole = _Object(obj, Options())
-    return [whole.translate(candidate) for candidate in programs(obj, Options())]
+    whole = _read(data, NOTHING, "guest")
+    return [whole.translate(candidate, Options()) for candidate in programs(whole.obj, Options())]
 
 
 # --- the programs of an object --------------------------------------------------------------------------------------------
@@ -127,12 +156,24 @@ def programs(obj: elf.ObjectFile, options: Options) -> list[Candidate]:
     found, unknown = _candidates(obj, options)
     refused = unknown[:1] if options.section is None else [name for name in unknown if name == options.section]
     if refused and (options.section is not None or options.function is None):
-        raise Unsupported(
-            "section-unknown",
-            f"section `{refused[0]:.80}` holds a program of an unknown kind",
-            hint="expected `xdp`, `unibpf/filter`, `unibpf/classifier` or `unibpf/rewriter`",
-        )
+        raise _unknown_section(refused[0])
     return found
+
+
+def _unknown_section(name: str) -> Unsupported:
+    hook = hook_of(name)
+    if hook != "driver":
+        return Unsupported(
+            "section-unknown",
+            f"section `{name:.80}` holds a program for the entries of a {hook}, which guests do not run",
+            hint="verify it with `--platform linux-xdp`, or choose another program with `--section` or `--program`",
+        )
+    return Unsupported(
+        "section-unknown",
+        f"section `{name:.80}` holds a program of an unknown kind",
+        hint=f"say what it is, `--section {name:.80} --kind filter`; "
+        "known are `xdp`, `unibpf/filter`, `unibpf/classifier` and `unibpf/rewriter`",
+    )
 
 
 def _candidates(obj: elf.ObjectFile, options: Options) -> tuple[list[Candidate], list[str]]:
@@ -141,21 +182,31 @@ def _candidates(obj: elf.ObjectFile, options: Options) -> tuple[list[Candidate],
     unknown: list[str] = []
     entries = _global_functions(obj)
     for section in obj.sections:
-        if not section.executable or not section.size or section.name == ".text":
+        if not section.executable or not section.size:
             continue
         kind, outputs = _kind(section.name, options)
         if kind is None:
-            unknown.append(section.name)
+            unknown += [] if _holds_subprograms(section.name) else [section.name]
             continue
-        found += [Candidate(function, section.name, kind, outputs) for function in entries.get(section.index, [])]
+        found += [
+            Candidate(
+                function, section.name, kind, outputs, _is_open(section.name, options), section.name[:1] == _NOT_LOADED
+            )
+            for function in entries.get(section.index, [])
+        ]
     return found, unknown
+
+
+def _holds_subprograms(section: str) -> bool:
+    """Whether compilers put functions there that are no programs; `-ffunction-sections` gives each a section."""
+    return section == ".text" or section.startswith(".text.")
 
 
 def _global_functions(obj: elf.ObjectFile) -> dict[int, list[initial.Function]]:
     names = {
         (symbol.section, symbol.value)
         for symbol in obj.symbols
-        if symbol.kind == elf.STT_FUNC and symbol.bind != elf.STB_LOCAL
+        if symbol.kind in (elf.STT_FUNC, elf.STT_NOTYPE) and symbol.bind != elf.STB_LOCAL
     }
     found: dict[int, list[initial.Function]] = {}
     for key, function in linker.functions(obj).items():
@@ -165,18 +216,25 @@ def _global_functions(obj: elf.ObjectFile) -> dict[int, list[initial.Function]]:
 
 
 def _kind(section: str, options: Options) -> tuple[Kind | None, int | None]:
-    own = _OWN.fullmatch(section)
+    name = section.removeprefix(_NOT_LOADED)
+    own = _OWN.fullmatch(name)
     if own:
         kind: Kind = own[1]  # type: ignore[assignment]  # the pattern holds exactly the kinds
         return kind, min(int(own[2]), bpf.MAX_OUTPUTS) if own[2] else None
-    if _XDP.fullmatch(section) and (options.platform == "linux-xdp" or not _OTHER_XDP.fullmatch(section)):
+    if _XDP.fullmatch(name) and (options.platform == "linux-xdp" or hook_of(section) == "driver"):
         return options.kind or "filter", None
+    if section == options.section and options.kind is not None and hook_of(section) == "driver":
+        return options.kind, None
     return None, None
+
+
+def _is_open(section: str, options: Options) -> bool:
+    return options.kind is None and _OWN.fullmatch(section.removeprefix(_NOT_LOADED)) is None
 
 
 def hook_of(section: str) -> Hook:
     """Return where libbpf attaches a program of that section."""
-    other = _OTHER_XDP.fullmatch(section)
+    other = _OTHER_XDP.fullmatch(section.removeprefix(_NOT_LOADED))
     hook: Hook = other[2] if other else "driver"  # type: ignore[assignment]  # the pattern holds exactly the hooks
     return hook
 
@@ -192,6 +250,8 @@ def _choose(found: list[Candidate], options: Options) -> Candidate:
     ]
     if len(left) > 1:
         left = [candidate for candidate in left if _program_name(candidate.function.name) == options.name] or left
+    if len(left) > 1:
+        left = [candidate for candidate in left if not candidate.is_left_out] or left
     if len(left) != 1:
         raise Ambiguous(
             "program-choice",
@@ -207,7 +267,7 @@ def _check_kind(chosen: Candidate, options: Options) -> None:
         raise Ambiguous(
             "program-choice",
             f"section `{chosen.section:.80}` says kind {chosen.kind}: got the choice {options.kind}",
-            hint="choose the kind of programs in `xdp` sections only",
+            hint="leave the choice out: only programs of `xdp` and unknown sections have none",
         )
 
 
@@ -218,31 +278,43 @@ def _program_name(function: str) -> str:
 # --- one program ----------------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=1)
+def _read(data: bytes, loading: Loading, platform: Platform) -> "_Object":
+    """Read the object: once, where several of its programs are asked for one after the other."""
+    return _Object(elf.read(data), loading, platform)
+
+
 class _Object:
     """What all programs of one object share."""
 
-    def __init__(self, obj: elf.ObjectFile, options: Options) -> None:
-        self.obj = obj
-        self.options = options
+    def __init__(self, obj: elf.ObjectFile, loading: Loading, platform: Platform) -> None:
+        self.platform: Platform = platform
         types = obj.section(".BTF")
         self.btf = btf.read(types.data) if types else None
         self.extension = _extension(obj, self.btf)
-        defined = maps.read(obj, self.btf, options.loading)
-        found = constants.apply(obj, self.btf, defined, options.loading.constants)
-        self.maps = initial.filled(found, options.loading, linker.functions(obj))
+        chosen = frozenset(constant.name for constant in loading.constants)
+        self.obj = obj = externs.defined(obj, self.btf, platform)
+        self.core = self.settle_core()
+        defined = maps.read(obj, self.btf, loading, platform)
+        defined = replace(defined, refused=defined.refused | externs.unset(obj, chosen))
+        found = constants.apply(obj, self.btf, defined, loading.constants)
+        self.maps = initial.filled(found, loading, linker.functions(obj))
 
-    def translate(self, candidate: Candidate) -> Translation:
-        linked = linker.link(self.obj, candidate.function, self.maps, self.followers(candidate.kind))
+    def translate(self, candidate: Candidate, options: Options) -> Translation:
+        numbers = {section: settled.numbers for section, settled in self.core.items()}
+        terms = linker.Terms(self.followers(candidate.kind, options), numbers, self.platform)
+        linked = linker.link(self.obj, candidate.function, self.maps, terms)
         self.check_core(linked)
         sources = lines.trace(self.obj, linked, self.extension)
         called = needs.helpers(linked.code)
+        kind = needs.least_kind(called) if candidate.is_open else candidate.kind
         result = bundle.Bundle(
-            name=self.options.name or _program_name(candidate.function.name),
-            kind=candidate.kind,
+            name=options.name or _program_name(candidate.function.name),
+            kind=kind,
             code=linked.code,
             maps=linked.maps,
             helpers=called,
-            outputs=needs.outputs(candidate.kind, linked, called, candidate.outputs),
+            outputs=needs.outputs(kind, linked, called, candidate.outputs),
             stack=needs.stack(linked),
             line_info=lines.line_info(sources),
         )
@@ -256,27 +328,39 @@ class _Object:
             helpers=called,
             maps=tuple(entry.name for entry in result.maps),
             sources=sources,
+            kind_is_open=candidate.is_open,
+            is_unoptimised=needs.is_unoptimised(linked),
         )
 
-    def followers(self, kind: Kind) -> frozenset[int]:
-        """Return the sections whose functions a program of that kind may go on in: its own kind's, and `.text`."""
+    def followers(self, kind: Kind, options: Options) -> frozenset[int]:
+        """Return the sections whose functions a program of that kind may go on in: its own kind's, and subprograms'."""
         sections = (section for section in self.obj.sections if section.executable)
-        return frozenset(s.index for s in sections if s.name == ".text" or _kind(s.name, self.options)[0] == kind)
+        return frozenset(s.index for s in sections if _holds_subprograms(s.name) or _kind(s.name, options)[0] == kind)
+
+    def settle_core(self) -> dict[int, core_relocations.Settled]:
+        """Answer the CO-RE relocations, by section."""
+        if self.btf is None:
+            return {}
+        return {
+            section.index: core_relocations.settle(self.btf, self.extension.core[section.name], self.platform)
+            for section in self.obj.sections
+            if section.name in self.extension.core
+        }
 
     def check_core(self, linked: linker.Linked) -> None:
-        if self.btf is None:
-            return
         for placed in linked.functions:
-            function, section = placed.function, self.obj.sections[placed.function.section].name
-            records = self.extension.core.get(section, [])
-            for found in core_relocations.unsettled(self.btf, records, function.start, function.start + function.size):
-                if found.offset - function.start in placed.dead:
+            function = placed.function
+            settled = self.core.get(function.section, core_relocations.Settled())
+            places = range(function.start, function.start + function.size, bpf.INSN_BYTES)
+            for offset in places if settled.unsettled else ():
+                name = settled.unsettled.get(offset)
+                if name is None or offset - function.start in placed.dead:
                     continue
                 raise Unsupported(
                     "core-relocation",
-                    f"the layout of `{found.type:.80}` depends on the kernel that runs the program (CO-RE)",
-                    hint="do not use `preserve_access_index` or `vmlinux.h` for this type",
-                    at=(section, found.offset),
+                    f"the layout of `{name:.80}` depends on the kernel that runs the program (CO-RE)",
+                    hint="define the whole type as the network or the UAPI does, or as a type of the program's own",
+                    at=(self.obj.sections[function.section].name, offset),
                 )
 
 

@@ -9,6 +9,7 @@ Invariants of the result:
 - every 64-bit load has src_reg 0 (a number), 4 (address of a linked function, imm relative as a call's), 5 (handle of
   maps[imm]) or 6 (address inside global data maps[imm]);
 - maps are in the object's order, each named by the code or by another map;
+- what a loader would write into an instruction (answers of CO-RE, the address of a weak extern) is a number in it;
 - code that constants rule out (dead_code.py) names nothing: its calls and addresses are numbers;
 - calls and callbacks make no cycle (the stack need would have no bound); tail calls may.
 
@@ -19,13 +20,14 @@ relocation, they are already relative.
 
 import struct
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from services.verifier.errors import Malformed, Rejection, Unsupported
-from services.verifier.frontend import dead_code, elf, initial
+from services.verifier.frontend import capacity, dead_code, elf, initial
 from services.verifier.frontend.initial import Function, Functions, Initial, MapKey
 from services.verifier.frontend.maps import MapTable, is_global_data, is_maps
 from unibpf.formats.bpf import (
@@ -48,19 +50,28 @@ from unibpf.formats.bpf import (
 )
 from unibpf.formats.bundle import BundleMap
 
+_NAMING: Final = frozenset({LDDW, CALL, CALL_REGISTER})  # what may name something without a relocation
+_ARITHMETIC: Final = (4, 7)  # classes ALU and ALU64
+_OF_REGISTER: Final = 8
+_U32: Final = (1 << 32) - 1
+
+Numbers = Mapping[int, Mapping[int, int]]  # by section and byte: what instructions load
+
 INSN: Final = struct.Struct("<BBhi")  # opcode, dst and src register, offset, imm (RFC 9669 3)
 
 
 class Patch(Struct, frozen=True):
     """At byte `offset` of its function: a call or the address of `function`, or `map_key` (at byte `addend`, or its handle).
 
-    One that says neither stands where constants rule out that anything is called or loaded.
+    Or the `number` that an instruction loads, which its compiler left to a loader. One that says nothing of that stands where
+    constants rule out that anything is called or loaded.
     """
 
     offset: int
     function: Function | None = None
     map_key: MapKey | None = None
     addend: int | None = None
+    number: int | None = None
 
 
 class Placed(Struct, frozen=True):
@@ -109,12 +120,56 @@ def functions(obj: elf.ObjectFile) -> Functions:
                 f"got {symbol.size} bytes at {symbol.value} of {len(section.data)}",
             )
         found[symbol.section, symbol.value] = Function(symbol.name, symbol.section, symbol.value, symbol.size)
+    typed = {section for section, _ in found}
+    untyped = [one for one in obj.sections if one.executable and one.size and one.index not in typed]
+    called = _called(obj) if untyped else {}
+    for section in untyped:
+        found |= _untyped_functions(obj, section, called.get(section.index, set()))
     return found
 
 
-def link(obj: elf.ObjectFile, entry: Function, maps: MapTable, followers: frozenset[int]) -> Linked:
-    """Link `entry` with all that it reaches; `followers` are the sections of programs that it may go on in."""
-    plan = _Walk(obj, maps, followers).plan(entry)
+def _untyped_functions(obj: elf.ObjectFile, section: elf.Section, called: set[int]) -> Functions:
+    """Of compilers and assemblers that gave symbols neither type nor size (LLVM before 8): a function begins at each global
+    symbol and wherever a call goes (`called`), and ends where the next one begins."""
+    symbols = [s for s in obj.symbols if s.section == section.index and s.kind == elf.STT_NOTYPE and s.name]
+    names = {symbol.value: symbol.name for symbol in sorted(symbols, key=lambda s: s.bind != elf.STB_LOCAL)}
+    starts = sorted({s.value for s in symbols if s.bind != elf.STB_LOCAL} | called & names.keys())
+    whole = len(section.data) // INSN_BYTES * INSN_BYTES
+    starts = [start for start in starts if start % INSN_BYTES == 0 and start < whole]
+    return {
+        (section.index, start): Function(names[start], section.index, start, end - start)
+        for start, end in zip(starts, [*starts[1:], whole], strict=False)
+    }
+
+
+def _called(obj: elf.ObjectFile) -> dict[int, set[int]]:
+    """Where calls of the object go, relocated or not, by section."""
+    found: dict[int, set[int]] = {}
+    for caller in obj.sections:
+        if not caller.executable:
+            continue
+        rows = obj.relocations.get(caller.index, {})
+        whole = len(caller.data) // INSN_BYTES * INSN_BYTES
+        for number, (opcode, registers, _, imm) in enumerate(INSN.iter_unpack(caller.data[:whole])):
+            if opcode != CALL or registers >> 4 != SRC_LOCAL_CALL:
+                continue
+            at = number * INSN_BYTES
+            section, base = (rows[at].symbol.section, rows[at].symbol.value) if at in rows else (caller.index, at)
+            found.setdefault(section, set()).add(base + (imm + 1) * INSN_BYTES)
+    return found
+
+
+class Terms(Struct, frozen=True):
+    """What holds for all functions of a program: `followers` are the sections of programs that it may go on in."""
+
+    followers: frozenset[int]
+    numbers: Numbers = {}
+    platform: capacity.Platform = "guest"
+
+
+def link(obj: elf.ObjectFile, entry: Function, maps: MapTable, terms: Terms) -> Linked:
+    """Link `entry` with all that it reaches."""
+    plan = _Walk(obj, maps, terms).plan(entry)
     _check_no_recursion(plan.functions)
     return _emit(obj, plan, maps)
 
@@ -125,10 +180,10 @@ def link(obj: elf.ObjectFile, entry: Function, maps: MapTable, followers: frozen
 class _Walk:
     """Follows calls, addresses and entries of maps until nothing new is met."""
 
-    def __init__(self, obj: elf.ObjectFile, maps: MapTable, followers: frozenset[int]) -> None:
+    def __init__(self, obj: elf.ObjectFile, maps: MapTable, terms: Terms) -> None:
         self.obj = obj
         self.maps = maps
-        self.followers = followers
+        self.terms = terms
         self.known = functions(obj)
         self.found = Plan({}, {}, {})
         self.total = 0
@@ -151,7 +206,7 @@ class _Walk:
                 f"{self.total // INSN_BYTES} instructions, "
                 f"expected at most {MAX_FUNCTIONS} with {MAX_CODE_BYTES // INSN_BYTES}",
             )
-        found = _Scan(self.obj, function, self.known, self.maps)
+        found = _Scan(self.obj, function, self.known, self.maps, self.terms.numbers.get(function.section, {}))
         patches = found.patches()
         self.found.functions[function] = patches
         self.found.dead[function] = found.dead
@@ -170,7 +225,7 @@ class _Walk:
         if key in self.found.maps:
             return []
         self.check_size(key)
-        held = initial.of_map(self.obj, self.maps, key, self.known, self.followers)
+        held = initial.of_map(self.obj, self.maps, key, self.known, self.terms.followers)
         self.found.maps[key] = held
         for _, inner in held.maps:
             self.hold(inner)  # one level: a map of maps holds no maps of maps
@@ -178,34 +233,55 @@ class _Walk:
 
     def check_size(self, key: MapKey) -> None:
         entry = self.maps.defined.get(key)
-        if entry is not None and not entry.max_entries and entry.type not in SIZELESS:
+        if entry is None:
+            return
+        if not entry.max_entries and entry.type not in SIZELESS:
             raise Unsupported(
                 "map-definition",
                 f"map `{entry.name:.80}` has no entries: its loader would say how many",
                 hint=f"say it, `--max-entries {entry.name:.80}=N`, or in the definition, `__uint(max_entries, N)`",
             )
+        capacity.check(entry, self.terms.platform)
 
 
 class _Scan:
     """Turns the relocations and local calls of one function into patches."""
 
-    def __init__(self, obj: elf.ObjectFile, function: Function, known: Functions, maps: MapTable) -> None:
+    def __init__(
+        self, obj: elf.ObjectFile, function: Function, known: Functions, maps: MapTable, numbers: Mapping[int, int]
+    ) -> None:
         self.obj = obj
         self.function = function
         self.known = known
         self.maps = maps
         self.section = obj.sections[function.section]
         self.relocations = obj.relocations.get(function.section, {})
+        self.numbers = self.numbers_of(numbers)
         self.dead = frozenset(at * INSN_BYTES for at in self.unreached())
+
+    def numbers_of(self, numbers: Mapping[int, int]) -> dict[int, int]:
+        """What instructions of the function load, by their place: answers of CO-RE, and 0 for what does not exist here."""
+        start, end = self.function.start, self.function.start + self.function.size
+        places = range(start, end, INSN_BYTES)
+        found = {at: numbers[at] for at in places if at in numbers} if numbers else {}
+        for at in places:
+            symbol = self.relocations[at].symbol if at in self.relocations else None
+            is_absent = symbol is not None and symbol.section == elf.SHN_UNDEF and symbol.bind == elf.STB_WEAK
+            if is_absent and self.section.data[at] == LDDW:
+                found[at] = 0
+        return found
 
     def unreached(self) -> set[int]:
         """The instructions that constants rule out; functions that load none are not looked at."""
         start, end = self.function.start, self.function.start + self.function.size
-        places = (at for at in range(start, end, INSN_BYTES) if at in self.relocations)
+        places = (at for at in range(start, end, INSN_BYTES) if at in self.relocations and at not in self.numbers)
         loads = {(at - start) // INSN_BYTES: self.constant(at, self.relocations[at]) for at in places}
-        if not any(loads.values()):
+        if not any(loads.values()) and not self.numbers:
             return set()
-        slots = list(INSN.iter_unpack(self.section.data[start:end]))
+        body = bytearray(self.section.data[start:end])
+        for at, number in self.numbers.items():
+            _write_number(body, at - start, number)
+        slots = list(INSN.iter_unpack(body))
         contents = {index: entry.data for index, entry in self.maps.data.items() if entry.data is not None}
         return dead_code.unreached(slots, loads, contents)
 
@@ -219,25 +295,37 @@ class _Scan:
 
     def patches(self) -> list[Patch]:
         found: list[Patch] = []
-        at, end = self.function.start, self.function.start + self.function.size
-        while at < end:
-            opcode, registers, _, imm = INSN.unpack_from(self.section.data, at)
+        start, end = self.function.start, self.function.start + self.function.size
+        rows = INSN.iter_unpack(self.section.data[start:end])
+        at = start
+        for opcode, registers, _, imm in rows:
             width = 2 * INSN_BYTES if opcode == LDDW else INSN_BYTES
             if at + width > end:
                 raise Malformed("function-bounds", f"function `{self.function.name:.80}` ends inside an instruction")
-            is_dead = at - self.function.start in self.dead
-            patch = (
-                self.left_out(at, opcode, registers >> 4) if is_dead else self.patch(at, opcode, registers >> 4, imm)
-            )
-            if patch is not None:
-                found.append(patch)
+            if opcode in _NAMING or at in self.relocations or at in self.numbers:
+                patch = self.patch_of(at, opcode, registers >> 4, imm)
+                found += [patch] if patch is not None else []
+            if opcode == LDDW:
+                next(rows)
             at += width
         return found
+
+    def patch_of(self, at: int, opcode: int, source: int, imm: int) -> Patch | None:
+        if at - self.function.start in self.dead:
+            return self.left_out(at, opcode, source)
+        return self.number(at, opcode, source) if at in self.numbers else self.patch(at, opcode, source, imm)
 
     def left_out(self, at: int, opcode: int, source: int) -> Patch | None:
         """What cannot run may name what does not exist here: a call or an address becomes a number."""
         names = opcode in (CALL, CALL_REGISTER) or (opcode == LDDW and (source != SRC_NUMBER or at in self.relocations))
         return Patch(at - self.function.start) if names else None
+
+    def number(self, at: int, opcode: int, source: int) -> Patch:
+        if not _takes_number(opcode, source):
+            raise Unsupported(
+                "core-relocation", "an instruction without a number is to be given one (CO-RE)", at=self.place(at)
+            )
+        return Patch(at - self.function.start, number=self.numbers[at])
 
     def patch(self, at: int, opcode: int, source: int, imm: int) -> Patch | None:
         relocation = self.relocations.get(at)
@@ -281,15 +369,19 @@ class _Scan:
             )
         return self.data_load(at, target, symbol.value + imm)
 
-    def map_load(self, at: int, section: int, offset: int) -> Patch:
+    def check_not_refused(self, at: int, section: int, offset: int) -> None:
         refused = self.maps.refused.get((section, offset))
         if refused is not None:
             raise Unsupported(refused.rule, refused.message, hint=refused.hint, at=self.place(at))
+
+    def map_load(self, at: int, section: int, offset: int) -> Patch:
+        self.check_not_refused(at, section, offset)
         if (section, offset) not in self.maps.defined:
             raise Malformed("map-reference", f"no map is defined at byte {offset} of its section", at=self.place(at))
         return Patch(at - self.function.start, map_key=(section, offset))
 
     def data_load(self, at: int, target: elf.Section, offset: int) -> Patch:
+        self.check_not_refused(at, target.index, offset)
         if not 0 <= offset <= target.size:
             raise Malformed(
                 "map-reference",
@@ -321,13 +413,23 @@ class _Scan:
     def check(self, at: int, relocation: elf.Relocation, kind: int) -> None:
         symbol = relocation.symbol
         if symbol.section == elf.SHN_UNDEF:
-            raise Unsupported("extern-symbol", f"`{symbol.name:.80}` is declared but not defined", at=self.place(at))
+            raise self.undefined(symbol, at)
         if relocation.kind != kind or symbol.section >= len(self.obj.sections):
             raise Unsupported(
                 "relocation-kind",
                 f"relocation against `{symbol.name:.80}` has the wrong kind: got {relocation.kind}, expected {kind}",
                 at=self.place(at),
             )
+
+    def undefined(self, symbol: elf.Symbol, at: int) -> Unsupported:
+        if symbol.bind == elf.STB_WEAK:
+            return Unsupported(
+                "extern-symbol",
+                f"`{symbol.name:.80}` is weak and does not exist here, but it is called",
+                hint=f"call it only where `if ({symbol.name:.80})` holds: its address is 0",
+                at=self.place(at),
+            )
+        return Unsupported("extern-symbol", f"`{symbol.name:.80}` is declared but not defined", at=self.place(at))
 
     def place(self, at: int) -> tuple[str, int]:
         return self.section.name, at
@@ -400,8 +502,24 @@ def _apply(body: bytearray, patch: Patch, base: int, bases: dict[Function, int],
         source = SRC_MAP if patch.addend is None else SRC_MAP_VALUE
         INSN.pack_into(body, patch.offset, opcode, registers & 15 | source << 4, offset, index[patch.map_key])
         INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, patch.addend or 0)
-    elif opcode == LDDW:
-        INSN.pack_into(body, patch.offset, opcode, registers & 15, 0, 0)
-        INSN.pack_into(body, patch.offset + INSN_BYTES, 0, 0, 0, 0)
+    elif opcode == LDDW or patch.number is not None:
+        _write_number(body, patch.offset, patch.number or 0)
     else:
         INSN.pack_into(body, patch.offset, MOV64_IMM, 0, 0, 0)
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------------
+
+
+def _takes_number(opcode: int, source: int) -> bool:
+    """Whether an instruction has a number of its own: a 64-bit load, or arithmetic with an immediate (RFC 9669 4.1)."""
+    return opcode == LDDW or (opcode & 7 in _ARITHMETIC and not opcode & _OF_REGISTER and source == 0)
+
+
+def _write_number(body: bytearray, at: int, number: int) -> None:
+    opcode, registers, offset, _ = INSN.unpack_from(body, at)
+    low = number & _U32
+    INSN.pack_into(body, at, opcode, registers & 15, offset, low - (1 << 32) if low >> 31 else low)
+    if opcode == LDDW:
+        high = number >> 32 & _U32
+        INSN.pack_into(body, at + INSN_BYTES, 0, 0, 0, high - (1 << 32) if high >> 31 else high)

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from services.verifier.errors import Malformed, Rejection, Unsupported
-from services.verifier.frontend import elf, legacy, sizing
+from services.verifier.frontend import capacity, elf, externs, legacy, sizing
 from services.verifier.frontend.btf import Btf
 from services.verifier.frontend.definitions import Defined, define
 from services.verifier.frontend.layout import Layout
@@ -20,7 +20,7 @@ from unibpf.formats.bundle import BundleMap
 from unibpf.push.loading import NOTHING, Loading
 
 MAPS_SECTION: Final = ".maps"
-MAX_GLOBAL_DATA: Final = 512 << 10
+MAX_GLOBAL_DATA: Final = {"guest": 512 << 10, "linux-xdp": 128 << 20}  # bytes of an object
 MAX_DEFINITIONS: Final = 1024
 _POINTER: Final = 8
 
@@ -46,7 +46,9 @@ class MapTable(Struct, frozen=True):
     refused: dict[tuple[int, int], Unsupported] = {}
 
 
-def read(obj: elf.ObjectFile, btf: Btf | None, loading: Loading = NOTHING) -> MapTable:
+def read(
+    obj: elf.ObjectFile, btf: Btf | None, loading: Loading = NOTHING, platform: capacity.Platform = "guest"
+) -> MapTable:
     """Collect every map of the object, sized as `loading` says; raises a Rejection by the map's name."""
     variables = variables_of(obj)
     found, refused = _defined(obj, btf, variables)
@@ -57,8 +59,8 @@ def read(obj: elf.ObjectFile, btf: Btf | None, loading: Loading = NOTHING) -> Ma
     known = {key: defined for key, defined in sized.items() if key not in refused}
     section = obj.section(MAPS_SECTION)
     return MapTable(
-        {key: defined.map for key, defined in known.items()},
-        _data(obj, btf, variables),
+        {key: capacity.of_platform(defined.map, platform) for key, defined in known.items()},
+        _data(obj, btf, variables, platform),
         _slots(obj, section, known, refused) if section else {},
         refused,
     )
@@ -138,7 +140,12 @@ def _slots(
                 "map-definition",
                 f"map `{defined.map.name:.80}` has a value at index {index}, expected below {defined.map.max_entries}",
             )
-        if index is None or relocation.kind != elf.R_BPF_64_ABS64 or at + _POINTER > len(section.data):
+        # LLVM before 13 had one kind for the addresses in instructions and in data.
+        if (
+            index is None
+            or relocation.kind not in (elf.R_BPF_64_ABS64, elf.R_BPF_64_64)
+            or at + _POINTER > len(section.data)
+        ):
             raise Malformed("map-definition", f"an address stands at byte {at} of `.maps`, outside every `values`")
         addend = int.from_bytes(section.data[at : at + _POINTER], "little")
         if relocation.symbol.section == elf.SHN_UNDEF:
@@ -163,17 +170,22 @@ def is_maps(name: str) -> bool:
 
 def is_global_data(name: str) -> bool:
     """Whether a section of that name holds the program's global variables or constants."""
-    return any(name == word or name.startswith(f"{word}.") for word in (".rodata", ".data", ".bss"))
+    words = (".rodata", ".data", ".bss")
+    return name == externs.SECTION or any(name == word or name.startswith(f"{word}.") for word in words)
 
 
-def _data(obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str, int]]) -> dict[int, BundleMap]:
+def _data(
+    obj: elf.ObjectFile, btf: Btf | None, variables: dict[int, dict[str, int]], platform: capacity.Platform
+) -> dict[int, BundleMap]:
     sections = [s for s in obj.sections if s.size and is_global_data(s.name) and s.flags & elf.SHF_ALLOC]
-    total = sum(section.size for section in sections)
-    if total > MAX_GLOBAL_DATA or len(sections) > MAX_MAPS:
+    total, most = sum(section.size for section in sections), MAX_GLOBAL_DATA[platform]
+    if total > most or len(sections) > MAX_MAPS:
+        largest = max(sections, key=lambda section: section.size)
         raise Unsupported(
-            "limits",
-            f"too much global data: got {total} bytes in {len(sections)} sections, "
-            f"expected at most {MAX_GLOBAL_DATA} in {MAX_MAPS}",
+            "map-size",
+            f"too much global data: got {total} bytes in {len(sections)} sections, `{largest.name:.80}` has "
+            f"{largest.size} of them, expected at most {most} in {MAX_MAPS}",
+            hint="keep large tables in maps",
         )
     return {section.index: _data_map(section, btf, variables.get(section.index, {})) for section in sections}
 
@@ -199,4 +211,4 @@ def _data_layout(section: elf.Section, btf: Btf | None, offsets: dict[str, int])
 
 
 def _constant(section: elf.Section) -> bool:
-    return section.name.startswith(".rodata")
+    return section.name.startswith(".rodata") or section.name == externs.SECTION

@@ -4,7 +4,8 @@ The stack need is an upper bound for code that addresses its frame through r10 a
 write; a function that uses r10 in any other way is counted with a whole frame.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -28,10 +29,15 @@ from unibpf.formats.bundle import BundleMap
 from unibpf.messages.base import Kind
 
 HELPER_REDIRECT: Final = 23
+# bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_adjust_tail, bpf_xdp_store_bytes: guest/bpf/bundle/abi.hpp
+_OF_REWRITERS: Final = frozenset({44, 54, 65, 190})
 
 _R0: Final = 0
 _R10: Final = 10
 _CLASS_LDX, _CLASS_ST, _CLASS_STX = 1, 2, 3
+_MEMORY: Final = (_CLASS_LDX, _CLASS_ST, _CLASS_STX)
+_STXDW: Final = 0x7B
+_FEWEST: Final = 8  # instructions from which on a program can be told to be unoptimised
 _MOV64_REG, _ADD64_IMM = 0xBF, 0x07
 _JUMPS: Final = {5, 6}
 _SCHEDULED: Final = 16
@@ -46,6 +52,22 @@ Insn = tuple[int, int, int, int, int]  # opcode, dst, src, offset, imm
 def helpers(code: bytes) -> tuple[int, ...]:
     """Return the numbers of the helpers called, ascending."""
     return tuple(sorted({imm & 0xFFFF_FFFF for op, _, src, _, imm in _insns(code) if op == CALL and src == SRC_NUMBER}))
+
+
+def least_kind(called: tuple[int, ...]) -> Kind:
+    """Return the kind of an XDP program that has no more rights than its helpers show: one that writes the packet itself is
+    found by the analyser."""
+    return "rewriter" if _OF_REWRITERS & set(called) else "filter"
+
+
+def is_unoptimised(linked: Linked) -> bool:
+    """Whether the entry looks like what clang makes with -O0: it begins by storing its argument, and goes to its frame for
+    every value."""
+    body = _insns(_body(linked.code, linked.functions[0]))
+    if len(body) < _FEWEST or body[0][:3] != (_STXDW, _R10, 1):
+        return False
+    on_stack = sum(_R10 in (src if op & 7 == _CLASS_LDX else dst,) for op, dst, src, _, _ in body if op & 7 in _MEMORY)
+    return on_stack * 4 >= len(body)
 
 
 class _Need(Struct, frozen=True):
@@ -126,8 +148,8 @@ def _body(code: bytes, placed: Placed) -> bytes:
 
 
 def _frame(code: bytes, placed: Placed) -> int:
-    body = list(_insns(_body(code, placed)))
-    need = max((_reach(body, at) for at in range(len(body))), default=0)
+    body = _insns(_body(code, placed))
+    need = max((_reach(body, at) for at, insn in enumerate(body) if _R10 in insn[1:3]), default=0)
     if need > MAX_FRAME:
         raise Unsupported(
             "stack-frame",
@@ -136,7 +158,7 @@ def _frame(code: bytes, placed: Placed) -> int:
     return (need + 7) // 8 * 8
 
 
-def _reach(body: list[Insn], at: int) -> int:
+def _reach(body: Sequence[Insn], at: int) -> int:
     """How far below r10 the instruction at `at` reaches, directly or by making a pointer."""
     opcode, dst, src, offset, _ = body[at]
     base = src if opcode & 7 == _CLASS_LDX else dst if opcode & 7 in (_CLASS_ST, _CLASS_STX) else None
@@ -147,7 +169,7 @@ def _reach(body: list[Insn], at: int) -> int:
     return 0
 
 
-def _pointer_reach(following: list[Insn], register: int) -> int:
+def _pointer_reach(following: Sequence[Insn], register: int) -> int:
     """How far `register`, a copy of r10, is moved down; its `+= imm` may be scheduled a few instructions later."""
     for opcode, dst, src, _, imm in following:
         if (opcode, dst) == (_ADD64_IMM, register):
@@ -179,15 +201,18 @@ def _redirect_ports(maps: tuple[BundleMap, ...]) -> int:
 
 def _result_constants(linked: Linked) -> set[int]:
     """Constants written to r0, or to a register that is copied to r0 somewhere."""
-    insns = list(_insns(linked.code))
+    insns = _insns(linked.code)
     sources = {_R0} | {src for op, dst, src, _, _ in insns if op in _MOVS_REG and dst == _R0}
     return {imm for op, dst, _, _, imm in insns if op in _MOVS_IMM and dst in sources}
 
 
-def _insns(code: bytes) -> Iterator[Insn]:
-    """Yield the instructions; the second half of a 64-bit load is skipped."""
-    at = 0
-    while at < len(code):
-        opcode, registers, offset, imm = INSN.unpack_from(code, at)
-        yield opcode, registers & 15, registers >> 4, offset, imm
-        at += 2 * INSN_BYTES if opcode == LDDW else INSN_BYTES
+@functools.lru_cache(maxsize=8)
+def _insns(code: bytes) -> Sequence[Insn]:
+    """Return the instructions; the second half of a 64-bit load is left out. Several questions are asked of the same code."""
+    rows = INSN.iter_unpack(code)
+    found: list[Insn] = []
+    for opcode, registers, offset, imm in rows:
+        found.append((opcode, registers & 15, registers >> 4, offset, imm))
+        if opcode == LDDW:
+            next(rows, None)
+    return found

@@ -25,6 +25,8 @@ RULES: Final[dict[str, str]] = {
     # its maps (maps.py)
     "legacy-maps": "maps of maps are defined through BTF in section `.maps`",
     "map-definition": "a map definition consists of known members with a type",
+    "map-type": "a map is of a type, and has flags, that the platform offers",
+    "map-size": "a map, and all global data, fits what the platform gives it",
     "map-values": "what a map holds at first is of one kind and known from the object",
     # the choice (frontend.py)
     "section-unknown": "a program's section says a kind that exists here",

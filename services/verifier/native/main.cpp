@@ -32,6 +32,7 @@ constexpr const char* usage =
     "  --platform guest|linux-xdp   what the platform offers (default guest)\n"
     "  --hook driver|devmap|cpumap  where Linux attaches the program (default driver)\n"
     "  --termination on|off         demand a bound for every loop (default on)\n"
+    "  --budget N                   instructions that a guest gives one packet (default 1000000)\n"
     "  --max-seconds N              CPU time (default 10)\n"
     "  --max-mebibytes N            memory of the analysis (default 1024)\n"
     "  --invariants on|off          report what is known before each instruction (default off)\n"
@@ -63,6 +64,10 @@ bool parse_option(std::string_view name, std::string_view value, Options& option
     if (name == "--cfg" && (value == "dot" || value == "off")) {
         options.graph = value == "dot";
         return true;
+    }
+    if (name == "--budget") {
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.budget);
+        return error == std::errc{} && end == value.data() + value.size() && options.budget != 0;
     }
     double number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);

@@ -20,15 +20,17 @@ from unibpf.messages.reports import VerdictKind
 
 EXECUTABLE: Final = "unibpf-analyse"
 MAX_OUTPUT: Final = 8 << 20
+DEFAULT_BUDGET: Final = 1_000_000  # schemas/boot.cddl
 
 
 class AnalyserOptions(Struct, frozen=True, kw_only=True):
-    """What changes acceptance; part of the options digest."""
+    """What changes acceptance; part of the options digest. `budget`: instructions that guests give one packet."""
 
     platform: Literal["guest", "linux-xdp"] = "guest"
     termination: bool = True
     max_seconds: int = 5
     max_mebibytes: int = 1024
+    budget: int = DEFAULT_BUDGET
 
 
 class AnalyserStep(Struct, frozen=True, kw_only=True):
@@ -128,6 +130,7 @@ class Analyser:
         options = self.options
         arguments = ["--hook", hook] if options.platform == "linux-xdp" else []
         arguments += ["--platform", options.platform, "--termination", "on" if options.termination else "off"]
+        arguments += ["--budget", str(options.budget)]
         arguments += ["--invariants", "on"] if self.invariants else []
         arguments += ["--cfg", "dot"] if self.graph else []
         arguments += ["--certificate", "on"] if self.certificate else []

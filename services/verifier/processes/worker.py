@@ -116,6 +116,17 @@ def limited_choices(data: bytes, options: frontend.Options, limits: fence.Limits
     return msgspec.msgpack.decode(body, type=list[frontend.Options])
 
 
+def limited_answers(
+    data: bytes, options: frontend.Options, limits: fence.Limits
+) -> dict[frontend.Options, frontend.Answer]:
+    """Translate all of the object's programs in one such child; empty where that takes more than one child may."""
+    try:
+        body = sandbox.run(lambda: msgspec.msgpack.encode(frontend.answers(data, options)), limits)
+    except GaveUp:
+        return {}
+    return dict(msgspec.msgpack.decode(body, type=list[tuple[frontend.Options, frontend.Answer]]))
+
+
 # --- in the service -------------------------------------------------------------------------------------------------------
 
 

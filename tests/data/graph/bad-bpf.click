@@ -10,4 +10,4 @@ Idle -> d -> Discard;
 1:1 `a`: missing argument `PROGRAM`
 2:1 `b`: got engine `turbo`, expected `auto`, `interpreter` or `jit`
 3:1 `c`: got OUTPUTS 0, expected 1 to 256
-4:1 `d`: got isolation `mpk`, expected `none` or `pku`
+4:1 `d`: got isolation `mpk`, expected `auto`, `none` or `pku`

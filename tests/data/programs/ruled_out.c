@@ -10,7 +10,7 @@ const volatile bool kernel_function;
 const volatile bool other;
 const volatile enum mode mode = FRAMES;
 
-struct device {
+struct device___of_old {
 	int mtu;
 } __attribute__((preserve_access_index));
 
@@ -32,7 +32,7 @@ SEC("xdp") int ruled_out(struct xdp_md *ctx)
 	if (kernel_function)
 		return of_the_kernel(ctx);
 	if (other)
-		return ((struct device *)(long)ctx->data)->mtu;
+		return ((struct device___of_old *)(long)ctx->data)->mtu;
 	return mode == SOCKETS ? bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_PASS) : XDP_PASS;
 }
 

@@ -82,7 +82,7 @@ class LinuxVm:
         # No addresses by chance: what one run tells of them holds for the next.
         command += [
             "-append",
-            "console=ttyS0 quiet panic=-1 ipv6.disable=1 norandmaps no_timer_check",
+            "console=ttyS0 quiet panic=-1 ipv6.disable=1 norandmaps",
             "-initrd",
             f"{folder}/initrd",
         ]

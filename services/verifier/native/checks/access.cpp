@@ -35,6 +35,7 @@ struct AccessChecker {
             case Kind::map_key: return map_key(span);
             case Kind::record: return record(span);
             case Kind::socket: return socket(span);
+            case Kind::complement: return view.fault(Rule::pointer_kind, span.what + " through the complement of an address", span.reg);
             case Kind::function: return view.fault(Rule::pointer_kind, span.what + " through the address of a function", span.reg);
             case Kind::map_handle:
             case Kind::inner_map:

@@ -3,6 +3,8 @@
 #include <bit>
 
 #include "services/verifier/native/checks/access.hpp"
+#include "services/verifier/native/checks/format.hpp"
+#include "services/verifier/native/findings/describe.hpp"
 #include "services/verifier/native/program/platform.hpp"
 
 namespace unibpf::analyser {
@@ -58,6 +60,30 @@ struct ArgumentChecker {
     }
 
     Outcome run() const {
+        if (auto finding = of_kind()) return finding;
+        return option();
+    }
+
+    // A guest that can do nothing with a flag or size says so when it runs; of one that is known before, it is said before.
+    Outcome option() const {
+        if (view.options.platform != Platform::guest || !value().is_constant()) return std::nullopt;
+        const abi::OptionRow* rule = abi::find_option(row.helper, position);
+        const auto given = static_cast<std::uint64_t>(value().delta);
+        if (rule == nullptr) return std::nullopt;
+        if (rule->takes(given)) return lock_flag(given);
+        const auto number = static_cast<std::int64_t>(given);
+        return view.fault(Rule::helper_option, what() + " is " + std::to_string(number) + ", which guests do not take: expected " + std::string{rule->expected}, reg(), std::string{rule->hint});
+    }
+
+    Outcome lock_flag(std::uint64_t flags) const {
+        if (row.helper != abi::Helper::map_update_elem || (flags & abi::update_lock) == 0) return std::nullopt;
+        for (const Map* map : maps()) {
+            if (!map->lock) return view.fault(Rule::helper_option, what() + " has BPF_F_LOCK, but the values of map `" + map->name + "` have no lock", reg(), "leave it out, or give the value a `struct bpf_spin_lock`");
+        }
+        return std::nullopt;
+    }
+
+    Outcome of_kind() const {
         const abi::Argument wanted = row.arguments[position];
         if (wanted == abi::Argument::any) return std::nullopt;
         if (!value().is_readable()) return view.fault(Rule::uninitialised_register, what() + " was not written on every path", reg());
@@ -136,8 +162,43 @@ struct ArgumentChecker {
         if (!value().is_number()) return fault("must be a number of bytes");
         const auto range = view.state.range(value());
         if (range.low < least) return fault("may be less than " + std::to_string(least), "bound the size from below before the call");
-        if (range.high > largest_size) return fault("has no useful upper bound", "bound the size from above before the call");
-        return std::nullopt;
+        if (range.high <= largest_size) return std::nullopt;
+        const auto room = position == 0 ? std::nullopt : room_of(view.state.registers[reg() - 1]);
+        if (!room) return fault("has no useful upper bound", "bound the size from above before the call");
+        return fault("has no useful upper bound, there " + are(*room), bound_hint(*room));
+    }
+
+    static std::string are(std::int64_t room) { return (room == 1 ? "is " : "are ") + bytes_text(static_cast<std::uint64_t>(room)); }
+    static std::string bound_hint(std::int64_t room) {
+        return "bound the length before the call, `if (length > " + std::to_string(room) + ") return ...;`";
+    }
+
+    // The bytes from a pointer to the end of what it points into, where that has an end that is known.
+    std::optional<std::int64_t> room_of(const Value& pointer) const {
+        if (pointer.may_be_null()) return std::nullopt;
+        std::int64_t end = 0;
+        if (pointer.kind == Kind::map_value && std::has_single_bit(pointer.object)) {
+            end = view.program.values_of(static_cast<std::size_t>(std::countr_zero(pointer.object))).value_bytes;
+        } else if (pointer.kind != Kind::stack) {
+            return std::nullopt;
+        }
+        const auto range = view.state.range(pointer);
+        const bool inside = range.high <= end && range.high > -(std::int64_t{1} << 32);
+        return inside ? std::optional{end - range.high} : std::nullopt;
+    }
+
+    // A length that is not known, of memory whose end is: said of the length.
+    Outcome of_variable_length(const Value& length, Direction direction) const {
+        const auto range = view.state.range(length);
+        Outcome found = accessible(range.high, direction);
+        const auto room = room_of(value());
+        if (!found || range.low == range.high || !room || range.high <= *room) return found;
+        const std::string bytes = bytes_text(static_cast<std::uint64_t>(range.high));
+        found->message = "the length of " + what() + " is not bounded by its buffer: it may be " + bytes + ", there " + are(*room);
+        found->hint = bound_hint(*room);
+        found->known.push_back(describe_register(view.state, view.program, static_cast<Register>(reg() + 1)));
+        found->registers = static_cast<std::uint16_t>(found->registers | 1U << (reg() + 1));
+        return found;
     }
 
     Outcome constant_size() const {
@@ -153,8 +214,66 @@ struct ArgumentChecker {
         const auto range = view.state.range(*length);
         if (or_null && value().is_null()) return range.high <= 0 ? std::nullopt : Outcome{fault("is null, but its size may not be 0")};
         if (range.low < 0 || range.high > largest_size) return std::nullopt;
-        if (range.low == range.high || value().kind != Kind::packet) return range.high == 0 ? std::nullopt : accessible(range.high, direction);
+        if (range.high == 0) return std::nullopt;
+        if (prints() && value().kind == Kind::stack) return printed(range.high);
+        if (range.low == range.high || value().kind != Kind::packet) return of_variable_length(*length, direction);
         return packet_of_variable_length(*length, direction);
+    }
+
+    // --- values to print: addresses among them, for %s, %pI4 and the like. Reading is checked as it happens: by bounds::allowed in
+    // guests, by copy_from_kernel_nofault in Linux.
+
+    bool prints() const {
+        const bool values = (row.helper == abi::Helper::trace_vprintk && position == 2) || (row.helper == abi::Helper::snprintf && position == 3);
+        return values && !value().may_be_null();
+    }
+
+    Outcome printed(std::int64_t bytes) const {
+        const auto range = view.state.range(value());
+        const bool inside = range.low == range.high && range.low >= -static_cast<std::int64_t>(Frame::size) && range.low + bytes <= 0;
+        const auto start = static_cast<unsigned>(range.low + Frame::size), length = static_cast<unsigned>(bytes);
+        if (!inside || !view.state.frame(value()).is_written(start, length)) return accessible(bytes, Direction::read);
+        // What goes to the console may be addresses, as those that bpf_trace_printk takes in registers.
+        if (row.helper == abi::Helper::trace_vprintk) return std::nullopt;
+        const std::vector<Printed> conversions = format_values();
+        for (unsigned i = 0; i * 8 < length; ++i) {
+            const Printed conversion = i < conversions.size() ? conversions[i] : Printed::number;
+            if (!is_printable(start + i * 8, std::min(length - i * 8, 8U), conversion)) return accessible(bytes, Direction::read);
+        }
+        return std::nullopt;
+    }
+
+    std::vector<Printed> format_values() const {
+        const Value& text = view.state.registers[3];
+        if (text.kind != Kind::map_value || text.symbol != zero_symbol || !std::has_single_bit(text.object)) return {};
+        const Map& map = view.program.values_of(static_cast<std::size_t>(std::countr_zero(text.object)));
+        if (!map.is_constant() || text.delta < 0 || text.delta >= static_cast<std::int64_t>(map.initial.size())) return {};
+        const auto first = map.initial.begin() + text.delta;
+        return printed_by(std::string{first, std::find(first, map.initial.end(), 0)});
+    }
+
+    // One value for bpf_snprintf, whose text the program gets: a number, or an address of bytes that the program may know.
+    bool is_printable(unsigned start, unsigned bytes, Printed conversion) const {
+        const Frame& frame = view.state.frame(value());
+        if (frame.is_data(start, bytes)) return true;
+        const Value* address = frame.cell_at(start, 8);
+        if (address == nullptr || conversion == Printed::number) return false;
+        if (conversion == Printed::string && address->kind == Kind::stack) return is_text(*address);
+        const std::int64_t read = conversion == Printed::string ? 1 : conversion == Printed::address4 ? 4 : 16;
+        return !check_access(view, {*address, read, reg(), Direction::read, what()});
+    }
+
+    // Numbers up to a byte that is known to be 0: beyond it there may be addresses.
+    bool is_text(const Value& address) const {
+        const auto range = view.state.range(address);
+        if (range.low != range.high || range.low < -static_cast<std::int64_t>(Frame::size)) return false;
+        const Frame& frame = view.state.frame(address);
+        for (std::int64_t at = range.low + Frame::size; at < static_cast<std::int64_t>(Frame::size); ++at) {
+            const auto place = static_cast<unsigned>(at);
+            if (!frame.is_data(place, 1)) return false;
+            if (frame.constant_at(place, 1) == 0U) return true;
+        }
+        return false;
     }
 
     Outcome updated() const {

@@ -1,6 +1,7 @@
 #include "services/verifier/native/checks/checker.hpp"
 
 #include "services/verifier/native/checks/access.hpp"
+#include "services/verifier/native/program/helper_names.hpp"
 #include "services/verifier/native/program/platform.hpp"
 
 namespace unibpf::analyser {
@@ -54,7 +55,15 @@ struct Checker {
             const Register null = left.may_be_null() ? insn.dst : insn.src.reg;
             return fault(Rule::null_check, "arithmetic on " + register_name(null) + ", which may be null", null, null_hint(pointer));
         }
+        if (complements(insn, left, right)) return std::nullopt;
         return arithmetic(insn, left, right, culprit);
+    }
+
+    // ~p of a packet address, and ~p + q.
+    static bool complements(const Compute& insn, const Value& left, const Value& right) {
+        if (insn.width != 64) return false;
+        if (insn.op == Alu::xor_) return left.kind == Kind::packet && right.is_constant() && right.delta == -1;
+        return insn.op == Alu::add && ((left.kind == Kind::packet && right.kind == Kind::complement) || (left.kind == Kind::complement && right.kind == Kind::packet));
     }
 
     // Defined by RFC 9669 4.1, refused by Linux where the instruction itself says it (check_alu_op, kernel/bpf/verifier.c).
@@ -85,6 +94,7 @@ struct Checker {
         if (!moves) return fault(Rule::pointer_arithmetic, "operation on an address other than adding or subtracting a number", culprit);
         const Value& pointer = left.is_number() ? right : left;
         const Value& number = left.is_number() ? left : right;
+        if (pointer.kind == Kind::complement) return fault(Rule::pointer_arithmetic, "operation on the complement of an address other than adding an address of the packet", culprit);
         if (pointer.kind == Kind::map_handle || pointer.kind == Kind::inner_map) return fault(Rule::pointer_arithmetic, "arithmetic on a map handle", culprit);
         if (pointer.kind == Kind::function || pointer.kind == Kind::socket) return fault(Rule::pointer_arithmetic, "arithmetic on the address of a function or socket", culprit);
         if (pointer.kind == Kind::context && !number.is_constant()) return fault(Rule::pointer_arithmetic, "context pointer moved by a number that is not constant", culprit);
@@ -156,11 +166,18 @@ struct Checker {
 
     Outcome operator()(const Callable& a) const {
         const abi::HelperRow* row = tables_of(options.platform).find_helper(a.helper);
-        if (row == nullptr) return Finding{Rule::helper_unknown, "helper " + std::to_string(a.helper) + " is not offered by the platform"};
+        if (row == nullptr) return not_offered(a.helper);
         if (options.platform == Platform::guest && (row->kinds & abi::only(program.kind)) == 0) {
             return Finding{Rule::helper_kind, "`" + std::string{row->name} + "` may not be called by a " + std::string{abi::describe(program.kind).name}};
         }
         return std::nullopt;
+    }
+
+    Finding not_offered(std::uint32_t helper) const {
+        const std::string_view name = helper_name(helper);
+        const std::string which = name.empty() ? "helper " + std::to_string(helper) : "`bpf_" + std::string{name} + "` (helper " + std::to_string(helper) + ")";
+        const bool guest = options.platform == Platform::guest;
+        return {Rule::helper_unknown, which + (guest ? " is not offered by guests" : " is not offered to XDP programs of Linux 6.1"), {}, guest ? std::string{instead_of(helper)} : ""};
     }
 
     Outcome operator()(const Argument& a) const { return check_argument(view, a); }

@@ -5,6 +5,8 @@
 namespace unibpf::analyser {
 namespace {
 
+constexpr std::size_t searches = 256;  // that are kept, in each direction
+
 // One search: where each symbol is in its list; entries of older searches carry older marks. Joins ask for the same searches
 // again and again, so the last few are kept.
 struct Search {
@@ -62,8 +64,8 @@ void Differences::touch() {
 }
 
 const Differences::Reach& Differences::reach(Symbol from, bool forward) const {
-    thread_local Search cache[2][64];
-    Search& search = cache[forward][from % 64];
+    thread_local Search cache[2][searches];
+    Search& search = cache[forward][(from + version_ * 37) % searches];  // a join asks two states for the same symbols in turn
     if (search.version == version_ && search.from == from) return search.found;
     search.start(version_, from);
     bool changed = !edges_.empty();

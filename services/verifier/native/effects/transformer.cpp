@@ -73,20 +73,41 @@ struct Transformer {
             case Alu::sub: return sum(insn.width, left, right, true);
             case Alu::and_:
                 if (keeps_all(insn, left, right)) return insn.width == 64 ? left : truncate(left, 4);
+                if (const auto result = rounded_down(insn, left, right)) return *result;
                 break;
             case Alu::lsh:
                 if (insn.width == 64 && right.is_constant() && right.delta() == 32 && !left.is_constant()) return shifted_up(left);
                 break;
             case Alu::rsh:
             case Alu::arsh:
-                if (insn.width == 64 && right.is_constant() && right.delta() == 32) {
-                    if (const auto back = shifted_back(left, insn.op == Alu::arsh)) return *back;
-                }
+                if (const auto result = shifted_right(insn, left, right)) return *result;
                 break;
             case Alu::mul: case Alu::div: case Alu::sdiv: case Alu::or_: case Alu::neg: case Alu::mod: case Alu::smod:
             case Alu::xor_: case Alu::mov: break;
         }
         return state.number(compute(insn.op, insn.width, state.scalar(left), state.scalar(right)));
+    }
+
+    std::optional<Number> shifted_right(const Compute& insn, const Number& left, const Number& right) {
+        if (!right.is_constant() || right.delta() <= 0 || right.delta() >= 64) return std::nullopt;
+        if (insn.width == 64 && right.delta() >= 32) {
+            const auto back = shifted_back(left, insn.op == Alu::arsh);
+            if (!back || right.delta() == 32) return back;
+            return numbers(insn, *back, Number::constant(right.constant_value() - 32));
+        }
+        const Scalar scalar = state.scalar(left);
+        const bool whole = scalar.s64.low >= 0 && (insn.width == 64 || (scalar.fits_u32() && right.delta() < 32));
+        if (insn.op != Alu::rsh || !whole) return std::nullopt;
+        return state.shifted_right(left, static_cast<unsigned>(right.delta()), compute(insn.op, insn.width, scalar, state.scalar(right)));
+    }
+
+    // Without its lowest bits, a number is less by what they can be.
+    std::optional<Number> rounded_down(const Compute& insn, const Number& left, const Number& right) {
+        const Scalar scalar = state.scalar(left);
+        if (!right.is_constant() || scalar.s64.low < 0 || (insn.width == 32 && !scalar.fits_u32())) return std::nullopt;
+        const std::uint64_t cleared = scalar.bits.max() & ~right.constant_value();
+        if (cleared == 0 || (cleared & (cleared + 1)) != 0 || cleared > largest_packet) return std::nullopt;
+        return state.rounded_down(left, static_cast<std::int64_t>(cleared), compute(insn.op, insn.width, scalar, state.scalar(right)));
     }
 
     // In 32 bits the sum is the term itself where it needs no more than 32 bits.
@@ -121,9 +142,17 @@ struct Transformer {
         return is_signed ? extend(*source, 4) : truncate(*source, 4);
     }
 
+    // Nothing else than ~p + q gets past the checker.
+    Value beyond(const Compute& insn, const Value& left, const Value& right) {
+        if (insn.op != Alu::add || (left.kind != Kind::packet && right.kind != Kind::packet)) return {Kind::mixed};
+        return left.kind == Kind::complement ? state.beyond(left, right) : state.beyond(right, left);
+    }
+
     // One of the two holds an address, or nobody knows what.
     Value pointers(const Compute& insn, const Value& left, const Value& right) {
         const auto a = left.as_number(), b = right.as_number();
+        if (insn.op == Alu::xor_) return left.kind == Kind::packet ? state.complement(left) : Value{Kind::mixed};
+        if (left.kind == Kind::complement || right.kind == Kind::complement) return beyond(insn, left, right);
         if (insn.op == Alu::sub && left.is_pointer() && right.is_pointer()) {
             const Number distance = state.distance(left, right);
             return insn.width == 64 ? distance : truncate(distance, 4);

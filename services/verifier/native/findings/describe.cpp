@@ -71,6 +71,7 @@ std::string describe(const State& state, const Program& program, const Value& va
         case Kind::inner_map: return "a map inside " + names_of_maps(program, value.object) + null_note(value);
         case Kind::record: return "record of " + std::to_string(record_bytes(state, value)) + " bytes" + offset(state, value) + null_note(value);
         case Kind::socket: return "socket" + offset(state, value) + null_note(value);
+        case Kind::complement: return "complement of a packet address";
         case Kind::function: return "function at instruction " + std::to_string(value.object) + null_note(value);
     }
     __builtin_unreachable();

@@ -9,8 +9,8 @@ namespace unibpf::analyser {
 
 enum class Rule : std::uint8_t {
     packet_bounds, packet_readonly, null_check, stack_bounds, stack_uninitialised, context_access, context_write, pointer_kind,
-    pointer_arithmetic, pointer_leak, helper_argument, helper_unknown, helper_kind, map_bounds, map_readonly, uninitialised_register,
-    frame_pointer, return_value, termination, fall_through, call_depth, atomic_target, reference_leak, spin_lock, malformed, unsupported, limits,
+    pointer_arithmetic, pointer_leak, helper_argument, helper_unknown, helper_option, helper_kind, map_bounds, map_readonly, uninitialised_register,
+    frame_pointer, return_value, termination, instruction_budget, fall_through, call_depth, atomic_target, reference_leak, spin_lock, malformed, unsupported, limits,
 };
 
 struct RuleRow {
@@ -18,9 +18,10 @@ struct RuleRow {
     std::string_view id;
     std::string_view meaning;
     std::string_view hint;  // what to write instead, when the finding has nothing better
+    bool is_about_the_platform = false;  // nothing is wrong but that the platform lacks it: the verdict is `unsupported`
 };
 
-inline constexpr std::array<RuleRow, 27> rules = {{
+inline constexpr std::array<RuleRow, 29> rules = {{
     {Rule::packet_bounds, "packet-bounds", "an access to the packet lies between data and data_end on every path",
      "compare the end of the access with `data_end` before this line and return if it lies past it"},
     {Rule::packet_readonly, "packet-readonly", "only a rewriter changes packet bytes",
@@ -41,7 +42,9 @@ inline constexpr std::array<RuleRow, 27> rules = {{
     {Rule::pointer_leak, "pointer-leak", "addresses do not reach maps, packets, other pointers' comparisons or the result",
      "store the value that the pointer points to, not the pointer"},
     {Rule::helper_argument, "helper-argument", "a helper gets the arguments that its table row names", "pass what the helper asks for"},
-    {Rule::helper_unknown, "helper-unknown", "the platform offers the helper", "call only helpers that the platform offers"},
+    {Rule::helper_unknown, "helper-unknown", "the platform offers the helper", "call only helpers that the platform offers", true},
+    {Rule::helper_option, "helper-option", "flags and sizes that are known to a call are ones that the guest's helper takes",
+     "pass what the helper takes", true},
     {Rule::helper_kind, "helper-kind", "the helper is allowed for the program's kind",
      "verify, push and run an `xdp` program with `--kind rewriter`, or put it into section `unibpf/rewriter`"},
     {Rule::map_bounds, "map-bounds", "an access to a map value lies inside the value", "bound the index before this line"},
@@ -52,6 +55,8 @@ inline constexpr std::array<RuleRow, 27> rules = {{
     {Rule::return_value, "return-value", "the program returns a number", "return an XDP action or an output port"},
     {Rule::termination, "termination", "every loop has a bound that can be proved",
      "bound the loop by a constant, for example `for (int i = 0; i < 64; i++)`"},
+    {Rule::instruction_budget, "instruction-budget", "one packet costs no more instructions than the guest gives it",
+     "bound this loop lower, or give guests a larger `instruction_budget` and verify with that, `--budget N`"},
     {Rule::fall_through, "fall-through", "control never leaves a function but by exit",
      "end every path of the function with a return"},
     {Rule::call_depth, "call-depth", "calls nest at most 8 deep and never recurse", "turn the recursion into a bounded loop"},
@@ -63,7 +68,7 @@ inline constexpr std::array<RuleRow, 27> rules = {{
      "call `bpf_spin_unlock` before this line"},
     {Rule::malformed, "malformed", "the bundle is well-formed and every instruction decodes", "build the bundle anew from its object"},
     {Rule::unsupported, "unsupported", "the analyser knows what the instruction does",
-     "rewrite the program without this feature"},
+     "rewrite the program without this feature", true},
     {Rule::limits, "limits", "the analysis ends within its time and memory", "split the program, or raise the limits"},
 }};
 

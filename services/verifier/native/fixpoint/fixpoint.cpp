@@ -4,13 +4,17 @@
 #include <array>
 #include <ctime>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 
+#include "services/verifier/native/checks/access.hpp"
 #include "services/verifier/native/checks/checker.hpp"
+#include "services/verifier/native/findings/describe.hpp"
 #include "services/verifier/native/state/partition.hpp"
 #include "services/verifier/native/program/platform.hpp"
 #include "services/verifier/native/fixpoint/stack_need.hpp"
 #include "services/verifier/native/fixpoint/termination.hpp"
+#include "services/verifier/native/fixpoint/work.hpp"
 #include "services/verifier/native/effects/transformer.hpp"
 
 namespace unibpf::analyser {
@@ -18,7 +22,9 @@ namespace {
 
 // Precision against work. None of these can make an unsafe program pass.
 constexpr std::uint64_t unroll_work = 200'000;  // instructions in all
-constexpr unsigned joins_before_widening = 2, widenings_with_thresholds = 6, most_iterations = 64, narrowings = 2;
+constexpr unsigned most_failures = 2;           // more than those that ended: a loop inside others is not tried again each round
+constexpr unsigned joins_before_widening = 2, most_iterations = 64, narrowings = 2;
+constexpr unsigned widenings_to_all = 6, widenings_to_exits = 12;  // with thresholds: of all branches, then of those that leave the loop
 
 constexpr std::size_t most_roots = 16;  // of a slice
 
@@ -31,6 +37,7 @@ class Engine {
         for (std::size_t i = 0; i < cfg_.entries.size(); ++i) {
             const BlockId block = cfg_.entries[i];
             State entry = State::entry(options_.platform);
+            entry.relates_shares = precision_.relates_shares;
             if (certificate_ != nullptr) entry.trail = certificate_->start(i);
             enter_loops(entry, block, 0);
             arrive(block, std::move(entry));
@@ -62,6 +69,7 @@ class Engine {
 
     // --- loops
 
+    struct Tries { unsigned ended = 0, failed = 0; };  // of unrolling a loop
     struct Active { bool is_final = false, unrolling = false; };
     struct Entry { BlockId block; Pending state; };
     struct Held { BlockId block; Pending state; std::size_t common; };  // loops that both ends of the edge share
@@ -110,7 +118,8 @@ class Engine {
 
     // Exact execution of a loop that ends soon. Exits are held back until it has ended.
     bool unroll(const Component& loop, const State& entry, bool checking) {
-        if (work_ > unroll_work || !options_.unrolling) return false;
+        Tries& tries = tries_[loop.head];
+        if (work_ > unroll_work || !options_.unrolling || tries.failed > most_failures + tries.ended) return false;
         const std::size_t findings_before = result_.findings.size(), held_before = held_.size();
         const auto bounds_before = result_.loop_bounds;
         const auto recorded_before = certificate_ != nullptr ? certificate_->mark() : Recorder::Mark{};
@@ -127,6 +136,7 @@ class Engine {
         }
         active_.pop_back();
         if (certificate_ != nullptr) certificate_->leave_loop();
+        ++(states.empty() ? tries.ended : tries.failed);
         if (!states.empty()) {
             if (certificate_ != nullptr) certificate_->go_back(recorded_before);
             held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held_before), held_.end());
@@ -135,8 +145,43 @@ class Engine {
             return false;
         }
         if (checking) note_bound(loop.head, iterations - 1);
+        if (checking && result_.findings.size() > findings_before) say_of_all_rounds(loop, entry, findings_before);
         release(held_before);
         return true;
+    }
+
+    // What one round broke is said of all of them: the same finding, if there is one, with what an invariant of the loop knows.
+    // Nothing leaves the loop meanwhile.
+    void say_of_all_rounds(const Component& loop, const State& entry, std::size_t from) {
+        if (std::exchange(generalising_, true)) return;
+        Recorder* const certificate = std::exchange(certificate_, nullptr);  // of a program that is refused there is none
+        std::vector<Finding> of_rounds(std::make_move_iterator(result_.findings.begin() + static_cast<std::ptrdiff_t>(from)), std::make_move_iterator(result_.findings.end()));
+        result_.findings.resize(from);
+        const auto bounds_before = result_.loop_bounds;
+        const std::size_t held_before = held_.size(), active_before = active_.size();
+        std::vector<Entry> entries;
+        entries.push_back({loop.head, std::make_unique<State>(entry)});
+        active_.push_back({});
+        try {
+            Pending invariant = std::make_unique<State>(entry);
+            narrow(loop, entries, &entry, invariant, stabilise(loop, entries, invariant));
+            pass(loop, only(invariant), entries, true);
+        } catch (const GaveUp&) {  // the rounds' own words stay
+        }
+        active_.resize(active_before);
+        std::vector<Entry> left;
+        take_entries(loop, left);
+        held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(held_before), held_.end());
+        result_.loop_bounds = bounds_before;
+        for (Finding& finding : of_rounds) {
+            for (std::size_t i = from; i < result_.findings.size(); ++i) {
+                if (result_.findings[i].instruction == finding.instruction && result_.findings[i].rule == finding.rule) finding = result_.findings[i];
+            }
+        }
+        result_.findings.resize(from);
+        for (Finding& finding : of_rounds) result_.findings.push_back(std::move(finding));
+        certificate_ = certificate;
+        generalising_ = false;
     }
 
     // What leaves a loop further out that is being unrolled too stays back until that has ended.
@@ -169,7 +214,18 @@ class Engine {
         active_.push_back({});
         if (certificate_ != nullptr) certificate_->enter_loop();
         Pending invariant = outside == nullptr ? nullptr : std::make_unique<State>(*outside);
-        Pending back = stabilise(loop, entries, invariant);
+        const bool comes_back = narrow(loop, entries, outside, invariant, stabilise(loop, entries, invariant));
+        if (!comes_back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
+        active_.back().is_final = true;
+        if (checking && invariant) check_bound(loop, *invariant);
+        if (checking && certificate_ != nullptr) last_pass(loop, invariant, outside, entries);
+        else pass(loop, only(invariant), entries, checking);
+        active_.pop_back();
+        if (certificate_ != nullptr) certificate_->leave_loop();
+    }
+
+    // Makes the invariant smaller while it stays one; false where nothing comes back at last.
+    bool narrow(const Component& loop, const std::vector<Entry>& entries, const State* outside, Pending& invariant, Pending back) {
         for (unsigned i = 0; i < narrowings && back; ++i) {
             Pending next = std::make_unique<State>(outside == nullptr ? *back : join(*outside, *back, {false, true, nullptr}));
             const bool better = !leq(*invariant, *next);
@@ -180,13 +236,7 @@ class Engine {
             invariant = std::move(wider);  // the narrower one holds as well, but whoever looks only once cannot see that
             break;
         }
-        if (!back && outside != nullptr) invariant = std::make_unique<State>(*outside);  // nothing ever comes back
-        active_.back().is_final = true;
-        if (checking && invariant) check_bound(loop, *invariant);
-        if (checking && certificate_ != nullptr) last_pass(loop, invariant, outside, entries);
-        else pass(loop, only(invariant), entries, checking);
-        active_.pop_back();
-        if (certificate_ != nullptr) certificate_->leave_loop();
+        return back != nullptr;
     }
 
     // What comes back to the head is part of its invariant: in the certificate, a way back.
@@ -204,7 +254,8 @@ class Engine {
 
     // Grows the invariant until the loop's body leads back into it; returns what comes back then.
     Pending stabilise(const Component& loop, const std::vector<Entry>& entries, Pending& invariant) {
-        const auto thresholds = collect_thresholds(loop);
+        const auto all = collect_thresholds(loop, [](const Block&) { return true; });
+        const auto exits = collect_thresholds(loop, [&](const Block& block) { return block.taken != no_block && leaves(loop.head, block.taken) != leaves(loop.head, block.next); });
         for (unsigned i = 0; i < most_iterations; ++i) {
             Pending back = joined(pass(loop, only(invariant), entries, false));
             if (!back) return nullptr;
@@ -214,28 +265,37 @@ class Engine {
             }
             if (leq(*back, *invariant)) return back;
             const unsigned widenings = i < joins_before_widening ? 0 : i - joins_before_widening + 1;
-            JoinOptions options{widenings > 0, true, widenings <= widenings_with_thresholds ? &thresholds : nullptr};
+            const auto* thresholds = widenings <= widenings_to_all ? &all : widenings <= widenings_to_exits ? &exits : nullptr;
+            JoinOptions options{widenings > 0, true, thresholds};
             invariant = std::make_unique<State>(join(*invariant, *back, options));
         }
         throw GaveUp{"a loop's invariant does not become stable"};
     }
 
-    std::vector<std::int64_t> collect_thresholds(const Component& loop) const {
+    // What numbers are compared with in the loop, in blocks that are of interest.
+    template <typename F>
+    std::vector<std::int64_t> collect_thresholds(const Component& loop, F&& wanted) const {
         std::vector<std::int64_t> result{-1, 0, 1, 255, largest_packet};
-        add_thresholds(loop, result);
+        add_thresholds(loop, wanted, result);
         std::sort(result.begin(), result.end());
         result.erase(std::unique(result.begin(), result.end()), result.end());
         return result;
     }
 
-    void add_thresholds(const Component& component, std::vector<std::int64_t>& out) const {
+    template <typename F>
+    void add_thresholds(const Component& component, F&& wanted, std::vector<std::int64_t>& out) const {
         const Block& block = cfg_.blocks[component.head];
-        for (std::uint32_t at = block.first; at <= block.last && out.size() < 256; ++at) {
+        for (std::uint32_t at = block.first; at <= block.last && out.size() < 256 && wanted(block); ++at) {
             if (const auto* branch = std::get_if<Branch>(&program_.insns[at]); branch != nullptr && !branch->right.is_register) {
                 for (const int near : {-1, 0, 1}) out.push_back(branch->right.imm + near);
             }
         }
-        for (const Component& inner : component.body) add_thresholds(inner, out);
+        for (const Component& inner : component.body) add_thresholds(inner, wanted, out);
+    }
+
+    bool leaves(BlockId head, BlockId to) const {
+        const auto& around = wto_.loops_of[to];
+        return std::find(around.begin(), around.end(), head) == around.end();
     }
 
     void check_bound(const Component& loop, const State& invariant) {
@@ -249,9 +309,31 @@ class Engine {
         note_bound(head, bound);
         if (bound || !options_.termination) return;
         Finding finding = unbounded_loop(invariant, program_, cfg_.blocks[head], cfg_);
+        if (const auto step = step_of(loop, invariant)) say_step(*step, invariant, finding);
         finding.roots.push_back({head, cfg_.blocks[head].first, 0});
         add_exits(loop, head, finding.roots);
         add_finding(std::move(finding));
+    }
+
+    struct Step { Register pointer, by; };
+    // A pointer into the packet that each round moves by a number it has just read: 0 would be for ever.
+    std::optional<Step> step_of(const Component& component, const State& invariant) const {
+        const Block& block = cfg_.blocks[component.head];
+        for (std::uint32_t at = block.first; !block.asks && at <= block.last; ++at) {
+            const auto* compute = std::get_if<Compute>(&program_.insns[at]);
+            if (compute == nullptr || compute->op != Alu::add || compute->width != 64 || !compute->src.is_register) continue;
+            const Register moved = compute->dst;
+            if (invariant.registers[moved].kind == Kind::packet) return Step{moved, compute->src.reg};
+        }
+        for (const Component& inner : component.body) {
+            if (const auto found = step_of(inner, invariant)) return found;
+        }
+        return std::nullopt;
+    }
+    void say_step(const Step& step, const State& invariant, Finding& finding) const {
+        finding.message = "no bound can be proved for the loop that begins here: each round moves " + register_name(step.pointer) + " by a number that may be 0";
+        finding.known.insert(finding.known.begin(), describe_register(invariant, program_, step.pointer));
+        finding.hint = "leave the loop where the step is 0 (`if (length == 0) break;`), or count its rounds, `for (int i = 0; i < 64; i++)`";
     }
 
     // What decides whether the loop goes on.
@@ -259,11 +341,7 @@ class Engine {
         if (roots.size() == most_roots) return;
         const BlockId id = component.head;
         const Block& block = cfg_.blocks[id];
-        const auto leaves = [&](BlockId to) {
-            const auto& around = wto_.loops_of[to];
-            return std::find(around.begin(), around.end(), head) == around.end();
-        };
-        if (block.taken != no_block && leaves(block.taken) != leaves(block.next)) roots.push_back({id, block.last, uses_of(program_.insns[block.last]).reads});
+        if (block.taken != no_block && leaves(head, block.taken) != leaves(head, block.next)) roots.push_back({id, block.last, uses_of(program_.insns[block.last]).reads});
         for (const Component& inner : component.body) add_exits(inner, head, roots);
     }
 
@@ -294,7 +372,7 @@ class Engine {
             last_held = holds(state, insn, {id, at}, checking);
             const Setting setting{program_, options_, block.site + (at - block.first), at};
             if (last_held) {
-                if (checking) measure_stack(state, insn, block);
+                if (checking) measure_stack(state, insn, block), measure_work(state, insn, {id, at});
                 apply(state, insn, setting);
             } else if (checking || !apply_assumed(state, insn, setting)) {
                 return;
@@ -454,6 +532,16 @@ class Engine {
         frame_bytes_[copy] = std::max(frame_bytes_[copy], static_cast<std::uint32_t>(depth + 7) / 8 * 8);
     }
 
+    // On Linux nothing is counted while a program runs.
+    void measure_work(const State& state, const Insn& insn, Place place) {
+        const auto* call = std::get_if<CallHelper>(&insn);
+        if (call == nullptr || options_.platform != Platform::guest) return;
+        const abi::cost::Units units = work_of_call(state, *tables_.find_helper(call->number), program_, shapes_);
+        if (units == 0) return;
+        abi::cost::Units& most = result_.work[{place.block, place.instruction}];
+        most = std::max(most, units);
+    }
+
     void tick(std::uint64_t instructions) {
         work_ += instructions;
         if (precision_.work != 0 && work_ > precision_.work) throw GaveUp{"a closer look takes too long"};
@@ -468,13 +556,16 @@ class Engine {
     const Wto& wto_;
     const Precision precision_;
     Invariants* const record_;
-    Recorder* const certificate_;
+    Recorder* certificate_;
     bool records_ = false;         // the block that runs is one of the certificate's
     std::vector<States> pending_;
     std::vector<Active> active_;   // parallel to the loops around the block that runs
     std::vector<Held> held_;       // exits of loops that are being unrolled
     std::vector<std::uint32_t> frame_bytes_;  // by copy
+    const std::vector<abi::cost::MapShape> shapes_ = shapes_of(program_, options_);
+    std::unordered_map<BlockId, Tries> tries_;  // by head
     std::uint64_t work_ = 0, ticks_ = 0;
+    bool generalising_ = false;
     Analysis result_;
 };
 

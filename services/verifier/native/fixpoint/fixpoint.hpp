@@ -26,6 +26,7 @@ namespace unibpf::analyser {
 struct Analysis {
     std::vector<Finding> findings;
     std::map<BlockId, std::optional<std::uint64_t>> loop_bounds;  // head -> times it is entered again; nothing: no bound known
+    std::map<std::pair<BlockId, std::uint32_t>, std::uint64_t> work{};  // block and instruction of a call -> what its helper costs besides
     std::uint32_t stack_bytes = 0;
 };
 
@@ -34,6 +35,7 @@ struct Precision {
     unsigned disjuncts = 1;           // paths kept apart at a block
     unsigned unroll_decided = 256;    // iterations of a loop, where each decides whether another follows
     unsigned unroll_undecided = 24;   // iterations, where paths may leave the loop or stay
+    bool relates_shares = false;      // shares of distances, middles of intervals
     std::uint64_t work = 0;           // instructions before it is given up; 0: no end but the options'
 };
 

@@ -31,6 +31,7 @@ const char* name_of(Kind kind) {
         case Kind::record: return "record";
         case Kind::socket: return "socket";
         case Kind::function: return "function";
+        case Kind::complement: return "complement of a packet address, number";
     }
     __builtin_unreachable();
 }

@@ -15,27 +15,31 @@ inline constexpr std::uint32_t flag_numa_node = 1U << 2, flag_rdonly = 1U << 3, 
 inline constexpr std::uint32_t common_flags = flag_numa_node | flag_rdonly | flag_wronly | map_flag_rdonly_prog | flag_wronly_prog;
 inline constexpr std::uint32_t hash_flags = common_flags | map_flag_no_prealloc | flag_zero_seed;
 inline constexpr SizeRange device_value{4, 8}, prefix_key{5, 260};
+// What a map may take is the kernel's memory there: numbers of 32 bits, and sizes as its allocators take them.
+inline constexpr SizeRange large_value{1, INT32_MAX};
+inline constexpr std::uint32_t most_entries = UINT32_MAX;
+inline constexpr std::uint64_t most_map_bytes = std::uint64_t{1} << 40;
 
 inline constexpr std::array more_map_types = {
-    MapTypeRow{MapType::hash, "hash", Index::hash, Holds::values, false, hash_flags, any_key, any_value},
-    MapTypeRow{MapType::array, "array", Index::array, Holds::values, false, common_flags | map_flag_mmapable | map_flag_inner_map, u32_bytes, any_value},
+    MapTypeRow{MapType::hash, "hash", Index::hash, Holds::values, false, hash_flags, any_key, large_value},
+    MapTypeRow{MapType::array, "array", Index::array, Holds::values, false, common_flags | map_flag_mmapable | map_flag_inner_map, u32_bytes, large_value},
     MapTypeRow{MapType::prog_array, "prog_array", Index::array, Holds::programs, false, common_flags, u32_bytes, u32_bytes},
     MapTypeRow{MapType::perf_event_array, "perf_event_array", Index::array, Holds::events, false, common_flags | flag_preserve_elems, u32_bytes, u32_bytes},
-    MapTypeRow{MapType::percpu_hash, "percpu_hash", Index::hash, Holds::values, false, hash_flags, any_key, any_value},
-    MapTypeRow{MapType::percpu_array, "percpu_array", Index::array, Holds::values, false, common_flags, u32_bytes, any_value},
-    MapTypeRow{MapType::lru_hash, "lru_hash", Index::hash, Holds::values, true, (hash_flags & ~map_flag_no_prealloc) | map_flag_no_common_lru, any_key, any_value},
-    MapTypeRow{MapType::lru_percpu_hash, "lru_percpu_hash", Index::hash, Holds::values, true, (hash_flags & ~map_flag_no_prealloc) | map_flag_no_common_lru, any_key, any_value},
-    MapTypeRow{MapType::lpm_trie, "lpm_trie", Index::prefix, Holds::values, false, common_flags | map_flag_no_prealloc, prefix_key, any_value},
+    MapTypeRow{MapType::percpu_hash, "percpu_hash", Index::hash, Holds::values, false, hash_flags, any_key, large_value},
+    MapTypeRow{MapType::percpu_array, "percpu_array", Index::array, Holds::values, false, common_flags, u32_bytes, large_value},
+    MapTypeRow{MapType::lru_hash, "lru_hash", Index::hash, Holds::values, true, (hash_flags & ~map_flag_no_prealloc) | map_flag_no_common_lru, any_key, large_value},
+    MapTypeRow{MapType::lru_percpu_hash, "lru_percpu_hash", Index::hash, Holds::values, true, (hash_flags & ~map_flag_no_prealloc) | map_flag_no_common_lru, any_key, large_value},
+    MapTypeRow{MapType::lpm_trie, "lpm_trie", Index::prefix, Holds::values, false, common_flags | map_flag_no_prealloc, prefix_key, large_value},
     MapTypeRow{MapType::array_of_maps, "array_of_maps", Index::array, Holds::maps, false, common_flags, u32_bytes, u32_bytes},
     MapTypeRow{MapType::hash_of_maps, "hash_of_maps", Index::hash, Holds::maps, false, hash_flags, any_key, u32_bytes},
     MapTypeRow{MapType::devmap, "devmap", Index::array, Holds::devices, false, common_flags, u32_bytes, device_value},
     MapTypeRow{MapType::cpumap, "cpumap", Index::array, Holds::devices, false, flag_numa_node, u32_bytes, device_value},
     MapTypeRow{MapType::xskmap, "xskmap", Index::array, Holds::devices, false, common_flags, u32_bytes, u32_bytes},
-    MapTypeRow{MapType::queue, "queue", Index::none, Holds::items, false, common_flags, no_bytes, any_value},
-    MapTypeRow{MapType::stack, "stack", Index::none, Holds::items, false, common_flags, no_bytes, any_value},
+    MapTypeRow{MapType::queue, "queue", Index::none, Holds::items, false, common_flags, no_bytes, large_value},
+    MapTypeRow{MapType::stack, "stack", Index::none, Holds::items, false, common_flags, no_bytes, large_value},
     MapTypeRow{MapType::devmap_hash, "devmap_hash", Index::hash, Holds::devices, false, common_flags, u32_bytes, device_value},
     MapTypeRow{MapType::ringbuf, "ringbuf", Index::none, Holds::records, false, flag_numa_node, no_bytes, no_bytes},
-    MapTypeRow{MapType::bloom_filter, "bloom_filter", Index::none, Holds::items, false, common_flags | flag_zero_seed, no_bytes, any_value},
+    MapTypeRow{MapType::bloom_filter, "bloom_filter", Index::none, Holds::items, false, common_flags | flag_zero_seed, no_bytes, large_value},
 };
 
 inline constexpr HoldsSet records = holding(Holds::records), events = holding(Holds::events), devices = holding(Holds::devices),

@@ -29,7 +29,7 @@ static_assert(std::ranges::none_of(abi::linux_xdp::more_helpers, [](const abi::H
 const abi::Tables& tables_of(Platform platform) {
     static const auto maps = merged<abi::MapTypeRow>(abi::map_types, abi::linux_xdp::more_map_types, [](const auto& row) { return row.type; });
     static const auto helpers = merged<abi::HelperRow>(abi::helpers, abi::linux_xdp::more_helpers, [](const auto& row) { return row.helper; });
-    static const abi::Tables linux_tables{maps, helpers};
+    static const abi::Tables linux_tables{maps, helpers, abi::linux_xdp::most_entries, abi::linux_xdp::most_map_bytes};
     return platform == Platform::guest ? abi::guest_tables : linux_tables;
 }
 

@@ -47,6 +47,7 @@ struct Options {
     Platform platform = Platform::guest;
     Hook hook = Hook::driver;
     bool termination = true;
+    std::uint64_t budget = abi::default_budget;  // instructions that a guest gives one packet
     double max_seconds = 10;         // CPU time
     std::uint64_t max_mebibytes = 1024;
     std::size_t max_findings = 8;

@@ -18,7 +18,7 @@ namespace unibpf::analyser {
 namespace {
 
 // Most programs need neither partitioning nor long unrolling; one that is refused gets closer looks.
-constexpr Precision precisions[] = {{}, {8, 256, 24, 150'000}, {1, 2048, 1024, 150'000}, {8, 2048, 256, 200'000}, {64, 256, 24, 200'000}};
+constexpr Precision precisions[] = {{}, {8, 256, 24, true, 150'000}, {1, 2048, 1024, true, 150'000}, {8, 2048, 256, true, 200'000}, {64, 256, 24, true, 200'000}};
 
 // Who reads the report takes no more than 8 MiB.
 constexpr std::size_t most_invariant_bytes = 4 << 20;
@@ -29,7 +29,7 @@ constexpr std::size_t most_certificate_bytes = 4 << 20;
 // What no closer look can change: it depends on the instruction alone.
 bool is_final(const Finding& finding) {
     switch (finding.rule) {
-        case Rule::helper_unknown: case Rule::helper_kind: case Rule::frame_pointer: case Rule::malformed: case Rule::unsupported: return true;
+        case Rule::helper_unknown: case Rule::helper_option: case Rule::helper_kind: case Rule::frame_pointer: case Rule::malformed: case Rule::unsupported: return true;
         default: return false;
     }
 }
@@ -97,7 +97,7 @@ long peak_kib() {
 Verdict verdict_of(const std::vector<Finding>& findings) {
     if (findings.empty()) return Verdict::safe;
     const auto is = [](Rule rule) { return [rule](const Finding& finding) { return finding.rule == rule; }; };
-    if (std::all_of(findings.begin(), findings.end(), is(Rule::unsupported))) return Verdict::unsupported;
+    if (std::all_of(findings.begin(), findings.end(), [](const Finding& finding) { return describe(finding.rule).is_about_the_platform; })) return Verdict::unsupported;
     if (std::all_of(findings.begin(), findings.end(), is(Rule::limits))) return Verdict::gave_up;
     return Verdict::unsafe;
 }
@@ -170,7 +170,10 @@ void run_analysis(const Program& program, const Options& options, Report& report
     add_slices(program, cfg, report.findings);
     report.stack_bytes = analysis.stack_bytes;
     collect_loops(analysis, cfg, report);
-    report.instruction_bound = instruction_bound(cfg, wto, analysis);
+    const Expense expense = expense_of(program, options, cfg, wto, analysis);
+    report.instruction_bound = expense.instructions;
+    const bool dear = !expense.instructions || *expense.instructions > options.budget;
+    if (report.findings.empty() && dear && options.platform == Platform::guest && options.termination) report.findings.push_back(over_budget(expense, options));
     if (certifies && report.findings.empty()) report.certificate = encode(recorder, cfg, most_certificate_bytes);
 }
 

@@ -22,6 +22,7 @@ constexpr Interval<std::int64_t> nonzero_offsets(const Value& pointer) {
     switch (pointer.kind) {
         case Kind::uninitialised:
         case Kind::mixed:
+        case Kind::complement:
         case Kind::number: return none;
         case Kind::packet:
         case Kind::map_value:

@@ -1,4 +1,6 @@
 // Containment of states: is every machine state of one a machine state of the other?
+#include <algorithm>
+
 #include "services/verifier/native/state/state.hpp"
 
 namespace unibpf::analyser {
@@ -17,7 +19,7 @@ class Containment {
             known_[symbol] = true;
             if (!a_.symbols[symbol].scalar.leq(b_.symbols[symbol].scalar)) return false;
         }
-        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && differences() && definitions();
+        return registers() && saved() && frames() && callbacks() && counters() && references() && lock() && remainders() && differences() && definitions();
     }
 
   private:
@@ -39,8 +41,21 @@ class Containment {
         const bool whole_in_half = outer.kind == Kind::packet_address && inner.kind == outer.kind && inner.object + low_half == outer.object;
         if (whole_in_half) return term(inner, outer) && nullable(inner, outer);
         if (inner.kind != outer.kind || !same_object || !term(inner, outer)) return false;
-        if (outer.identity != no_site && inner.identity != outer.identity) return false;
+        if (!identity(inner, outer)) return false;
         return nullable(inner, outer);
+    }
+
+    // A name says which values are the same, nothing else: each name of b stands for one of a.
+    bool identity(const Value& inner, const Value& outer) {
+        return outer.kind == Kind::map_value ? same_value(inner.identity, outer.identity) : outer.identity == no_site || inner.identity == outer.identity;
+    }
+    bool same_value(Site inner, Site outer) {
+        if (outer <= joined_names) return outer == no_site || inner == outer;
+        for (const auto& [in, out] : names_) {
+            if (out == outer) return in == inner;
+        }
+        names_.push_back({inner, outer});
+        return inner != no_site;
     }
 
     // Where the outer pointer has a witness, an inner one without must be known not to be 0.
@@ -104,7 +119,10 @@ class Containment {
         }
         return true;
     }
-    bool lock() const { return b_.lock.held == Lock::Held::some || a_.lock == b_.lock; }
+    bool lock() {
+        if (b_.lock.held == Lock::Held::some) return true;
+        return a_.lock.held == b_.lock.held && same_value(a_.lock.identity, b_.lock.identity);
+    }
     bool counters() {
         for (std::size_t i = 0; i < b_.counters.size(); ++i) {
             if (!term(a_.counters[i].up, b_.counters[i].up) || !term(a_.counters[i].down, b_.counters[i].down)) return false;
@@ -120,25 +138,47 @@ class Containment {
         return true;
     }
 
-    // What a symbol of b is by definition, its image has to be as well.
+    // What b knows of how a symbol came to be, a must know of its image.
     bool definitions() const {
         for (Symbol symbol = first_free_symbol; symbol < b_.symbols.size(); ++symbol) {
             const Definition& outer = b_.symbols[symbol].definition;
-            if (outer.form == Definition::Form::none || !known_[symbol]) continue;
-            const Definition& inner = a_.symbols[image_[symbol].symbol].definition;
-            if (image_[symbol].delta != 0 || inner.form != outer.form || !same(inner.left, outer.left) || !same(inner.right, outer.right)) return false;
+            if (outer.form == Definition::Form::none || std::find(remainders_.begin(), remainders_.end(), symbol) != remainders_.end()) continue;
+            if (!known_[symbol] || !known_[outer.left.symbol] || !known_[outer.right.symbol] || !defines(image_[symbol], outer)) return false;
         }
         return true;
     }
-    // An operand without an image can be anything that its scalar allows: no definition is known to hold then.
-    bool same(const Term& inner, const Term& outer) const {
-        return known_[outer.symbol] && image_[outer.symbol].term().moved(outer.delta) == inner;
+    bool defines(const Value& image, const Definition& outer) const {
+        const Definition& inner = a_.symbols[image.symbol].definition;
+        if (inner.form != outer.form) return false;
+        const Term left = image_[outer.left.symbol].term().moved(outer.left.delta), right = image_[outer.right.symbol].term().moved(outer.right.delta);
+        const bool adds = inner.form == Definition::Form::sum;
+        if (!adds && inner.form != Definition::Form::difference) return image.delta == 0 && inner.left == left && inner.right == right;
+        const auto total = [&](const Term& x, const Term& y) { return x.moved(adds ? y.delta : static_cast<std::int64_t>(negate(static_cast<std::uint64_t>(y.delta)))).delta; };
+        const bool straight = inner.left.symbol == left.symbol && inner.right.symbol == right.symbol;
+        const bool crossed = adds && inner.left.symbol == right.symbol && inner.right.symbol == left.symbol;
+        return (straight || crossed) && total(inner.left.moved(image.delta), inner.right) == total(left, right);
+    }
+
+    // What is left of b's packet beyond a pointer is named by nothing else: in a it is what was computed there.
+    bool remainders() {
+        for (Symbol symbol = first_free_symbol; symbol < b_.symbols.size(); ++symbol) {
+            const Definition& outer = b_.symbols[symbol].definition;
+            if (known_[symbol] || outer.form != Definition::Form::difference || outer.left.symbol != packet_size || !known_[outer.right.symbol]) continue;
+            const Term offset = image_[outer.right.symbol].term().moved(outer.right.delta), size = Term{packet_size}.moved(outer.left.delta);
+            const auto rest = offset.symbol == zero_symbol ? std::optional{size.moved(static_cast<std::int64_t>(negate(static_cast<std::uint64_t>(offset.delta))))} : a_.known_difference(size, offset);
+            if (!rest || !term(Value::number(rest->symbol, rest->delta), Value::number(symbol))) return false;
+            remainders_.push_back(symbol);
+        }
+        return true;
     }
 
     const State &a_, &b_;
     std::vector<Value> image_;
     std::vector<bool> known_;
     std::vector<Symbol> witness_;
+    struct Name { Site inner, outer; };
+    std::vector<Name> names_;
+    std::vector<Symbol> remainders_;  // of b
 };
 
 }  // namespace

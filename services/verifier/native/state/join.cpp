@@ -79,6 +79,7 @@ class Joiner {
     Joiner(const State& a, const State& b, const JoinOptions& options) : a_{a}, b_{b}, options_{options} {}
 
     State run() {
+        out_.relates_shares = a_.relates_shares;
         for (Symbol symbol = 0; symbol < first_free_symbol; ++symbol) fixed_class(symbol);
         for (unsigned i = 0; i < register_count; ++i) out_.registers[i] = value(a_.registers[i], b_.registers[i]);
         for (std::size_t i = 0; i < a_.saved.size(); ++i) join_saved(a_.saved[i], b_.saved[i]);
@@ -86,8 +87,11 @@ class Joiner {
         join_callbacks();
         join_counters();
         join_references();
-        out_.lock = a_.lock == b_.lock ? a_.lock : Lock{Lock::Held::some, no_site};
+        join_definitions();
+        join_remainders();
+        out_.lock = lock(a_.lock, b_.lock);
         join_differences();
+        for (const std::uint32_t i : remainders_) out_.settle(classes_[i].symbol);
         return std::move(out_);
     }
 
@@ -151,9 +155,36 @@ class Joiner {
         result.kind = left.kind;
         const bool unites = left.is_set() || left.kind == Kind::packet_address;  // half an address on one side is half of one
         result.object = unites ? left.object | right.object : left.object;
-        if (left.identity == right.identity) result.identity = left.identity;
+        result.identity = identity(left, right);
         if (may_be_null) result.nullable = nullable(left.nullable, right.nullable);
         return result;
+    }
+
+    // Names of values only say which registers hold the same: each pair of names is a name that neither side has yet.
+    Site identity(const Value& left, const Value& right) {
+        if (left.kind == Kind::map_value) return same_value(left.identity, right.identity);
+        return left.identity == right.identity ? left.identity : no_site;
+    }
+    Site same_value(Site left, Site right) {
+        if (left == right || left == no_site || right == no_site) return left == right ? left : no_site;
+        for (const auto& [l, r, site] : names_) {
+            if (l == left && r == right) return site;
+        }
+        if (names_.empty()) last_name_ = std::max(last_joined_name(a_), last_joined_name(b_));
+        if (last_name_ == UINT32_MAX) return no_site;
+        names_.push_back({left, right, ++last_name_});
+        return last_name_;
+    }
+    static Site last_joined_name(const State& state) {
+        Site last = std::max(joined_names, state.lock.identity);
+        state.each_value([&](const Value& value) { last = std::max(last, value.identity); });
+        return last;
+    }
+
+    Lock lock(const Lock& left, const Lock& right) {
+        if (left == right) return left;
+        const Site both = left.held == Lock::Held::yes && right.held == Lock::Held::yes ? same_value(left.identity, right.identity) : no_site;
+        return both == no_site ? Lock{Lock::Held::some, no_site} : Lock{Lock::Held::yes, both};
     }
 
     // A witness says "not null" exactly where the register is not 0: of an address that may be 0 nothing can say that.
@@ -239,6 +270,72 @@ class Joiner {
         return result;
     }
 
+    // --- definitions: one that both sides have is one of the result, if its operands have names there
+
+    void join_definitions() {
+        for (std::size_t i = first_free_symbol; i < classes_.size(); ++i) {
+            const Class& entry = classes_[i];
+            if (entry.left.symbol == zero_symbol || entry.right.symbol == zero_symbol) continue;
+            const Definition &left = a_.symbols[entry.left.symbol].definition, &right = b_.symbols[entry.right.symbol].definition;
+            if (left.form == Definition::Form::none || left.form != right.form) continue;
+            if (auto both = definition(left, right, entry.right.delta)) out_.symbols[entry.symbol].definition = *both;
+        }
+    }
+    // What the right one defines stands `moved` bytes further.
+    std::optional<Definition> definition(const Definition& left, const Definition& right, std::int64_t moved) const {
+        const bool adds = left.form == Definition::Form::sum || left.form == Definition::Form::difference;
+        if (!adds && moved != 0) return std::nullopt;
+        if (auto same = operands(left, right.left.moved(moved), right.right)) return same;
+        return left.form == Definition::Form::sum ? operands(left, right.right, right.left.moved(moved)) : std::nullopt;
+    }
+    std::optional<Definition> operands(const Definition& definition, const Term& left, const Term& right) const {
+        const auto first = known_term(definition.left, left), second = known_term(definition.right, right);
+        if (!first || !second) return std::nullopt;
+        return Definition{definition.form, *first, *second};
+    }
+    std::optional<Term> known_term(const Term& left, const Term& right) const {
+        const std::uint64_t delta = static_cast<std::uint64_t>(left.delta);
+        const auto found = found_.find({left.symbol, right.symbol, delta - static_cast<std::uint64_t>(right.delta)});
+        if (found == found_.end()) return std::nullopt;
+        const Class& entry = classes_[found->second];
+        return Term{entry.symbol, static_cast<std::int64_t>(delta - entry.left.constant())};
+    }
+
+    // --- what is left of the packet beyond a pointer, if both sides have computed it: a loop's guard may speak of that alone
+    // (`n < end - p` instead of a test of each byte), and it falls as a counter falls
+
+    void join_remainders() {
+        const std::size_t count = classes_.size();
+        for (std::size_t i = first_free_symbol; i < count; ++i) {
+            if (!classes_[i].is_offset) continue;
+            const auto left = remainder(a_, classes_[i].left), right = remainder(b_, classes_[i].right);
+            if (left && right) add_remainder(classes_[i].symbol, *left, *right);
+        }
+    }
+    // At a loop's head, constant offsets have begun to grow; that matters where a number was compared with what is left.
+    std::optional<Value> remainder(const State& side, const Value& offset) const {
+        const Value size = Value::number(packet_size);
+        if (offset.symbol == zero_symbol && options_.relate_counters && compares_with_rest()) return size.moved(static_cast<std::int64_t>(negate(offset.constant())));
+        if (offset.symbol < first_free_symbol) return std::nullopt;
+        const auto rest = side.known_difference(size.term(), offset.term());
+        return rest ? std::optional{Value::number(rest->symbol, rest->delta)} : std::nullopt;
+    }
+    bool compares_with_rest() const {
+        return std::any_of(a_.differences.edges().begin(), a_.differences.edges().end(), [&](const Difference& edge) {
+            return edge.right == packet_size && std::any_of(classes_.begin(), classes_.end(), [&](const Class& entry) {
+                       return entry.left.symbol == edge.left && entry.is_number && !entry.is_offset;
+                   });
+        });
+    }
+    void add_remainder(Symbol offset, const Value& left, const Value& right) {
+        Class* entry = nullptr;
+        const Value rest = term(left, right, &entry);
+        if (entry->symbol < first_free_symbol || out_.symbols[entry->symbol].definition.form != Definition::Form::none) return;
+        out_.symbols[entry->symbol].definition = {Definition::Form::difference, Term{packet_size}, Term{offset}.moved(rest.delta)};
+        entry->is_number = true;
+        remainders_.push_back(static_cast<std::uint32_t>(entry - classes_.data()));
+    }
+
     // --- differences
 
     void join_differences() {
@@ -261,6 +358,11 @@ class Joiner {
             }
         }
         relate_changing();
+        for (const std::uint32_t i : remainders_) {
+            for (std::uint32_t j = first_free_symbol; j < classes_.size() && j < 48; ++j) {
+                if (classes_[j].is_number && changes(classes_[j])) relate(i, j), relate(j, i);
+            }
+        }
     }
 
     // A variable that the loop moves and those that it may be compared with.
@@ -310,6 +412,10 @@ class Joiner {
     std::unordered_map<Key, std::uint32_t, KeyHash> found_;
     struct Witness { Symbol left, right, symbol; };
     std::vector<Witness> witnesses_;
+    struct Name { Site left, right, site; };
+    std::vector<Name> names_;
+    std::vector<std::uint32_t> remainders_;  // classes
+    Site last_name_ = joined_names;
     std::vector<std::vector<std::uint32_t>> by_left_, by_right_;
 };
 

@@ -40,15 +40,28 @@ bool has_more_addresses(const Frame& a, const Frame& b) {
     return false;
 }
 
-// Kinds, initialised bytes or the packet's size: what accesses depend on.
+// Into a map's value at two constant offsets, as two texts of different lengths lie in one section.
+bool points_elsewhere(const Value& left, const Value& right) {
+    return left.kind == Kind::map_value && left.symbol == zero_symbol && right.symbol == zero_symbol && left.delta != right.delta;
+}
+
+// How far it may lie beyond the packet's end; of a number, as an offset. Constants say nothing that the packet's size does not.
+std::optional<std::int64_t> distance_to_end(const State& state, const Value& value) {
+    if (value.symbol < first_free_symbol || (value.kind != Kind::packet && !value.is_number())) return std::nullopt;
+    return state.differences.path(value.symbol, packet_size);
+}
+
+// Kinds, initialised bytes, the packet's size or what is known of it: what accesses depend on.
 bool knowledge_differs(const State& a, const State& b) {
     if (a.symbols[packet_size].scalar.u64.low != b.symbols[packet_size].scalar.u64.low) return true;
     for (std::size_t i = 0; i < a.frames.size(); ++i) {
         const Frame &left = a.frames[i], &right = b.frames[i];
         if (left.data() != right.data() || has_more_addresses(left, right) || has_more_addresses(right, left)) return true;
     }
-    return any_pair(a, b, [](const Value& left, const Value& right) {
-        return left.kind != right.kind || left.may_be_null() != right.may_be_null() || (left.kind == Kind::packet && !(left == right));
+    return any_pair(a, b, [&](const Value& left, const Value& right) {
+        if (left.kind != right.kind || left.may_be_null() != right.may_be_null()) return true;
+        if ((left.kind == Kind::packet && !(left == right)) || points_elsewhere(left, right)) return true;
+        return distance_to_end(a, left) != distance_to_end(b, right);
     });
 }
 

@@ -49,6 +49,7 @@ State State::entry(Platform platform) {
 
 void State::forget_packet(Platform platform) {
     each_value([](Value& value) {
+        if (value.kind == Kind::complement) value = {};
         if (!value.is_packet_address()) return;
         const bool is_old = value.kind == Kind::packet_address && (value.object & from_before) != 0;
         if (is_old || value.may_be_null()) value = {};
@@ -164,16 +165,20 @@ bool State::is_short_address(const Value& value, Platform platform) const {
 Term State::add_terms(const Term& a, const Term& b) {
     if (b.symbol == zero_symbol) return a.moved(b.delta);
     if (a.symbol == zero_symbol) return b.moved(a.delta);
+    if (const auto known = known_sum(a, b)) return *known;
     const Scalar result = analyser::add(bounds(a), bounds(b));
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
     const Term sum = number(result, {Definition::Form::sum, a, b});
-    if (sum.symbol != zero_symbol) (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
+    if (sum.symbol == zero_symbol) return sum;
+    (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
+    if (relates_shares) (void)(learn_part_of_way(sum, a, b) && learn_part_of_way(sum, b, a));
     return sum;
 }
 
 Term State::subtract_terms(const Term& a, const Term& b) {
     if (a.symbol == b.symbol) return constant(delta_of(a) - delta_of(b));
     if (b.symbol == zero_symbol) return a.moved(static_cast<std::int64_t>(0 - delta_of(b)));
+    if (const auto known = known_difference(a, b)) return *known;
     Scalar result = analyser::subtract(bounds(a), bounds(b));
     if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
     const auto high = upper_difference(a, b), low = upper_difference(b, a);
@@ -184,8 +189,100 @@ Term State::subtract_terms(const Term& a, const Term& b) {
     return rest;
 }
 
+// What is computed again is the same term, and a difference added to what was taken away gives the whole: equations modulo 2^64,
+// so nothing has to be known of wrapping.
+std::optional<Term> State::known_sum(const Term& a, const Term& b) const {
+    const std::uint64_t deltas = delta_of(a) + delta_of(b);
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        const auto& [form, left, right] = symbols[symbol].definition;
+        const bool same = left.symbol == a.symbol && right.symbol == b.symbol, swapped = left.symbol == b.symbol && right.symbol == a.symbol;
+        if (form == Definition::Form::sum && (same || swapped)) return Term{symbol, static_cast<std::int64_t>(deltas - delta_of(left) - delta_of(right))};
+        const bool completes = (symbol == a.symbol && right.symbol == b.symbol) || (symbol == b.symbol && right.symbol == a.symbol);
+        if (form == Definition::Form::difference && completes) return Term{left.symbol, static_cast<std::int64_t>(delta_of(left) - delta_of(right) + deltas)};
+    }
+    return std::nullopt;
+}
+std::optional<Term> State::known_difference(const Term& a, const Term& b) const {
+    const std::uint64_t deltas = delta_of(a) - delta_of(b);
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        const auto& [form, left, right] = symbols[symbol].definition;
+        const auto rest = [&](const Term& other, std::uint64_t more) { return Term{other.symbol, static_cast<std::int64_t>(delta_of(other) + more)}; };
+        if (form == Definition::Form::difference && left.symbol == a.symbol && right.symbol == b.symbol) return rest(Term{symbol}, deltas - delta_of(left) + delta_of(right));
+        if (form != Definition::Form::sum || symbol != a.symbol) continue;
+        if (left.symbol == b.symbol) return rest(right, delta_of(left) + deltas);
+        if (right.symbol == b.symbol) return rest(left, delta_of(right) + deltas);
+    }
+    return std::nullopt;
+}
+
+// `part` of the way from `from` to some place, as a binary search goes: from + part <= place + c where part <= (place - from) + c.
+bool State::learn_part_of_way(const Term& sum, const Term& from, const Term& part) {
+    for (Symbol symbol = first_free_symbol; symbol < symbols.size(); ++symbol) {
+        const Definition way = symbols[symbol].definition;
+        if (way.form != Definition::Form::difference || way.right.symbol != from.symbol || symbol == part.symbol) continue;
+        const auto beyond = upper_difference(part, Term{symbol});
+        const Wide gap = -(Wide{beyond.value_or(0)} + from.delta - way.right.delta);
+        if (!beyond || gap < -Differences::largest || gap > Differences::largest) continue;
+        if (!learn_order(sum, way.left, static_cast<std::int64_t>(gap)) || !narrow_by_differences(sum)) return false;
+    }
+    return true;
+}
+
+void State::settle(Symbol symbol) { (void)(narrow_by_differences(Term{symbol}) && learn_definition(symbol)); }
+
+bool State::narrow_by_differences(const Term& value) {
+    const auto known = range(value);
+    return narrow(value, Scalar::signed_range(known.low, known.high));
+}
+
+Number State::shifted_right(const Number& number_of, unsigned places, const Scalar& result) {
+    const Number share = number(result);
+    const Term part = share, of = number_of;
+    const Definition& rounding = symbols[of.symbol].definition;
+    const bool drops_more = rounding.form == Definition::Form::rounded && of.delta == 0 && rounding.right.delta < std::int64_t{1} << places;
+    const Term whole = drops_more ? rounding.left : of;
+    const Definition::Form form = symbols[whole.symbol].definition.form;
+    if (!relates_shares || part.symbol == zero_symbol || whole.delta != 0 || !is_tame(*this, whole)) return share;
+    if (form == Definition::Form::difference) (void)learn_share(part, whole, places);
+    else if (form == Definition::Form::sum && places == 1) (void)(learn_middle(part, symbols[whole.symbol].definition) && narrow_by_differences(part));
+    return share;
+}
+
+Number State::rounded_down(const Number& whole, std::int64_t most, const Scalar& result) {
+    if (!relates_shares || !is_tame(*this, whole)) return number(result);
+    const Number part = number(result, {Definition::Form::rounded, whole, constant(static_cast<std::uint64_t>(most))});
+    if (!part.is_constant()) (void)learn_definition(part.symbol());
+    return part;
+}
+
+// x - (x >> n) grows with x, where x is not negative.
+bool State::learn_share(const Term& part, const Term& whole, unsigned places) {
+    const auto range = this->range(whole);
+    if (range.low < 0) return true;
+    const auto rest = [&](std::int64_t x) { return x - (x >> places); };
+    return learn_distance(whole, part, {rest(range.low), rest(range.high)});
+}
+
+// left <= right + c gives (left + right) >> 1 <= right + (c >> 1), and the other way round; the same from below.
+bool State::learn_middle(const Term& middle, const Definition& sum) {
+    for (const auto& [one, other] : {std::pair{sum.left, sum.right}, std::pair{sum.right, sum.left}}) {
+        const auto above = upper_difference(one, other), below = upper_difference(other, one);
+        if (above && std::abs(*above) < Differences::largest && !learn_order(middle, other, -(*above >> 1))) return false;
+        if (below && std::abs(*below) < Differences::largest && !learn_order(other, middle, -(*below >> 1) - (*below & 1))) return false;
+    }
+    return true;
+}
+
 Value State::moved(const Value& pointer, const Number& by, bool backwards) {
     return pointer.at(backwards ? subtract_terms(pointer.term(), by) : add_terms(pointer.term(), by));
+}
+
+// The complement's term is -1 - offset: what is added to it is at that offset, or behind it by the sum + 1.
+Number State::beyond(const Value& complement, const Value& pointer) {
+    const Definition way = symbols[complement.symbol].definition;
+    const bool known = complement.symbol != zero_symbol && way.form == Definition::Form::difference && way.left.symbol == zero_symbol;
+    if (!known) return Number{add_terms(pointer.term(), complement.term())};
+    return Number{subtract_terms(pointer.term(), way.right).moved(way.left.delta).moved(complement.delta)};
 }
 
 // --- learning -------------------------------------------------------------------------------------------------------------
@@ -251,19 +348,34 @@ bool State::learn_definition(Symbol symbol) {
         case Definition::Form::shifted: return true;
         case Definition::Form::truncated: return learn_low_half(symbol, left);
         case Definition::Form::sum: return learn_distance(own, left, signed_bounds(right)) && learn_distance(own, right, signed_bounds(left));
+        case Definition::Form::rounded: return learn_distance(left, own, {0, right.delta});
         case Definition::Form::difference: return learn_distance(left, right, symbols[symbol].scalar.s64) && learn_distance(left, own, signed_bounds(right));
     }
     __builtin_unreachable();
 }
 
-// Word and low half tell each other what is known of the low half.
+// Word and low half tell each other what is known of the low half; where the word fits, they are equal.
 bool State::learn_low_half(Symbol symbol, const Term& whole) {
     Scalar low;
     const Scalar& own = symbols[symbol].scalar;
     low.u32 = own.u32;
     low.s32 = own.s32;
     low.bits = {own.bits.value & UINT32_MAX, own.bits.mask | ~std::uint64_t{UINT32_MAX}};
-    return narrow(whole, low) && narrow(Term{symbol}, zero_extend(bounds(whole), 4));
+    if (!narrow(whole, low) || !narrow(Term{symbol}, zero_extend(bounds(whole), 4))) return false;
+    if (!bounds(whole).fits_u32()) return true;
+    return unite(symbol, whole);  // nothing was cut off
+}
+
+// The symbol is that term: one name is enough, with the differences of both.
+bool State::unite(Symbol symbol, const Term& term) {
+    const std::vector<Difference> edges = differences.edges();
+    symbols[symbol].definition = {};
+    substitute(symbol, term.symbol, term.delta);
+    for (const Difference& edge : edges) {
+        if (edge.left == symbol && !learn_order(term, Term{edge.right}, -edge.limit)) return false;
+        if (edge.right == symbol && !learn_order(Term{edge.left}, term, -edge.limit)) return false;
+    }
+    return true;
 }
 
 bool State::learn_definitions(Symbol changed) {
@@ -277,26 +389,38 @@ bool State::learn_definitions(Symbol changed) {
     return true;
 }
 
-bool State::propagate() {
+// Bounds along differences; `narrowed` gets the symbols that have new ones.
+bool State::propagate(std::vector<Symbol>& narrowed) {
     bool changed = true;
+    const auto meet_into = [&](Symbol symbol, std::int64_t low, std::int64_t high) {
+        Scalar& own = symbols[symbol].scalar;
+        own = meet(own, Scalar::signed_range(low, high));
+        narrowed.push_back(symbol);
+        changed = true;
+    };
     for (int round = 0; changed && round < 4; ++round) {
         changed = false;
         for (const Difference& edge : differences.edges()) {
-            Scalar& left = symbols[edge.left].scalar;
-            Scalar& right = symbols[edge.right].scalar;
+            const Scalar &left = symbols[edge.left].scalar, &right = symbols[edge.right].scalar;
             const std::int64_t high = clamp(Wide{right.s64.high} + edge.limit), low = clamp(Wide{left.s64.low} - edge.limit);
-            if (high < left.s64.high) {
-                left = meet(left, Scalar::signed_range(INT64_MIN, high));
-                changed = true;
-            }
-            if (low > right.s64.low) {
-                right = meet(right, Scalar::signed_range(low, INT64_MAX));
-                changed = true;
-            }
+            if (high < left.s64.high) meet_into(edge.left, INT64_MIN, high);
+            if (low > right.s64.low) meet_into(edge.right, low, INT64_MAX);
             if (left.is_bottom() || right.is_bottom()) return false;
         }
     }
     return true;
+}
+
+// What new bounds say of sums and distances, and these of their parts: once.
+bool State::propagate() {
+    std::vector<Symbol> narrowed, again;
+    if (!propagate(narrowed)) return false;
+    std::sort(narrowed.begin(), narrowed.end());
+    narrowed.erase(std::unique(narrowed.begin(), narrowed.end()), narrowed.end());
+    for (const Symbol symbol : narrowed) {
+        if (symbol >= first_free_symbol && !learn_definitions(symbol)) return false;
+    }
+    return narrowed.empty() || propagate(again);
 }
 
 bool State::assume(Condition condition, unsigned width, bool holds, const Term& a, const Term& b) {
@@ -375,6 +499,11 @@ void State::compact() {
         keep(value.nullable);
     });
     for (Reference& one : references) keep(one.nullable);
+    for (Symbol symbol = first_free_symbol; symbol < renamed.size(); ++symbol) {
+        const auto& [form, left, right] = symbols[symbol].definition;
+        const bool is_remainder = form == Definition::Form::difference && left.symbol == packet_size && renamed[right.symbol] != no_symbol;
+        if (Symbol kept_as = symbol; is_remainder && renamed[symbol] == no_symbol) keep(kept_as);
+    }
     for (Symbol symbol = 0; symbol < renamed.size(); ++symbol) {
         if (renamed[symbol] == no_symbol) differences.forget(symbol);
     }

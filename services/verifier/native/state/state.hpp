@@ -21,8 +21,9 @@ namespace unibpf::analyser {
 
 // How a symbol came to be, where later tests of it teach something about its operands.
 struct Definition {
-    enum class Form : std::uint8_t { none, sum, difference, shifted, truncated } form = Form::none;
+    enum class Form : std::uint8_t { none, sum, difference, shifted, truncated, rounded } form = Form::none;
     // sum, difference: left + right, left - right, no wrap. shifted: left << 32. truncated: low 32 bits of left.
+    // rounded: left, not negative, without its lowest bits, which are worth right (a constant) together.
     Term left{}, right{};
 };
 
@@ -79,6 +80,7 @@ class State {
     Lock lock;
     std::vector<SymbolInfo> symbols;
     Differences differences;
+    bool relates_shares = false;  // a closer look: shares of distances, middles and rounded numbers are related to the whole
     std::uint32_t trail = 0;  // of the certificate: the ways that lead here (certificate/recorder.hpp); no part of what holds
 
     Frame& frame(const Value& pointer) { return frames[pointer.object]; }
@@ -106,6 +108,14 @@ class State {
         return is_shifted ? std::optional{Number{definition.left}} : std::nullopt;
     }
     Number subtract(const Number& a, const Number& b) { return Number{subtract_terms(a, b)}; }
+    // A number that is not negative shifted right, with what is known of its share of a distance, or of the middle of two numbers;
+    // `result` is the scalar's.
+    Number shifted_right(const Number& number_of, unsigned places, const Scalar& result);
+    // Likewise of a number whose lowest bits are cleared, which were worth `most` together.
+    Number rounded_down(const Number& whole, std::int64_t most, const Scalar& result);
+    // ~p of a packet address, and what ~p + q of another in the same packet is: their distance - 1.
+    Value complement(const Value& pointer) { return Value{Kind::complement}.at(subtract_terms({zero_symbol, -1}, pointer.term())); }
+    Number beyond(const Value& complement, const Value& pointer);
     // A pointer moved by a number, forwards or backwards.
     Value moved(const Value& pointer, const Number& by, bool backwards);
     // a - b of addresses in the same object; modulo 2^32 if one of them is a half.
@@ -134,29 +144,45 @@ class State {
     // After a frame is popped, addresses in it are worthless.
     void forget_frame(std::uint64_t frame);
 
-    // Drops symbols that nothing names.
+    // What its own bounds and differences say of the parts of a symbol that has a definition.
+    void settle(Symbol symbol);
+    // a - b, if that was computed before.
+    std::optional<Term> known_difference(const Term& a, const Term& b) const;
+
+    // Drops symbols that nothing names but what is left of the packet beyond a pointer.
     void compact();
     void compact_if_large() { if (symbols.size() > compact_at_) compact(); }
 
     template <typename F>
-    void each_value(F&& visit) {
-        for (Value& value : registers) visit(value);
-        for (auto& set : saved) for (Value& value : set) visit(value);
-        for (Frame& frame : frames) for (Cell& cell : frame.cells()) visit(cell.value);
-        for (Callback& call : callbacks) visit(call.limit), visit(call.context), visit(call.map);
-        for (LoopCounter& counter : counters) visit(counter.up), visit(counter.down);
-    }
+    void each_value(F&& visit) { visit_values(*this, visit); }
+    template <typename F>
+    void each_value(F&& visit) const { visit_values(*this, visit); }
 
   private:
     Term add_terms(const Term& a, const Term& b);
     Term subtract_terms(const Term& a, const Term& b);
+    template <typename Self, typename F>
+    static void visit_values(Self& self, F& visit) {
+        for (auto& value : self.registers) visit(value);
+        for (auto& set : self.saved) for (auto& value : set) visit(value);
+        for (auto& frame : self.frames) for (auto& cell : frame.cells()) visit(cell.value);
+        for (auto& call : self.callbacks) visit(call.limit), visit(call.context), visit(call.map);
+        for (auto& counter : self.counters) visit(counter.up), visit(counter.down);
+    }
     bool propagate();
+    bool propagate(std::vector<Symbol>& narrowed);
     bool test_order(const Term& small, const Term& large, std::int64_t gap);
     bool learn_order(const Term& small, const Term& large, std::int64_t gap);
     bool learn_relation(Condition condition, bool holds, const Term& a, const Term& b);
     bool learn_distance(const Term& a, const Term& b, const Interval<std::int64_t>& distance);
+    std::optional<Term> known_sum(const Term& a, const Term& b) const;
+    bool learn_part_of_way(const Term& sum, const Term& from, const Term& part);
+    bool narrow_by_differences(const Term& value);
+    bool learn_share(const Term& part, const Term& whole, unsigned places);
+    bool learn_middle(const Term& middle, const Definition& sum);
     bool learn_definition(Symbol symbol);
     bool learn_low_half(Symbol symbol, const Term& whole);
+    bool unite(Symbol symbol, const Term& term);
     bool learn_definitions(Symbol changed);
     void substitute(Symbol symbol, Symbol by, std::int64_t delta);
     bool fold_constants();

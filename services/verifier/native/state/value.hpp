@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "guest/bpf/bundle/abi.hpp"
 #include "services/verifier/native/domains/differences.hpp"
 
 namespace unibpf::analyser {
@@ -27,6 +28,7 @@ inline constexpr Symbol no_symbol = UINT32_MAX;
 
 using Site = std::uint32_t;
 inline constexpr Site no_site = 0, most_sites = 1U << 31;  // above: places of another kind
+inline constexpr Site joined_names = most_sites + abi::max_maps;  // above: names that joins give to values that have two
 
 enum class Kind : std::uint8_t {
     uninitialised,  // never written on some path
@@ -43,6 +45,7 @@ enum class Kind : std::uint8_t {
     record,      // object = site of the call that reserved it (State::references)
     socket,      // object = site of the call that found it
     function,    // object = instruction where it begins
+    complement,  // ~address of a packet byte, good for one thing: added to an address of the packet it gives their distance - 1
 };
 
 // Of packet_address: the low half of an address (the term is right modulo 2^32); from before a helper moved the packet.

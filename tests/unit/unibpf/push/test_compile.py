@@ -35,3 +35,29 @@ def test_the_compilers_words_are_the_errors(tmp_path: Path) -> None:
 def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(CompileError, match="cannot be read"):
         compile_c(tmp_path / "none.c")
+
+
+# What <linux/icmp.h> and half of the C library's network headers need is the machine's name: BPF has none of its own.
+@pytest.mark.parametrize(
+    "header",
+    [
+        "linux/icmp.h",
+        "linux/in6.h",
+        "linux/icmpv6.h",
+        "netinet/in.h",
+        "netinet/ip.h",
+        "netinet/ip6.h",
+        "netinet/tcp.h",
+        "netinet/if_ether.h",
+        "arpa/inet.h",
+        "net/ethernet.h",
+        "sys/socket.h",
+        "stdint.h",
+        "string.h",
+        "errno.h",
+    ],
+)
+def test_debians_headers_may_be_included(tmp_path: Path, header: str) -> None:
+    source = tmp_path / "p.c"
+    source.write_text(f'#include <{header}>\n__attribute__((section("xdp"))) int p(void *c) {{ return 2; }}\n')
+    assert frontend.translate(compile_c(source), Options()).instructions == 2

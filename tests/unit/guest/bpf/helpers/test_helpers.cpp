@@ -56,7 +56,7 @@ struct Bench {
         REQUIRE(loader.build_maps({}, nullptr, report).ok());
         program = loader.link(shape).value();
         REQUIRE(packet->put(length));
-        machine = make<Machine>(*program, *packet, 1000U);
+        machine = make<Machine>(*program, *packet, abi::default_budget);
         std::memset(machine->stack, 0, sizeof machine->stack);
     }
     Map& map(std::string_view name) { return *program->find_map(name); }
@@ -90,11 +90,11 @@ TEST_CASE("a loop calls back with the number and the context until it is told to
     Bench bench;
     bench.machine->call_back = record_call;
     seen.clear();
-    CHECK(bench.call(Helper::loop, 5, 0, 77) == 5);
+    CHECK(bench.call(Helper::loop, 5, function_value(0), 77) == 5);
     CHECK(seen.size() == 25);
     CHECK(std::vector<Word>{seen.end() - 5, seen.end() - 2} == std::vector<Word>{0, 4, 77});
     seen.clear();
-    CHECK(bench.call(Helper::loop, 5, 1, 77) == 3);
+    CHECK(bench.call(Helper::loop, 5, function_value(1), 77) == 3);
     CHECK(bench.call(Helper::loop, 5, 0, 0, 1) == failure(abi::einval));
     CHECK(bench.call(Helper::loop, abi::max_loops + 1) == failure(abi::e2big));
     CHECK(bench.call(Helper::loop, 0) == 0);
@@ -254,7 +254,7 @@ TEST_CASE("every kind of argument is checked") {
     CHECK(bench.wrong(Helper::xdp_load_bytes, bench.context() + 4, 0, bench.stack(16), 4) == "helper argument is not the context");
     CHECK(bench.wrong(Helper::snprintf, 0, 0, rodata, 0, 0) == "");
     CHECK(bench.wrong(Helper::snprintf, free_text, 4, rodata, 0, 0) == "helper argument is not writable memory");
-    CHECK(bench.wrong(Helper::loop, 1, 0) == "");
+    CHECK(bench.wrong(Helper::loop, 1, function_value(0)) == "");
     CHECK(bench.wrong(Helper::loop, 1, 2) == "helper argument is not a function");
     CHECK(bench.wrong(Helper::spin_lock, value + 8) == "");
     CHECK(bench.wrong(Helper::spin_lock, value + 12) == "helper argument is not the lock of a map value");

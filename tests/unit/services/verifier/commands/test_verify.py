@@ -63,10 +63,21 @@ def test_an_object_that_cannot_be_read_has_one_report_that_says_why(
 
 
 def test_options_reach_the_analyser(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    options = ("--platform", "linux-xdp", "--max-seconds", "7", "--max-mebibytes", "300", "--invariants")
+    options = (
+        "--platform",
+        "linux-xdp",
+        "--max-seconds",
+        "7",
+        "--max-mebibytes",
+        "300",
+        "--invariants",
+        "--budget",
+        "9",
+    )
     _, found = run(tmp_path, capsysbinary, compiled("pass"), *options)
     assert found["invariants"][0]["known"] == [
-        "--platform linux-xdp --termination on --invariants on --max-seconds 7 --max-mebibytes 300"
+        "--hook driver --platform linux-xdp --termination on --budget 9 --invariants on "
+        "--max-seconds 7 --max-mebibytes 300"
     ]
 
 

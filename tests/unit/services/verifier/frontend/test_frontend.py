@@ -349,7 +349,7 @@ class TestCoreRelocations:
     def test_others_are_refused_by_the_name_of_their_type(self, name: str) -> None:
         found = frontend.answer(compiled(f"refused/{name}"), Options()).finding
         assert found is not None
-        assert ("`iphdr`" if "partial" in name else "`device`") in found.message
+        assert ("`iphdr`" if "partial" in name else "`device___of_old`") in found.message
 
 
 def offset_of(code: bytes, at: int) -> int:

@@ -41,7 +41,7 @@ async def test_the_analysers_json_is_read(tmp_path: Path) -> None:
 
 async def test_the_bundle_arrives_on_standard_input_and_options_as_arguments(tmp_path: Path) -> None:
     body = (
-        'test "$*" = "--platform guest --termination on --max-seconds 1 --max-mebibytes 1024" || exit 9; '
+        'test "$*" = "--platform guest --termination on --budget 1000000 --max-seconds 1 --max-mebibytes 1024" || exit 9; '
         'test "$(cat)" = bundle || exit 8; echo \'{"verdict":"safe"}\''
     )
     assert (await script(tmp_path, body).analyse(b"bundle")).verdict == "safe"

@@ -37,6 +37,15 @@ TEST_CASE("a store through what is no address of the stack on any path leaves th
     }
 }
 
+TEST_CASE("what is loaded from the stack, the context or nobody knows where may be an address") {
+    for (const Kind kind : {Kind::uninitialised, Kind::mixed, Kind::stack, Kind::context}) {
+        State state = with_constant_on_the_stack();
+        state.registers[2] = Value{kind};
+        REQUIRE(apply_assumed(state, Load{3, 2, 0, 8, false}, setting));
+        CHECK(state.registers[3].kind == Kind::mixed);
+    }
+}
+
 TEST_CASE("an exit whose result is not known to be a number goes on where it is one") {
     State state = with_constant_on_the_stack();
     state.registers[0] = Value{Kind::mixed};
