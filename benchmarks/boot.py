@@ -11,6 +11,7 @@ from typing import Final
 
 from benchmarks.document import progress
 from benchmarks.figures import Figure, percentile
+from tests.support.guests import command_lines
 from tests.support.guests.boot import NICS, firewall_boot
 
 BOOTS: Final = 20
@@ -18,18 +19,10 @@ BOOTS: Final = 20
 
 def command(image: Path, boot: Path, folder: Path) -> list[str]:
     """A microvm under TCG; the data NICs are unix streams that nobody listens to, the management NIC is user-mode."""
-    words = ["qemu-system-x86_64", "-M", "microvm,acpi=off", "-accel", "tcg", "-cpu", "max", "-m", "8", "-nodefaults"]
-    words += ["-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio"]
-    words += ["-kernel", str(image), "-initrd", str(boot)]
+    words = [*command_lines.machine(("-M", "microvm,acpi=off"), kernel=image, image=boot), "-serial", "stdio"]
     for name, mac in NICS.items():
-        backend = "user,ipv6=off" if name == "mgmt" else f"stream,server=on,addr.type=unix,addr.path={folder / name}"
-        kind, _, options = backend.partition(",")
-        words += [
-            "-netdev",
-            f"{kind},id={name},{options}",
-            "-device",
-            f"virtio-net-device,netdev={name},mac={mac.hex(':')}",
-        ]
+        backend = "user,ipv6=off" if name == "mgmt" else command_lines.stream(folder / name, listens=True)
+        words += command_lines.nic(name, backend, device="virtio-net-device", mac=mac)
     return words
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from tests.support.guests import boot
+from tests.support.guests import boot, command_lines
 from tests.support.guests.qemu import free_udp_port
 from tests.support.guests.wires import Wire
 
@@ -78,22 +78,17 @@ class LinuxVm:
         self._console = folder / "console"
         self._since = 0
         (folder / "initrd").write_bytes(file_system(binaries, ("unibpf-test-process", "unibpf-guest")))
-        command = ["qemu-system-x86_64", "-M", "pc", "-accel", "tcg", "-cpu", cpu, "-m", "512", "-nodefaults"]
-        command += ["-no-user-config", "-no-reboot", "-display", "none", "-kernel", str(KERNEL / "vmlinuz")]
+        command = command_lines.machine(
+            ("-M", "pc"), kernel=KERNEL / "vmlinuz", image=folder / "initrd", memory=512, cpu=cpu
+        )
         # No addresses by chance: what one run tells of them holds for the next.
-        command += [
-            "-append",
-            "console=ttyS0 quiet panic=-1 ipv6.disable=1 norandmaps",
-            "-initrd",
-            f"{folder}/initrd",
-        ]
+        command += ["-append", "console=ttyS0 quiet panic=-1 ipv6.disable=1 norandmaps"]
         command += ["-serial", f"file:{self._console}", "-serial", f"unix:{folder}/orders,server=on,wait=off"]
         self.control_port = free_udp_port()
         for name in NICS:
-            backend = f"stream,id={name},server=on,addr.type=unix,addr.path={folder}/{name}"
-            if name == "mgmt":
-                backend = f"user,id=mgmt,ipv6=off,hostfwd=udp:127.0.0.1:{self.control_port}-:5683"
-            command += ["-netdev", backend, "-device", f"virtio-net-pci,netdev={name},mac={boot.NICS[name].hex(':')}"]
+            stream = command_lines.stream(folder / name, listens=True)
+            backend = command_lines.control(self.control_port) if name == "mgmt" else stream
+            command += command_lines.nic(name, backend, device="virtio-net-pci", mac=boot.NICS[name])
         self.process = subprocess.Popen(command)
         self.wait_for("init: ready", seconds=60)
         self._orders = Wire.connect(folder / "orders")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.folders import short_folder
+from tests.support.guests import command_lines
 from tests.support.guests.wires import Listener, Wire
 from tests.support.signing.signing import Signer
 from unibpf.formats import boot_image, bundle, cbor, control_mac
@@ -314,14 +315,12 @@ def command(machine: Machine, binaries: Path, folder: Path, port: int) -> list[s
         ]
     device = "virtio-net-device" if machine == "microvm" else "virtio-net-pci"
     kind = ["-M", "microvm,acpi=off", "-bios", "qboot.rom"] if machine == "microvm" else ["-M", "q35"]
-    arguments = ["qemu-system-x86_64", *kind, "-accel", "tcg", "-cpu", "max", "-m", "8", "-nodefaults", "-no-reboot"]
-    arguments += ["-display", "none", "-serial", "stdio", "-kernel", str(binaries / "unibpf-guest.elf")]
-    arguments += ["-initrd", str(folder / "boot")]
-    for name in ("in0", "out0"):
-        arguments += ["-netdev", f"stream,id={name},server=off,addr.type=unix,addr.path={folder / name}"]
-        arguments += ["-device", f"{device},netdev={name},mac={mac[name]}"]
-    forward = f"user,id=mgmt,ipv6=off,hostfwd=udp:127.0.0.1:{port}-{ADDRESS.ip}:5683"
-    return [*arguments, "-netdev", forward, "-device", f"{device},netdev=mgmt,mac={mac['mgmt']}"]
+    arguments = command_lines.machine(kind, kernel=binaries / "unibpf-guest.elf", image=folder / "boot")
+    arguments += ["-serial", "stdio"]
+    backends = {name: command_lines.stream(folder / name, listens=False) for name in ("in0", "out0")}
+    for name, backend in (backends | {"mgmt": command_lines.control(port)}).items():
+        arguments += command_lines.nic(name, backend, device=device, mac=MACS[name])
+    return arguments
 
 
 @contextmanager

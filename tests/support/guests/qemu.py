@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.guests import command_lines
 from tests.support.guests.boot import NICS
 from tests.support.guests.wires import Wire
 
@@ -66,29 +67,18 @@ class Vm:
         self.events: list[dict[str, Any]] = []
 
     def _command(self, machine: Machine, kernel: Path, with_image: bool) -> list[str]:
-        command = [
-            "qemu-system-x86_64",
-            *machine.arguments,
-            "-accel",
-            "tcg",
-            "-cpu",
-            machine.cpu,
-            "-m",
-            str(machine.memory),
-        ]
-        command += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-kernel", str(kernel)]
+        image = self.folder / "image" if with_image else None
+        command = command_lines.machine(
+            machine.arguments, kernel=kernel, image=image, memory=machine.memory, cpu=machine.cpu
+        )
         command += ["-serial", f"file:{self.console}", "-device", "pvpanic"]
         command += ["-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
-        command += ["-initrd", str(self.folder / "image")] if with_image else []
         for number, (name, mac) in enumerate(NICS.items()):
-            backend = f"stream,id={name},server=on,addr.type=unix,addr.path={self.folder}/{name}"
-            if name == "mgmt":
-                backend = f"user,id=mgmt,hostfwd=udp:127.0.0.1:{self.control_port}-:5683"
-            bus = ""
-            if machine.root_ports:
-                command += ["-device", f"pcie-root-port,id=port{number},chassis={number}"]
-                bus = f",bus=port{number}"
-            command += ["-netdev", backend, "-device", f"{machine.device},netdev={name},mac={mac.hex(':')}{bus}"]
+            stream = command_lines.stream(self.folder / name, listens=True)
+            backend = command_lines.control(self.control_port) if name == "mgmt" else stream
+            bus = f"port{number}" if machine.root_ports else None
+            command += ["-device", f"pcie-root-port,id={bus},chassis={number}"] if bus else []
+            command += command_lines.nic(name, backend, device=machine.device, mac=mac, bus=bus)
         return command
 
     def _connect_qmp(self) -> socket.socket:
