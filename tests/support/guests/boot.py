@@ -37,6 +37,19 @@ def mac_text(number: int) -> str:
 NICS = {"mgmt": mac(1), "inside": mac(2), "outside": mac(3)}
 
 
+def boot_image_of(signer: Signer, **fields: Any) -> BootImage:
+    """What the image of any guest under test has; `fields` are the rest, or override."""
+    base: dict[str, Any] = {
+        "audience": AUDIENCE,
+        "seed": os.urandom(32),
+        "signers": [signer.pinned()],
+        "management": Management(interface=IPv4Interface(MANAGEMENT)),
+        "started_us": time.time_ns() // 1000,
+        "limits": Limits(),
+    }
+    return BootImage(**(base | fields))
+
+
 @dataclass
 class Boot:
     """One boot of one guest, and the key that its releases are signed with."""
@@ -59,16 +72,13 @@ class Boot:
         """The boot image's bytes; every program is named `firewall`."""
         graph = self.graph.encode()
         return boot_image.encode(
-            BootImage(
+            boot_image_of(
+                self.signer,
                 guest=self.guest,
-                audience=AUDIENCE,
                 seed=self.seed,
-                signers=[self.signer.pinned()],
                 graph_envelope=self.sign(graph, kind="graph", program="test"),
                 graph=graph,
-                management=Management(interface=IPv4Interface(MANAGEMENT)),
                 nics=self.nics,
-                started_us=time.time_ns() // 1000,
                 programs=[
                     FirstProgram(element=element, envelope=self.sign(bundle), bundle=bundle)
                     for element, bundle in self.programs.items()

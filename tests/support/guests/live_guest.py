@@ -10,16 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.folders import short_folder
 from tests.support.guests import command_lines
+from tests.support.guests.boot import boot_image_of, mac
 from tests.support.guests.wires import Listener, Wire
 from tests.support.signing.signing import Signer
 from unibpf.formats import boot_image, bundle, cbor, control_mac
-from unibpf.formats.boot_image import BootImage, FirstProgram, Limits, Management
+from unibpf.formats.boot_image import BootImage, FirstProgram
 from unibpf.formats.bpf import MapType
 
 Machine = Literal["process", "microvm", "q35"]
@@ -28,12 +28,7 @@ METHOD_CODES = {"GET": GET, "POST": POST, "PUT": PUT, "FETCH": FETCH}
 CHANGED, CONTENT, CONTINUE = (2 << 5) | 4, (2 << 5) | 5, (2 << 5) | 31
 ACK = 2
 
-MACS = {
-    "mgmt": bytes.fromhex("525400000001"),
-    "in0": bytes.fromhex("525400000002"),
-    "out0": bytes.fromhex("525400000003"),
-}
-ADDRESS = IPv4Interface("10.0.2.15/24")
+MACS = {"mgmt": mac(1), "in0": mac(2), "out0": mac(3)}
 GRAPH = """
 control :: Control;
 FromDevice(in0) -> fw :: BPFFilter(PROGRAM firewall) -> Queue(512) -> ToDevice(out0);
@@ -76,17 +71,11 @@ def boot(signer: Signer, **fields: Any) -> BootImage:
     """A boot image of guest `fw1`, class `edge`; `fields` override."""
     base: dict[str, Any] = {
         "guest": "fw1",
-        "audience": "edge",
-        "seed": secrets.token_bytes(32),
-        "signers": [signer.pinned()],
         "graph_envelope": signer.graph(GRAPH),
         "graph": GRAPH.encode(),
-        "management": Management(interface=ADDRESS),
         "nics": MACS,
-        "started_us": time.time_ns() // 1000,
-        "limits": Limits(),
     }
-    return BootImage(**(base | fields))
+    return boot_image_of(signer, **(base | fields))
 
 
 def first_program(
@@ -304,10 +293,9 @@ def free_port() -> int:
 
 def command(machine: Machine, binaries: Path, folder: Path, port: int) -> list[str]:
     """How the guest is started with `folder/boot` and its wires in `folder`."""
-    mac = {name: raw.hex(":") for name, raw in MACS.items()}
     if machine == "process":
-        nics = [f"{name}={mac[name]}:stream:{folder / name}" for name in ("in0", "out0")]
-        nics.append(f"mgmt={mac['mgmt']}:udp-control:{port}")
+        ways = {name: f"stream:{folder / name}" for name in ("in0", "out0")} | {"mgmt": f"udp-control:{port}"}
+        nics = [f"{name}={MACS[name].hex(':')}:{way}" for name, way in ways.items()]
         return [
             str(binaries / "unibpf-guest"),
             str(folder / "boot"),
