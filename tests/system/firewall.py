@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,39 @@ def apply(cli: Cli, name: str) -> dict[str, Any]:
     ).json
     assert observed["state"] == "running"
     return observed
+
+
+def guest_text(name: str, programs: Mapping[str, str]) -> tuple[str, str]:
+    """Graph and guest.toml of a guest whose elements filter one after the other what goes from inside to outside."""
+    filters = "".join(f"{element} :: BPFFilter(PROGRAM {program}) -> " for element, program in programs.items())
+    graph = f"""
+control :: Control;
+FromDevice(inside) -> {filters}Queue(512) -> ToDevice(outside);
+FromDevice(outside) -> Queue(512) -> ToDevice(inside);
+"""
+    rows = ", ".join(f'{element} = "{program}"' for element, program in programs.items())
+    return (
+        graph,
+        f"""
+guest = "{name}"
+audience = "edge"
+graph = "graph.click"
+nics = [{{ name = "inside", network = "left" }}, {{ name = "outside", network = "right" }}]
+programs = {{ {rows} }}
+""",
+    )
+
+
+@contextmanager
+def filtering_guest(cli: Cli, folder: Path, name: str, programs: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The observation of a guest with these programs by element, which were pushed before; it is gone afterwards."""
+    graph, text = guest_text(name, programs)
+    (folder / "graph.click").write_text(graph)
+    (folder / "guest.toml").write_text(text)
+    observed: dict[str, Any] = cli.run("guest", "apply", str(folder / "guest.toml"), "--wait", "--json").json
+    assert observed["state"] == "running"
+    yield observed
+    cli.run("guest", "delete", name, "--wait")
 
 
 def show(cli: Cli, name: str) -> dict[str, Any]:

@@ -17,20 +17,6 @@ OBJECTS = Path("/usr/lib/x86_64-linux-gnu/bpf")
 GUEST = "loader-settings"
 PORT = 53
 
-GRAPH = """
-control :: Control;
-FromDevice(inside) -> dispatcher :: BPFFilter(PROGRAM dispatcher) -> dump :: BPFFilter(PROGRAM dump)
-    -> Queue(512) -> ToDevice(outside);
-FromDevice(outside) -> Queue(512) -> ToDevice(inside);
-"""
-FILE = f"""
-guest = "{GUEST}"
-audience = "edge"
-graph = "graph.click"
-nics = [{{ name = "inside", network = "left" }}, {{ name = "outside", network = "right" }}]
-programs = {{ dispatcher = "dispatcher", dump = "dump" }}
-"""
-
 
 def push_dispatcher(stack: StackProcess, programs: int) -> dict[str, Any]:
     words = ["--program", "dispatcher", "--function", "xdp_dispatcher", "--const", f"conf.num_progs_enabled={programs}"]
@@ -54,14 +40,10 @@ def push_dump(stack: StackProcess, length: int) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def guest(stack: StackProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp(GUEST)
-    (folder / "graph.click").write_text(GRAPH)
-    (folder / "guest.toml").write_text(FILE)
     push_dispatcher(stack, 0)
     push_dump(stack, 20)
-    observed = stack.cli.run("guest", "apply", str(folder / "guest.toml"), "--wait", "--json").json
-    assert observed["state"] == "running"
-    yield observed
-    stack.cli.run("guest", "delete", GUEST, "--wait")
+    with firewall.filtering_guest(stack.cli, folder, GUEST, {"dispatcher": "dispatcher", "dump": "dump"}) as observed:
+        yield observed
 
 
 def passes(observed: dict[str, Any]) -> bool:

@@ -26,30 +26,13 @@ SOURCE, DESTINATION, UDP = 1, 2, 8
 DROP, PASS = "1", "2"
 CLOSED, OPEN = 53, 80
 
-GRAPH = f"""
-control :: Control;
-FromDevice(inside) -> filter :: BPFFilter(PROGRAM {PROGRAM}) -> Queue(512) -> ToDevice(outside);
-FromDevice(outside) -> Queue(512) -> ToDevice(inside);
-"""
-FILE = f"""
-guest = "{GUEST}"
-audience = "edge"
-graph = "graph.click"
-nics = [{{ name = "inside", network = "left" }}, {{ name = "outside", network = "right" }}]
-programs = {{ filter = "{PROGRAM}" }}
-"""
-
 
 @pytest.fixture(scope="module")
 def guest(stack: StackProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("xdp-filter")
-    (folder / "graph.click").write_text(GRAPH)
-    (folder / "guest.toml").write_text(FILE)
     push(stack, "alw")
-    observed = stack.cli.run("guest", "apply", str(folder / "guest.toml"), "--wait", "--json").json
-    assert observed["state"] == "running"
-    yield observed
-    stack.cli.run("guest", "delete", GUEST, "--wait")
+    with firewall.filtering_guest(stack.cli, folder, GUEST, {"filter": PROGRAM}) as observed:
+        yield observed
 
 
 def push(stack: StackProcess, policy: str) -> None:
