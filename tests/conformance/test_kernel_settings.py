@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.verifier.frontend import frontend
 from services.verifier.errors import Unsupported
+from services.verifier.frontend import frontend
 from services.verifier.frontend.frontend import Options
 from tests.support.kernel import kernel_loader, kernel_oracle
 from tests.support.kernel.kernel_loader import Setting
