@@ -13,7 +13,8 @@ from tests.support.guests.boot import Boot
 from tests.support.guests.isolation import MACHINE
 from tests.support.guests.linux_vm import LinuxVm
 from tests.support.guests.live_guest import Channel
-from tests.support.guests.qemu import Wire, running_vm
+from tests.support.guests.qemu import running_vm
+from tests.support.guests.wires import Wire
 from tests.support.programs.assembler import Assembler
 from tests.support.programs.bundles import bundle_of
 from tests.support.signing.signing import signed_bundle
