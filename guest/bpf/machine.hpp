@@ -11,6 +11,9 @@
 
 namespace unibpf {
 
+// The verifier and its checker bound loops over a packet by it.
+static_assert(Packet::kSlotBytes <= abi::largest_packet);
+
 enum class Stop : std::uint32_t { exit = 0, budget = 1, fault = 2 };
 
 // Why a run was stopped; `text` is static.
