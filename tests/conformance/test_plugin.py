@@ -15,7 +15,9 @@ ENGINES = ("--interpret", "--jit")
 
 def fit() -> list[Case]:
     """Cases that are plain code: no maps, no context, no functions as values, whose bounds no plug-in is told."""
-    plain = [case for case in all_cases() if not case.maps and case.result is not None and "lddw_function" not in case.code]
+    plain = [
+        case for case in all_cases() if not case.maps and case.result is not None and "lddw_function" not in case.code
+    ]
     return [case for case in plain if not _reads_r1(case)]
 
 
