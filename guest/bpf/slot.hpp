@@ -129,7 +129,7 @@ class ProgramSlot {
 
     // What a slot does instead that is isolated(): all packets of a batch, results in their order. A run that a fault ends does not
     // keep the others from running.
-    void run_isolated(Batch& batch, std::span<RunResult, Batch::kCapacity> results);
+    void run_isolated(Batch& batch, std::span<RunResult, Batch::most_packets> results);
 
     // Null when there is none.
     const ReleaseMeta* staged() const { return staged_ ? &staged_meta_ : nullptr; }

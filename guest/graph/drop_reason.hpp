@@ -41,18 +41,18 @@ struct DropReasonInfo {
     std::string_view meaning;
 };
 
-inline constexpr DropReasonInfo kDropReasons[] = {
+inline constexpr DropReasonInfo drop_reasons[] = {
 #define X(enumerator, name, meaning) {name, meaning},
     UNIBPF_DROP_REASONS(X)
 #undef X
 };
-inline constexpr std::size_t kDropReasonCount = sizeof(kDropReasons) / sizeof(kDropReasons[0]);
+inline constexpr std::size_t drop_reason_count = sizeof(drop_reasons) / sizeof(drop_reasons[0]);
 
 constexpr std::string_view drop_reason_name(DropReason reason) {
-    return kDropReasons[static_cast<std::size_t>(reason)].name;
+    return drop_reasons[static_cast<std::size_t>(reason)].name;
 }
 
-// One counter for each reason; `counts[i]` belongs to `kDropReasons[i]`.
-using DropCounters = std::array<std::uint64_t, kDropReasonCount>;
+// One counter for each reason; `counts[i]` belongs to `drop_reasons[i]`.
+using DropCounters = std::array<std::uint64_t, drop_reason_count>;
 
 }  // namespace unibpf
