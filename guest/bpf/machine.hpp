@@ -11,7 +11,11 @@
 
 namespace unibpf {
 
-enum class Stop : std::uint32_t { exit = 0, budget = 1, fault = 2 };
+enum class Stop : std::uint32_t {
+    exit = 0,
+    budget = 1,
+    fault = 2
+};
 
 // Why a run was stopped; `text` is static.
 struct Trap {

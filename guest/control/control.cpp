@@ -52,7 +52,11 @@ class SwapMailbox final : public Swapper {
     }
 
   private:
-    enum class State : std::uint8_t { idle, posted, finished };
+    enum class State : std::uint8_t {
+        idle,
+        posted,
+        finished
+    };
 
     void execute() {
         times_.start_ns = platform::monotonic_ns();

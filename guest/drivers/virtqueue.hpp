@@ -20,7 +20,12 @@ class Virtqueue {
   public:
     static constexpr std::uint16_t most_descriptors = 256;
 
-    enum class Taken : std::uint8_t { nothing, packet, bad_id, bad_length };
+    enum class Taken : std::uint8_t {
+        nothing,
+        packet,
+        bad_id,
+        bad_length
+    };
     struct Completion {
         Taken what = Taken::nothing;
         PacketPtr packet;          // set when what is packet or bad_length

@@ -84,7 +84,9 @@ class Checker {
         const std::string_view code = side(element(e).row->processing, output);
         if (code.empty()) return push_group;  // a port that the class does not have: already reported
         const char kind = code[std::min<std::size_t>(port, code.size() - 1)];
-        return kind == 'h' ? push_group : kind == 'l' ? pull_group : first_element + e;
+        return kind == 'h'   ? push_group
+               : kind == 'l' ? pull_group
+                             : first_element + e;
     }
 
     // Halves the path as it goes, so that long chains stay cheap.

@@ -25,10 +25,18 @@ struct Symbol {
 };
 // Longer symbols before their prefixes.
 constexpr Symbol symbol_table[] = {
-    {"::", TokenKind::colons},        {"->", TokenKind::arrow},      {"||", TokenKind::double_bar},
-    {"|", TokenKind::bar},            {",", TokenKind::comma},       {";", TokenKind::semicolon},
-    {"(", TokenKind::open_paren},     {")", TokenKind::close_paren}, {"[", TokenKind::open_bracket},
-    {"]", TokenKind::close_bracket},  {"{", TokenKind::open_brace},  {"}", TokenKind::close_brace},
+    {"::", TokenKind::colons},
+    {"->", TokenKind::arrow},
+    {"||", TokenKind::double_bar},
+    {"|", TokenKind::bar},
+    {",", TokenKind::comma},
+    {";", TokenKind::semicolon},
+    {"(", TokenKind::open_paren},
+    {")", TokenKind::close_paren},
+    {"[", TokenKind::open_bracket},
+    {"]", TokenKind::close_bracket},
+    {"{", TokenKind::open_brace},
+    {"}", TokenKind::close_brace},
 };
 
 }  // namespace

@@ -126,6 +126,7 @@ int main(int argc, char** argv) {
     using namespace unibpf::run;
     const auto call = parse_call(argc, argv);
     if (call) return run(*call);
-    std::cerr << "error: the call cannot be read\n" << conformance_usage;
+    std::cerr << "error: the call cannot be read\n"
+              << conformance_usage;
     return 2;
 }

@@ -27,7 +27,7 @@
 namespace {
 
 constexpr std::array modules = {"virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
-                                 "failover", "net_failover", "virtio_net"};  // each after those it needs
+                                "failover", "net_failover", "virtio_net"};  // each after those it needs
 constexpr std::array interfaces = {"eth0", "eth1", "eth2"};
 
 // The end of the first process is a panic of the kernel, which ends the VM.

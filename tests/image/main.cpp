@@ -67,7 +67,9 @@ void say(const char* what, std::string_view text) {
 }
 
 void name_nics() {
-    for (Nic* nic : discover_nics()) nic->set_name(nic->mac()[5] == 2 ? "inside" : nic->mac()[5] == 3 ? "outside" : "mgmt");
+    for (Nic* nic : discover_nics()) nic->set_name(nic->mac()[5] == 2   ? "inside"
+                                                   : nic->mac()[5] == 3 ? "outside"
+                                                                        : "mgmt");
 }
 
 Owned<Router> build(const Order& order, Environment& environment) {

@@ -17,7 +17,10 @@ class PciTransport final : public VirtioTransport {
              cap = function.capability(vp::cap_vendor_specific, cap)) {
             // 4.1.4: cfg_type at 3, bar at 4, offset at 8, length at 12, notify_off_multiplier at 16.
             const std::uint8_t type = function.read8(cap + 3);
-            std::uint64_t* place = type == vp::cfg_common ? &common_ : type == vp::cfg_notify ? &notify_ : type == vp::cfg_device ? &device_ : nullptr;
+            std::uint64_t* place = type == vp::cfg_common   ? &common_
+                                   : type == vp::cfg_notify ? &notify_
+                                   : type == vp::cfg_device ? &device_
+                                                            : nullptr;
             if (place == nullptr || *place != 0) continue;  // 4.1.4.1: the first of a type is the preferred one
             const std::uint64_t bar = function.memory_bar(function.read8(cap + 4));
             if (bar == 0) continue;

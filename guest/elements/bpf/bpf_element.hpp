@@ -53,7 +53,7 @@ class BpfElement : public Element {
 // Of those whose program returns an XDP action.
 inline constexpr std::span<const DropReason> action_reasons =
     reason_list<DropReason::no_program, DropReason::aborted, DropReason::unknown_code, DropReason::budget, DropReason::no_port,
-             DropReason::by_program>;
+                DropReason::by_program>;
 
 inline constexpr Handler bpf_handlers[] = {
     count_handler,

@@ -24,14 +24,8 @@ constexpr Handler handler_rows[] = {
 
 }  // namespace
 
-constinit const ElementClass Print::class_row{"Print",
-                                           "1/1",
-                                           "a/a",
-                                           "[LABEL] [, MAXLENGTH, CONTENTS, ACTIVE]",
-                                           "writes packets to the console",
-                                           handler_rows,
-                                           {},
-                                           create_element<Print>};
+constinit const ElementClass Print::class_row{
+    "Print", "1/1", "a/a", "[LABEL] [, MAXLENGTH, CONTENTS, ACTIVE]", "writes packets to the console", handler_rows, {}, create_element<Print>};
 
 void Print::configure(Args& args) {
     args.optional("LABEL", label_);

@@ -40,7 +40,11 @@ void route_pin(std::uint64_t number);  // global interrupt number, first I/O API
 
 // machine.cpp: which of the machines we know this is
 void find_machine();
-enum class Machine : std::uint8_t { microvm, microvm_acpi, pc };
+enum class Machine : std::uint8_t {
+    microvm,
+    microvm_acpi,
+    pc
+};
 Machine machine();
 
 }  // namespace unibpf::platform::pvh

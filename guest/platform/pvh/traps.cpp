@@ -93,11 +93,7 @@ extern "C" void pvh_exception(const ExceptionFrame& frame) {
     const struct {
         std::string_view name;
         std::uint64_t value;
-    } registers[] = {{"error", frame.error}, {"address", cpu::fault_address()}, {"rip", frame.rip}, {"rsp", frame.rsp},
-                     {"rflags", frame.rflags}, {"rax", frame.rax}, {"rbx", frame.rbx}, {"rcx", frame.rcx}, {"rdx", frame.rdx},
-                     {"rsi", frame.rsi}, {"rdi", frame.rdi}, {"rbp", frame.rbp}, {"r8", frame.r8}, {"r9", frame.r9},
-                     {"r10", frame.r10}, {"r11", frame.r11}, {"r12", frame.r12}, {"r13", frame.r13}, {"r14", frame.r14},
-                     {"r15", frame.r15}};
+    } registers[] = {{"error", frame.error}, {"address", cpu::fault_address()}, {"rip", frame.rip}, {"rsp", frame.rsp}, {"rflags", frame.rflags}, {"rax", frame.rax}, {"rbx", frame.rbx}, {"rcx", frame.rcx}, {"rdx", frame.rdx}, {"rsi", frame.rsi}, {"rdi", frame.rdi}, {"rbp", frame.rbp}, {"r8", frame.r8}, {"r9", frame.r9}, {"r10", frame.r10}, {"r11", frame.r11}, {"r12", frame.r12}, {"r13", frame.r13}, {"r14", frame.r14}, {"r15", frame.r15}};
     unsigned column = 0;
     for (const auto& one : registers) text.text(column++ % 4 == 0 ? "\n  " : "  ").text(one.name).text("=").hex(one.value, 16);
     text.text("\n");

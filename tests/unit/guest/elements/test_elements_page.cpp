@@ -77,7 +77,9 @@ std::string count_words(std::string_view count) {
 }
 
 std::string side_words(std::string_view count, std::string_view code, const std::string& noun) {
-    const auto kind = [](char c) { return std::string{c == 'h' ? "push" : c == 'l' ? "pull" : "agnostic"}; };
+    const auto kind = [](char c) { return std::string{c == 'h'   ? "push"
+                                                      : c == 'l' ? "pull"
+                                                                 : "agnostic"}; };
     const std::string nouns = count == "1" ? noun : noun + "s";
     if (code.size() == 1) return count_words(count) + " " + kind(code[0]) + " " + nouns;
     return count_words(count) + " " + nouns + " (" + kind(code[0]) + ", further ones " + kind(code[1]) + ")";
@@ -99,7 +101,9 @@ std::string ports_line(const ElementClass& row) {
 
 std::string handlers_line(const ElementClass& row) {
     const auto mode = [](const Handler& handler) {
-        return std::string{handler.read && handler.write ? "read, write" : handler.read ? "read" : "write"};
+        return std::string{handler.read && handler.write ? "read, write"
+                           : handler.read                ? "read"
+                                                         : "write"};
     };
     std::string text;
     for (std::size_t i = 0; i < row.handlers.size(); ++i) {

@@ -31,10 +31,22 @@ TEST_CASE("no sequence of moves takes a frame out of its slot") {
         const auto head = packet->headroom(), tail = packet->tailroom(), length = packet->length();
         bool moved = false, expected = false;
         switch (random() % 4) {
-            case 0: moved = packet->push(n); expected = n <= head; break;
-            case 1: moved = packet->pull(n); expected = n <= length; break;
-            case 2: moved = packet->put(n); expected = n <= tail; break;
-            default: moved = packet->trim(n); expected = n <= length; break;
+            case 0:
+                moved = packet->push(n);
+                expected = n <= head;
+                break;
+            case 1:
+                moved = packet->pull(n);
+                expected = n <= length;
+                break;
+            case 2:
+                moved = packet->put(n);
+                expected = n <= tail;
+                break;
+            default:
+                moved = packet->trim(n);
+                expected = n <= length;
+                break;
         }
         REQUIRE(moved == expected);
         if (!moved) REQUIRE(packet->length() == length);
