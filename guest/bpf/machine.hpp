@@ -11,11 +11,12 @@
 
 namespace unibpf {
 
-enum class Stop : std::uint32_t {
-    exit = 0,
-    budget = 1,
-    fault = 2
-};
+// The verifier and its checker bound loops over a packet by it.
+static_assert(Packet::slot_bytes <= abi::largest_packet);
+
+enum class Stop : std::uint32_t { exit = 0,
+                                  budget = 1,
+                                  fault = 2 };
 
 // Why a run was stopped; `text` is static.
 struct Trap {

@@ -21,6 +21,7 @@ inline constexpr std::size_t max_subprograms = 256;   // as in Linux (BPF_MAX_SU
 inline constexpr std::size_t max_maps = 64;
 inline constexpr std::size_t max_helpers = 64;        // distinct helpers that one program calls
 inline constexpr std::size_t frame_bytes = 512;       // stack of one function
+inline constexpr std::size_t largest_packet = 16384;  // bytes from data to data_end at most: slots are smaller (machine.hpp)
 inline constexpr unsigned max_frames = 8;             // call depth, the entry program included
 inline constexpr std::size_t max_stack_bytes = frame_bytes * max_frames;
 inline constexpr unsigned max_outputs = 256;

@@ -12,6 +12,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Self
 
 from tests.support.kernel.kernel_events import Events
@@ -30,6 +31,7 @@ _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _BT
     22,
 )
 _PROG_TYPE_XDP: Final = 6
+PER_CPU: Final = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH})
 _ATTACH_TYPES: Final = {"driver": 0, "devmap": 33, "cpumap": 35}  # enum bpf_attach_type
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
 _LOG_BYTES: Final = 1 << 24
@@ -64,6 +66,11 @@ def _address(buffer: ctypes.Array[ctypes.c_char]) -> int:
     return ctypes.addressof(buffer)
 
 
+def _possible_cpus() -> int:
+    """How many CPUs the kernel keeps values for: `0-1` is two."""
+    return int(Path("/sys/devices/system/cpu/possible").read_text().rpartition("-")[2]) + 1
+
+
 def available() -> bool:
     """Say whether this process may load programs."""
     try:
@@ -82,7 +89,10 @@ def create_map(spec: BundleMap, inner: int = 0) -> int:
 
 @dataclass(kw_only=True)
 class Oracle:
-    """One loaded program with its maps; use it as a context manager."""
+    """One loaded program with its maps; use it as a context manager.
+
+    Its process stays on one CPU meanwhile, as a guest has one: per-CPU maps are read there.
+    """
 
     bundle: Bundle
     hook: str = "driver"
@@ -91,8 +101,11 @@ class Oracle:
     tails: dict[int, int] = field(default_factory=dict)
     """Programs for bpf_tail_call, by the instruction where their function begins."""
     perf: dict[str, Events] = field(default_factory=dict)
+    allowed_cpus: set[int] = field(default_factory=set)
 
     def __enter__(self) -> Self:
+        self.allowed_cpus = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(self.allowed_cpus)})
         for spec in self.bundle.maps:
             self.maps[spec.name] = self._create(spec)
             if spec.data is not None:
@@ -121,6 +134,7 @@ class Oracle:
     def __exit__(self, *_: object) -> None:
         for events in self.perf.values():
             events.close()
+        os.sched_setaffinity(0, self.allowed_cpus)
         for descriptor in (self.program, *self.tails.values(), *self.maps.values()):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -183,12 +197,16 @@ class Oracle:
             yield key.raw
 
     def _lookup(self, spec: BundleMap, key: bytes) -> bytes | None:
-        inside, value = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(spec.value_size)
+        # Of a per-CPU map the kernel gives the values of all CPUs, each in whole words (docs: BPF_MAP_TYPE_PERCPU_HASH).
+        apart = -(-spec.value_size // 8) * 8 if spec.type in PER_CPU else 0
+        value = ctypes.create_string_buffer(max(spec.value_size, apart * _possible_cpus()))
+        inside = ctypes.create_string_buffer(key, len(key))
         try:
             _bpf(_MAP_LOOKUP, struct.pack("<IIQQ", self.maps[spec.name], 0, _address(inside), _address(value)))
         except FileNotFoundError:  # devices of an array: every index is a key
             return None
-        return value.raw
+        first = apart * min(self.allowed_cpus)
+        return value.raw[first : first + spec.value_size]
 
     def _update(self, spec: BundleMap, key: bytes, value: bytes) -> None:
         inside, data = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))

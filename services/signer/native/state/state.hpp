@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "guest/bpf/bundle/abi.hpp"
 #include "services/signer/native/state/frame.hpp"
 #include "services/signer/native/state/value.hpp"
 #include "services/signer/native/values/word.hpp"
@@ -17,8 +18,8 @@
 namespace unibpf::certificate {
 
 inline constexpr unsigned register_count = 11, frame_pointer = 10;
-// Of every platform: a packet has at most so many bytes, its metadata too.
-inline constexpr std::int64_t largest_packet = 0xffff, largest_metadata = 256;
+// What guests promise: a packet has at most so many bytes, its metadata too.
+inline constexpr std::int64_t largest_packet = abi::largest_packet, largest_metadata = 256;
 inline constexpr std::int64_t most_rounds = std::int64_t{1} << 60;  // no machine lives for longer
 
 struct Origin {

@@ -24,6 +24,11 @@ bool is_tame(const State& state, const Term& term) {
     return is_exact(state.symbols[term.symbol].scalar, term.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
 }
 
+// The most bytes between data and data_end: what a guest promises, what Linux can make at all.
+std::int64_t largest_packet_of(Platform platform) {
+    return platform == Platform::linux_xdp ? largest_packet : static_cast<std::int64_t>(abi::largest_packet);
+}
+
 // Of data_meta from data. Linux: at most 256 bytes of headroom, or 1, which says that the driver has none.
 Scalar metadata_of(Platform platform) {
     if (platform == Platform::linux_xdp) return Scalar::signed_range(-256, 1);
@@ -66,7 +71,7 @@ void State::forget_packet(Platform platform) {
             if (edge.right == fixed) edge.right = copy;
         });
     }
-    symbols[packet_size] = {Scalar::unsigned_range(0, largest_packet)};
+    symbols[packet_size] = {Scalar::unsigned_range(0, static_cast<std::uint64_t>(largest_packet_of(platform)))};
     symbols[meta_start] = {metadata_of(platform)};
 }
 
