@@ -1,7 +1,7 @@
 # Every target does its own set-up: Debian packages, the virtual environment, the native build.
 #   make demo    the main job, end to end, in about a minute      make bench   every performance table
 #   make test    all tests                                        make fuzz    the fuzzers, longer than in the tests
-#   make lint    ruff and mypy                                    make build   set-up and native build only
+#   make lint    ruff, mypy and clang-format                      make build   set-up and native build only
 #   make docs    the pictures of docs/ from their text        make clean   away with build/
 #   make mutants  small faults put into the analyser, one at a time: somebody must notice (an hour and more)
 #   make sanitize  native tests and conformance under the address and undefined-behaviour sanitizers (about 10 minutes)
@@ -61,15 +61,15 @@ docs:
 	python3 docs/pictures/draw.py
 	python3 docs/pictures/record.py
 
-# What clang-format would change in the guest and the analyser; nothing is written.
+# What clang-format would change in the C++; nothing is written. Two seconds.
 format-check: build/.debian
-	@find guest services/verifier/native -name '*.[ch]pp' | xargs clang-format-19 --dry-run -Werror
+	@git ls-files '*.[ch]pp' | xargs clang-format-19 --dry-run -Werror
 
 mutants: build
 	ninja -C $(NATIVE) --quiet test_soundness test_analyser unibpf-analyse
 	$(PYTHON) -m tests.soundness.mutants
 
-lint: .venv/.installed
+lint: .venv/.installed format-check
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 

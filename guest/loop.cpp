@@ -7,10 +7,10 @@
 namespace unibpf {
 namespace {
 
-constexpr std::uint64_t kSpinNs = 50'000;           // polled in vain for so long: sleep
-constexpr std::uint64_t kTickNs = 10'000'000;       // longest sleep
-constexpr std::uint64_t kShortTickNs = 500'000;     // the same when a NIC cannot interrupt
-constexpr std::uint64_t kPowerCheckNs = 20'000'000;  // looking at the power button leaves the VM
+constexpr std::uint64_t spin_ns = 50'000;           // polled in vain for so long: sleep
+constexpr std::uint64_t long_tick_ns = 10'000'000;       // longest sleep
+constexpr std::uint64_t short_tick_ns = 500'000;     // the same when a NIC cannot interrupt
+constexpr std::uint64_t power_check_ns = 20'000'000;  // looking at the power button leaves the VM
 
 bool nics_allow_sleep(std::span<Nic* const> nics) {
     bool quiet = true;
@@ -28,7 +28,7 @@ void sleep(const LoopParts& parts, std::uint64_t tick_ns) {
 
 void run_loop(const LoopParts& parts) {
     const bool interrupts = std::ranges::all_of(parts.nics, &Nic::interrupts);
-    const std::uint64_t tick_ns = interrupts ? kTickNs : kShortTickNs;
+    const std::uint64_t tick_ns = interrupts ? long_tick_ns : short_tick_ns;
     std::uint64_t busy_at = platform::monotonic_ns();
     std::uint64_t power_checked_at = 0;
     while (true) {
@@ -44,10 +44,10 @@ void run_loop(const LoopParts& parts) {
             busy_at = now;
         } else if (managed || routed) {
             busy_at = now;
-        } else if (now - busy_at > kSpinNs) {
+        } else if (now - busy_at > spin_ns) {
             sleep(parts, tick_ns);
         }
-        if (now - power_checked_at > kPowerCheckNs) {
+        if (now - power_checked_at > power_check_ns) {
             if (platform::power_off_requested()) return;
             power_checked_at = now;
         }

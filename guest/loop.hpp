@@ -1,7 +1,7 @@
 // The main loop: packets first, then a slice of control work, then sleep if there is nothing to do.
 //
 // Invariants: a control slice is the only thing between two rounds of the data path, so a packet waits at most one slice and
-// one round; while packets come the guest polls, after kSpinNs without any it sleeps until a NIC interrupts or a tick passes.
+// one round; while packets come the guest polls, after spin_ns without any it sleeps until a NIC interrupts or a tick passes.
 #pragma once
 
 #include <cstdint>

@@ -24,15 +24,15 @@
 namespace unibpf {
 namespace {
 
-constexpr std::size_t kLeastSlots = 1280;  // three NICs' receive rings (768) and as many on their way
-constexpr std::size_t kMostSlots = 8192;
-constexpr std::size_t kLeftForRegions = 512 * 1024;  // rings of the NICs
-constexpr std::string_view kManagement = "mgmt";     // schemas/boot.cddl, key 9
+constexpr std::size_t least_slots = 1280;  // three NICs' receive rings (768) and as many on their way
+constexpr std::size_t most_slots = 8192;
+constexpr std::size_t left_for_regions = 512 * 1024;  // rings of the NICs
+constexpr std::string_view management_name = "mgmt";     // schemas/boot.cddl, key 9
 
 struct Guest {
     BootImage image;
     BootGraph graph;
-    std::array<Nic*, Nic::kMost> data_nics{};
+    std::array<Nic*, Nic::most_nics> data_nics{};
     std::size_t data_nic_count = 0;
     Nic* management = nullptr;
     Registry registry;
@@ -68,8 +68,8 @@ template <typename... Parts>
 }
 
 void divide_memory() {
-    const std::size_t slots = std::clamp(platform::region_available() / 6 / Packet::kSlotBytes, kLeastSlots, kMostSlots);
-    const std::size_t left = kLeftForRegions + platform::code_room();
+    const std::size_t slots = std::clamp(platform::region_available() / 6 / Packet::slot_bytes, least_slots, most_slots);
+    const std::size_t left = left_for_regions + platform::code_room();
     if (platform::region_available() < PacketPool::region_bytes(slots) + left + (1u << 20)) platform::panic("boot: too little memory");
     PacketPool::system(slots);
     Heap::system(platform::region_available() - left);
@@ -93,10 +93,10 @@ void read_boot_image(BootImage& image) {
 
 // Hash tables of two boots differ, and nobody on the network can compute either.
 void seed_random(const BootImage& image) {
-    constexpr std::string_view kSalt = "unibpf.v1", kPurpose = "packet-random";
+    constexpr std::string_view random_salt = "unibpf.v1", random_purpose = "packet-random";
     const auto bytes = [](std::string_view text) { return Bytes{reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; };
     std::array<std::uint8_t, 16> seed;
-    crypto::Hkdf{bytes(kSalt), image.seed}.expand(bytes(kPurpose), seed);
+    crypto::Hkdf{bytes(random_salt), image.seed}.expand(bytes(random_purpose), seed);
     random::seed(seed);
 }
 
@@ -125,7 +125,7 @@ void name_nics(Guest& guest) {
             continue;
         }
         (*found)->set_name(named.name);
-        if (named.name == kManagement) {
+        if (named.name == management_name) {
             guest.management = *found;
         } else {
             guest.data_nics[guest.data_nic_count++] = *found;

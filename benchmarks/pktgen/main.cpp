@@ -110,7 +110,8 @@ class Generator {
 int run(int count, char** words) {
     for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, [](int) { stop_requested = 1; });
     Generator generator{parse(count, words)};
-    std::cerr << "pktgen: sending\n" << std::flush;
+    std::cerr << "pktgen: sending\n"
+              << std::flush;
     try {
         generator.run();
     } catch (const std::runtime_error& error) {

@@ -11,8 +11,8 @@ namespace unibpf {
 // On pages of the element's key: written by its programs.
 struct IsolatedRuns::Scratch {
     std::size_t at = 0;  // the packet whose run goes on
-    std::array<Ended, Batch::kCapacity> ended;
-    alignas(Packet) std::byte packets[Batch::kCapacity * sizeof(Packet)];
+    std::array<Ended, Batch::most_packets> ended;
+    alignas(Packet) std::byte packets[Batch::most_packets * sizeof(Packet)];
 
     // Sound: run() has put a copy there for each packet of the order.
     Packet& packet(std::size_t index) { return *std::launder(reinterpret_cast<Packet*>(packets + index * sizeof(Packet))); }

@@ -12,9 +12,11 @@
 namespace unibpf {
 
 // The verifier and its checker bound loops over a packet by it.
-static_assert(Packet::kSlotBytes <= abi::largest_packet);
+static_assert(Packet::slot_bytes <= abi::largest_packet);
 
-enum class Stop : std::uint32_t { exit = 0, budget = 1, fault = 2 };
+enum class Stop : std::uint32_t { exit = 0,
+                                  budget = 1,
+                                  fault = 2 };
 
 // Why a run was stopped; `text` is static.
 struct Trap {

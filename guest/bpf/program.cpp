@@ -89,7 +89,9 @@ Status Loader::build_map(std::size_t index, const MapPlan& plan, const Program* 
     if (keep && !(*old)->same_layout(spec)) return Error{"map-policy", "a map to keep has another layout in the new program", index};
     MapRef map = keep ? *old : TRY(create_map(spec));
     outcome.name = map->name();
-    outcome.decision = keep ? MapDecision::kept : old != nullptr ? MapDecision::reset : MapDecision::fresh;
+    outcome.decision = keep             ? MapDecision::kept
+                       : old != nullptr ? MapDecision::reset
+                                        : MapDecision::fresh;
     outcome.entries = keep ? map->entries() : 0;
     program_->maps_[index] = std::move(map);
     program_->map_count_ = index + 1;

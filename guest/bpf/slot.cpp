@@ -178,8 +178,8 @@ RunResult ProgramSlot::Runner::run(Packet& packet) {
 }
 
 // After a fault the rest of the batch runs: the program that ran, or the one that it was rolled back to.
-void ProgramSlot::run_isolated(Batch& batch, std::span<RunResult, Batch::kCapacity> results) {
-    std::array<Ended, Batch::kCapacity> ended;
+void ProgramSlot::run_isolated(Batch& batch, std::span<RunResult, Batch::most_packets> results) {
+    std::array<Ended, Batch::most_packets> ended;
     counters_.packets += batch.size();
     if (!active_) {
         counters_.no_program += batch.size();

@@ -30,10 +30,18 @@
 
 namespace unibpf {
 
-enum class EngineOption : std::uint8_t { automatic, interpreter, jit };
+enum class EngineOption : std::uint8_t {
+    automatic,
+    interpreter,
+    jit
+};
 Result<EngineOption> parse_engine(std::string_view text);  // "auto", "interpreter", "jit"
 
-enum class IsolationOption : std::uint8_t { automatic, none, pku };
+enum class IsolationOption : std::uint8_t {
+    automatic,
+    none,
+    pku
+};
 Result<IsolationOption> parse_isolation(std::string_view text);  // "auto", "none", "pku"
 
 using Digest = std::array<std::uint8_t, 32>;
@@ -129,7 +137,7 @@ class ProgramSlot {
 
     // What a slot does instead that is isolated(): all packets of a batch, results in their order. A run that a fault ends does not
     // keep the others from running.
-    void run_isolated(Batch& batch, std::span<RunResult, Batch::kCapacity> results);
+    void run_isolated(Batch& batch, std::span<RunResult, Batch::most_packets> results);
 
     // Null when there is none.
     const ReleaseMeta* staged() const { return staged_ ? &staged_meta_ : nullptr; }
@@ -138,7 +146,9 @@ class ProgramSlot {
     const ReleaseMeta* previous() const { return previous_ ? &previous_meta_ : nullptr; }
     const Program* active_program() const { return active_.get(); }
     std::uint64_t floor() const { return floor_; }
-    void raise_floor(std::uint64_t sequence) { if (sequence > floor_) floor_ = sequence; }
+    void raise_floor(std::uint64_t sequence) {
+        if (sequence > floor_) floor_ = sequence;
+    }
     const SlotCounters& counters() const { return counters_; }
 
     // A map of the active program, for dumps; null if it has none of that name. Hold NoPreempt while reading from it.

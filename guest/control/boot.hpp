@@ -18,7 +18,10 @@
 
 namespace unibpf {
 
-enum class Algorithm : std::int8_t { eddsa = -8, es256 = -7 };  // COSE numbers (RFC 9053 2.1, 2.2)
+enum class Algorithm : std::int8_t {
+    eddsa = -8,
+    es256 = -7
+};  // COSE numbers (RFC 9053 2.1, 2.2)
 
 // A signer key the guest accepts, with the only algorithm it may be used with.
 struct PinnedKey {

@@ -52,7 +52,11 @@ class SwapMailbox final : public Swapper {
     }
 
   private:
-    enum class State : std::uint8_t { idle, posted, finished };
+    enum class State : std::uint8_t {
+        idle,
+        posted,
+        finished
+    };
 
     void execute() {
         times_.start_ns = platform::monotonic_ns();
@@ -97,7 +101,7 @@ struct Control::State {
     std::atomic<bool> working{false};  // the control stack is in the middle of something
     std::uint64_t spent_ns = 0;        // by the control stack, in slices that are over
     std::uint64_t slice_began_ns = 0;
-    std::array<std::uint8_t, Packet::kSlotBytes> frame_copy;  // of the frame in work: programs can write packet slots
+    std::array<std::uint8_t, Packet::slot_bytes> frame_copy;  // of the frame in work: programs can write packet slots
 
     bool work();
     void take(PacketPtr frame);

@@ -58,7 +58,14 @@ constexpr Handler handlers[] = {
 void ControlElement::initialize(Environment& environment, Errors&) { context_ = environment.control; }
 
 const ElementClass control_element_class{
-    "Control", "0/0", "a/a", "", "shows the control channel on the management NIC", handlers, {}, create_element<ControlElement>,
+    "Control",
+    "0/0",
+    "a/a",
+    "",
+    "shows the control channel on the management NIC",
+    handlers,
+    {},
+    create_element<ControlElement>,
 };
 
 }  // namespace unibpf

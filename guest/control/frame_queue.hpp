@@ -18,7 +18,6 @@ class FrameQueue {
     static_assert((capacity & (capacity - 1)) == 0, "the indices run freely");
 
   public:
-
     bool empty() const { return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire); }
 
     // False if full: the packet stays with the caller.

@@ -21,7 +21,16 @@ namespace unibpf::cbor {
 
 using Bytes = std::span<const std::uint8_t>;
 
-enum class Major : std::uint8_t { uint = 0, nint = 1, bytes = 2, text = 3, array = 4, map = 5, tag = 6, simple = 7 };
+enum class Major : std::uint8_t {
+    uint = 0,
+    nint = 1,
+    bytes = 2,
+    text = 3,
+    array = 4,
+    map = 5,
+    tag = 6,
+    simple = 7
+};
 
 inline constexpr unsigned max_depth = 8;
 
@@ -30,8 +39,13 @@ inline bool is_utf8(Bytes text) {
     std::size_t i = 0;
     while (i < text.size()) {
         const std::uint8_t lead = text[i];
-        if (lead < 0x80) { ++i; continue; }
-        const unsigned extra = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+        if (lead < 0x80) {
+            ++i;
+            continue;
+        }
+        const unsigned extra = lead >= 0xf0   ? 3
+                               : lead >= 0xe0 ? 2
+                                              : 1;
         if (lead < 0xc2 || lead > 0xf4 || text.size() - i <= extra) return false;
         std::uint32_t code = lead & (0x3fU >> extra);
         for (unsigned k = 1; k <= extra; ++k) {
@@ -211,7 +225,10 @@ class Writer {
 
     void uint(std::uint64_t value) { head(Major::uint, value); }
     void nint(std::int64_t value) { head(Major::nint, static_cast<std::uint64_t>(-1 - value)); }  // value < 0
-    void bytes(Bytes value) { head(Major::bytes, value.size()); raw(value); }
+    void bytes(Bytes value) {
+        head(Major::bytes, value.size());
+        raw(value);
+    }
     // The head of a byte string whose content the caller puts after it (in another buffer, or by raw).
     void bytes_head(std::uint64_t length) { head(Major::bytes, length); }
     void text(std::string_view value) {
@@ -224,7 +241,10 @@ class Writer {
 
     // Bytes that are already CBOR.
     void raw(Bytes value) {
-        if (overflow_ || value.size() > output_.size() - size_) { overflow_ = true; return; }
+        if (overflow_ || value.size() > output_.size() - size_) {
+            overflow_ = true;
+            return;
+        }
         if (!value.empty()) std::memcpy(output_.data() + size_, value.data(), value.size());
         size_ += value.size();
     }
@@ -238,7 +258,10 @@ class Writer {
     void end(std::size_t at, Major major, std::uint64_t count) {
         const Head head{major, count};
         const std::size_t more = head.size - 1;
-        if (overflow_ || more > output_.size() - size_) { overflow_ = true; return; }
+        if (overflow_ || more > output_.size() - size_) {
+            overflow_ = true;
+            return;
+        }
         if (more != 0) std::memmove(&output_[at + head.size], &output_[at + 1], size_ - at - 1);
         std::memcpy(&output_[at], head.buffer, head.size);
         size_ += more;
@@ -255,7 +278,10 @@ class Writer {
             const auto type = static_cast<std::uint8_t>(static_cast<unsigned>(major) << 5);
             buffer[0] = static_cast<std::uint8_t>(type | value);
             if (value < 24) return;
-            const unsigned log = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= 0xffffffff ? 2 : 3;
+            const unsigned log = value <= 0xff         ? 0
+                                 : value <= 0xffff     ? 1
+                                 : value <= 0xffffffff ? 2
+                                                       : 3;
             const unsigned width = 1U << log;
             buffer[0] = static_cast<std::uint8_t>(type | (24 + log));
             for (unsigned i = 0; i < width; ++i) buffer[1 + i] = static_cast<std::uint8_t>(value >> (8 * (width - 1 - i)));

@@ -35,10 +35,10 @@ TextWriter& TextWriter::number(std::uint64_t value) {
 }
 
 TextWriter& TextWriter::hex(std::uint64_t value, unsigned width) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
+    constexpr std::string_view hex_digits = "0123456789abcdef";
     unsigned n = 16;
     while (n > width && value >> (4 * (n - 1)) == 0) --n;
-    for (; n > 0; --n) put(kDigits[(value >> (4 * (n - 1))) & 15]);
+    for (; n > 0; --n) put(hex_digits[(value >> (4 * (n - 1))) & 15]);
     return *this;
 }
 

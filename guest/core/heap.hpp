@@ -74,7 +74,7 @@ class Owned {
     explicit Owned(T* object, void* block) : object_{object}, block_{block} {}
     Owned(Owned&& other) noexcept : object_{std::exchange(other.object_, nullptr)}, block_{std::exchange(other.block_, nullptr)} {}
     template <typename U>
-        requires(std::is_convertible_v<U*, T*> && (std::is_same_v<U, T> || std::has_virtual_destructor_v<T>))
+    requires(std::is_convertible_v<U*, T*> && (std::is_same_v<U, T> || std::has_virtual_destructor_v<T>))
     Owned(Owned<U>&& other) noexcept : object_{other.object_}, block_{other.block_} {
         other.object_ = nullptr;
         other.block_ = nullptr;

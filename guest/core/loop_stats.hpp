@@ -15,7 +15,10 @@ namespace unibpf {
 class LoopStats {
   public:
     // Measurements beside the one since boot, each begun by its own mark: an update's, and from one status answer to the next.
-    enum class Window : std::uint8_t { update, status };
+    enum class Window : std::uint8_t {
+        update,
+        status
+    };
 
     // The data path starts a round at `now`.
     void round_begins(std::uint64_t now) {

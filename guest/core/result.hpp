@@ -42,9 +42,9 @@ inline Status done() { return Unit{}; }
 }  // namespace unibpf
 
 // TRY(x): x's value, or return its error. A GNU statement expression, which gcc and clang both have.
-#define TRY(expression)                                   \
-    ({                                                    \
-        auto try_result_ = (expression);                  \
+#define TRY(expression)                                    \
+    ({                                                     \
+        auto try_result_ = (expression);                   \
         if (!try_result_.ok()) return try_result_.error(); \
-        std::move(try_result_).value();                   \
+        std::move(try_result_).value();                    \
     })

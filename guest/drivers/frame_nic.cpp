@@ -3,7 +3,7 @@
 namespace unibpf {
 
 namespace {
-constexpr std::size_t kEthernetHeader = 14;
+constexpr std::size_t ethernet_header = 14;
 }
 
 std::size_t FrameNic::receive(Batch& batch) {
@@ -14,13 +14,13 @@ std::size_t FrameNic::receive(Batch& batch) {
             ++counters_.rx_no_slot;
             break;
         }
-        const std::size_t length = device_.receive({packet->data(), Packet::kLargest});
+        const std::size_t length = device_.receive({packet->data(), Packet::longest_fresh});
         if (length == 0) break;
-        if (length > Packet::kLargest) {
+        if (length > Packet::longest_fresh) {
             ++counters_.rx_too_long;
             continue;
         }
-        if (length < kEthernetHeader || !packet->put(static_cast<std::uint16_t>(length))) {
+        if (length < ethernet_header || !packet->put(static_cast<std::uint16_t>(length))) {
             ++counters_.rx_bad_length;
             continue;
         }
@@ -37,7 +37,7 @@ std::size_t FrameNic::receive(Batch& batch) {
 void FrameNic::transmit(Batch&& batch) {
     while (!batch.empty()) {
         const PacketPtr packet = batch.pop_front();
-        if (packet->length() < kEthernetHeader) {
+        if (packet->length() < ethernet_header) {
             ++counters_.tx_bad_length;
         } else if (!device_.transmit(packet->bytes())) {
             ++counters_.tx_ring_full;

@@ -12,10 +12,10 @@ namespace {
 
 // NICs live as long as the guest; these keep them.
 struct Nics {
-    std::array<Nic*, Nic::kMost> list{};
+    std::array<Nic*, Nic::most_nics> list{};
     std::size_t count = 0;
-    std::array<Owned<VirtioNet>, Nic::kMost> virtio;
-    std::array<Owned<FrameNic>, Nic::kMost> frames;
+    std::array<Owned<VirtioNet>, Nic::most_nics> virtio;
+    std::array<Owned<FrameNic>, Nic::most_nics> frames;
     bool discovered = false;
 
     void add(Nic& nic) {
@@ -37,7 +37,7 @@ void say_failure(const Error& error) {
 
 void start_virtio(VirtioTransport& transport) {
     Nics& all = nics();
-    if (all.count == Nic::kMost) return;
+    if (all.count == Nic::most_nics) return;
     Owned<VirtioNet> nic = make<VirtioNet>(transport, PacketPool::system());
     if (!nic) return say_failure({"nic", "no memory", sizeof(VirtioNet)});
     const Status started = nic->start(platform::alloc_region(VirtioNet::ring_memory()));
@@ -50,7 +50,7 @@ void discover() {
     Nics& all = nics();
     all.discovered = true;
     for (platform::FrameDevice* device : platform::frame_devices()) {
-        if (all.count == Nic::kMost) return;
+        if (all.count == Nic::most_nics) return;
         Owned<FrameNic> nic = make<FrameNic>(*device, PacketPool::system());
         if (!nic) return say_failure({"nic", "no memory", sizeof(FrameNic)});
         all.add(*nic);
@@ -59,7 +59,7 @@ void discover() {
     for (const std::uint64_t window : platform::virtio_mmio_windows())
         if (VirtioTransport* transport = probe_virtio_mmio(window)) start_virtio(*transport);
     if (!platform::has_pci()) return;
-    std::array<VirtioTransport*, Nic::kMost> found{};
+    std::array<VirtioTransport*, Nic::most_nics> found{};
     const std::size_t n = probe_virtio_pci(found);
     for (std::size_t i = 0; i < n; ++i) start_virtio(*found[i]);
 }
@@ -67,7 +67,7 @@ void discover() {
 }  // namespace
 
 void Nic::set_name(std::string_view name) {
-    name_length_ = static_cast<std::uint8_t>(std::min(name.size(), kNameBytes));
+    name_length_ = static_cast<std::uint8_t>(std::min(name.size(), name_bytes));
     std::copy_n(name.begin(), name_length_, name_.begin());
 }
 

@@ -22,7 +22,7 @@ struct NicCounters {
     // drops, one field a reason
     std::uint64_t rx_no_slot = 0;     // the pool was empty: the device's ring could not be refilled at once
     std::uint64_t rx_bad_length = 0;  // the device said a length that its buffer cannot hold, or less than an Ethernet header
-    std::uint64_t rx_too_long = 0;    // a frame longer than a packet can be (Packet::kLargest)
+    std::uint64_t rx_too_long = 0;    // a frame longer than a packet can be (Packet::longest_fresh)
     std::uint64_t rx_bad_id = 0;      // the device returned a buffer it was not given
     std::uint64_t tx_ring_full = 0;
     std::uint64_t tx_bad_length = 0;  // shorter than an Ethernet header or longer than the device takes
@@ -35,13 +35,13 @@ using Mac = std::array<std::uint8_t, 6>;
 
 class Nic {
   public:
-    static constexpr std::size_t kNameBytes = 15;
-    static constexpr std::size_t kMost = 16;  // NICs a guest can have
+    static constexpr std::size_t name_bytes = 15;
+    static constexpr std::size_t most_nics = 16;  // NICs a guest can have
 
     virtual std::size_t receive(Batch& batch) = 0;  // appends what has arrived, as far as the batch has room
     virtual void transmit(Batch&& batch) = 0;
     // How many packets the device takes now at least; a puller that asks first loses none to a full ring.
-    virtual std::size_t transmit_room() { return Batch::kCapacity; }
+    virtual std::size_t transmit_room() { return Batch::most_packets; }
     virtual void flush() = 0;
     // Can the NIC end platform::idle_until? Otherwise it has to be looked at every now and then.
     virtual bool interrupts() const { return true; }
@@ -53,7 +53,7 @@ class Nic {
     }
 
     std::string_view name() const { return {name_.data(), name_length_}; }
-    void set_name(std::string_view name);  // cut at kNameBytes
+    void set_name(std::string_view name);  // cut at name_bytes
     const Mac& mac() const { return mac_; }
     std::uint8_t index() const { return index_; }
     void set_index(std::uint8_t index) { index_ = index; }
@@ -70,11 +70,11 @@ class Nic {
     std::uint8_t index_ = 0;
 
   private:
-    std::array<char, kNameBytes> name_{};
+    std::array<char, name_bytes> name_{};
     std::uint8_t name_length_ = 0;
 };
 
-// Finds every NIC of the machine and makes it ready to receive; later calls give the same list. At most Nic::kMost.
+// Finds every NIC of the machine and makes it ready to receive; later calls give the same list. At most Nic::most_nics.
 std::span<Nic* const> discover_nics();
 // The NIC that bears this name (given from the boot image by MAC), or nullptr.
 Nic* find_nic(std::string_view name);

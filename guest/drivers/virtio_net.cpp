@@ -8,31 +8,31 @@
 namespace unibpf {
 
 namespace {
-constexpr std::uint16_t kEthernetHeader = 14;
+constexpr std::uint16_t ethernet_header = 14;
 }
 
 // Virtio 1.2, 3.1.1; the numbers are its steps.
 Status VirtioNet::start(std::span<std::byte> rings) {
     if (rings.size() < ring_memory()) return Error{"nic", "too little ring memory", rings.size()};
     transport_.reset();                            // 1
-    transport_.add_status(virtio::kAcknowledge);   // 2
-    transport_.add_status(virtio::kDriver);        // 3
+    transport_.add_status(virtio::acknowledge);   // 2
+    transport_.add_status(virtio::driver_known);        // 3
     const std::uint64_t offered = transport_.features();  // 4
-    const std::uint64_t needed = virtio::kNetMac | (transport_.legacy() ? virtio::kAnyLayout : virtio::kVersion1);
+    const std::uint64_t needed = virtio::net_mac | (transport_.legacy() ? virtio::any_layout : virtio::version_1);
     if ((offered & needed) != needed) {
-        transport_.add_status(virtio::kFailed);
+        transport_.add_status(virtio::driver_failed);
         return Error{"nic", "the device lacks a feature that is needed", needed & ~offered};
     }
     transport_.accept_features(needed);
     if (!transport_.legacy()) {
-        transport_.add_status(virtio::kFeaturesOk);  // 5
-        if ((transport_.status() & virtio::kFeaturesOk) == 0) return Error{"nic", "the device refused the features", needed};  // 6
+        transport_.add_status(virtio::features_ok);  // 5
+        if ((transport_.status() & virtio::features_ok) == 0) return Error{"nic", "the device refused the features", needed};  // 6
     }
-    header_ = transport_.legacy() ? virtio::kLegacyHeaderBytes : static_cast<std::uint16_t>(sizeof(virtio::NetHeader));
+    header_ = transport_.legacy() ? virtio::legacy_header_bytes : static_cast<std::uint16_t>(sizeof(virtio::NetHeader));
     for (std::uint32_t i = 0; i < 6; ++i) mac_[i] = transport_.config(i);  // 7
-    TRY(start_queue(virtio::kReceiveQueue, rx_, rings.first(one_ring())));
-    TRY(start_queue(virtio::kTransmitQueue, tx_, rings.subspan(one_ring())));
-    transport_.add_status(virtio::kDriverOk);  // 8
+    TRY(start_queue(virtio::receive_queue, rx_, rings.first(one_ring())));
+    TRY(start_queue(virtio::transmit_queue, tx_, rings.subspan(one_ring())));
+    transport_.add_status(virtio::driver_ok);  // 8
     refill();
     return done();
 }
@@ -40,7 +40,7 @@ Status VirtioNet::start(std::span<std::byte> rings) {
 Status VirtioNet::start_queue(std::uint16_t index, Virtqueue& queue, std::span<std::byte> memory) {
     const std::uint16_t limit = transport_.queue_limit(index);
     if (limit == 0) return Error{"nic", "the device lacks a queue", index};
-    queue.attach(memory, std::bit_floor(limit < kEntries ? limit : kEntries));
+    queue.attach(memory, std::bit_floor(limit < queue_entries ? limit : queue_entries));
     transport_.start_queue(index, queue);
     return done();
 }
@@ -75,7 +75,7 @@ bool VirtioNet::accept_frame(Virtqueue::Completion& done) {
         ++counters_.rx_bad_id;
         return false;
     }
-    if (done.what == Virtqueue::Taken::bad_length || done.length < header_ + std::uint32_t{kEthernetHeader}) {
+    if (done.what == Virtqueue::Taken::bad_length || done.length < header_ + std::uint32_t{ethernet_header}) {
         ++counters_.rx_bad_length;
         return false;
     }
@@ -91,9 +91,9 @@ void VirtioNet::refill() {
             break;
         }
         const std::uint64_t address = platform::device_address(packet->data()) - header_;
-        rx_.add(packet, address, std::uint32_t{header_} + Packet::kLargest, true);
+        rx_.add(packet, address, std::uint32_t{header_} + Packet::longest_fresh, true);
     }
-    if (rx_.publish()) transport_.notify(virtio::kReceiveQueue);
+    if (rx_.publish()) transport_.notify(virtio::receive_queue);
 }
 
 void VirtioNet::transmit(Batch&& batch) {
@@ -102,17 +102,17 @@ void VirtioNet::transmit(Batch&& batch) {
 }
 
 std::size_t VirtioNet::transmit_room() {
-    if (tx_.free_descriptors() < Batch::kCapacity) reclaim();
+    if (tx_.free_descriptors() < Batch::most_packets) reclaim();
     return tx_.free_descriptors();
 }
 
 void VirtioNet::send(PacketPtr packet) {
     const std::uint16_t length = packet->length();
-    if (length < kEthernetHeader || length > Packet::kLargest) {
+    if (length < ethernet_header || length > Packet::longest_fresh) {
         ++counters_.tx_bad_length;
         return;
     }
-    // All zero: no checksum, no segmentation (5.1.6.2). The room is there: header_ <= kDeviceRoom.
+    // All zero: no checksum, no segmentation (5.1.6.2). The room is there: header_ <= device_room.
     std::uint8_t* header = packet->data() - header_;
     std::memset(header, 0, header_);
     if (!tx_.add(packet, platform::device_address(header), std::uint32_t{header_} + length, false)) {
@@ -124,7 +124,7 @@ void VirtioNet::send(PacketPtr packet) {
 }
 
 void VirtioNet::flush() {
-    if (tx_.publish()) transport_.notify(virtio::kTransmitQueue);
+    if (tx_.publish()) transport_.notify(virtio::transmit_queue);
     reclaim();
 }
 

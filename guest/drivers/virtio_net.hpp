@@ -11,7 +11,7 @@ namespace unibpf {
 
 class VirtioNet final : public Nic {
   public:
-    static constexpr std::uint16_t kEntries = 256;  // of each queue, when the device allows so many
+    static constexpr std::uint16_t queue_entries = 256;  // of each queue, when the device allows so many
 
     VirtioNet(VirtioTransport& transport, PacketPool& pool) : transport_{transport}, pool_{pool} {}
 
@@ -28,7 +28,7 @@ class VirtioNet final : public Nic {
 
   private:
     static constexpr std::size_t one_ring() {
-        return (Virtqueue::ring_bytes(kEntries) + virtio::kLegacyRingAlign - 1) & ~(virtio::kLegacyRingAlign - 1);
+        return (Virtqueue::ring_bytes(queue_entries) + virtio::legacy_ring_align - 1) & ~(virtio::legacy_ring_align - 1);
     }
     Status start_queue(std::uint16_t index, Virtqueue& queue, std::span<std::byte> memory);
     bool accept_frame(Virtqueue::Completion& done);

@@ -8,8 +8,8 @@
 namespace unibpf {
 
 void Virtqueue::attach(std::span<std::byte> memory, std::uint16_t size) {
-    if (!std::has_single_bit(size) || size > kMostEntries || memory.size() < ring_bytes(size) ||
-        reinterpret_cast<std::uintptr_t>(memory.data()) % virtio::kLegacyRingAlign != 0)
+    if (!std::has_single_bit(size) || size > most_descriptors || memory.size() < ring_bytes(size) ||
+        reinterpret_cast<std::uintptr_t>(memory.data()) % virtio::legacy_ring_align != 0)
         platform::panic("virtqueue: bad ring memory");
     std::memset(memory.data(), 0, ring_bytes(size));
     // Sound: the memory is ours and aligned; descriptors and ring words are implicit-lifetime types.
@@ -27,7 +27,7 @@ bool Virtqueue::add(PacketPtr& packet, std::uint64_t address, std::uint32_t leng
     const std::uint16_t id = free_head_;
     free_head_ = next_free_[id];
     --free_count_;
-    descriptors_[id] = {address, length, device_writes ? virtio::kDescWrite : std::uint16_t{0}, 0};
+    descriptors_[id] = {address, length, device_writes ? virtio::desc_write : std::uint16_t{0}, 0};
     held_[id] = packet.release();
     offered_[id] = device_writes ? length : 0;
     available_[2 + added_ % size_] = id;
@@ -42,7 +42,7 @@ bool Virtqueue::publish() {
     available_index().store(added_, std::memory_order_release);
     // 2.7.13.4.1: the index before reading the device's flag, or both sides could wait for each other.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    return (used_flags().load(std::memory_order_relaxed) & virtio::kUsedNoNotify) == 0;
+    return (used_flags().load(std::memory_order_relaxed) & virtio::used_no_notify) == 0;
 }
 
 Virtqueue::Completion Virtqueue::take() {
@@ -64,7 +64,7 @@ Virtqueue::Completion Virtqueue::take() {
 }
 
 void Virtqueue::want_interrupts(bool wanted) {
-    available_flags().store(wanted ? std::uint16_t{0} : virtio::kAvailNoInterrupt, std::memory_order_relaxed);
+    available_flags().store(wanted ? std::uint16_t{0} : virtio::avail_no_interrupt, std::memory_order_relaxed);
     // 2.7.7.2: the flag before the caller looks at the used index again.
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }

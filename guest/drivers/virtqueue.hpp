@@ -18,9 +18,14 @@ namespace unibpf {
 
 class Virtqueue {
   public:
-    static constexpr std::uint16_t kMostEntries = 256;
+    static constexpr std::uint16_t most_descriptors = 256;
 
-    enum class Taken : std::uint8_t { nothing, packet, bad_id, bad_length };
+    enum class Taken : std::uint8_t {
+        nothing,
+        packet,
+        bad_id,
+        bad_length
+    };
     struct Completion {
         Taken what = Taken::nothing;
         PacketPtr packet;          // set when what is packet or bad_length
@@ -54,7 +59,7 @@ class Virtqueue {
     static constexpr std::size_t available_offset(std::uint16_t size) { return sizeof(virtio::Descriptor) * size; }
     static constexpr std::size_t used_offset(std::uint16_t size) {
         const std::size_t end = available_offset(size) + 6 + 2u * size;
-        return (end + virtio::kLegacyRingAlign - 1) & ~(virtio::kLegacyRingAlign - 1);
+        return (end + virtio::legacy_ring_align - 1) & ~(virtio::legacy_ring_align - 1);
     }
     // flags at 0, index at 2, entries from 4: the same for both rings (2.7.6, 2.7.8).
     std::atomic_ref<std::uint16_t> available_flags() const { return std::atomic_ref{available_[0]}; }
@@ -71,9 +76,9 @@ class Virtqueue {
     std::uint16_t added_ = 0;       // our available index, published or not
     std::uint16_t published_ = 0;
     std::uint16_t seen_ = 0;        // completions taken
-    std::array<Packet*, kMostEntries> held_{};
-    std::array<std::uint32_t, kMostEntries> offered_{};
-    std::array<std::uint16_t, kMostEntries> next_free_{};
+    std::array<Packet*, most_descriptors> held_{};
+    std::array<std::uint32_t, most_descriptors> offered_{};
+    std::array<std::uint16_t, most_descriptors> next_free_{};
 };
 
 }  // namespace unibpf

@@ -5,10 +5,10 @@
 
 namespace unibpf {
 
-inline constexpr Handler kCountHandler{"count", [](const Element& element, Text& out) { out.number(element.packets()); }, nullptr};
+inline constexpr Handler count_handler{"count", [](const Element& element, Text& out) { out.number(element.packets()); }, nullptr};
 
 // The sum over all reasons; `FETCH /status` has them one by one.
-inline constexpr Handler kDropsHandler{"drops",
+inline constexpr Handler drops_handler{"drops",
                                        [](const Element& element, Text& out) {
                                            std::uint64_t sum = 0;
                                            for (std::uint64_t count : element.drops()) sum += count;
@@ -17,7 +17,7 @@ inline constexpr Handler kDropsHandler{"drops",
                                        nullptr};
 
 template <typename E>
-inline constexpr Handler kResetHandler{"reset_counts", nullptr, [](Element& element, std::string_view) {
+inline constexpr Handler reset_handler{"reset_counts", nullptr, [](Element& element, std::string_view) {
                                            static_cast<E&>(element).reset();
                                            return done();
                                        }};

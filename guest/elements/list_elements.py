@@ -1,4 +1,4 @@
-"""Write the list of element classes, `list_elements.py FOLDER OUTPUT`: every `static const ElementClass kClass` of a header.
+"""Write the list of element classes, `list_elements.py FOLDER OUTPUT`: every `static const ElementClass class_row` of a header.
 
 So a new element is its own files and nothing else; the list is in the order of the names.
 """
@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-CLASS = re.compile(r"^class (\w+)[^;{]*\{(?:(?!^class ).)*?static const ElementClass kClass;", re.MULTILINE | re.DOTALL)
+CLASS = re.compile(r"^class (\w+)[^;{]*\{(?:(?!^class ).)*?static const ElementClass class_row;", re.MULTILINE | re.DOTALL)
 
 
 def listing(folder: Path) -> str:
@@ -19,10 +19,10 @@ def listing(folder: Path) -> str:
         '#include "guest/elements/standard.hpp"\n',
         *(f'#include "{header}"' for header in headers),
         "\nnamespace unibpf {\n",
-        "static constexpr const ElementClass* kRows[] = {",
-        *(f"    &{name}::kClass," for name in sorted(found, key=str.lower)),
+        "static constexpr const ElementClass* element_rows[] = {",
+        *(f"    &{name}::class_row," for name in sorted(found, key=str.lower)),
         "};\n",
-        "std::span<const ElementClass* const> standard_elements() { return kRows; }\n",
+        "std::span<const ElementClass* const> standard_elements() { return element_rows; }\n",
         "}  // namespace unibpf\n",
     ]
     return "\n".join(lines)

@@ -26,7 +26,7 @@ Range parse_range(std::string_view code) {
     range.least = digits(0);
     if (code.empty()) return {range.least, range.least};
     code.remove_prefix(1);
-    range.most = digits(kMaxPorts);
+    range.most = digits(max_ports);
     return range;
 }
 
@@ -40,7 +40,7 @@ class Checker {
   public:
     Checker(const FlatGraph& graph, BuildContext& context)
         : graph_{graph}, context_{context}, ports_{context.scratch.array<ElementPorts>(graph.elements.size())},
-          groups_{context.scratch.array<std::uint32_t>(kFirstElement + graph.elements.size())} {}
+          groups_{context.scratch.array<std::uint32_t>(first_element + graph.elements.size())} {}
 
     std::span<ElementPorts> run() {
         if (context_.scratch.exhausted()) return {};
@@ -54,9 +54,9 @@ class Checker {
 
   private:
     // Groups of ports that must be of one kind: all pushing ports, all pulling ports, the agnostic ports of each element.
-    static constexpr std::uint32_t kPush = 0;
-    static constexpr std::uint32_t kPull = 1;
-    static constexpr std::uint32_t kFirstElement = 2;
+    static constexpr std::uint32_t push_group = 0;
+    static constexpr std::uint32_t pull_group = 1;
+    static constexpr std::uint32_t first_element = 2;
 
     const FlatElement& element(std::uint32_t e) const { return graph_.elements[e]; }
 
@@ -82,9 +82,11 @@ class Checker {
 
     std::uint32_t group(std::uint32_t e, std::uint32_t port, bool output) const {
         const std::string_view code = side(element(e).row->processing, output);
-        if (code.empty()) return kPush;  // a port that the class does not have: already reported
+        if (code.empty()) return push_group;  // a port that the class does not have: already reported
         const char kind = code[std::min<std::size_t>(port, code.size() - 1)];
-        return kind == 'h' ? kPush : kind == 'l' ? kPull : kFirstElement + e;
+        return kind == 'h'   ? push_group
+               : kind == 'l' ? pull_group
+                             : first_element + e;
     }
 
     // Halves the path as it goes, so that long chains stay cheap.
@@ -97,18 +99,18 @@ class Checker {
         const std::uint32_t from = find(group(connection.from, connection.from_port, true));
         const std::uint32_t to = find(group(connection.to, connection.to_port, false));
         if (from == to) return;
-        if (from < kFirstElement && to < kFirstElement) {
+        if (from < first_element && to < first_element) {
             context_.error(connection.at, "output ", connection.from_port, " of `", element(connection.from).name, "` ",
-                           from == kPush ? "pushes" : "is pulled", " but input ", connection.to_port, " of `",
-                           element(connection.to).name, "` ", to == kPush ? "is pushed to" : "pulls", ", expected ",
-                           from == kPush ? "a `Queue`" : "an `Unqueue`", " between them");
+                           from == push_group ? "pushes" : "is pulled", " but input ", connection.to_port, " of `",
+                           element(connection.to).name, "` ", to == push_group ? "is pushed to" : "pulls", ", expected ",
+                           from == push_group ? "a `Queue`" : "an `Unqueue`", " between them");
             return;
         }
         groups_[std::max(from, to)] = std::min(from, to);  // push and pull stay roots
     }
 
     PortKind kind(std::uint32_t e, std::uint32_t port, bool output) {
-        return find(group(e, port, output)) == kPull ? PortKind::pull : PortKind::push;
+        return find(group(e, port, output)) == pull_group ? PortKind::pull : PortKind::push;
     }
 
     void settle(std::uint32_t e) {

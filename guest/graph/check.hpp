@@ -11,7 +11,10 @@
 
 namespace unibpf {
 
-enum class PortKind : std::uint8_t { push, pull };
+enum class PortKind : std::uint8_t {
+    push,
+    pull
+};
 
 struct ElementPorts {
     std::uint32_t inputs = 0;

@@ -178,8 +178,8 @@ std::string_view Substitution::apply(std::string_view raw, const Scope& scope, c
         if (!unknown.empty()) context_.error(at, "unknown variable `$", unknown, "`");
     });
     made_ += size;
-    if (made_ > kMaxBytes) {
-        context_.error(at, "variables expand to more than ", kMaxBytes, " bytes");
+    if (made_ > most_config_bytes) {
+        context_.error(at, "variables expand to more than ", most_config_bytes, " bytes");
         return {};
     }
     const std::span<char> memory = context_.lasting.array<char>(size);

@@ -37,7 +37,7 @@ struct Scope {
 // Replaces `$name` and `${name}` outside single quotes by their values. Bounds the sum of what it makes.
 class Substitution {
   public:
-    static constexpr std::size_t kMaxBytes = 64 * 1024;
+    static constexpr std::size_t most_config_bytes = 64 * 1024;
 
     explicit Substitution(BuildContext& context) : context_{context} {}
     // `at`: where to report an unknown variable.

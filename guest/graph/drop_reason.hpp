@@ -12,22 +12,22 @@
 namespace unibpf {
 
 // X(enumerator, name, meaning)
-#define UNIBPF_DROP_REASONS(X)                                                              \
-    X(discarded, "discarded", "reached Discard or Idle, as the graph says")                 \
-    X(no_match, "no-match", "matched no pattern, or its output port is not connected")      \
-    X(too_short, "too-short", "shorter than the header that the element reads")             \
-    X(bad_header, "bad-header", "a header field is out of its range")                       \
-    X(bad_checksum, "bad-checksum", "the IP or ICMP checksum does not add up")              \
-    X(bad_source, "bad-source", "the source address may not send packets")                  \
-    X(not_ours, "not-ours", "a request for somebody else's address")                        \
-    X(queue_full, "queue-full", "the queue was full")                                       \
-    X(no_buffer, "no-buffer", "the packet pool was empty when a copy was needed")           \
-    X(no_headroom, "no-headroom", "no room to add a header")                                \
-    X(no_program, "no-program", "the BPF element has no valid program: it fails closed")    \
-    X(aborted, "aborted", "the program returned XDP_ABORTED or was stopped by a fault")     \
-    X(unknown_code, "unknown-code", "the program returned a code that has no meaning")      \
-    X(budget, "budget", "the program exceeded its instruction budget")                      \
-    X(no_port, "no-port", "the program named a port that is not connected")                 \
+#define UNIBPF_DROP_REASONS(X)                                                           \
+    X(discarded, "discarded", "reached Discard or Idle, as the graph says")              \
+    X(no_match, "no-match", "matched no pattern, or its output port is not connected")   \
+    X(too_short, "too-short", "shorter than the header that the element reads")          \
+    X(bad_header, "bad-header", "a header field is out of its range")                    \
+    X(bad_checksum, "bad-checksum", "the IP or ICMP checksum does not add up")           \
+    X(bad_source, "bad-source", "the source address may not send packets")               \
+    X(not_ours, "not-ours", "a request for somebody else's address")                     \
+    X(queue_full, "queue-full", "the queue was full")                                    \
+    X(no_buffer, "no-buffer", "the packet pool was empty when a copy was needed")        \
+    X(no_headroom, "no-headroom", "no room to add a header")                             \
+    X(no_program, "no-program", "the BPF element has no valid program: it fails closed") \
+    X(aborted, "aborted", "the program returned XDP_ABORTED or was stopped by a fault")  \
+    X(unknown_code, "unknown-code", "the program returned a code that has no meaning")   \
+    X(budget, "budget", "the program exceeded its instruction budget")                   \
+    X(no_port, "no-port", "the program named a port that is not connected")              \
     X(by_program, "dropped-by-program", "the program returned XDP_DROP and port 1 is free")
 
 enum class DropReason : std::uint8_t {
@@ -41,18 +41,18 @@ struct DropReasonInfo {
     std::string_view meaning;
 };
 
-inline constexpr DropReasonInfo kDropReasons[] = {
+inline constexpr DropReasonInfo drop_reasons[] = {
 #define X(enumerator, name, meaning) {name, meaning},
     UNIBPF_DROP_REASONS(X)
 #undef X
 };
-inline constexpr std::size_t kDropReasonCount = sizeof(kDropReasons) / sizeof(kDropReasons[0]);
+inline constexpr std::size_t drop_reason_count = sizeof(drop_reasons) / sizeof(drop_reasons[0]);
 
 constexpr std::string_view drop_reason_name(DropReason reason) {
-    return kDropReasons[static_cast<std::size_t>(reason)].name;
+    return drop_reasons[static_cast<std::size_t>(reason)].name;
 }
 
-// One counter for each reason; `counts[i]` belongs to `kDropReasons[i]`.
-using DropCounters = std::array<std::uint64_t, kDropReasonCount>;
+// One counter for each reason; `counts[i]` belongs to `drop_reasons[i]`.
+using DropCounters = std::array<std::uint64_t, drop_reason_count>;
 
 }  // namespace unibpf

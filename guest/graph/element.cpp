@@ -28,7 +28,7 @@ void Element::distribute(Batch&& batch, std::span<const std::uint16_t> ports, Dr
     const auto used = ports.first(count);
     if (count > 0 && std::all_of(used.begin(), used.end(), [&](std::uint16_t port) { return port == used[0]; }))
         return push_or_drop(used[0], std::move(batch), reason);
-    std::uint16_t left[Batch::kCapacity];
+    std::uint16_t left[Batch::most_packets];
     for (std::size_t i = 0; i < count; ++i) left[i] = used[i];
     while (count > 0) {
         const std::uint16_t port = left[0];

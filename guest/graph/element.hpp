@@ -45,9 +45,9 @@ struct Handler {
     Status (*write)(Element& element, std::string_view value) = nullptr;
 };
 
-// For class rows: `kReasons<DropReason::too_short>`.
+// For class rows: `reason_list<DropReason::too_short>`.
 template <DropReason... reasons>
-inline constexpr DropReason kReasons[] = {reasons...};
+inline constexpr DropReason reason_list[] = {reasons...};
 
 struct ElementClass {
     std::string_view name;

@@ -4,7 +4,7 @@ namespace unibpf {
 
 void Errors::add(Place place, std::initializer_list<Part> parts) {
     ++count_;
-    if (count_ > kMax) return;
+    if (count_ > most_kept) return;
     Entry& entry = entries_[count_ - 1];
     entry.place = place;
     Text text{entry.buffer};

@@ -1,6 +1,6 @@
 // Errors: the configuration errors of one graph, collected with their places before anybody gives up (Click's habit).
 //
-// Holds the first kMax of them in place, no heap; `count()` goes on counting. One sentence each, no full stop, literals in
+// Holds the first most_kept of them in place, no heap; `count()` goes on counting. One sentence each, no full stop, literals in
 // backticks: "line 3:12: unknown element class `Foo`".
 #pragma once
 
@@ -23,12 +23,12 @@ struct Place {
 
 class Errors {
   public:
-    static constexpr std::size_t kMax = 16;
-    static constexpr std::size_t kTextSize = 160;
+    static constexpr std::size_t most_kept = 16;
+    static constexpr std::size_t text_size = 160;
 
     struct Entry {
         Place place;
-        char buffer[kTextSize];
+        char buffer[text_size];
         std::size_t length;
         std::string_view text() const { return {buffer, length}; }
     };
@@ -41,7 +41,7 @@ class Errors {
 
     bool empty() const { return count_ == 0; }
     std::size_t count() const { return count_; }
-    std::size_t kept() const { return count_ < kMax ? count_ : kMax; }
+    std::size_t kept() const { return count_ < most_kept ? count_ : most_kept; }
     const Entry& operator[](std::size_t i) const { return entries_[i]; }
 
   private:
@@ -58,7 +58,7 @@ class Errors {
     };
     void add(Place place, std::initializer_list<Part> parts);
 
-    std::array<Entry, kMax> entries_;
+    std::array<Entry, most_kept> entries_;
     std::size_t count_ = 0;
 };
 

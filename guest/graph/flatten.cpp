@@ -46,10 +46,10 @@ Flattener::Node Flattener::instantiate(const ElementSyntax& element, const Scope
     FlatElement flat{name, element.type.row, config, element.at, element.config_at};
     const std::uint32_t in = add(flat);
     const CompoundSyntax* compound = element.type.compound;
-    if (!compound || in == kNone) return {in, in};
+    if (!compound || in == no_index) return {in, in};
     const Node tunnels{in, add(flat)};
-    if (depth == kMaxDepth) {
-        context_.error(element.at, "compounds nest deeper than ", kMaxDepth);
+    if (depth == max_nesting) {
+        context_.error(element.at, "compounds nest deeper than ", max_nesting);
         return tunnels;
     }
     Scope inner;
@@ -87,15 +87,15 @@ void Flattener::connect(const ConnectionSyntax& connection, std::span<const Node
     if (from.role == ElementRole::output) return context_.error(connection.at, "`output` of a compound has no outputs");
     if (to.role == ElementRole::input) return context_.error(connection.at, "`input` of a compound has no inputs");
     const FlatConnection flat{nodes[from.index].out, connection.from_port, nodes[to.index].in, connection.to_port, connection.at};
-    if (flat.from == kNone || flat.to == kNone) return;  // already reported
-    if (connections_.size() == kMaxConnections) return context_.error(connection.at, "more than ", kMaxConnections, " connections");
+    if (flat.from == no_index || flat.to == no_index) return;  // already reported
+    if (connections_.size() == max_connections) return context_.error(connection.at, "more than ", max_connections, " connections");
     connections_.append(context_.scratch, flat);
 }
 
 std::uint32_t Flattener::add(const FlatElement& element) {
-    if (elements_.size() >= kMaxElements) {
-        context_.error(element.at, "more than ", kMaxElements, " elements");
-        return kNone;
+    if (elements_.size() >= max_elements) {
+        context_.error(element.at, "more than ", max_elements, " elements");
+        return no_index;
     }
     elements_.append(context_.scratch, element);
     return static_cast<std::uint32_t>(elements_.size() - 1);
@@ -103,11 +103,11 @@ std::uint32_t Flattener::add(const FlatElement& element) {
 
 std::string_view Flattener::full_name(std::string_view prefix, const ElementSyntax& element) {
     if (prefix.empty()) return element.name;
-    char buffer[kMaxElementName];
+    char buffer[longest_element_name];
     Text name{buffer};
     name.put(prefix).put('/').put(element.name);
     if (name.overflowed()) {
-        context_.error(element.at, "`", name.view(), "...` is longer than ", kMaxElementName, " bytes");
+        context_.error(element.at, "`", name.view(), "...` is longer than ", longest_element_name, " bytes");
         return {};
     }
     return context_.lasting.copy(name.view());

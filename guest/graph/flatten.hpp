@@ -37,8 +37,8 @@ struct FlatGraph {
 
 class Flattener {
   public:
-    static constexpr unsigned kMaxDepth = 16;
-    static constexpr std::size_t kMaxConnections = 4096;
+    static constexpr unsigned max_nesting = 16;
+    static constexpr std::size_t max_connections = 4096;
 
     explicit Flattener(BuildContext& context) : context_{context}, substitution_{context} {}
     // Trust it only when `context.errors` is empty.
@@ -47,10 +47,10 @@ class Flattener {
   private:
     // Where the connections of an element of a body go. Plain elements: in == out; compounds: their two tunnels.
     struct Node {
-        std::uint32_t in = kNone;
-        std::uint32_t out = kNone;
+        std::uint32_t in = no_index;
+        std::uint32_t out = no_index;
     };
-    static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+    static constexpr std::uint32_t no_index = ~std::uint32_t{0};
 
     void expand(const BodySyntax& body, Scope& scope, std::string_view prefix, Node self, unsigned depth);
     Node instantiate(const ElementSyntax& element, const Scope& scope, std::string_view prefix, unsigned depth);

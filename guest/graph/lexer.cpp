@@ -24,11 +24,19 @@ struct Symbol {
     TokenKind kind;
 };
 // Longer symbols before their prefixes.
-constexpr Symbol kSymbols[] = {
-    {"::", TokenKind::colons},        {"->", TokenKind::arrow},      {"||", TokenKind::double_bar},
-    {"|", TokenKind::bar},            {",", TokenKind::comma},       {";", TokenKind::semicolon},
-    {"(", TokenKind::open_paren},     {")", TokenKind::close_paren}, {"[", TokenKind::open_bracket},
-    {"]", TokenKind::close_bracket},  {"{", TokenKind::open_brace},  {"}", TokenKind::close_brace},
+constexpr Symbol symbol_table[] = {
+    {"::", TokenKind::colons},
+    {"->", TokenKind::arrow},
+    {"||", TokenKind::double_bar},
+    {"|", TokenKind::bar},
+    {",", TokenKind::comma},
+    {";", TokenKind::semicolon},
+    {"(", TokenKind::open_paren},
+    {")", TokenKind::close_paren},
+    {"[", TokenKind::open_bracket},
+    {"]", TokenKind::close_bracket},
+    {"{", TokenKind::open_brace},
+    {"}", TokenKind::close_brace},
 };
 
 }  // namespace
@@ -87,7 +95,7 @@ Token Lexer::scan() {
         while (at_ + length < end_ && is_word_byte(at_[length])) ++length;
         return take(length > 1 ? TokenKind::variable : TokenKind::unknown, length);
     }
-    for (const Symbol& symbol : kSymbols)
+    for (const Symbol& symbol : symbol_table)
         if (starts(at_, end_, symbol.text)) return take(symbol.kind, symbol.text.size());
     return take(TokenKind::unknown, 1);
 }

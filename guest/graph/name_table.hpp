@@ -20,7 +20,7 @@ class NameTable {
     };
 
   public:
-    explicit NameTable(Arena& arena) : arena_{arena}, buckets_{arena.array<Entry*>(kBuckets)} {}
+    explicit NameTable(Arena& arena) : arena_{arena}, buckets_{arena.array<Entry*>(bucket_count)} {}
 
     // The value put last under that name in that scope; null when there is none.
     T* find(const void* scope, std::string_view name) const {
@@ -36,13 +36,13 @@ class NameTable {
     }
 
   private:
-    static constexpr std::size_t kBuckets = 256;
+    static constexpr std::size_t bucket_count = 256;
 
     // FNV-1a
     static std::size_t hash(const void* scope, std::string_view name) {
         std::uint32_t h = 2166136261u ^ static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(scope) >> 4);
         for (char c : name) h = (h ^ static_cast<std::uint8_t>(c)) * 16777619u;
-        return (h ^ (h >> 16)) % kBuckets;
+        return (h ^ (h >> 16)) % bucket_count;
     }
 
     Arena& arena_;

@@ -8,7 +8,7 @@ namespace unibpf {
 
 namespace {
 
-constexpr std::size_t kMaxUses = 2 * kMaxElements;  // names used before their declaration count twice
+constexpr std::size_t max_uses = 2 * max_elements;  // names used before their declaration count twice
 
 bool is_number(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -24,8 +24,8 @@ Parser::Parser(BuildContext& context, const Registry& registry)
 
 const BodySyntax& Parser::parse() {
     auto* graph = context_.scratch.create<BodySyntax>();
-    static const BodySyntax kNothing;
-    if (!graph) return kNothing;
+    static const BodySyntax no_body;
+    if (!graph) return no_body;
     body(*graph, 0);
     while (!lexer_.peek().is(TokenKind::end)) {
         unexpected("a statement");
@@ -85,8 +85,8 @@ const CompoundSyntax* Parser::compound(BodySyntax& parent, std::string_view name
     const Token brace = lexer_.next();
     auto* made = context_.scratch.create<CompoundSyntax>();
     if (!made) return nullptr;
-    if (depth == kMaxBraces) {
-        context_.error(brace.text.data(), "compounds nest deeper than ", kMaxBraces);
+    if (depth == max_braces) {
+        context_.error(brace.text.data(), "compounds nest deeper than ", max_braces);
         skip_block();
         return nullptr;
     }
@@ -304,7 +304,7 @@ ElementSyntax* Parser::named_use(BodySyntax& body, const Token& name) {
 ElementSyntax* Parser::declare(BodySyntax& body, const Token& name, const ClassUse& use) {
     const char* at = name.text.data();
     if (is_number(name.text)) context_.error(at, "element name `", name.text, "` is a number");
-    if (name.text.size() > kMaxElementName) context_.error(at, "element name is longer than ", kMaxElementName, " bytes");
+    if (name.text.size() > longest_element_name) context_.error(at, "element name is longer than ", longest_element_name, " bytes");
     if (names_.find(&body, name.text)) context_.error(at, "element `", name.text, "` is declared twice");
     ElementSyntax element{.name = name.text, .type = use.type, .config = use.config, .at = at};
     element.config_at = use.config_at ? use.config_at : at;
@@ -322,8 +322,8 @@ ElementSyntax* Parser::anonymous(BodySyntax& body, const char* at, const ClassUs
 }
 
 ElementSyntax* Parser::add(BodySyntax& body, const ElementSyntax& element) {
-    if (++use_count_ > kMaxUses) {
-        if (use_count_ == kMaxUses + 1) context_.error(element.at, "more than ", kMaxUses, " elements");
+    if (++use_count_ > max_uses) {
+        if (use_count_ == max_uses + 1) context_.error(element.at, "more than ", max_uses, " elements");
         return nullptr;
     }
     auto* made = context_.scratch.create<ElementSyntax>(element);
@@ -350,12 +350,12 @@ void Parser::resolve(BodySyntax& body) {
         if (element->alias && !element->type.known())
             context_.error(element->at, "`", element->name, "` is neither a declared element nor an element class");
         element->alias = nullptr;
-        char buffer[kMaxElementName + 12];
+        char buffer[longest_element_name + 12];
         Text name{buffer};
         std::uint64_t number = element->index + 1;
         do {
             name = Text{buffer};
-            name.put(slice(element->name, 0, kMaxElementName)).put('@').number(number++);
+            name.put(slice(element->name, 0, longest_element_name)).put('@').number(number++);
         } while (names_.find(&body, name.view()));
         element->name = context_.lasting.copy(name.view());
     }
@@ -370,9 +370,9 @@ bool Parser::port(std::uint32_t& port, const char*& at) {
         context_.error(number.text.data(), "got `", number.text, "`, expected a port number");
         return false;
     }
-    for (char c : number.text) port = port < kMaxPorts ? port * 10 + static_cast<std::uint32_t>(c - '0') : port;
-    if (port >= kMaxPorts) {
-        context_.error(number.text.data(), "got port ", number.text, ", expected less than ", kMaxPorts);
+    for (char c : number.text) port = port < max_ports ? port * 10 + static_cast<std::uint32_t>(c - '0') : port;
+    if (port >= max_ports) {
+        context_.error(number.text.data(), "got port ", number.text, ", expected less than ", max_ports);
         return false;
     }
     return expect(TokenKind::close_bracket, "`]`");

@@ -21,7 +21,7 @@ namespace unibpf {
 
 class Parser {
   public:
-    static constexpr unsigned kMaxBraces = 16;
+    static constexpr unsigned max_braces = 16;
 
     Parser(BuildContext& context, const Registry& registry);
 

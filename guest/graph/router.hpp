@@ -18,10 +18,10 @@
 
 namespace unibpf {
 
-inline constexpr std::size_t kMaxGraphText = 64 * 1024;
-inline constexpr std::size_t kMaxElements = 1024;
-inline constexpr std::size_t kMaxPorts = 256;           // of one side of one element
-inline constexpr std::size_t kMaxElementName = 63;      // schemas/envelope.cddl
+inline constexpr std::size_t max_graph_text = 64 * 1024;
+inline constexpr std::size_t max_elements = 1024;
+inline constexpr std::size_t max_ports = 256;           // of one side of one element
+inline constexpr std::size_t longest_element_name = 63;      // schemas/envelope.cddl
 
 // The element classes that a graph may use. `main` adds the standard ones (guest/elements/standard.hpp) and Control.
 class Registry {

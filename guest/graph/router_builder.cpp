@@ -6,7 +6,7 @@ namespace unibpf {
 
 void RouterBuilder::build(std::string_view text) {
     router_.environment_ = &environment_;
-    if (text.size() > kMaxGraphText) return errors_.add({}, "got a graph of ", text.size(), " bytes, expected at most ", kMaxGraphText);
+    if (text.size() > max_graph_text) return errors_.add({}, "got a graph of ", text.size(), " bytes, expected at most ", max_graph_text);
     Arena scratch{16 * 1024};
     const std::string_view copy = router_.arena_.copy(text);
     if (copy.size() == text.size()) {

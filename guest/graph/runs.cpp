@@ -8,7 +8,7 @@ namespace unibpf {
 
 namespace {
 
-constexpr std::uint32_t kMaxRun = 48;  // elements; each takes less than 1 KiB of the data path's stack, which has 64
+constexpr std::uint32_t max_run = 48;  // elements; each takes less than 1 KiB of the data path's stack, which has 64
 
 class Runs {
   public:
@@ -28,22 +28,22 @@ class Runs {
             if (waiting_[e] == 0) ready_[ready++] = e;
         // Kahn's topological order: an element is ready when all that lead to it are done. Circles never get ready.
         for (std::size_t done = 0; done < ready; ++done)
-            for (std::uint32_t c = first_[ready_[done]]; c != kNone; c = next_[c]) {
+            for (std::uint32_t c = first_[ready_[done]]; c != no_index; c = next_[c]) {
                 const std::uint32_t to = graph_.connections[c].to;
                 length_[to] = std::max(length_[to], length_[ready_[done]] + 1);
-                if (length_[to] == kMaxRun && !too_long_) report_long(graph_.connections[c]);
+                if (length_[to] == max_run && !too_long_) report_long(graph_.connections[c]);
                 if (--waiting_[to] == 0) ready_[ready++] = to;
             }
         if (ready < waiting_.size()) report_circle();
     }
 
   private:
-    static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+    static constexpr std::uint32_t no_index = ~std::uint32_t{0};
 
     bool counts(const FlatConnection& c) const { return ports_[c.from].output_kinds[c.from_port] == kind_; }
 
     void index() {
-        for (std::uint32_t& first : first_) first = kNone;
+        for (std::uint32_t& first : first_) first = no_index;
         for (std::uint32_t c = 0; c < graph_.connections.size(); ++c) {
             const FlatConnection& connection = graph_.connections[c];
             if (!counts(connection)) continue;
@@ -55,7 +55,7 @@ class Runs {
 
     void report_long(const FlatConnection& at) {
         too_long_ = true;
-        context_.error(at.at, "more than ", kMaxRun, " elements in a row, expected a `Queue` between them");
+        context_.error(at.at, "more than ", max_run, " elements in a row, expected a `Queue` between them");
     }
 
     // What waits is in a circle or after one. Going back from it, always to something that waits, ends up in the circle.

@@ -18,7 +18,11 @@ struct ClassRef {
     bool known() const { return row || compound; }
 };
 
-enum class ElementRole : std::uint8_t { plain, input, output };
+enum class ElementRole : std::uint8_t {
+    plain,
+    input,
+    output
+};
 
 struct ElementSyntax {
     std::string_view name;  // generated for anonymous elements: `Class@N`

@@ -4,7 +4,7 @@ namespace unibpf {
 
 namespace {
 
-constexpr std::uint32_t kNone = ~std::uint32_t{0};
+constexpr std::uint32_t no_index = ~std::uint32_t{0};
 
 class TunnelRemover {
   public:
@@ -28,7 +28,7 @@ class TunnelRemover {
 
     // A chain of connections for each tunnel, in the order of the text.
     void index() {
-        for (std::uint32_t& first : first_) first = kNone;
+        for (std::uint32_t& first : first_) first = no_index;
         for (std::size_t i = connections_.size(); i-- > 0;) {
             std::uint32_t& first = first_[connections_[i].from];
             next_[i] = first;
@@ -38,18 +38,18 @@ class TunnelRemover {
 
     // `start` leads, through tunnels, to where `at` goes.
     void follow(const FlatConnection& start, const FlatConnection& at) {
-        if (++steps_ > kMaxSteps) {
-            if (steps_ == kMaxSteps + 1) context_.error(start.at, "the connections of compounds run in a circle, or are too many");
+        if (++steps_ > max_steps) {
+            if (steps_ == max_steps + 1) context_.error(start.at, "the connections of compounds run in a circle, or are too many");
             return;
         }
         if (!is_tunnel(at.to)) {
             joined_.append(context_.scratch, {start.from, start.from_port, at.to, at.to_port, start.at});
             return;
         }
-        if (depth_ > kMaxChain) return context_.error(start.at, "the connections of compounds run in a circle");
+        if (depth_ > max_chain) return context_.error(start.at, "the connections of compounds run in a circle");
         ++depth_;
         bool leads_on = false;
-        for (std::uint32_t i = first_[at.to]; i != kNone; i = next_[i]) {
+        for (std::uint32_t i = first_[at.to]; i != no_index; i = next_[i]) {
             if (connections_[i].from_port != at.to_port) continue;
             leads_on = reached_[i] = true;
             follow(start, connections_[i]);
@@ -82,8 +82,8 @@ class TunnelRemover {
         return {kept.to_span(context_.scratch), joined_.to_span(context_.scratch)};
     }
 
-    static constexpr std::size_t kMaxSteps = 4 * Flattener::kMaxConnections;
-    static constexpr unsigned kMaxChain = 64;  // tunnels in a row: two for each of 16 levels, and then some side by side
+    static constexpr std::size_t max_steps = 4 * Flattener::max_connections;
+    static constexpr unsigned max_chain = 64;  // tunnels in a row: two for each of 16 levels, and then some side by side
 
     std::span<const FlatElement> elements_;
     std::span<const FlatConnection> connections_;

@@ -36,7 +36,7 @@ bool Packet::trim(std::uint16_t n) {
 bool Packet::take_frame(const Packet& copy) {
     const std::uint16_t head = copy.head_, tail = copy.tail_;
     const std::uint8_t metadata = copy.metadata_;
-    if (head - metadata < kFirst || head > tail || tail > kSlotBytes) return false;
+    if (head - metadata < least_start || head > tail || tail > slot_bytes) return false;
     head_ = head;
     tail_ = tail;
     metadata_ = metadata;
@@ -45,18 +45,18 @@ bool Packet::take_frame(const Packet& copy) {
 
 bool Packet::move_head(std::int32_t by) {
     const std::int32_t head = head_ + by;
-    if (head - metadata_ < kFirst || head > tail_) return false;
+    if (head - metadata_ < least_start || head > tail_) return false;
     if (metadata_ != 0) std::memmove(slot_ + head - metadata_, data() - metadata_, metadata_);
     head_ = static_cast<std::uint16_t>(head);
     return true;
 }
 
 void Packet::reset() {
-    head_ = kStart;
-    tail_ = kStart;
+    head_ = fresh_start;
+    tail_ = fresh_start;
     metadata_ = 0;
     arrival_ns = 0;
-    network_offset = kNoOffset;
+    network_offset = no_offset;
     input_nic = 0;
     paint = 0;
     destination_ip = 0;
@@ -74,7 +74,7 @@ void PacketPtr::reset() {
 
 bool Batch::push_back(PacketPtr&& packet) {
     if (full() || !packet) return false;
-    packets_[(first_ + size_) % kCapacity] = packet.release();
+    packets_[(first_ + size_) % most_packets] = packet.release();
     ++size_;
     return true;
 }
@@ -82,7 +82,7 @@ bool Batch::push_back(PacketPtr&& packet) {
 PacketPtr Batch::pop_front() {
     if (empty()) return {};
     Packet* packet = packets_[first_];
-    first_ = static_cast<std::uint8_t>((first_ + 1) % kCapacity);
+    first_ = static_cast<std::uint8_t>((first_ + 1) % most_packets);
     --size_;
     return PacketPtr::adopt(packet);
 }
@@ -106,7 +106,7 @@ void Batch::take(Batch& other) {
     size_ = 0;
     while (!other.empty()) {
         packets_[size_++] = other.packets_[other.first_];
-        other.first_ = static_cast<std::uint8_t>((other.first_ + 1) % kCapacity);
+        other.first_ = static_cast<std::uint8_t>((other.first_ + 1) % most_packets);
         --other.size_;
     }
     other.first_ = 0;
@@ -121,7 +121,7 @@ PacketPool& PacketPool::system(std::size_t slots) {
 void PacketPool::adopt(std::span<std::byte> region) {
     if (capacity_ != 0) platform::panic("packet pool: adopted twice");
     if (reinterpret_cast<std::uintptr_t>(region.data()) % 4096 != 0) platform::panic("packet pool: region not aligned");
-    capacity_ = region.size() / (Packet::kSlotBytes + sizeof(Packet));
+    capacity_ = region.size() / (Packet::slot_bytes + sizeof(Packet));
     if (region_bytes(capacity_) > region.size() && capacity_ > 0) --capacity_;  // the slots' last page is not full
     slots_ = region.data();
     if (capacity_ == 0) platform::panic("packet pool: region too small");
@@ -140,7 +140,7 @@ PacketPtr PacketPool::acquire() {
 
 Packet* PacketPool::make_fresh() {
     if (touched_ == capacity_) return nullptr;
-    auto* slot = reinterpret_cast<std::uint8_t*>(slots_) + touched_ * Packet::kSlotBytes;
+    auto* slot = reinterpret_cast<std::uint8_t*>(slots_) + touched_ * Packet::slot_bytes;
     std::byte* packets = slots_ + slots_bytes(capacity_);
     return new (packets + touched_++ * sizeof(Packet)) Packet{this, slot};
 }

@@ -3,7 +3,7 @@
 // A packet slot is 2048 bytes below 4 GiB:
 //     | device room (128) | headroom 256 | frame ... tailroom |
 // Devices DMA straight into the slot; the device room lets a driver put its header before a frame whose headroom is all
-// used. The Packet itself lies elsewhere: slots are all that devices and isolated programs write (platform.hpp). `head_` and `tail_` are offsets in the slot: kFirst <= head_ <= tail_ <= kSlotBytes always holds, and every move that
+// used. The Packet itself lies elsewhere: slots are all that devices and isolated programs write (platform.hpp). `head_` and `tail_` are offsets in the slot: least_start <= head_ <= tail_ <= slot_bytes always holds, and every move that
 // would break it is refused by returning false (the packet is then unchanged). So no caller can reach outside the slot.
 // A PacketPtr that goes out of scope gives its slot back: a leak or a double use does not compile.
 #pragma once
@@ -23,13 +23,13 @@ class PacketPtr;
 
 class alignas(64) Packet {
   public:
-    static constexpr std::uint16_t kSlotBytes = 2048;
-    static constexpr std::uint16_t kDeviceRoom = 128;
-    static constexpr std::uint16_t kHeadroom = 256;
-    static constexpr std::uint16_t kFirst = kDeviceRoom;                // lowest offset a frame may start at
-    static constexpr std::uint16_t kStart = kFirst + kHeadroom;         // where a fresh frame starts
-    static constexpr std::uint16_t kLargest = kSlotBytes - kStart;      // longest fresh frame
-    static constexpr std::uint16_t kNoOffset = 0xffff;
+    static constexpr std::uint16_t slot_bytes = 2048;
+    static constexpr std::uint16_t device_room = 128;
+    static constexpr std::uint16_t fresh_headroom = 256;
+    static constexpr std::uint16_t least_start = device_room;                // lowest offset a frame may start at
+    static constexpr std::uint16_t fresh_start = least_start + fresh_headroom;         // where a fresh frame starts
+    static constexpr std::uint16_t longest_fresh = slot_bytes - fresh_start;      // longest fresh frame
+    static constexpr std::uint16_t no_offset = 0xffff;
 
     std::uint8_t* data() { return slot_ + head_; }
     const std::uint8_t* data() const { return slot_ + head_; }
@@ -37,8 +37,8 @@ class alignas(64) Packet {
     std::uint16_t length() const { return static_cast<std::uint16_t>(tail_ - head_); }
     std::span<std::uint8_t> bytes() { return {data(), length()}; }
     std::span<const std::uint8_t> bytes() const { return {data(), length()}; }
-    std::uint16_t headroom() const { return static_cast<std::uint16_t>(head_ - kFirst); }
-    std::uint16_t tailroom() const { return static_cast<std::uint16_t>(kSlotBytes - tail_); }
+    std::uint16_t headroom() const { return static_cast<std::uint16_t>(head_ - least_start); }
+    std::uint16_t tailroom() const { return static_cast<std::uint16_t>(slot_bytes - tail_); }
 
     // The frame's head and tail move by n bytes; new bytes hold whatever the slot held. False: no room, nothing changed.
     // Metadata (below) goes when the head moves.
@@ -63,7 +63,7 @@ class alignas(64) Packet {
 
     // Annotations (Click's): set by elements, read by elements.
     std::uint64_t arrival_ns = 0;             // monotonic, when the driver saw it
-    std::uint16_t network_offset = kNoOffset;  // of the network header from the slot's frame start at the time it was set
+    std::uint16_t network_offset = no_offset;  // of the network header from the slot's frame start at the time it was set
     std::uint8_t input_nic = 0;               // index in the guest's list of NICs
     std::uint8_t paint = 0;
     std::uint32_t destination_ip = 0;         // network byte order; GetIPAddress, LookupIPRoute
@@ -80,8 +80,8 @@ class alignas(64) Packet {
     std::uint8_t* slot_;
     PacketPool* pool_ = nullptr;
     Packet* next_free_ = nullptr;
-    std::uint16_t head_ = kStart;
-    std::uint16_t tail_ = kStart;
+    std::uint16_t head_ = fresh_start;
+    std::uint16_t tail_ = fresh_start;
     std::uint8_t metadata_ = 0;  // bytes before head_
 };
 static_assert(sizeof(Packet) == 64);
@@ -119,7 +119,7 @@ class PacketPtr {
 // hand every batch on or drop it with a reason.
 class Batch {
   public:
-    static constexpr std::size_t kCapacity = 32;
+    static constexpr std::size_t most_packets = 32;
 
     Batch() = default;
     Batch(Batch&& other) noexcept { take(other); }
@@ -134,13 +134,13 @@ class Batch {
 
     std::size_t size() const { return size_; }
     bool empty() const { return size_ == 0; }
-    bool full() const { return size_ == kCapacity; }
-    std::size_t room() const { return kCapacity - size_; }
+    bool full() const { return size_ == most_packets; }
+    std::size_t room() const { return most_packets - size_; }
 
     bool push_back(PacketPtr&& packet);  // false: full, the packet stays with the caller
     PacketPtr pop_front();               // empty when the batch is
-    Packet& operator[](std::size_t index) { return *packets_[(first_ + index) % kCapacity]; }
-    const Packet& operator[](std::size_t index) const { return *packets_[(first_ + index) % kCapacity]; }
+    Packet& operator[](std::size_t index) { return *packets_[(first_ + index) % most_packets]; }
+    const Packet& operator[](std::size_t index) const { return *packets_[(first_ + index) % most_packets]; }
     std::size_t append(Batch& other);    // moves what fits, in order; returns how many
     void clear();
 
@@ -162,7 +162,7 @@ class Batch {
     void take(Batch& other);
 
     // Only [first_, first_ + size_) modulo the capacity holds packets; the rest is indeterminate, never read.
-    std::array<Packet*, kCapacity> packets_;
+    std::array<Packet*, most_packets> packets_;
     std::uint8_t first_ = 0;
     std::uint8_t size_ = 0;
 };
@@ -192,7 +192,7 @@ class PacketPool {
 
   private:
     friend class PacketPtr;
-    static constexpr std::size_t slots_bytes(std::size_t slots) { return (slots * Packet::kSlotBytes + 4095) & ~std::size_t{4095}; }
+    static constexpr std::size_t slots_bytes(std::size_t slots) { return (slots * Packet::slot_bytes + 4095) & ~std::size_t{4095}; }
     void give_back(Packet* packet);
 
     Packet* make_fresh();

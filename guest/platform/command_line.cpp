@@ -40,9 +40,9 @@ std::uint64_t number(std::string_view text) {
 }
 
 std::optional<MmioDevice> next_mmio_device(std::string_view& line) {
-    constexpr std::string_view kOption = "virtio_mmio.device=";
+    constexpr std::string_view device_option = "virtio_mmio.device=";
     for (std::string_view word = next_word(line); !word.empty(); word = next_word(line)) {
-        if (!word.starts_with(kOption)) continue;
+        if (!word.starts_with(device_option)) continue;
         const std::size_t sign = word.find('@');
         if (sign == word.npos) return std::nullopt;
         word.remove_prefix(sign + 1);

@@ -2,7 +2,7 @@
 //
 // Instructions come as hexadecimal digits on standard input (or after --program), memory likewise as the only other word; white
 // space does not count. r1 points to the memory, r2 is its length; r0 goes to standard output in hexadecimal digits. No maps;
-// helpers are the guest's. The memory is a packet, so it may be written and has at most Packet::kLargest bytes.
+// helpers are the guest's. The memory is a packet, so it may be written and has at most Packet::longest_fresh bytes.
 // Native code checks nothing: --jit is for programs that are known to be harmless.
 // Exit status: 0 with r0, 1 the program was refused or stopped, 2 usage.
 #include <algorithm>
@@ -39,7 +39,7 @@ bool parse_word(Call& call, const std::string& word) {
     if (word == "--jit") return call.jit = true;
     if (word == "--debug") return call.debug = true;
     const auto bytes = parse_spaced_hex(word);
-    if (!bytes || bytes->size() > Packet::kLargest) return false;
+    if (!bytes || bytes->size() > Packet::longest_fresh) return false;
     call.memory = *bytes;
     return true;
 }
@@ -126,6 +126,7 @@ int main(int argc, char** argv) {
     using namespace unibpf::run;
     const auto call = parse_call(argc, argv);
     if (call) return run(*call);
-    std::cerr << "error: the call cannot be read\n" << conformance_usage;
+    std::cerr << "error: the call cannot be read\n"
+              << conformance_usage;
     return 2;
 }

@@ -96,7 +96,8 @@ RunReport run_in_place_with(Engine engine, const Program& program, const Bytes& 
         machine.begin(*packet);
         report.stop = engine(machine);
         ++runs;
-        if (report.stop != Stop::exit) [[unlikely]] break;
+        if (report.stop != Stop::exit) [[unlikely]]
+            break;
     }
     report.ns = mean_ns(Clock::now() - start, runs);
     record(report, machine, *packet);
@@ -154,7 +155,8 @@ int main(int argc, char** argv) {
     std::string error;
     const auto options = parse_options(argc, argv, error);
     if (!options) {
-        std::cerr << "error: " << error << "\n" << usage;
+        std::cerr << "error: " << error << "\n"
+                  << usage;
         return 2;
     }
     if (options->opcodes || options->tables) {

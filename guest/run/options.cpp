@@ -23,7 +23,7 @@ bool parse_number(const std::string& text, std::uint64_t& value) {
 bool add_packet(Options& options, const std::string& hex, std::string& error) {
     const auto bytes = parse_hex(hex);
     if (!bytes) error = "a packet must be an even number of hexadecimal digits, got `" + hex.substr(0, 40) + "`";
-    else if (bytes->size() > Packet::kLargest) error = "a packet must fit " + std::to_string(Packet::kLargest) + " bytes, got " + std::to_string(bytes->size());
+    else if (bytes->size() > Packet::longest_fresh) error = "a packet must fit " + std::to_string(Packet::longest_fresh) + " bytes, got " + std::to_string(bytes->size());
     if (!error.empty()) return false;
     options.packets.push_back(*bytes);
     return true;

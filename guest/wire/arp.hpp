@@ -5,7 +5,10 @@
 
 namespace unibpf::wire {
 
-enum class ArpOperation : std::uint16_t { request = 1, reply = 2 };
+enum class ArpOperation : std::uint16_t {
+    request = 1,
+    reply = 2
+};
 
 template <typename Byte>
 class Arp : public Fields<Byte> {

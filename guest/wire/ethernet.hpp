@@ -5,7 +5,12 @@
 
 namespace unibpf::wire {
 
-enum class EtherType : std::uint16_t { ipv4 = 0x0800, arp = 0x0806, vlan = 0x8100, ipv6 = 0x86dd };
+enum class EtherType : std::uint16_t {
+    ipv4 = 0x0800,
+    arp = 0x0806,
+    vlan = 0x8100,
+    ipv6 = 0x86dd
+};
 
 template <typename Byte>
 class Ethernet : public Fields<Byte> {

@@ -6,7 +6,12 @@
 
 namespace unibpf::wire {
 
-enum class IcmpType : std::uint8_t { echo_reply = 0, unreachable = 3, echo_request = 8, time_exceeded = 11 };
+enum class IcmpType : std::uint8_t {
+    echo_reply = 0,
+    unreachable = 3,
+    echo_request = 8,
+    time_exceeded = 11
+};
 
 template <typename Byte>
 class Icmp : public Fields<Byte> {

@@ -6,9 +6,18 @@
 
 namespace unibpf::wire {
 
-enum class IpProtocol : std::uint8_t { icmp = 1, tcp = 6, udp = 17, icmpv6 = 58 };
+enum class IpProtocol : std::uint8_t {
+    icmp = 1,
+    tcp = 6,
+    udp = 17,
+    icmpv6 = 58
+};
 
-enum class IpFault : std::uint8_t { none, too_short, bad_header };
+enum class IpFault : std::uint8_t {
+    none,
+    too_short,
+    bad_header
+};
 
 template <typename Byte>
 class Ipv4 : public Fields<Byte> {

@@ -25,7 +25,11 @@ Status read_case(cbor::Reader& reader, Case& one) {
     return read_wanted(reader, one.wanted);
 }
 
-std::string_view name_of(Stop stop) { return stop == Stop::exit ? "exit" : stop == Stop::budget ? "budget" : "fault"; }
+std::string_view name_of(Stop stop) {
+    return stop == Stop::exit     ? "exit"
+           : stop == Stop::budget ? "budget"
+                                  : "fault";
+}
 
 Status run_case(const Case& one, bool native, TextWriter& line) {
     static BundleView view;

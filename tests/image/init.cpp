@@ -26,9 +26,9 @@
 
 namespace {
 
-constexpr std::array kModules = {"virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
-                                 "failover", "net_failover", "virtio_net"};  // each after those it needs
-constexpr std::array kInterfaces = {"eth0", "eth1", "eth2"};
+constexpr std::array modules = {"virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
+                                "failover", "net_failover", "virtio_net"};  // each after those it needs
+constexpr std::array interfaces = {"eth0", "eth1", "eth2"};
 
 // The end of the first process is a panic of the kernel, which ends the VM.
 void must(bool good, const char* what) {
@@ -116,8 +116,8 @@ pid_t start(std::string order) {
 int main() {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     must(mount("proc", "/proc", "proc", 0, nullptr) == 0, "mount /proc");
-    for (const char* module : kModules) load_module(module);
-    for (const char* interface : kInterfaces) bring_up(interface);
+    for (const char* module : modules) load_module(module);
+    for (const char* interface : interfaces) bring_up(interface);
     const int port = open_orders();
     std::puts("init: ready");
     for (pid_t child = 0;;) {

@@ -24,10 +24,10 @@
 namespace unibpf {
 namespace {
 
-constexpr std::size_t kSlots = 1280;
-constexpr std::size_t kLeftForRegions = 512 * 1024;
-constexpr std::uint64_t kShortProbationNs = 1'000'000, kLongProbationNs = 60'000'000'000;
-constexpr std::uint64_t kCanary = 0x1122'3344'5566'7788;
+constexpr std::size_t slot_count = 1280;
+constexpr std::size_t left_for_regions = 512 * 1024;
+constexpr std::uint64_t short_probation_ns = 1'000'000, long_probation_ns = 60'000'000'000;
+constexpr std::uint64_t canary_value = 0x1122'3344'5566'7788;
 
 struct Order {
     std::string_view graph;
@@ -67,7 +67,9 @@ void say(const char* what, std::string_view text) {
 }
 
 void name_nics() {
-    for (Nic* nic : discover_nics()) nic->set_name(nic->mac()[5] == 2 ? "inside" : nic->mac()[5] == 3 ? "outside" : "mgmt");
+    for (Nic* nic : discover_nics()) nic->set_name(nic->mac()[5] == 2   ? "inside"
+                                                   : nic->mac()[5] == 3 ? "outside"
+                                                                        : "mgmt");
 }
 
 Owned<Router> build(const Order& order, Environment& environment) {
@@ -94,7 +96,7 @@ void say_state(const ProgramSlot& slot) {
     TextBuffer<300> line;
     line.text("state packets=").number(counters.packets).text(" fault=").number(counters.fault);
     line.text(" rollbacks=").number(counters.rollbacks).text(" sequence=").number(slot.active()->sequence);
-    line.text(" engine=").text(slot.engine()).text(" canary=").text(test_image::canary() == kCanary ? "whole" : "gone");
+    line.text(" engine=").text(slot.engine()).text(" canary=").text(test_image::canary() == canary_value ? "whole" : "gone");
     line.text(" writable_code=").number(test_image::writable_code_pages()).text("\n");
     platform::console_write(line.view());
 }
@@ -119,8 +121,8 @@ void say_state(const ProgramSlot& slot) {
 }  // namespace
 
 void guest_main() {
-    PacketPool::system(kSlots);
-    Heap::system(platform::region_available() - kLeftForRegions - platform::code_room());
+    PacketPool::system(slot_count);
+    Heap::system(platform::region_available() - left_for_regions - platform::code_room());
     random::seed(std::array<std::uint8_t, 16>{});
     static Order order;
     const Status read = read_order(order);
@@ -132,10 +134,10 @@ void guest_main() {
     const Owned<Router> router = build(order, environment);
     ProgramSlot* slot = slots.find(order.element);
     if (slot == nullptr) platform::panic("test image: no such element");
-    slot->set_limits(abi::default_budget, kShortProbationNs);
-    test_image::canary() = kCanary;
+    slot->set_limits(abi::default_budget, short_probation_ns);
+    test_image::canary() = canary_value;
     force_load(*slot, order.bundles[0], 1);
-    slot->set_limits(abi::default_budget, kLongProbationNs);
+    slot->set_limits(abi::default_budget, long_probation_ns);
     test_image::say_addresses();
     platform::console_write("test image ready\n");
     run(*router, *slot, order);

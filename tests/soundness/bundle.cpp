@@ -19,11 +19,20 @@ struct MapSpec {
 
 using T = abi::MapType;
 constexpr MapSpec maps[] = {
-    {"hash", T::hash, 4, 16, 4}, {"array", T::array, 4, 64, 4}, {"ring", T::ringbuf, 0, 0, 4096}, {"jumps", T::prog_array, 4, 4, 2},
-    {"routes", T::lpm_trie, 8, 16, 8, abi::map_flag_no_prealloc}, {"outer", T::array_of_maps, 4, 4, 2, 0, static_cast<int>(Map::inner)},
-    {"inner", T::array, 4, 32, 3}, {"locked", T::array, 4, 16, 1, 0, -1, 0},
-    {"text", T::array, 4, 16, 1, abi::map_flag_rdonly_prog, -1, -1, "%d unibpf %x %u"}, {"data", T::array, 4, 64, 1},
-    {"ports", T::devmap, 4, 4, 2}, {"lru", T::lru_hash, 4, 24, 3}, {"percpu", T::percpu_array, 4, 16, 2}, {"events", T::perf_event_array, 4, 4, 1},
+    {"hash", T::hash, 4, 16, 4},
+    {"array", T::array, 4, 64, 4},
+    {"ring", T::ringbuf, 0, 0, 4096},
+    {"jumps", T::prog_array, 4, 4, 2},
+    {"routes", T::lpm_trie, 8, 16, 8, abi::map_flag_no_prealloc},
+    {"outer", T::array_of_maps, 4, 4, 2, 0, static_cast<int>(Map::inner)},
+    {"inner", T::array, 4, 32, 3},
+    {"locked", T::array, 4, 16, 1, 0, -1, 0},
+    {"text", T::array, 4, 16, 1, abi::map_flag_rdonly_prog, -1, -1, "%d unibpf %x %u"},
+    {"data", T::array, 4, 64, 1},
+    {"ports", T::devmap, 4, 4, 2},
+    {"lru", T::lru_hash, 4, 24, 3},
+    {"percpu", T::percpu_array, 4, 16, 2},
+    {"events", T::perf_event_array, 4, 4, 1},
 };
 static_assert(std::size(maps) == static_cast<std::size_t>(Map::count));
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-
 namespace unibpf::soundness {
 namespace {
 
@@ -429,16 +428,21 @@ void ProgramGenerator::function(unsigned index) {
 void ProgramGenerator::statement(unsigned depth) {
     if (hostile_ != 0 && chance(45)) return hostile();
     switch (below(depth < 3 ? 19 : 11)) {
-        case 0: case 1: compute(); break;
+        case 0:
+        case 1: compute(); break;
         case 2: move(); break;
-        case 3: case 4: packet_access(); break;
+        case 3:
+        case 4: packet_access(); break;
         case 5: advance(); break;
         case 6: stack_access(); break;
         case 7: look_up(); break;
         case 8: value_access(); break;
         case 9: chance(50) ? test_length() : atomic(); break;
-        case 10: if (chance(40)) call(); break;
-        case 11: case 12: branch(depth); break;
+        case 10:
+            if (chance(40)) call();
+            break;
+        case 11:
+        case 12: branch(depth); break;
         case 13: optional_pointer(depth); break;
         case 14: call_function(); break;
         case 15: stack_index(); break;

@@ -27,7 +27,23 @@ inline std::size_t slots_of(const Instruction& in) {
 }
 
 // Positions in the bundle's maps.
-enum class Map : std::uint8_t { hash, array, ring, jumps, routes, outer, inner, locked, text, data, ports, lru, percpu, events, count };
+enum class Map : std::uint8_t {
+    hash,
+    array,
+    ring,
+    jumps,
+    routes,
+    outer,
+    inner,
+    locked,
+    text,
+    data,
+    ports,
+    lru,
+    percpu,
+    events,
+    count
+};
 
 // A 64-bit constant that is added to a pointer: it is worth being chosen for where the pointer points.
 struct Aim {
@@ -49,7 +65,14 @@ class ProgramGenerator {
     Bytes packet();
 
   private:
-    enum class Holds : std::uint8_t { nothing, number, packet, end, map_value, half };
+    enum class Holds : std::uint8_t {
+        nothing,
+        number,
+        packet,
+        end,
+        map_value,
+        half
+    };
 
     std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
     bool chance(unsigned percent) { return below(100) < percent; }

@@ -12,8 +12,21 @@ constexpr int buffer_start = -208, buffer_words = 8, long_start = -216, key_star
 
 // Distances at which addresses wrap, change their sign or leave the lower 4 GiB.
 constexpr std::uint64_t distances[] = {
-    0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0xffffffff80000000, 0xffffffff7fffffff, 0xffffffff00000000, 0x7fffffffffffffff,
-    0x8000000000000000, 0x10000, 0xffffffffffff0000, 0x10000000000, 0xffffff0000000000, 8, 0xfffffffffffffff8,
+    0x7fffffff,
+    0x80000000,
+    0xffffffff,
+    0x100000000,
+    0xffffffff80000000,
+    0xffffffff7fffffff,
+    0xffffffff00000000,
+    0x7fffffffffffffff,
+    0x8000000000000000,
+    0x10000,
+    0xffffffffffff0000,
+    0x10000000000,
+    0xffffff0000000000,
+    8,
+    0xfffffffffffffff8,
 };
 
 }  // namespace
@@ -81,7 +94,8 @@ void ProgramGenerator::hostile() {
         case 9: return prefix_lookup();
         case 10: return lock();
         case 11: return metadata();
-        case 12: case 13: return any_helper();
+        case 12:
+        case 13: return any_helper();
         case 14: return pointer_branch();
         default: return pointer_alu();
     }
@@ -119,7 +133,9 @@ void ProgramGenerator::spill(unsigned src) {
     const bool is_half = src != frame_register && holds_[src] == Holds::half;
     if (chance(50)) emit(Operation::op_stdw, frame_register, 0, spill_start, immediate());
     static constexpr Operation stores[] = {Operation::op_stxb, Operation::op_stxh, Operation::op_stxw, Operation::op_stxdw};
-    const auto fits = is_half ? 2U : is_number ? static_cast<unsigned>(below(4)) : 3U;
+    const auto fits = is_half     ? 2U
+                      : is_number ? static_cast<unsigned>(below(4))
+                                  : 3U;
     emit(stores[chance(92) ? fits : below(4)], frame_register, src, spill_start + (chance(85) ? 0 : 4));
     const Operation same = is_half ? (chance(50) ? Operation::op_ldxsw : Operation::op_ldxw) : Operation::op_ldxdw;
     static constexpr Operation loads[] = {Operation::op_ldxb, Operation::op_ldxh, Operation::op_ldxw, Operation::op_ldxdw, Operation::op_ldxsb, Operation::op_ldxsh, Operation::op_ldxsw};
@@ -139,7 +155,9 @@ void ProgramGenerator::context_load() {
     const Operation load = chance(55) ? Operation::op_ldxw
                                       : pick(below(7), {Operation::op_ldxsw, Operation::op_ldxsw, Operation::op_ldxb, Operation::op_ldxh, Operation::op_ldxdw, Operation::op_ldxsb, Operation::op_ldxsh});
     emit(load, dst, 1, chance(95) ? offset : static_cast<int>(below(30)));
-    holds_[dst] = offset == 0 || offset == 8 ? Holds::packet : offset == 4 ? Holds::end : Holds::number;
+    holds_[dst] = offset == 0 || offset == 8 ? Holds::packet
+                  : offset == 4              ? Holds::end
+                                             : Holds::number;
     if (load != Operation::op_ldxw && load != Operation::op_ldxsw) holds_[dst] = Holds::number;
 }
 
@@ -348,12 +366,16 @@ bool ProgramGenerator::argument(const abi::HelperRow& row, unsigned position, Ma
             load_stack(reg, key_start + (chance(97) ? 0 : 5));
             return true;
         case A::map_value: load_stack(reg, buffer_start); return true;
-        case A::memory_read: case A::memory_read_or_null:
+        case A::memory_read:
+        case A::memory_read_or_null:
             if (chance(40)) load_value(reg, Map::data, below(8));
             else load_stack(reg, buffer_start + static_cast<int>(below(9)));
             return true;
-        case A::memory_write: case A::memory_write_or_null: load_stack(reg, buffer_start + static_cast<int>(below(9))); return true;
-        case A::size: case A::size_or_zero: case A::constant_size: {
+        case A::memory_write:
+        case A::memory_write_or_null: load_stack(reg, buffer_start + static_cast<int>(below(9))); return true;
+        case A::size:
+        case A::size_or_zero:
+        case A::constant_size: {
             emit(Operation::op_mov64_imm, reg, 0, 0, static_cast<std::int32_t>(4 * below(chance(95) ? 14 : 30)) + (chance(60) ? 4 : 1));
             return true;
         }

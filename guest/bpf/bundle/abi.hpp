@@ -41,7 +41,11 @@ inline constexpr std::uint64_t ticks_per_second = 250;  // HZ: what bpf_jiffies6
 inline constexpr std::uint64_t default_budget = 1'000'000;  // instructions per packet, schemas/boot.cddl
 
 // --- kinds ------------------------------------------------------------------------------------------------------------
-enum class Kind : std::uint8_t { filter = 0, classifier = 1, rewriter = 2 };
+enum class Kind : std::uint8_t {
+    filter = 0,
+    classifier = 1,
+    rewriter = 2
+};
 inline constexpr std::size_t kind_count = 3;
 
 using KindSet = std::uint8_t;  // bit per Kind
@@ -63,7 +67,13 @@ inline constexpr std::array<KindRow, kind_count> kinds = {{
 constexpr const KindRow& describe(Kind kind) { return kinds[static_cast<std::size_t>(kind)]; }
 
 // --- XDP: return codes and context (linux/bpf.h enum xdp_action, struct xdp_md) ------------------------------------------
-enum XdpAction : std::uint32_t { xdp_aborted = 0, xdp_drop = 1, xdp_pass = 2, xdp_tx = 3, xdp_redirect = 4 };
+enum XdpAction : std::uint32_t {
+    xdp_aborted = 0,
+    xdp_drop = 1,
+    xdp_pass = 2,
+    xdp_tx = 3,
+    xdp_redirect = 4
+};
 inline constexpr std::array<std::string_view, 5> xdp_action_names = {"XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"};
 
 // r1 at entry. Read-only to programs; every field is a 4-byte load at its own offset.
@@ -77,7 +87,12 @@ struct XdpMd {
 };
 static_assert(sizeof(XdpMd) == 24 && offsetof(XdpMd, data_end) == 4 && offsetof(XdpMd, egress_ifindex) == 20);
 
-enum class ContextField : std::uint8_t { packet, packet_end, packet_meta, number };
+enum class ContextField : std::uint8_t {
+    packet,
+    packet_end,
+    packet_meta,
+    number
+};
 struct ContextRow {
     std::uint16_t offset;
     std::uint8_t bytes;
@@ -100,9 +115,25 @@ inline constexpr std::uint32_t max_metadata_bytes = 252;  // a multiple of 4 tha
 // --- maps -------------------------------------------------------------------------------------------------------------
 // The types that XDP programs use (enum bpf_map_type). A guest offers those that have a row in `map_types`.
 enum class MapType : std::uint32_t {
-    hash = 1, array = 2, prog_array = 3, perf_event_array = 4, percpu_hash = 5, percpu_array = 6, lru_hash = 9, lru_percpu_hash = 10,
-    lpm_trie = 11, array_of_maps = 12, hash_of_maps = 13, devmap = 14, cpumap = 16, xskmap = 17, queue = 22, stack = 23,
-    devmap_hash = 25, ringbuf = 27, bloom_filter = 30,
+    hash = 1,
+    array = 2,
+    prog_array = 3,
+    perf_event_array = 4,
+    percpu_hash = 5,
+    percpu_array = 6,
+    lru_hash = 9,
+    lru_percpu_hash = 10,
+    lpm_trie = 11,
+    array_of_maps = 12,
+    hash_of_maps = 13,
+    devmap = 14,
+    cpumap = 16,
+    xskmap = 17,
+    queue = 22,
+    stack = 23,
+    devmap_hash = 25,
+    ringbuf = 27,
+    bloom_filter = 30,
 };
 
 inline constexpr std::uint32_t map_flag_no_prealloc = 1U << 0;  // accepted, ignored: every map is preallocated
@@ -178,16 +209,59 @@ inline constexpr int enoent = 2, e2big = 7, eagain = 11, enomem = 12, eacces = 1
 // --- helpers ----------------------------------------------------------------------------------------------------------
 // Those that XDP programs call (enum bpf_func_id). A guest offers those that have a row in `helpers`.
 enum class Helper : std::uint32_t {
-    map_lookup_elem = 1, map_update_elem = 2, map_delete_elem = 3, ktime_get_ns = 5, trace_printk = 6, get_prandom_u32 = 7,
-    get_smp_processor_id = 8, tail_call = 12, redirect = 23, perf_event_output = 25, csum_diff = 28, get_numa_node_id = 42,
-    xdp_adjust_head = 44, redirect_map = 51, xdp_adjust_meta = 54, xdp_adjust_tail = 65, fib_lookup = 69, sk_lookup_tcp = 84,
-    sk_lookup_udp = 85, sk_release = 86, map_push_elem = 87, map_pop_elem = 88, map_peek_elem = 89, spin_lock = 93, spin_unlock = 94,
-    skc_lookup_tcp = 99, tcp_check_syncookie = 100, strtol = 105, strtoul = 106, tcp_gen_syncookie = 110, jiffies64 = 118,
-    ktime_get_boot_ns = 125, ringbuf_output = 130, ringbuf_reserve = 131, ringbuf_submit = 132, ringbuf_discard = 133,
-    ringbuf_query = 134, ktime_get_coarse_ns = 160, check_mtu = 163, for_each_map_elem = 164, snprintf = 165, trace_vprintk = 177,
-    loop = 181, strncmp = 182, xdp_get_buff_len = 188, xdp_load_bytes = 189, xdp_store_bytes = 190, map_lookup_percpu_elem = 195,
-    tcp_raw_gen_syncookie_ipv4 = 204, tcp_raw_gen_syncookie_ipv6 = 205, tcp_raw_check_syncookie_ipv4 = 206,
-    tcp_raw_check_syncookie_ipv6 = 207, ktime_get_tai_ns = 208,
+    map_lookup_elem = 1,
+    map_update_elem = 2,
+    map_delete_elem = 3,
+    ktime_get_ns = 5,
+    trace_printk = 6,
+    get_prandom_u32 = 7,
+    get_smp_processor_id = 8,
+    tail_call = 12,
+    redirect = 23,
+    perf_event_output = 25,
+    csum_diff = 28,
+    get_numa_node_id = 42,
+    xdp_adjust_head = 44,
+    redirect_map = 51,
+    xdp_adjust_meta = 54,
+    xdp_adjust_tail = 65,
+    fib_lookup = 69,
+    sk_lookup_tcp = 84,
+    sk_lookup_udp = 85,
+    sk_release = 86,
+    map_push_elem = 87,
+    map_pop_elem = 88,
+    map_peek_elem = 89,
+    spin_lock = 93,
+    spin_unlock = 94,
+    skc_lookup_tcp = 99,
+    tcp_check_syncookie = 100,
+    strtol = 105,
+    strtoul = 106,
+    tcp_gen_syncookie = 110,
+    jiffies64 = 118,
+    ktime_get_boot_ns = 125,
+    ringbuf_output = 130,
+    ringbuf_reserve = 131,
+    ringbuf_submit = 132,
+    ringbuf_discard = 133,
+    ringbuf_query = 134,
+    ktime_get_coarse_ns = 160,
+    check_mtu = 163,
+    for_each_map_elem = 164,
+    snprintf = 165,
+    trace_vprintk = 177,
+    loop = 181,
+    strncmp = 182,
+    xdp_get_buff_len = 188,
+    xdp_load_bytes = 189,
+    xdp_store_bytes = 190,
+    map_lookup_percpu_elem = 195,
+    tcp_raw_gen_syncookie_ipv4 = 204,
+    tcp_raw_gen_syncookie_ipv6 = 205,
+    tcp_raw_check_syncookie_ipv4 = 206,
+    tcp_raw_check_syncookie_ipv6 = 207,
+    ktime_get_tai_ns = 208,
 };
 
 // What an argument register must hold. `memory_*` is followed by its size argument; map keys and values take theirs from the map
@@ -217,7 +291,9 @@ enum class Argument : std::uint8_t {
     function,          // what a 64-bit load with src 4 gave
     callback_context,  // any pointer into the stack or a map value, or 0: handed to the callback
     lock,              // the bpf_spin_lock of a map value
-    ipv4_header, ipv6_header, tcp_header,  // readable, 20, 40 and 20 bytes
+    ipv4_header,
+    ipv6_header,
+    tcp_header,  // readable, 20, 40 and 20 bytes
 };
 enum class Return : std::uint8_t {
     number,

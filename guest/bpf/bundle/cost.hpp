@@ -27,13 +27,22 @@ enum class Work : std::uint8_t {
 
 constexpr Work work_of(Helper helper) {
     switch (helper) {
-        case Helper::map_lookup_elem: case Helper::map_delete_elem: case Helper::map_lookup_percpu_elem: return Work::key;
+        case Helper::map_lookup_elem:
+        case Helper::map_delete_elem:
+        case Helper::map_lookup_percpu_elem: return Work::key;
         case Helper::map_update_elem: return Work::entry;
-        case Helper::csum_diff: case Helper::strtol: case Helper::strtoul: case Helper::strncmp: case Helper::ringbuf_output:
-        case Helper::xdp_load_bytes: case Helper::xdp_store_bytes: return Work::bytes;
+        case Helper::csum_diff:
+        case Helper::strtol:
+        case Helper::strtoul:
+        case Helper::strncmp:
+        case Helper::ringbuf_output:
+        case Helper::xdp_load_bytes:
+        case Helper::xdp_store_bytes: return Work::bytes;
         case Helper::perf_event_output: return Work::event;
         case Helper::for_each_map_elem: return Work::entries;
-        case Helper::trace_printk: case Helper::trace_vprintk: case Helper::snprintf: return Work::text;
+        case Helper::trace_printk:
+        case Helper::trace_vprintk:
+        case Helper::snprintf: return Work::text;
         default: return Work::call;
     }
 }

@@ -201,11 +201,23 @@ inline Status read_map(cbor::Reader& in, std::span<const std::uint8_t> bytes, Bu
             case 3: map.value_size = TRY(any(in)); break;
             case 4: map.max_entries = TRY(any(in)); break;
             case 5: map.flags = TRY(any(in)); break;
-            case 6: map.layout = TRY(in.text()); map.has_layout = true; break;
-            case 7: map.data = TRY(in.bytes()); map.has_data = true; break;
+            case 6:
+                map.layout = TRY(in.text());
+                map.has_layout = true;
+                break;
+            case 7:
+                map.data = TRY(in.bytes());
+                map.has_data = true;
+                break;
             case 8: TRY(read_entries(in, bytes, map)); break;
-            case 9: TRY(read_inner(in, map.inner)); map.has_inner = true; break;
-            case 10: map.lock = TRY(any(in)); map.has_lock = true; break;
+            case 9:
+                TRY(read_inner(in, map.inner));
+                map.has_inner = true;
+                break;
+            case 10:
+                map.lock = TRY(any(in));
+                map.has_lock = true;
+                break;
             default: return fields.unknown(*key);
         }
     }

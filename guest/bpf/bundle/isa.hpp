@@ -45,12 +45,67 @@ enum class Category : std::uint8_t {
     exit,
 };
 
-enum class Alu : std::uint8_t { add, sub, mul, div, sdiv, or_, and_, lsh, rsh, neg, mod, smod, xor_, mov, arsh };
-enum class Condition : std::uint8_t { eq, gt, ge, set, ne, sgt, sge, lt, le, slt, sle };
-enum class ByteOrder : std::uint8_t { little, big, swap };
-enum class Atomic : std::uint8_t { add, or_, and_, xor_, fetch_add, fetch_or, fetch_and, fetch_xor, xchg, cmpxchg };
-enum class Immediate64 : std::uint8_t { number, map, map_value, function };
-enum class Group : std::uint8_t { base32, base64, divmul32, divmul64, atomic32, atomic64 };
+enum class Alu : std::uint8_t {
+    add,
+    sub,
+    mul,
+    div,
+    sdiv,
+    or_,
+    and_,
+    lsh,
+    rsh,
+    neg,
+    mod,
+    smod,
+    xor_,
+    mov,
+    arsh
+};
+enum class Condition : std::uint8_t {
+    eq,
+    gt,
+    ge,
+    set,
+    ne,
+    sgt,
+    sge,
+    lt,
+    le,
+    slt,
+    sle
+};
+enum class ByteOrder : std::uint8_t {
+    little,
+    big,
+    swap
+};
+enum class Atomic : std::uint8_t {
+    add,
+    or_,
+    and_,
+    xor_,
+    fetch_add,
+    fetch_or,
+    fetch_and,
+    fetch_xor,
+    xchg,
+    cmpxchg
+};
+enum class Immediate64 : std::uint8_t {
+    number,
+    map,
+    map_value,
+    function
+};
+enum class Group : std::uint8_t {
+    base32,
+    base64,
+    divmul32,
+    divmul64,
+    atomic32,
+    atomic64
+};
 
 // What a row asks of one field: `fixed` to a value (zero where RFC 9669 says unused) or free.
 struct FieldRule {
@@ -136,11 +191,16 @@ constexpr Opcode load_imm64(Immediate64 kind, int src) {
 }
 // RFC 9669 5.1: mode MEM 0x60, MEMSX 0x80; size W 0x00, H 0x08, B 0x10, DW 0x18.
 constexpr std::uint8_t size_bits(unsigned bytes) {
-    return bytes == 4 ? 0x00 : bytes == 2 ? 0x08 : bytes == 1 ? 0x10 : 0x18;
+    return bytes == 4   ? 0x00
+           : bytes == 2 ? 0x08
+           : bytes == 1 ? 0x10
+                        : 0x18;
 }
 constexpr Opcode memory(Category category, unsigned bytes) {
     const unsigned mode = category == Category::load_sx ? 0x80 : 0x60;
-    const unsigned klass = category == Category::store ? 3 : category == Category::store_imm ? 2 : 1;
+    const unsigned klass = category == Category::store       ? 3
+                           : category == Category::store_imm ? 2
+                                                             : 1;
     Opcode row{.opcode = static_cast<std::uint8_t>(mode | size_bits(bytes) | klass), .category = category};
     row.group = bytes == 8 || category == Category::load_sx ? Group::base64 : Group::base32;
     row.bytes = static_cast<std::uint8_t>(bytes);

@@ -36,7 +36,9 @@ bool has_hexadecimal_prefix(std::string_view text, unsigned base) {
 Parsed parse_digits(std::string_view text, unsigned base) {
     Parsed parsed;
     const bool prefixed = has_hexadecimal_prefix(text, base);
-    if (base == 0) base = prefixed ? 16 : !text.empty() && text[0] == '0' ? 8 : 10;
+    if (base == 0) base = prefixed                          ? 16
+                          : !text.empty() && text[0] == '0' ? 8
+                                                            : 10;
     std::size_t at = prefixed ? 2 : 0;
     const std::size_t first = at;
     for (; at < text.size() && digit_of(text[at]) < base; ++at) {
@@ -66,7 +68,9 @@ std::string_view text_of(Word address, Word size) { return {reinterpret_cast<con
 
 // The result is written in any case: the verifier counts it as initialised.
 Word finish_number(const Parsed& parsed, Word result) {
-    const std::uint64_t value = parsed.error != 0 ? 0 : parsed.negative ? 0 - parsed.value : parsed.value;
+    const std::uint64_t value = parsed.error != 0 ? 0
+                                : parsed.negative ? 0 - parsed.value
+                                                  : parsed.value;
     std::memcpy(room_of(result), &value, sizeof value);
     return parsed.error != 0 ? failed(parsed.error) : parsed.characters;
 }

@@ -83,11 +83,14 @@ void put_padded(FormattedText& out, const Conversion& conversion, std::string_vi
     const std::size_t length = sign.size() + body.size();
     const std::size_t padding = conversion.width > length ? conversion.width - length : 0;
     const bool zeroes = number && conversion.zero && !conversion.left;
-    if (!conversion.left && !zeroes) for (std::size_t i = 0; i < padding; ++i) out.put(' ');
+    if (!conversion.left && !zeroes)
+        for (std::size_t i = 0; i < padding; ++i) out.put(' ');
     out.put(sign);
-    if (zeroes) for (std::size_t i = 0; i < padding; ++i) out.put('0');
+    if (zeroes)
+        for (std::size_t i = 0; i < padding; ++i) out.put('0');
     out.put(body);
-    if (conversion.left) for (std::size_t i = 0; i < padding; ++i) out.put(' ');
+    if (conversion.left)
+        for (std::size_t i = 0; i < padding; ++i) out.put(' ');
 }
 
 struct Digits {
@@ -106,7 +109,10 @@ void put_number(FormattedText& out, const Conversion& conversion, std::uint64_t 
     const bool negative = is_signed && static_cast<std::int64_t>(value) < 0;
     const bool hexadecimal = conversion.letter == 'x' || conversion.letter == 'X';
     const Digits digits{negative ? 0 - value : value, hexadecimal ? 16U : 10U, conversion.letter == 'X'};
-    const std::string_view sign = negative ? "-" : is_signed && conversion.plus ? "+" : is_signed && conversion.space ? " " : "";
+    const std::string_view sign = negative                        ? "-"
+                                  : is_signed && conversion.plus  ? "+"
+                                  : is_signed && conversion.space ? " "
+                                                                  : "";
     put_padded(out, conversion, sign, digits.view(), true);
 }
 

@@ -119,7 +119,9 @@ class ArgumentCheck {
             case Argument::long_write: return unless(writable(value, 8), "helper argument is not room for a long");
             case Argument::u32_update: return unless(writable(value, 4), "helper argument is not room for a u32");
             case Argument::record: return unless(is_record(machine_, value), "helper argument is not a reserved record");
-            case Argument::ipv4_header: case Argument::ipv6_header: case Argument::tcp_header: return "helper argument is of a kind that guests do not have";
+            case Argument::ipv4_header:
+            case Argument::ipv6_header:
+            case Argument::tcp_header: return "helper argument is of a kind that guests do not have";
             case Argument::socket: return "helper argument is a socket, which guests do not have";
             case Argument::string: return unless(is_constant_string(machine_, value), "helper argument is not a constant string");
             case Argument::function: return unless(is_function(machine_, value), "helper argument is not a function");

@@ -8,7 +8,10 @@
 
 namespace unibpf::bounds {
 
-enum class Access : std::uint8_t { read, write };
+enum class Access : std::uint8_t {
+    read,
+    write
+};
 
 // May [address, address + bytes) be accessed? `frame` is r10: the stack is open from the current frame upwards.
 bool allowed(const Machine& machine, std::uint64_t frame, std::uint64_t address, std::uint64_t bytes, Access access);

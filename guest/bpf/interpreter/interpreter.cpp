@@ -139,7 +139,7 @@ Stop run(Machine& machine, const Start& start) {
         UNIBPF_OPCODES(LABEL)
 #undef LABEL
 #define LABEL(name, ...) &&chained_##name,
-        CHAINED(LABEL)
+            CHAINED(LABEL)
 #undef LABEL
     };
 
@@ -174,116 +174,116 @@ Stop run(Machine& machine, const Start& start) {
         return enough;
     };
 
-#define DISPATCH()                                                                                \
-    do {                                                                                          \
-        if constexpr (checking) {                                                                 \
-            if (left-- == 0) return stop(Stop::budget, no_budget);                                \
-        }                                                                                         \
-        goto* labels[pc->opcode];                                                                 \
+#define DISPATCH()                                                 \
+    do {                                                           \
+        if constexpr (checking) {                                  \
+            if (left-- == 0) return stop(Stop::budget, no_budget); \
+        }                                                          \
+        goto* labels[pc->opcode];                                  \
     } while (0)
 #define NEXT()      \
     do {            \
         ++pc;       \
         DISPATCH(); \
     } while (0)
-#define GO(distance)                                                                                        \
-    do {                                                                                                    \
-        const std::int64_t by = (distance);                                                                 \
-        if (by < 0 && !charge(static_cast<std::uint64_t>(-by))) return stop(Stop::budget, no_budget);        \
-        pc += 1 + by;                                                                                       \
-        DISPATCH();                                                                                         \
+#define GO(distance)                                                                                  \
+    do {                                                                                              \
+        const std::int64_t by = (distance);                                                           \
+        if (by < 0 && !charge(static_cast<std::uint64_t>(-by))) return stop(Stop::budget, no_budget); \
+        pc += 1 + by;                                                                                 \
+        DISPATCH();                                                                                   \
     } while (0)
-#define CHECK(address, bytes, access)                                                                       \
-    do {                                                                                                    \
-        if constexpr (checking) {                                                                           \
-            if (!bounds::allowed(machine, r[frame_register], (address), (bytes), access)) {                 \
-                return stop(Stop::fault, "memory access outside what the program may touch", (address));    \
-            }                                                                                               \
-        }                                                                                                   \
+#define CHECK(address, bytes, access)                                                                    \
+    do {                                                                                                 \
+        if constexpr (checking) {                                                                        \
+            if (!bounds::allowed(machine, r[frame_register], (address), (bytes), access)) {              \
+                return stop(Stop::fault, "memory access outside what the program may touch", (address)); \
+            }                                                                                            \
+        }                                                                                                \
     } while (0)
 
 // Bodies, one for each builder of isa.hpp.
 #define BODY(name, builder, ...) LABELLED(do_##name, name, builder, false)
 #define CHAINED_BODY(name, builder) LABELLED(chained_##name, name, builder, true)
-#define LABELLED(label, name, builder, is_chained)                         \
-    label : {                                                              \
+#define LABELLED(label, name, builder, is_chained)                            \
+    label: {                                                                  \
         [[maybe_unused]] constexpr auto& row = row_for<Operation::op_##name>; \
-        [[maybe_unused]] constexpr bool chained = is_chained;              \
-        [[maybe_unused]] const Instruction& in = *pc;                      \
-        BODY_##builder                                                     \
+        [[maybe_unused]] constexpr bool chained = is_chained;                 \
+        [[maybe_unused]] const Instruction& in = *pc;                         \
+        BODY_##builder                                                        \
     }
-#define SET_DST(value)       \
-    last = (value);          \
-    r[in.dst] = last;        \
+#define SET_DST(value) \
+    last = (value);    \
+    r[in.dst] = last;  \
     NEXT();
 #define DST (chained ? last : r[in.dst])
 #define SRC (chained ? last : r[in.src])
-#define BODY_alu                                                                                        \
-    if constexpr (row.alu == Alu::mov && row.src_operand) {                                             \
-        SET_DST(compute<row>(0, SRC))                                                                   \
-    } else {                                                                                            \
-        SET_DST(compute<row>(DST, row.src_operand ? r[in.src] : immediate(in)))                          \
+#define BODY_alu                                                                \
+    if constexpr (row.alu == Alu::mov && row.src_operand) {                     \
+        SET_DST(compute<row>(0, SRC))                                           \
+    } else {                                                                    \
+        SET_DST(compute<row>(DST, row.src_operand ? r[in.src] : immediate(in))) \
     }
-#define BODY_move_sx                                                       \
+#define BODY_move_sx                                                              \
     const std::uint64_t extended = arithmetic::sign_extend(r[in.src], row.bytes); \
     SET_DST(row.width == 32 ? static_cast<std::uint32_t>(extended) : extended)
 #define BODY_endian SET_DST(arithmetic::reorder(row.order, DST, row.bytes))
 // The loader has put the real value of every form into the two immediates.
-#define BODY_load_imm64                                                                                            \
-    last = static_cast<std::uint32_t>(in.imm) | std::uint64_t{static_cast<std::uint32_t>(pc[1].imm)} << 32;        \
-    r[in.dst] = last;                                                                                              \
-    ++pc;                                                                                                          \
+#define BODY_load_imm64                                                                                     \
+    last = static_cast<std::uint32_t>(in.imm) | std::uint64_t{static_cast<std::uint32_t>(pc[1].imm)} << 32; \
+    r[in.dst] = last;                                                                                       \
+    ++pc;                                                                                                   \
     NEXT();
-#define BODY_memory                                                                            \
-    if constexpr (row.category == Category::load || row.category == Category::load_sx) {      \
-        const std::uint64_t address = SRC + offset_of(in);                                     \
-        CHECK(address, row.bytes, bounds::Access::read);                                       \
-        const std::uint64_t value = read_memory<row.bytes>(address);                           \
+#define BODY_memory                                                                                 \
+    if constexpr (row.category == Category::load || row.category == Category::load_sx) {            \
+        const std::uint64_t address = SRC + offset_of(in);                                          \
+        CHECK(address, row.bytes, bounds::Access::read);                                            \
+        const std::uint64_t value = read_memory<row.bytes>(address);                                \
         SET_DST(row.category == Category::load ? value : arithmetic::sign_extend(value, row.bytes)) \
-    } else {                                                                                   \
-        const std::uint64_t address = r[in.dst] + offset_of(in);                               \
-        CHECK(address, row.bytes, bounds::Access::write);                                      \
-        write_memory<row.bytes>(address, row.src_operand ? SRC : immediate(in));               \
-        NEXT();                                                                                \
+    } else {                                                                                        \
+        const std::uint64_t address = r[in.dst] + offset_of(in);                                    \
+        CHECK(address, row.bytes, bounds::Access::write);                                           \
+        write_memory<row.bytes>(address, row.src_operand ? SRC : immediate(in));                    \
+        NEXT();                                                                                     \
     }
-#define BODY_atomic                                                \
-    const std::uint64_t address = r[in.dst] + offset_of(in);       \
-    CHECK(address, row.bytes, bounds::Access::write);              \
-    run_atomic<row>(address, r[in.src], r[0]);                     \
+#define BODY_atomic                                          \
+    const std::uint64_t address = r[in.dst] + offset_of(in); \
+    CHECK(address, row.bytes, bounds::Access::write);        \
+    run_atomic<row>(address, r[in.src], r[0]);               \
     NEXT();
-#define BODY_branch                                                                            \
+#define BODY_branch                                                                        \
     if (test_branch<row>(DST, row.src_operand ? r[in.src] : immediate(in))) GO(in.offset); \
     NEXT();
-#define BODY_control                                                                                        \
-    if constexpr (row.category == Category::jump) {                                                         \
-        GO(row.opcode == 0x06 ? std::int64_t{in.imm} : std::int64_t{in.offset});                            \
-    } else if constexpr (row.category == Category::call_helper) {                                           \
-        if constexpr (checking) {                                                                           \
-            const HelperArguments arguments = {r[1], r[2], r[3], r[4], r[5]};                               \
-            const char* wrong = bounds::wrong_argument(machine, r[frame_register], in.imm, arguments);      \
-            if (wrong != nullptr) return stop(Stop::fault, wrong);                                          \
-        }                                                                                                   \
-        if (in.offset != 0 && !spend(work_of_call(in))) return stop(Stop::budget, no_budget);                \
-        if (comes_back_changed(in.imm)) goto call_specially;                                                \
-        r[0] = helper_functions[static_cast<std::size_t>(in.imm)](r[1], r[2], r[3], r[4], r[5], machine);    \
-        NEXT();                                                                                             \
-    } else if constexpr (row.category == Category::call_local) {                                            \
-        const Function& callee = machine.program.functions()[static_cast<std::size_t>(in.imm)];             \
-        if (!charge(callee.length)) return stop(Stop::budget, no_budget);                                   \
-        if (r[frame_register] == machine.lowest_frame()) return stop(Stop::fault, no_frame);                \
-        Frame& frame = frames[++depth];                                                                     \
-        frame.return_to = pc;                                                                               \
-        std::memcpy(frame.saved, &r[6], sizeof frame.saved);                                                \
-        r[frame_register] -= abi::frame_bytes;                                                              \
-        pc = code + callee.start;                                                                           \
-        DISPATCH();                                                                                         \
-    } else {                                                                                                \
-        if (depth == 0) return stop(Stop::exit, "");                                                        \
-        const Frame& frame = frames[depth--];                                                               \
-        std::memcpy(&r[6], frame.saved, sizeof frame.saved);                                                \
-        r[frame_register] += abi::frame_bytes;                                                              \
-        pc = frame.return_to;                                                                               \
-        NEXT();                                                                                             \
+#define BODY_control                                                                                      \
+    if constexpr (row.category == Category::jump) {                                                       \
+        GO(row.opcode == 0x06 ? std::int64_t{in.imm} : std::int64_t{in.offset});                          \
+    } else if constexpr (row.category == Category::call_helper) {                                         \
+        if constexpr (checking) {                                                                         \
+            const HelperArguments arguments = {r[1], r[2], r[3], r[4], r[5]};                             \
+            const char* wrong = bounds::wrong_argument(machine, r[frame_register], in.imm, arguments);    \
+            if (wrong != nullptr) return stop(Stop::fault, wrong);                                        \
+        }                                                                                                 \
+        if (in.offset != 0 && !spend(work_of_call(in))) return stop(Stop::budget, no_budget);             \
+        if (comes_back_changed(in.imm)) goto call_specially;                                              \
+        r[0] = helper_functions[static_cast<std::size_t>(in.imm)](r[1], r[2], r[3], r[4], r[5], machine); \
+        NEXT();                                                                                           \
+    } else if constexpr (row.category == Category::call_local) {                                          \
+        const Function& callee = machine.program.functions()[static_cast<std::size_t>(in.imm)];           \
+        if (!charge(callee.length)) return stop(Stop::budget, no_budget);                                 \
+        if (r[frame_register] == machine.lowest_frame()) return stop(Stop::fault, no_frame);              \
+        Frame& frame = frames[++depth];                                                                   \
+        frame.return_to = pc;                                                                             \
+        std::memcpy(frame.saved, &r[6], sizeof frame.saved);                                              \
+        r[frame_register] -= abi::frame_bytes;                                                            \
+        pc = code + callee.start;                                                                         \
+        DISPATCH();                                                                                       \
+    } else {                                                                                              \
+        if (depth == 0) return stop(Stop::exit, "");                                                      \
+        const Frame& frame = frames[depth--];                                                             \
+        std::memcpy(&r[6], frame.saved, sizeof frame.saved);                                              \
+        r[frame_register] += abi::frame_bytes;                                                            \
+        pc = frame.return_to;                                                                             \
+        NEXT();                                                                                           \
     }
 
     DISPATCH();

@@ -11,7 +11,10 @@
 
 namespace unibpf {
 
-enum class Policy : std::uint8_t { trusting, checking };
+enum class Policy : std::uint8_t {
+    trusting,
+    checking
+};
 
 // Makes a program faster to interpret, and no longer fit for the JIT to read. Not needed. Rule: memory.
 Status prepare(Program& program);

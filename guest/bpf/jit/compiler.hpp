@@ -38,7 +38,8 @@ inline Stop run(Machine& machine) {
     const NativeCode::Ended ended = machine.program.native().entry()(&machine.context);
     machine.r0 = ended.r0;
     const auto stop = static_cast<Stop>(ended.stop);
-    if (stop != Stop::exit) [[unlikely]] after_stop(machine, stop);
+    if (stop != Stop::exit) [[unlikely]]
+        after_stop(machine, stop);
     return stop;
 }
 

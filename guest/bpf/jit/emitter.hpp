@@ -13,13 +13,44 @@
 
 namespace unibpf::jit {
 
-enum class Reg : std::uint8_t { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15 };
-enum class Width : std::uint8_t { w32, w64 };
+enum class Reg : std::uint8_t {
+    rax,
+    rcx,
+    rdx,
+    rbx,
+    rsp,
+    rbp,
+    rsi,
+    rdi,
+    r8,
+    r9,
+    r10,
+    r11,
+    r12,
+    r13,
+    r14,
+    r15
+};
+enum class Width : std::uint8_t {
+    w32,
+    w64
+};
 constexpr Width width_of(unsigned bits) { return bits == 64 ? Width::w64 : Width::w32; }
 
 // Condition codes, SDM volume 1 appendix B.
-enum class Flag : std::uint8_t { below = 2, above_equal = 3, equal = 4, not_equal = 5, below_equal = 6, above = 7, sign = 8,
-                                 less = 12, greater_equal = 13, less_equal = 14, greater = 15 };
+enum class Flag : std::uint8_t {
+    below = 2,
+    above_equal = 3,
+    equal = 4,
+    not_equal = 5,
+    below_equal = 6,
+    above = 7,
+    sign = 8,
+    less = 12,
+    greater_equal = 13,
+    less_equal = 14,
+    greater = 15
+};
 constexpr Flag opposite(Flag flag) { return static_cast<Flag>(static_cast<unsigned>(flag) ^ 1); }
 
 // An opcode: one byte, perhaps after 0F or 0F 38, perhaps with the 16-bit prefix; `low`: the register operand is a byte register,
@@ -41,7 +72,11 @@ struct Memory {
 };
 
 // The VEX-encoded shifts of BMI2, by their mandatory prefix (SDM: pp field).
-enum class Bmi2 : std::uint8_t { shlx = 1, sarx = 2, shrx = 3 };
+enum class Bmi2 : std::uint8_t {
+    shlx = 1,
+    sarx = 2,
+    shrx = 3
+};
 
 class Emitter {
   public:
@@ -70,7 +105,9 @@ class Emitter {
         const unsigned base = number(at.base), index = number(at.index), low = base & 7;
         const bool indexed = at.index != Reg::rsp;
         const bool small = at.displacement == static_cast<std::int8_t>(at.displacement);
-        const unsigned mode = at.displacement == 0 && low != 5 ? 0 : small ? 1 : 2;  // base 101 without displacement means RIP
+        const unsigned mode = at.displacement == 0 && low != 5 ? 0
+                              : small                          ? 1
+                                                               : 2;  // base 101 without displacement means RIP
         Head head{};
         if (mode == 1) head = {static_cast<std::uint8_t>(at.displacement), 1};
         if (indexed || low == 4) head = head.after(static_cast<unsigned>(at.scale_bits) << 6 | (index & 7) << 3 | low);  // SIB

@@ -38,7 +38,11 @@ struct Fixup {
 
     bool is(FixupKind other) const { return kind == static_cast<std::uint8_t>(other); }
     // The width of its gap: the longest form.
-    std::uint32_t gap() const { return is(FixupKind::align) ? loop_alignment - 1 : is(FixupKind::call) || is(FixupKind::jump) ? 5 : 6; }
+    std::uint32_t gap() const {
+        return is(FixupKind::align)                         ? loop_alignment - 1
+               : is(FixupKind::call) || is(FixupKind::jump) ? 5
+                                                            : 6;
+    }
 };
 
 struct Draft {

@@ -16,8 +16,20 @@ constexpr Op op_0f(unsigned code) { return {static_cast<std::uint8_t>(code), tru
 inline constexpr Op lea = op(0x8d);
 
 // Extensions of group 1 (add or and sub xor cmp) and group 2 (shl shr sar).
-enum class Group1 : std::uint8_t { add = 0, or_ = 1, and_ = 4, sub = 5, xor_ = 6, cmp = 7 };
-enum class Group2 : std::uint8_t { ror = 1, shl = 4, shr = 5, sar = 7 };
+enum class Group1 : std::uint8_t {
+    add = 0,
+    or_ = 1,
+    and_ = 4,
+    sub = 5,
+    xor_ = 6,
+    cmp = 7
+};
+enum class Group2 : std::uint8_t {
+    ror = 1,
+    shl = 4,
+    shr = 5,
+    sar = 7
+};
 
 class Operations {
   public:
@@ -164,8 +176,16 @@ class Operations {
         if (row.bytes == 1) return out_.reg_low(width, sign_extending(1), static_cast<unsigned>(home(in.dst)), home(in.src));
         out_.reg(width, sign_extending(row.bytes), home(in.dst), home(in.src));
     }
-    static constexpr Op sign_extending(unsigned bytes) { return bytes == 1 ? op_0f(0xbe) : bytes == 2 ? op_0f(0xbf) : op(0x63); }
-    static constexpr Op zero_extending(unsigned bytes) { return bytes == 1 ? op_0f(0xb6) : bytes == 2 ? op_0f(0xb7) : op(0x8b); }
+    static constexpr Op sign_extending(unsigned bytes) {
+        return bytes == 1   ? op_0f(0xbe)
+               : bytes == 2 ? op_0f(0xbf)
+                            : op(0x63);
+    }
+    static constexpr Op zero_extending(unsigned bytes) {
+        return bytes == 1   ? op_0f(0xb6)
+               : bytes == 2 ? op_0f(0xb7)
+                            : op(0x8b);
+    }
 
     // RFC 9669 4.2; the machine is little endian.
     void emit_endian(const Opcode& row, Reg dst) {
@@ -234,7 +254,9 @@ class Operations {
             case Atomic::fetch_and:
             case Atomic::fetch_xor: break;
         }
-        const unsigned code = row.atomic == Atomic::fetch_or ? 0x09 : row.atomic == Atomic::fetch_and ? 0x21 : 0x31;
+        const unsigned code = row.atomic == Atomic::fetch_or    ? 0x09
+                              : row.atomic == Atomic::fetch_and ? 0x21
+                                                                : 0x31;
         on_memory(op(0x8b), Reg::r11);
         out_.move(width, Reg::r10, Reg::r11);
         out_.reg(width, op(code), src, Reg::r11);

@@ -68,7 +68,9 @@ class Patterns : public Control {
         if (next.alu == Alu::add) return emit_sum(index, in.dst, {src, 0, other}, width, 2);
         const bool shifts = next.alu == Alu::lsh || next.alu == Alu::rsh || next.alu == Alu::arsh;
         if (!shifts || !plan_.features().bmi2) return 0;
-        out_.shift_by(width, next.alu == Alu::lsh ? Bmi2::shlx : next.alu == Alu::rsh ? Bmi2::shrx : Bmi2::sarx, dst, src, other);
+        out_.shift_by(width, next.alu == Alu::lsh ? Bmi2::shlx : next.alu == Alu::rsh ? Bmi2::shrx
+                                                                                      : Bmi2::sarx,
+                      dst, src, other);
         return 2;
     }
 
@@ -185,7 +187,10 @@ class Patterns : public Control {
     void compare_memory(const Loaded& loaded, Width width, Op size, bool bits, std::int32_t imm) {
         const bool byte = loaded.bytes == 1;
         const bool short_imm = !bits && !byte && imm >= -128 && imm <= 127;
-        size.code = static_cast<std::uint8_t>(bits ? (byte ? 0xf6 : 0xf7) : byte ? 0x80 : short_imm ? 0x83 : 0x81);
+        size.code = static_cast<std::uint8_t>(bits        ? (byte ? 0xf6 : 0xf7)
+                                              : byte      ? 0x80
+                                              : short_imm ? 0x83
+                                                          : 0x81);
         out_.memory(width, size, bits ? 0U : static_cast<unsigned>(Group1::cmp), loaded.from);
         emit_immediate(byte || short_imm ? 1 : loaded.bytes, imm);
     }

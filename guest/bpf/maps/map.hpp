@@ -132,7 +132,9 @@ class Map {
 
     static constexpr std::uint32_t scan_places = 64;
 
-    struct alignas(64) Line { std::uint8_t bytes[64]; };  // places that fit a cache line lie in one
+    struct alignas(64) Line {
+        std::uint8_t bytes[64];
+    };  // places that fit a cache line lie in one
     // What changes with the entries, before the first place. Each kind of map has its own use for it.
     struct alignas(64) Head {
         std::uint32_t used = 0;
@@ -190,7 +192,11 @@ class Map {
 };
 
 // What an update does with each map of the running program (schemas/envelope.cddl, release key 11).
-enum class MapPolicy : std::uint8_t { keep = 0, migrate = 1, reset = 2 };
+enum class MapPolicy : std::uint8_t {
+    keep = 0,
+    migrate = 1,
+    reset = 2
+};
 struct MapPolicyEntry {
     std::string_view map;
     MapPolicy policy = MapPolicy::keep;
@@ -201,7 +207,12 @@ struct MapPlan {
 };
 
 // What was done (schemas/control.cddl, map-decision).
-enum class MapDecision : std::uint8_t { kept = 0, fresh = 1, reset = 2, migrated = 3 };
+enum class MapDecision : std::uint8_t {
+    kept = 0,
+    fresh = 1,
+    reset = 2,
+    migrated = 3
+};
 struct MapOutcome {
     std::string_view name;
     MapDecision decision = MapDecision::fresh;

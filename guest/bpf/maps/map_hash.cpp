@@ -141,7 +141,9 @@ std::uint32_t HashMap::link(std::uint32_t offset) const { return load<std::uint3
 template <std::uint32_t size>
 void HashMap::use_functions() {
     const bool plain = holds() == abi::Holds::values;
-    lookup_ = holds() == abi::Holds::maps ? By<size>::lookup_map : row().evicts ? By<size>::lookup_used : By<size>::lookup;
+    lookup_ = holds() == abi::Holds::maps ? By<size>::lookup_map
+              : row().evicts              ? By<size>::lookup_used
+                                          : By<size>::lookup;
     update_ = plain ? By<size>::update : By<size>::update_translated;
     remove_ = By<size>::remove;
 }

@@ -68,7 +68,9 @@ Status PrefixMap::allocate(const BundleMap&) {
         place(i) = {.next = free_places(), .live = 0};
         free_places() = i;
     }
-    lookup_ = data_bytes() == 4 ? By<4>::lookup : data_bytes() == 16 ? By<16>::lookup : By<0>::lookup;
+    lookup_ = data_bytes() == 4    ? By<4>::lookup
+              : data_bytes() == 16 ? By<16>::lookup
+                                   : By<0>::lookup;
     update_ = update_prefix;
     remove_ = remove_prefix;
     return done();

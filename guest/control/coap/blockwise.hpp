@@ -51,7 +51,10 @@ class Uploads {
     // Gives back the memory of a body that has been answered, or of one that will not be continued.
     void finish(const Operation& operation);
     // Did somebody vouch for the transfer in progress that this operation continues?
-    bool is_vouched(const Operation& operation) { const Transfer* transfer = find(operation); return transfer != nullptr && transfer->voucher != 0; }
+    bool is_vouched(const Operation& operation) {
+        const Transfer* transfer = find(operation);
+        return transfer != nullptr && transfer->voucher != 0;
+    }
     std::size_t held() const;
 
   private:

@@ -118,7 +118,9 @@ void MessageWriter::put(Bytes bytes) {
 
 void MessageWriter::option(std::uint16_t number, Bytes value) {
     const auto nibble = [](std::uint32_t n) {
-        return n < byte_extension ? n : n < word_bias ? byte_extension : word_extension;
+        return n < byte_extension ? n
+               : n < word_bias    ? byte_extension
+                                  : word_extension;
     };
     const auto extension = [this](std::uint32_t n) {
         if (n >= word_bias) put(static_cast<std::uint8_t>((n - word_bias) >> 8));

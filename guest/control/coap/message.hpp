@@ -14,7 +14,12 @@
 
 namespace unibpf::coap {
 
-enum class Type : std::uint8_t { con = 0, non = 1, ack = 2, rst = 3 };
+enum class Type : std::uint8_t {
+    con = 0,
+    non = 1,
+    ack = 2,
+    rst = 3
+};
 
 // A code c.dd in one byte (RFC 7252 3).
 using Code = std::uint8_t;

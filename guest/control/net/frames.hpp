@@ -32,7 +32,12 @@ enum class FrameKind : std::uint8_t {
     arp_request,    // for our address
     echo_request,   // ICMP echo to our address: `payload` is the ICMP message
     // ignored, and why
-    too_short, not_ours, other_protocol, bad_header, bad_checksum, fragment,
+    too_short,
+    not_ours,
+    other_protocol,
+    bad_header,
+    bad_checksum,
+    fragment,
 };
 inline constexpr std::size_t frame_kind_count = 9;
 std::string_view frame_kind_name(FrameKind kind);

@@ -32,7 +32,11 @@ class ControlResources final : public coap::Resources {
     std::uint64_t voucher(coap::Code method, const coap::RequestOptions& options, Bytes first_block) const override;
 
   private:
-    enum class Authentication : std::uint8_t { none, optional, required };
+    enum class Authentication : std::uint8_t {
+        none,
+        optional,
+        required
+    };
 
     // One request on its way through a handler.
     struct Call {

@@ -28,7 +28,7 @@ void write_drops(cbor::Writer& writer, const DropCounters& drops) {
     for (std::size_t i = 0; i < drops.size(); ++i) {
         if (drops[i] == 0) continue;
         items.next().array(2);
-        writer.text(kDropReasons[i].name);
+        writer.text(drop_reasons[i].name);
         writer.uint(drops[i]);
     }
 }

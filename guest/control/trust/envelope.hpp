@@ -32,7 +32,12 @@ inline constexpr std::size_t max_bundle = 1 << 20;
 inline constexpr std::size_t max_signed_bundle = max_envelope + max_bundle + 16;
 inline constexpr std::size_t max_map_policies = 64;
 
-enum class ReleaseKind : std::uint8_t { filter = 0, classifier = 1, rewriter = 2, graph = 3 };
+enum class ReleaseKind : std::uint8_t {
+    filter = 0,
+    classifier = 1,
+    rewriter = 2,
+    graph = 3
+};
 
 struct Release {
     ReleaseKind kind = ReleaseKind::filter;
@@ -87,7 +92,11 @@ struct Trust {
     std::optional<std::uint64_t> now_s;  // Unix seconds; none: no clock
 };
 
-enum class Standing : std::uint8_t { fresh, already_staged, already_active };
+enum class Standing : std::uint8_t {
+    fresh,
+    already_staged,
+    already_active
+};
 
 struct Judgement {
     Standing standing = Standing::fresh;

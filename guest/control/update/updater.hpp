@@ -17,7 +17,10 @@
 
 namespace unibpf {
 
-enum class Swap : std::uint8_t { activate, rollback };
+enum class Swap : std::uint8_t {
+    activate,
+    rollback
+};
 
 // Executes a swap between two batches and says when it ran.
 class Swapper {

@@ -6,19 +6,19 @@ namespace unibpf::pci {
 namespace {
 
 // Configuration header (PCI Local Bus 3.0, 6.1; bridges: PCI-to-PCI Bridge 1.2, 3.2).
-constexpr std::uint8_t kCommand = 0x04, kStatus = 0x06, kHeaderType = 0x0e, kBar0 = 0x10, kCapabilities = 0x34;
-constexpr std::uint8_t kBusNumbers = 0x18, kBridgeMemory = 0x20;
-constexpr std::uint16_t kCommandMemory = 2, kCommandMaster = 4, kStatusCapabilities = 0x10;
-constexpr std::uint32_t kMegabyte = 1u << 20;
+constexpr std::uint8_t command_register = 0x04, status_register = 0x06, header_type = 0x0e, bar_0 = 0x10, capabilities = 0x34;
+constexpr std::uint8_t bus_numbers = 0x18, bridge_memory = 0x20;
+constexpr std::uint16_t command_memory = 2, command_master = 4, status_capabilities = 0x10;
+constexpr std::uint32_t megabyte = 1u << 20;
 
 // The PCI hole of QEMU's q35 and pc below the I/O APIC; firmware that assigns BARs starts elsewhere in it.
-constexpr std::uint64_t kWindowBegin = 0xf000'0000, kWindowEnd = 0xfe00'0000;
-std::uint64_t next_free = kWindowBegin;
+constexpr std::uint64_t window_begin = 0xf000'0000, window_end = 0xfe00'0000;
+std::uint64_t next_free = window_begin;
 std::uint8_t last_bus = 0;
 
 std::uint64_t place(std::uint64_t size) {
     const std::uint64_t address = (next_free + size - 1) & ~(size - 1);
-    if (address + size > kWindowEnd) return 0;
+    if (address + size > window_end) return 0;
     next_free = address + size;
     return address;
 }
@@ -31,11 +31,11 @@ std::uint32_t memory_range(std::uint64_t begin, std::uint64_t last) {
 
 // The bus behind a bridge; firmware that numbered none left that to us.
 std::uint8_t secondary_bus(const Function& bridge) {
-    const std::uint32_t numbers = bridge.read32(kBusNumbers);
+    const std::uint32_t numbers = bridge.read32(bus_numbers);
     auto secondary = static_cast<std::uint8_t>(numbers >> 8);
     if (secondary == 0) {
         secondary = ++last_bus;
-        bridge.write32(kBusNumbers, (numbers & 0xff00'0000) | 0xff'0000 | std::uint32_t{secondary} << 8 | bridge.bus);
+        bridge.write32(bus_numbers, (numbers & 0xff00'0000) | 0xff'0000 | std::uint32_t{secondary} << 8 | bridge.bus);
     }
     if (secondary > last_bus) last_bus = secondary;
     return secondary;
@@ -45,16 +45,16 @@ std::uint8_t secondary_bus(const Function& bridge) {
 // (qboot numbers buses and opens no window, SeaBIOS does both.)
 void visit_bridge(const Function& bridge, unsigned depth, void (*visit)(void*, const Function&), void* context) {
     const std::uint8_t secondary = secondary_bus(bridge);
-    const std::uint32_t range = bridge.read32(kBridgeMemory);
+    const std::uint32_t range = bridge.read32(bridge_memory);
     const bool closed = (range & 0xfff0) > (range >> 16 & 0xfff0);
     if (!closed) return visit_bus(secondary, depth + 1, visit, context);
 
-    const std::uint64_t begin = next_free = (next_free + kMegabyte - 1) & ~std::uint64_t{kMegabyte - 1};
-    bridge.write32(kBridgeMemory, memory_range(begin, kWindowEnd - 1));
-    bridge.write16(kCommand, bridge.read16(kCommand) | kCommandMemory | kCommandMaster);
+    const std::uint64_t begin = next_free = (next_free + megabyte - 1) & ~std::uint64_t{megabyte - 1};
+    bridge.write32(bridge_memory, memory_range(begin, window_end - 1));
+    bridge.write16(command_register, bridge.read16(command_register) | command_memory | command_master);
     visit_bus(secondary, depth + 1, visit, context);
-    next_free = (next_free + kMegabyte - 1) & ~std::uint64_t{kMegabyte - 1};
-    bridge.write32(kBridgeMemory, next_free == begin ? range : memory_range(begin, next_free - 1));
+    next_free = (next_free + megabyte - 1) & ~std::uint64_t{megabyte - 1};
+    bridge.write32(bridge_memory, next_free == begin ? range : memory_range(begin, next_free - 1));
 }
 
 void visit_bus(std::uint8_t bus, unsigned depth, void (*visit)(void*, const Function&), void* context) {
@@ -66,7 +66,7 @@ void visit_bus(std::uint8_t bus, unsigned depth, void (*visit)(void*, const Func
                 if (number == 0) break;
                 continue;
             }
-            const std::uint8_t header = function.read8(kHeaderType);
+            const std::uint8_t header = function.read8(header_type);
             if ((header & 0x7f) == 1) visit_bridge(function, depth, visit, context);
             else visit(context, function);
             if (number == 0 && (header & 0x80) == 0) break;  // not multifunction
@@ -82,13 +82,13 @@ void Function::write32(std::uint8_t offset, std::uint32_t value) const { platfor
 void Function::write16(std::uint8_t offset, std::uint16_t value) const {
     const unsigned shift = 8 * (offset & 2);
     // The other half of the command register is the status register, whose bits clear when written as ones: write zeroes.
-    const std::uint32_t other = (offset & 0xfc) == kCommand ? 0 : read32(offset & 0xfc) & ~(0xffffu << shift);
+    const std::uint32_t other = (offset & 0xfc) == command_register ? 0 : read32(offset & 0xfc) & ~(0xffffu << shift);
     write32(offset & 0xfc, other | std::uint32_t{value} << shift);
 }
 
 std::uint8_t Function::capability(std::uint8_t kind, std::uint8_t after) const {
-    if ((read16(kStatus) & kStatusCapabilities) == 0) return 0;
-    std::uint8_t at = after == 0 ? read8(kCapabilities) : read8(after + 1);
+    if ((read16(status_register) & status_capabilities) == 0) return 0;
+    std::uint8_t at = after == 0 ? read8(capabilities) : read8(after + 1);
     for (unsigned hops = 0; at >= 0x40 && hops < 48; ++hops) {  // a list that loops ends here
         at &= 0xfc;
         if (read8(at) == kind) return at;
@@ -99,29 +99,29 @@ std::uint8_t Function::capability(std::uint8_t kind, std::uint8_t after) const {
 
 std::uint64_t Function::memory_bar(std::uint8_t index) const {
     if (index > 5) return 0;
-    const auto at = static_cast<std::uint8_t>(kBar0 + 4 * index);
+    const auto at = static_cast<std::uint8_t>(bar_0 + 4 * index);
     const std::uint32_t low = read32(at);
     if ((low & 1) != 0) return 0;  // an I/O BAR
     const bool wide = (low & 6) == 4 && index < 5;
     std::uint64_t base = (low & ~0xfu) | (wide ? std::uint64_t{read32(at + 4)} << 32 : 0);
-    const std::uint16_t command = read16(kCommand);
+    const std::uint16_t command = read16(command_register);
     if (base == 0 || base >> 32 != 0) {
         // 6.2.5.1: all ones tell the size. Decoding is off meanwhile, and as before when there is no BAR at all.
-        write16(kCommand, command & static_cast<std::uint16_t>(~kCommandMemory));
+        write16(command_register, command & static_cast<std::uint16_t>(~command_memory));
         write32(at, 0xffff'ffff);
         const std::uint32_t size = ~(read32(at) & ~0xfu) + 1;
         base = size == 0 ? 0 : place(size < 4096 ? 4096 : size);
         write32(at, static_cast<std::uint32_t>(base) | (low & 0xf));
         if (wide) write32(at + 4, 0);
     }
-    write16(kCommand, base == 0 ? command : command | kCommandMemory);
+    write16(command_register, base == 0 ? command : command | command_memory);
     return base;
 }
 
-void Function::enable_bus_master() const { write16(kCommand, read16(kCommand) | kCommandMaster); }
+void Function::enable_bus_master() const { write16(command_register, read16(command_register) | command_master); }
 
 void for_each_function(void (*visit)(void*, const Function&), void* context) {
-    next_free = kWindowBegin;
+    next_free = window_begin;
     visit_bus(0, 0, visit, context);
 }
 

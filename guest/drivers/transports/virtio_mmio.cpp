@@ -9,59 +9,59 @@ namespace reg = virtio::mmio;
 
 class MmioTransport final : public VirtioTransport {
   public:
-    explicit MmioTransport(std::uint64_t window) : window_{window}, legacy_{read(reg::kVersion) == 1} {}
+    explicit MmioTransport(std::uint64_t window) : window_{window}, legacy_{read(reg::device_version) == 1} {}
 
     bool legacy() const override { return legacy_; }
     void reset() override {
-        write(reg::kStatus, 0);
-        if (legacy_) write(reg::kGuestPageSize, virtio::kLegacyRingAlign);
+        write(reg::status_offset, 0);
+        if (legacy_) write(reg::guest_page_size, virtio::legacy_ring_align);
     }
-    std::uint8_t status() override { return static_cast<std::uint8_t>(read(reg::kStatus)); }
-    void add_status(std::uint8_t bits) override { write(reg::kStatus, read(reg::kStatus) | bits); }
+    std::uint8_t status() override { return static_cast<std::uint8_t>(read(reg::status_offset)); }
+    void add_status(std::uint8_t bits) override { write(reg::status_offset, read(reg::status_offset) | bits); }
 
     std::uint64_t features() override {
-        write(reg::kDeviceFeaturesSel, 0);
-        const std::uint64_t low = read(reg::kDeviceFeatures);
+        write(reg::device_features_sel, 0);
+        const std::uint64_t low = read(reg::device_features);
         if (legacy_) return low;
-        write(reg::kDeviceFeaturesSel, 1);
-        return low | std::uint64_t{read(reg::kDeviceFeatures)} << 32;
+        write(reg::device_features_sel, 1);
+        return low | std::uint64_t{read(reg::device_features)} << 32;
     }
     void accept_features(std::uint64_t features) override {
-        write(reg::kDriverFeaturesSel, 0);
-        write(reg::kDriverFeatures, static_cast<std::uint32_t>(features));
+        write(reg::driver_features_sel, 0);
+        write(reg::driver_features, static_cast<std::uint32_t>(features));
         if (legacy_) return;
-        write(reg::kDriverFeaturesSel, 1);
-        write(reg::kDriverFeatures, static_cast<std::uint32_t>(features >> 32));
+        write(reg::driver_features_sel, 1);
+        write(reg::driver_features, static_cast<std::uint32_t>(features >> 32));
     }
 
     std::uint8_t config(std::uint32_t offset) override {
-        return *reinterpret_cast<volatile std::uint8_t*>(window_ + reg::kConfig + offset);
+        return *reinterpret_cast<volatile std::uint8_t*>(window_ + reg::config_space + offset);
     }
 
     std::uint16_t queue_limit(std::uint16_t queue) override {
-        write(reg::kQueueSel, queue);
-        const std::uint32_t most = read(reg::kQueueNumMax);
-        return static_cast<std::uint16_t>(most < Virtqueue::kMostEntries ? most : Virtqueue::kMostEntries);
+        write(reg::queue_sel, queue);
+        const std::uint32_t most = read(reg::queue_num_max);
+        return static_cast<std::uint16_t>(most < Virtqueue::most_descriptors ? most : Virtqueue::most_descriptors);
     }
 
     // 4.2.3.2; legacy: 4.2.4 with one page number for all three parts.
     void start_queue(std::uint16_t queue, const Virtqueue& ring) override {
-        write(reg::kQueueSel, queue);
-        write(reg::kQueueNum, ring.size());
+        write(reg::queue_sel, queue);
+        write(reg::queue_num, ring.size());
         if (legacy_) {
-            write(reg::kQueueAlign, virtio::kLegacyRingAlign);
-            write(reg::kQueuePfn, static_cast<std::uint32_t>(ring.descriptors_address() / virtio::kLegacyRingAlign));
+            write(reg::queue_align, virtio::legacy_ring_align);
+            write(reg::queue_pfn, static_cast<std::uint32_t>(ring.descriptors_address() / virtio::legacy_ring_align));
             return;
         }
-        write64(reg::kQueueDescLow, ring.descriptors_address());
-        write64(reg::kQueueAvailLow, ring.available_address());
-        write64(reg::kQueueUsedLow, ring.used_address());
-        write(reg::kQueueReady, 1);
+        write64(reg::queue_descriptors_low, ring.descriptors_address());
+        write64(reg::queue_available_low, ring.available_address());
+        write64(reg::queue_used_low, ring.used_address());
+        write(reg::queue_ready, 1);
     }
 
-    void notify(std::uint16_t queue) override { write(reg::kQueueNotify, queue); }
+    void notify(std::uint16_t queue) override { write(reg::queue_notify, queue); }
     bool interrupts() const override { return true; }
-    void acknowledge_interrupt() override { write(reg::kInterruptAck, virtio::kInterruptQueue | virtio::kInterruptConfig); }
+    void acknowledge_interrupt() override { write(reg::interrupt_ack, virtio::interrupt_queue | virtio::interrupt_config); }
 
   private:
     // Sound: the platform names only windows of device memory, mapped one to one; every access is 32 bits wide (4.2.2).
@@ -80,9 +80,9 @@ class MmioTransport final : public VirtioTransport {
 
 VirtioTransport* probe_virtio_mmio(std::uint64_t window) {
     const auto read = [window](std::uint32_t offset) { return *reinterpret_cast<volatile std::uint32_t*>(window + offset); };
-    if (read(reg::kMagicValue) != reg::kMagic) return nullptr;
-    if (read(reg::kVersion) != 1 && read(reg::kVersion) != 2) return nullptr;
-    if (read(reg::kDeviceId) != virtio::kDeviceNet) return nullptr;
+    if (read(reg::magic_value) != reg::virt_magic) return nullptr;
+    if (read(reg::device_version) != 1 && read(reg::device_version) != 2) return nullptr;
+    if (read(reg::device_id) != virtio::device_net) return nullptr;
     static Owned<MmioTransport> kept[24];  // a machine has at most so many windows (QEMU microvm)
     for (auto& slot : kept) {
         if (slot) continue;

@@ -13,16 +13,19 @@ class PciTransport final : public VirtioTransport {
   public:
     // The capabilities' structures, as addresses; false when one is missing or lies in a BAR that cannot be reached.
     bool locate(const pci::Function& function) {
-        for (std::uint8_t cap = function.capability(vp::kCapVendorSpecific); cap != 0;
-             cap = function.capability(vp::kCapVendorSpecific, cap)) {
+        for (std::uint8_t cap = function.capability(vp::cap_vendor_specific); cap != 0;
+             cap = function.capability(vp::cap_vendor_specific, cap)) {
             // 4.1.4: cfg_type at 3, bar at 4, offset at 8, length at 12, notify_off_multiplier at 16.
             const std::uint8_t type = function.read8(cap + 3);
-            std::uint64_t* place = type == vp::kCfgCommon ? &common_ : type == vp::kCfgNotify ? &notify_ : type == vp::kCfgDevice ? &device_ : nullptr;
+            std::uint64_t* place = type == vp::cfg_common   ? &common_
+                                   : type == vp::cfg_notify ? &notify_
+                                   : type == vp::cfg_device ? &device_
+                                                            : nullptr;
             if (place == nullptr || *place != 0) continue;  // 4.1.4.1: the first of a type is the preferred one
             const std::uint64_t bar = function.memory_bar(function.read8(cap + 4));
             if (bar == 0) continue;
             *place = bar + function.read32(cap + 8);
-            if (type == vp::kCfgNotify) multiplier_ = function.read32(cap + 16);
+            if (type == vp::cfg_notify) multiplier_ = function.read32(cap + 16);
         }
         function.enable_bus_master();
         route_interrupt(function);
@@ -54,12 +57,12 @@ class PciTransport final : public VirtioTransport {
     std::uint16_t queue_limit(std::uint16_t queue) override {
         common()->queue_select = queue;
         const std::uint16_t most = common()->queue_size;
-        return most < Virtqueue::kMostEntries ? most : Virtqueue::kMostEntries;
+        return most < Virtqueue::most_descriptors ? most : Virtqueue::most_descriptors;
     }
     void start_queue(std::uint16_t queue, const Virtqueue& ring) override {
         common()->queue_select = queue;
         common()->queue_size = ring.size();
-        common()->queue_msix_vector = interrupts_ && queue == virtio::kReceiveQueue ? 0 : vp::kNoVector;
+        common()->queue_msix_vector = interrupts_ && queue == virtio::receive_queue ? 0 : vp::no_vector;
         common()->queue_desc_low = static_cast<std::uint32_t>(ring.descriptors_address());
         common()->queue_desc_high = static_cast<std::uint32_t>(ring.descriptors_address() >> 32);
         common()->queue_driver_low = static_cast<std::uint32_t>(ring.available_address());
@@ -78,9 +81,9 @@ class PciTransport final : public VirtioTransport {
     // MSI-X entry 0 wakes the guest; it is the receive queue's. Without MSI-X the guest polls.
     void route_interrupt(const pci::Function& function) {
         const platform::InterruptMessage message = platform::wake_message();
-        const std::uint8_t cap = function.capability(vp::kCapMsix);
+        const std::uint8_t cap = function.capability(vp::cap_msix);
         if (cap == 0 || message.address == 0) return;
-        const std::uint32_t table = function.read32(cap + vp::kMsixTable);  // offset, and the BAR in the low three bits
+        const std::uint32_t table = function.read32(cap + vp::msix_table);  // offset, and the BAR in the low three bits
         const std::uint64_t bar = function.memory_bar(table & 7);
         if (bar == 0) return;
         // Sound: the table lies in device memory, mapped one to one.
@@ -89,7 +92,7 @@ class PciTransport final : public VirtioTransport {
         entry->address_high = static_cast<std::uint32_t>(message.address >> 32);
         entry->data = message.data;
         entry->control = 0;  // not masked
-        function.write16(cap + vp::kMsixControl, function.read16(cap + vp::kMsixControl) | vp::kMsixEnable);
+        function.write16(cap + vp::msix_control, function.read16(cap + vp::msix_control) | vp::msix_enable);
         interrupts_ = true;
     }
 
@@ -113,8 +116,8 @@ Owned<PciTransport> kept[16];
 
 void consider(void* context, const pci::Function& function) {
     auto& search = *static_cast<Search*>(context);
-    if (function.vendor() != vp::kVendor) return;
-    if (function.device() != vp::kTransitionalNet && function.device() != vp::kModernNet) return;
+    if (function.vendor() != vp::virtio_vendor) return;
+    if (function.device() != vp::transitional_net && function.device() != vp::modern_net) return;
     if (search.count == search.found.size() || search.count == std::size(kept)) return;
     Owned<PciTransport> transport = make<PciTransport>();
     if (!transport || !transport->locate(function)) return;

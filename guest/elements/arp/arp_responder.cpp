@@ -10,12 +10,12 @@
 namespace unibpf {
 
 namespace {
-constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+constexpr Handler handler_rows[] = {count_handler, drops_handler};
 }  // namespace
 
-constinit const ElementClass ARPResponder::kClass{
-    "ARPResponder", "1/1-2", "a/ah", "IP[/MASK] ... ETHER, ...", "answers ARP requests", kHandlers,
-    kReasons<DropReason::not_ours>, create_element<ARPResponder>};
+constinit const ElementClass ARPResponder::class_row{
+    "ARPResponder", "1/1-2", "a/ah", "IP[/MASK] ... ETHER, ...", "answers ARP requests", handler_rows,
+    reason_list<DropReason::not_ours>, create_element<ARPResponder>};
 
 void ARPResponder::configure(Args& args) {
     if (args.left() == 0) args.error("missing argument `IP ETHER`");
@@ -29,7 +29,7 @@ void ARPResponder::add_entries(const Arg& arg, Args& args) {
     while (!rest.empty()) {
         const std::string_view word = next_word(rest);
         if (read_word(word, entry.prefix)) {
-            if (count_ == kMaxEntries) return args.error("more than ", kMaxEntries, " addresses");
+            if (count_ == max_addresses) return args.error("more than ", max_addresses, " addresses");
             entries_[count_++].prefix = entry.prefix;
         } else if (!read_word(word, entry.ether)) {
             entry.device = word;

@@ -19,7 +19,7 @@ namespace unibpf {
 // Example: Classifier(12/0806 20/0001) -> ARPResponder(10.0.0.1 eth0) -> Queue -> ToDevice(eth0);
 class ARPResponder : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;
@@ -35,8 +35,8 @@ class ARPResponder : public Element {
     const Entry* find(const std::uint8_t* ip) const;
     bool answer(Packet& packet) const;
 
-    static constexpr std::size_t kMaxEntries = 16;
-    std::array<Entry, kMaxEntries> entries_;
+    static constexpr std::size_t max_addresses = 16;
+    std::array<Entry, max_addresses> entries_;
     std::size_t count_ = 0;
 };
 

@@ -5,15 +5,15 @@
 namespace unibpf {
 
 namespace {
-constexpr Handler kHandlers[] = {
-    kCountHandler,
+constexpr Handler handler_rows[] = {
+    count_handler,
     {"byte_count", [](const Element& e, Text& out) { out.number(static_cast<const Counter&>(e).bytes()); }, nullptr},
-    kResetHandler<Counter>,
+    reset_handler<Counter>,
 };
 }  // namespace
 
-constinit const ElementClass Counter::kClass{
-    "Counter", "1/1", "a/a", "", "counts packets and bytes", kHandlers, {}, create_element<Counter>};
+constinit const ElementClass Counter::class_row{
+    "Counter", "1/1", "a/a", "", "counts packets and bytes", handler_rows, {}, create_element<Counter>};
 
 void Counter::process(Batch& batch) {
     for (const Packet& packet : batch) bytes_ += packet.length();

@@ -14,7 +14,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> received :: Counter -> Discard;
 class Counter : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void process(Batch& batch) override;
     void take_state(Element& old) override;

@@ -7,13 +7,13 @@
 namespace unibpf {
 
 namespace {
-constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<Discard>};
+constexpr Handler handler_rows[] = {count_handler, reset_handler<Discard>};
 }  // namespace
 
-constinit const ElementClass Discard::kClass{
-    "Discard", "1/0", "a/", "", "drops every packet", kHandlers, kReasons<DropReason::discarded>, create_element<Discard>};
-constinit const ElementClass Idle::kClass{
-    "Idle", "-/-", "a/a", "", "neither sends nor passes packets", {}, kReasons<DropReason::discarded>, create_element<Idle>};
+constinit const ElementClass Discard::class_row{
+    "Discard", "1/0", "a/", "", "drops every packet", handler_rows, reason_list<DropReason::discarded>, create_element<Discard>};
+constinit const ElementClass Idle::class_row{
+    "Idle", "-/-", "a/a", "", "neither sends nor passes packets", {}, reason_list<DropReason::discarded>, create_element<Idle>};
 
 void Discard::push(unsigned, Batch&& batch) { drop(std::move(batch), DropReason::discarded); }
 

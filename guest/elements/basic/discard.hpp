@@ -15,7 +15,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> Discard;
 class Discard : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void push(unsigned port, Batch&& batch) override;
     bool has_task() const override { return input(0).connected(); }
@@ -33,7 +33,7 @@ class Discard : public Element {
 // Example: Idle -> [1]switch_in;
 class Idle : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void push(unsigned port, Batch&& batch) override;
     void pull(unsigned, Batch&) override {}

@@ -2,6 +2,6 @@
 
 namespace unibpf {
 
-constinit const ElementClass Null::kClass{"Null", "1/1", "a/a", "", "passes packets unchanged", {}, {}, create_element<Null>};
+constinit const ElementClass Null::class_row{"Null", "1/1", "a/a", "", "passes packets unchanged", {}, {}, create_element<Null>};
 
 }  // namespace unibpf

@@ -13,7 +13,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> entry :: Null -> Discard;
 class Null : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 };
 
 }  // namespace unibpf

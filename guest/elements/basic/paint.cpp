@@ -6,8 +6,8 @@ namespace unibpf {
 
 namespace {
 
-constexpr Handler kPaintHandlers[] = {kCountHandler};
-constexpr Handler kCheckHandlers[] = {kCountHandler, kDropsHandler};
+constexpr Handler paint_handlers[] = {count_handler};
+constexpr Handler check_handlers[] = {count_handler, drops_handler};
 
 void configure_color(Args& args, std::uint32_t& color) {
     args.required("COLOR", color);
@@ -16,11 +16,11 @@ void configure_color(Args& args, std::uint32_t& color) {
 
 }  // namespace
 
-constinit const ElementClass Paint::kClass{
-    "Paint", "1/1", "a/a", "COLOR", "sets the paint annotation of packets", kPaintHandlers, {}, create_element<Paint>};
-constinit const ElementClass CheckPaint::kClass{
-    "CheckPaint", "1/1-2", "a/ah", "COLOR", "sorts out packets of other colors", kCheckHandlers,
-    kReasons<DropReason::no_match>, create_element<CheckPaint>};
+constinit const ElementClass Paint::class_row{
+    "Paint", "1/1", "a/a", "COLOR", "sets the paint annotation of packets", paint_handlers, {}, create_element<Paint>};
+constinit const ElementClass CheckPaint::class_row{
+    "CheckPaint", "1/1-2", "a/ah", "COLOR", "sorts out packets of other colors", check_handlers,
+    reason_list<DropReason::no_match>, create_element<CheckPaint>};
 
 void Paint::configure(Args& args) { configure_color(args, color_); }
 

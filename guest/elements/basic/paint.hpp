@@ -14,7 +14,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> Paint(1) -> Discard;
 class Paint : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
@@ -34,7 +34,7 @@ class Paint : public Element {
 // Example: c :: CheckPaint(1); c[0] -> Discard; c[1] -> Discard;
 class CheckPaint : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void process(Batch& batch) override;

@@ -15,7 +15,7 @@ namespace unibpf {
 // Example: Strip(14) -> CheckIPHeader -> Discard;
 class Strip : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
@@ -35,7 +35,7 @@ class Strip : public Element {
 // Example: Strip(14) -> CheckIPHeader -> Unstrip(14) -> Discard;
 class Unstrip : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void process(Batch& batch) override;

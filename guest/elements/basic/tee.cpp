@@ -8,12 +8,12 @@
 namespace unibpf {
 
 namespace {
-constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+constexpr Handler handler_rows[] = {count_handler, drops_handler};
 }  // namespace
 
-constinit const ElementClass Tee::kClass{
-    "Tee", "1/1-", "h/h", "[N]", "sends a copy of each packet out of every output", kHandlers,
-    kReasons<DropReason::no_buffer>, create_element<Tee>};
+constinit const ElementClass Tee::class_row{
+    "Tee", "1/1-", "h/h", "[N]", "sends a copy of each packet out of every output", handler_rows,
+    reason_list<DropReason::no_buffer>, create_element<Tee>};
 
 void Tee::configure(Args& args) {
     std::uint32_t count = outputs();

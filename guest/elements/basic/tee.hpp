@@ -15,7 +15,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> t :: Tee -> Queue -> ToDevice(eth1); t[1] -> Print(seen) -> Discard;
 class Tee : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;

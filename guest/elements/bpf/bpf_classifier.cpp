@@ -4,15 +4,15 @@
 
 namespace unibpf {
 
-constinit const ElementClass BPFClassifier::kClass{
-    "BPFClassifier", "1/-", "h/h", "PROGRAM [, OUTPUTS] [, ENGINE, ISOLATION]", "runs an eBPF program that chooses an output", kBpfHandlers,
-    kReasons<DropReason::no_program, DropReason::aborted, DropReason::budget, DropReason::no_port>,
+constinit const ElementClass BPFClassifier::class_row{
+    "BPFClassifier", "1/-", "h/h", "PROGRAM [, OUTPUTS] [, ENGINE, ISOLATION]", "runs an eBPF program that chooses an output", bpf_handlers,
+    reason_list<DropReason::no_program, DropReason::aborted, DropReason::budget, DropReason::no_port>,
     create_element<BPFClassifier>, true};
 
 void BPFClassifier::configure(Args& args) {
     std::uint32_t count = outputs();
     args.keyword("OUTPUTS", count);
-    if (count < outputs() || count > kMaxPorts) args.error("got OUTPUTS ", count, ", expected ", outputs(), " to ", kMaxPorts);
+    if (count < outputs() || count > max_ports) args.error("got OUTPUTS ", count, ", expected ", outputs(), " to ", max_ports);
     else set_program_outputs(count);
     BpfElement::configure(args);
 }

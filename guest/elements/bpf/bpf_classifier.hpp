@@ -17,7 +17,7 @@ namespace unibpf {
 // Example: lb :: BPFClassifier(PROGRAM balance, OUTPUTS 2); lb[0] -> Discard; lb[1] -> Discard;
 class BPFClassifier : public BpfElement {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
     BPFClassifier() : BpfElement{abi::Kind::classifier} {}
 
     void configure(Args& args) override;

@@ -41,7 +41,7 @@ void BpfElement::initialize(Environment& environment, Errors& errors) {
     options.program = program_;
     options.kind = kind_;
     options.engine = engine_;
-    options.outputs = program_outputs_ ? program_outputs_ : std::max(outputs(), kActionPorts);
+    options.outputs = program_outputs_ ? program_outputs_ : std::max(outputs(), action_ports);
     slot_ = make<ProgramSlot>(options);
     if (!slot_) return errors.add(place(), "`", name(), "`: no memory for a program slot");
     if (isolation_ != IsolationOption::none) {
@@ -95,7 +95,7 @@ void BpfElement::push(unsigned, Batch&& batch) {
     if (slot_->isolated()) return push_isolated(batch);
     Batch kept;
     ProgramSlot::Runner runner{*slot_};
-    std::uint16_t ports[Batch::kCapacity];
+    std::uint16_t ports[Batch::most_packets];
     while (!batch.empty()) {
         PacketPtr packet = batch.pop_front();
         const RunResult result = runner.run(*packet);
@@ -106,8 +106,8 @@ void BpfElement::push(unsigned, Batch&& batch) {
 
 void BpfElement::push_isolated(Batch& batch) {
     Batch kept;
-    std::array<RunResult, Batch::kCapacity> results;
-    std::uint16_t ports[Batch::kCapacity];
+    std::array<RunResult, Batch::most_packets> results;
+    std::uint16_t ports[Batch::most_packets];
     slot_->run_isolated(batch, results);
     for (std::size_t i = 0; !batch.empty(); ++i) settle(batch.pop_front(), results[i], kept, ports);
     distribute(std::move(kept), ports, DropReason::no_port);

@@ -39,7 +39,7 @@ class BpfElement : public Element {
     void push_isolated(Batch& batch);
     void settle(PacketPtr packet, const RunResult& result, Batch& kept, std::uint16_t* ports);
 
-    static constexpr unsigned kActionPorts = 3;  // PASS 0, DROP 1, TX 2: a program may name these though nothing is connected
+    static constexpr unsigned action_ports = 3;  // PASS 0, DROP 1, TX 2: a program may name these though nothing is connected
 
     abi::Kind kind_;
     EngineOption engine_ = EngineOption::automatic;
@@ -51,17 +51,17 @@ class BpfElement : public Element {
 };
 
 // Of those whose program returns an XDP action.
-inline constexpr std::span<const DropReason> kActionReasons =
-    kReasons<DropReason::no_program, DropReason::aborted, DropReason::unknown_code, DropReason::budget, DropReason::no_port,
-             DropReason::by_program>;
+inline constexpr std::span<const DropReason> action_reasons =
+    reason_list<DropReason::no_program, DropReason::aborted, DropReason::unknown_code, DropReason::budget, DropReason::no_port,
+                DropReason::by_program>;
 
-inline constexpr Handler kBpfHandlers[] = {
-    kCountHandler,
-    kDropsHandler,
+inline constexpr Handler bpf_handlers[] = {
+    count_handler,
+    drops_handler,
     {"program", BpfElement::read_program, nullptr},
     {"engine", BpfElement::read_engine, nullptr},
     {"isolation", BpfElement::read_isolation, nullptr},
-    kResetHandler<BpfElement>,
+    reset_handler<BpfElement>,
 };
 
 }  // namespace unibpf

@@ -20,7 +20,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> fw :: BPFFilter(PROGRAM firewall) -> Queue -> ToDevice(eth1);
 class BPFFilter : public BpfElement {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
     BPFFilter() : BpfElement{abi::Kind::filter} {}
 };
 

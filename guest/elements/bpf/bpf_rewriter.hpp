@@ -16,7 +16,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> nat :: BPFRewriter(PROGRAM nat) -> Queue -> ToDevice(eth1);
 class BPFRewriter : public BpfElement {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
     BPFRewriter() : BpfElement{abi::Kind::rewriter} {}
 };
 

@@ -8,7 +8,7 @@ namespace unibpf {
 
 namespace {
 
-constexpr std::size_t kMaxLabel = 64;
+constexpr std::size_t max_label = 64;
 
 Status write_active(Element& element, std::string_view value) {
     bool active = false;
@@ -17,21 +17,15 @@ Status write_active(Element& element, std::string_view value) {
     return done();
 }
 
-constexpr Handler kHandlers[] = {
-    kCountHandler,
+constexpr Handler handler_rows[] = {
+    count_handler,
     {"active", [](const Element& e, Text& out) { out.put(static_cast<const Print&>(e).active() ? "true" : "false"); }, write_active},
 };
 
 }  // namespace
 
-constinit const ElementClass Print::kClass{"Print",
-                                           "1/1",
-                                           "a/a",
-                                           "[LABEL] [, MAXLENGTH, CONTENTS, ACTIVE]",
-                                           "writes packets to the console",
-                                           kHandlers,
-                                           {},
-                                           create_element<Print>};
+constinit const ElementClass Print::class_row{
+    "Print", "1/1", "a/a", "[LABEL] [, MAXLENGTH, CONTENTS, ACTIVE]", "writes packets to the console", handler_rows, {}, create_element<Print>};
 
 void Print::configure(Args& args) {
     args.optional("LABEL", label_);
@@ -41,14 +35,14 @@ void Print::configure(Args& args) {
     args.keyword("CONTENTS", contents);
     hex_ = contents == "HEX";
     if (!hex_ && contents != "NONE") args.error("got CONTENTS `", contents, "`, expected `HEX` or `NONE`");
-    if (max_length_ > kMaxBytes) args.error("got MAXLENGTH ", max_length_, ", expected at most ", kMaxBytes);
-    if (label_.size() > kMaxLabel) args.error("label is longer than ", kMaxLabel, " bytes");
+    if (max_length_ > most_printed_bytes) args.error("got MAXLENGTH ", max_length_, ", expected at most ", most_printed_bytes);
+    if (label_.size() > max_label) args.error("label is longer than ", max_label, " bytes");
 }
 
 void Print::initialize(Environment& environment, Errors&) { write_ = environment.print; }
 
 void Print::print(const Packet& packet) const {
-    char buffer[kMaxLabel + 32 + kMaxBytes * 9 / 4];
+    char buffer[max_label + 32 + most_printed_bytes * 9 / 4];
     Text line{buffer};
     if (!label_.empty()) line.put(label_).put(": ");
     line.number(packet.length());

@@ -15,8 +15,8 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> Print(in, MAXLENGTH 14) -> Discard;
 class Print : public Element {
   public:
-    static constexpr std::uint32_t kMaxBytes = 128;
-    static const ElementClass kClass;
+    static constexpr std::uint32_t most_printed_bytes = 128;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;

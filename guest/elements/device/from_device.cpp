@@ -10,18 +10,18 @@
 namespace unibpf {
 
 namespace {
-constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<FromDevice>};
+constexpr Handler handler_rows[] = {count_handler, reset_handler<FromDevice>};
 }  // namespace
 
-constinit const ElementClass FromDevice::kClass{
-    "FromDevice", "0/1", "/h", "DEVNAME", "reads packets from a network interface", kHandlers, {}, create_element<FromDevice>};
+constinit const ElementClass FromDevice::class_row{
+    "FromDevice", "0/1", "/h", "DEVNAME", "reads packets from a network interface", handler_rows, {}, create_element<FromDevice>};
 
 void FromDevice::configure(Args& args) { args.required("DEVNAME", device_); }
 
 void FromDevice::initialize(Environment& environment, Errors& errors) {
     nic_ = graph_nic(device_, *this, environment, errors);
     for (const Element* other : router().elements()) {
-        if (!nic_ || &other->element_class() != &kClass || static_cast<const FromDevice*>(other)->nic_ != nic_ || other == this) continue;
+        if (!nic_ || &other->element_class() != &class_row || static_cast<const FromDevice*>(other)->nic_ != nic_ || other == this) continue;
         errors.add(place(), "`", name(), "`: `", device_, "` is read by `", other->name(), "` already");
     }
 }

@@ -15,7 +15,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> Queue -> ToDevice(eth1);
 class FromDevice : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;

@@ -9,11 +9,11 @@
 namespace unibpf {
 
 namespace {
-constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<ToDevice>};
+constexpr Handler handler_rows[] = {count_handler, reset_handler<ToDevice>};
 }  // namespace
 
-constinit const ElementClass ToDevice::kClass{
-    "ToDevice", "1/0", "a/", "DEVNAME", "sends packets to a network interface", kHandlers, {}, create_element<ToDevice>};
+constinit const ElementClass ToDevice::class_row{
+    "ToDevice", "1/0", "a/", "DEVNAME", "sends packets to a network interface", handler_rows, {}, create_element<ToDevice>};
 
 void ToDevice::configure(Args& args) { args.required("DEVNAME", device_); }
 
@@ -24,7 +24,7 @@ void ToDevice::push(unsigned, Batch&& batch) { nic_->transmit(std::move(batch));
 // Pulls only what the ring has room for: while the device is slow, packets wait in the Queue before this element. The loop
 // stays awake meanwhile, because nothing else would tell that the ring has room again.
 bool ToDevice::run_task() {
-    if (nic_->transmit_room() < Batch::kCapacity) return true;
+    if (nic_->transmit_room() < Batch::most_packets) return true;
     Batch batch;
     input(0).pull(batch);
     if (batch.empty()) return false;

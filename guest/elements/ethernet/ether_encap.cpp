@@ -7,16 +7,16 @@ namespace unibpf {
 
 namespace {
 
-constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+constexpr Handler handler_rows[] = {count_handler, drops_handler};
 
 }  // namespace
 
-constinit const ElementClass EtherEncap::kClass{
-    "EtherEncap", "1/1", "a/a", "ETHERTYPE, SRC, DST", "puts an Ethernet header before packets", kHandlers,
-    kReasons<DropReason::no_headroom>, create_element<EtherEncap>};
-constinit const ElementClass EtherRewrite::kClass{
-    "EtherRewrite", "1/1", "a/a", "SRC, DST", "replaces Ethernet addresses", kHandlers,
-    kReasons<DropReason::too_short>, create_element<EtherRewrite>};
+constinit const ElementClass EtherEncap::class_row{
+    "EtherEncap", "1/1", "a/a", "ETHERTYPE, SRC, DST", "puts an Ethernet header before packets", handler_rows,
+    reason_list<DropReason::no_headroom>, create_element<EtherEncap>};
+constinit const ElementClass EtherRewrite::class_row{
+    "EtherRewrite", "1/1", "a/a", "SRC, DST", "replaces Ethernet addresses", handler_rows,
+    reason_list<DropReason::too_short>, create_element<EtherRewrite>};
 
 void EtherEncap::configure(Args& args) {
     args.required("ETHERTYPE", type_);

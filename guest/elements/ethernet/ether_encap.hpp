@@ -15,7 +15,7 @@ namespace unibpf {
 // Example: EtherEncap(0x0800, 02:00:00:00:00:01, 02:00:00:00:00:02) -> Discard;
 class EtherEncap : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
@@ -37,7 +37,7 @@ class EtherEncap : public Element {
 // Example: EtherRewrite(02:00:00:00:00:01, 02:00:00:00:00:02) -> Discard;
 class EtherRewrite : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void process(Batch& batch) override;

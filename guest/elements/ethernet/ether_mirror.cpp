@@ -7,7 +7,7 @@ namespace unibpf {
 
 namespace {
 
-constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+constexpr Handler handler_rows[] = {count_handler, drops_handler};
 
 bool mirror(Packet& packet) {
     const auto frame = wire::view<wire::Ethernet>(packet.bytes());
@@ -17,9 +17,9 @@ bool mirror(Packet& packet) {
 
 }  // namespace
 
-constinit const ElementClass EtherMirror::kClass{
-    "EtherMirror", "1/1", "a/a", "", "swaps Ethernet source and destination", kHandlers,
-    kReasons<DropReason::too_short>, create_element<EtherMirror>};
+constinit const ElementClass EtherMirror::class_row{
+    "EtherMirror", "1/1", "a/a", "", "swaps Ethernet source and destination", handler_rows,
+    reason_list<DropReason::too_short>, create_element<EtherMirror>};
 
 void EtherMirror::process(Batch& batch) { keep(batch, mirror, DropReason::too_short); }
 

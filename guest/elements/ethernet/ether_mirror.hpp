@@ -15,7 +15,7 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> EtherMirror -> Queue -> ToDevice(eth0);
 class EtherMirror : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void process(Batch& batch) override;
 };

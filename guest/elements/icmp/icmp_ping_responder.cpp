@@ -11,8 +11,8 @@ namespace unibpf {
 
 namespace {
 
-constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
-constexpr std::uint8_t kReplyTtl = 255;
+constexpr Handler handler_rows[] = {count_handler, drops_handler};
+constexpr std::uint8_t reply_ttl = 255;
 
 // RFC 1624 3: an update gives 0000 both where the sum is that and where it is ffff, which is where all bytes are zero. Padding behind
 // the packet's own end does not count.
@@ -30,7 +30,7 @@ bool answer(Packet& packet) {
     const auto icmp = wire::view<wire::Icmp>(ip.rest());
     if (!icmp || icmp.type() != wire::IcmpType::echo_request) return false;
     ip.swap_addresses();
-    ip.set_ttl(kReplyTtl);
+    ip.set_ttl(reply_ttl);
     icmp.set_type(wire::IcmpType::echo_reply);
     if (icmp.checksum() == 0) tell_zero_from_minus_zero(ip, icmp);
     std::memcpy(&packet.destination_ip, ip.destination_field().data(), sizeof packet.destination_ip);
@@ -39,9 +39,9 @@ bool answer(Packet& packet) {
 
 }  // namespace
 
-constinit const ElementClass ICMPPingResponder::kClass{
-    "ICMPPingResponder", "1/1-2", "a/ah", "", "answers ICMP echo requests", kHandlers,
-    kReasons<DropReason::no_match>, create_element<ICMPPingResponder>};
+constinit const ElementClass ICMPPingResponder::class_row{
+    "ICMPPingResponder", "1/1-2", "a/ah", "", "answers ICMP echo requests", handler_rows,
+    reason_list<DropReason::no_match>, create_element<ICMPPingResponder>};
 
 void ICMPPingResponder::process(Batch& batch) { split(batch, answer, DropReason::no_match); }
 

@@ -17,7 +17,7 @@ namespace unibpf {
 // Example: CheckIPHeader(14) -> ICMPPingResponder -> EtherMirror -> Queue -> ToDevice(eth0);
 class ICMPPingResponder : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void process(Batch& batch) override;
 };

@@ -10,25 +10,25 @@
 namespace unibpf {
 
 namespace {
-constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler};
+constexpr Handler handler_rows[] = {count_handler, drops_handler};
 
 DropReason reason_of(wire::IpFault fault) { return fault == wire::IpFault::too_short ? DropReason::too_short : DropReason::bad_header; }
 }  // namespace
 
-constinit const ElementClass CheckIPHeader::kClass{
-    "CheckIPHeader", "1/1-2", "a/ah", "[OFFSET] [, BADSRC, CHECKSUM]", "checks IPv4 headers", kHandlers,
-    kReasons<DropReason::too_short, DropReason::bad_header, DropReason::bad_checksum, DropReason::bad_source>, create_element<CheckIPHeader>};
+constinit const ElementClass CheckIPHeader::class_row{
+    "CheckIPHeader", "1/1-2", "a/ah", "[OFFSET] [, BADSRC, CHECKSUM]", "checks IPv4 headers", handler_rows,
+    reason_list<DropReason::too_short, DropReason::bad_header, DropReason::bad_checksum, DropReason::bad_source>, create_element<CheckIPHeader>};
 
 void CheckIPHeader::configure(Args& args) {
     args.optional("OFFSET", offset_);
-    if (offset_ > Packet::kSlotBytes) args.error("got OFFSET ", offset_, ", expected at most ", std::uint32_t{Packet::kSlotBytes});
+    if (offset_ > Packet::slot_bytes) args.error("got OFFSET ", offset_, ", expected at most ", std::uint32_t{Packet::slot_bytes});
     args.keyword("CHECKSUM", checksum_);
     std::string_view sources;
     args.keyword("BADSRC", sources);
     while (!sources.empty()) {
         const std::string_view word = next_word(sources);
         if (word.empty()) break;
-        if (bad_source_count_ == kMaxBadSources) return args.error("more than ", kMaxBadSources, " addresses in BADSRC");
+        if (bad_source_count_ == max_bad_sources) return args.error("more than ", max_bad_sources, " addresses in BADSRC");
         if (!read_word(word, bad_sources_[bad_source_count_++])) args.error("got `", word, "` in BADSRC, expected an IP address");
     }
 }

@@ -21,7 +21,7 @@ namespace unibpf {
 // Example: Classifier(12/0800) -> CheckIPHeader(14) -> Discard;
 class CheckIPHeader : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void process(Batch& batch) override;
@@ -31,10 +31,10 @@ class CheckIPHeader : public Element {
     std::optional<DropReason> check(Packet& packet) const;
     bool bad_source(const std::uint8_t* address) const;
 
-    static constexpr std::size_t kMaxBadSources = 16;
+    static constexpr std::size_t max_bad_sources = 16;
     std::uint32_t offset_ = 0;
     bool checksum_ = true;
-    std::array<IpAddress, kMaxBadSources> bad_sources_{};
+    std::array<IpAddress, max_bad_sources> bad_sources_{};
     std::size_t bad_source_count_ = 0;
 };
 

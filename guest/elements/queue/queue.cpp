@@ -9,22 +9,22 @@ namespace unibpf {
 namespace {
 const Queue& queue(const Element& element) { return static_cast<const Queue&>(element); }
 
-constexpr Handler kHandlers[] = {
+constexpr Handler handler_rows[] = {
     {"length", [](const Element& e, Text& out) { out.number(queue(e).length()); }, nullptr},
     {"highwater_length", [](const Element& e, Text& out) { out.number(queue(e).highwater()); }, nullptr},
     {"capacity", [](const Element& e, Text& out) { out.number(queue(e).capacity()); }, nullptr},
-    kDropsHandler,
-    kResetHandler<Queue>,
+    drops_handler,
+    reset_handler<Queue>,
 };
 }  // namespace
 
-constinit const ElementClass Queue::kClass{
-    "Queue", "1/1", "h/l", "[CAPACITY]", "stores packets in a first-in, first-out queue", kHandlers,
-    kReasons<DropReason::queue_full>, create_element<Queue>};
+constinit const ElementClass Queue::class_row{
+    "Queue", "1/1", "h/l", "[CAPACITY]", "stores packets in a first-in, first-out queue", handler_rows,
+    reason_list<DropReason::queue_full>, create_element<Queue>};
 
 void Queue::configure(Args& args) {
     args.optional("CAPACITY", capacity_);
-    if (capacity_ == 0 || capacity_ > kMaxCapacity) args.error("got capacity ", capacity_, ", expected 1 to ", kMaxCapacity);
+    if (capacity_ == 0 || capacity_ > max_capacity) args.error("got capacity ", capacity_, ", expected 1 to ", max_capacity);
 }
 
 void Queue::initialize(Environment&, Errors& errors) {

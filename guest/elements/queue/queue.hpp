@@ -17,9 +17,9 @@ namespace unibpf {
 // Example: FromDevice(eth0) -> Queue(64) -> ToDevice(eth1);
 class Queue : public Element {
   public:
-    static constexpr std::uint32_t kDefaultCapacity = 1000;
-    static constexpr std::uint32_t kMaxCapacity = 65536;
-    static const ElementClass kClass;
+    static constexpr std::uint32_t default_capacity = 1000;
+    static constexpr std::uint32_t max_capacity = 65536;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void initialize(Environment& environment, Errors& errors) override;
@@ -38,7 +38,7 @@ class Queue : public Element {
 
     // A ring: `length_` packets from `first_` on, modulo the capacity.
     OwnedArray<PacketPtr> ring_;
-    std::uint32_t capacity_ = kDefaultCapacity;
+    std::uint32_t capacity_ = default_capacity;
     std::uint32_t first_ = 0;
     std::uint32_t length_ = 0;
     std::uint32_t highwater_ = 0;

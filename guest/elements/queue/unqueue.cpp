@@ -7,11 +7,11 @@
 namespace unibpf {
 
 namespace {
-constexpr Handler kHandlers[] = {kCountHandler, kResetHandler<Unqueue>};
+constexpr Handler handler_rows[] = {count_handler, reset_handler<Unqueue>};
 }  // namespace
 
-constinit const ElementClass Unqueue::kClass{
-    "Unqueue", "1/1", "l/h", "", "pulls packets and pushes them on", kHandlers, {}, create_element<Unqueue>};
+constinit const ElementClass Unqueue::class_row{
+    "Unqueue", "1/1", "l/h", "", "pulls packets and pushes them on", handler_rows, {}, create_element<Unqueue>};
 
 bool Unqueue::run_task() {
     Batch batch;

@@ -14,7 +14,7 @@ namespace unibpf {
 // Example: Queue -> Unqueue -> Discard;
 class Unqueue : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     bool has_task() const override { return true; }
     bool run_task() override;

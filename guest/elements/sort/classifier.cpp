@@ -10,9 +10,9 @@ namespace unibpf {
 
 namespace {
 
-constexpr std::size_t kMaxOffset = Packet::kSlotBytes;
+constexpr std::size_t max_offset = Packet::slot_bytes;
 
-constexpr Handler kHandlers[] = {kCountHandler, kDropsHandler, kResetHandler<Classifier>};
+constexpr Handler handler_rows[] = {count_handler, drops_handler, reset_handler<Classifier>};
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -23,7 +23,7 @@ int hex_digit(char c) {
 
 // Two digits for each byte into `bytes`; a `?` leaves its half of `mask` open. 0: not that, or too long.
 std::size_t parse_hex(std::string_view text, std::uint8_t* bytes, std::uint8_t* mask) {
-    if (text.empty() || text.size() % 2 || text.size() > 2 * Classifier::Clause::kMaxBytes) return 0;
+    if (text.empty() || text.size() % 2 || text.size() > 2 * Classifier::Clause::most_clause_bytes) return 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const bool any = text[i] == '?' && mask;
         const int digit = any ? 0 : hex_digit(text[i]);
@@ -40,7 +40,7 @@ bool parse_offset(std::string_view text, std::uint16_t& offset) {
     for (char c : text) {
         if (c < '0' || c > '9') return false;
         value = value * 10 + static_cast<std::size_t>(c - '0');
-        if (value > kMaxOffset) return false;
+        if (value > max_offset) return false;
     }
     offset = static_cast<std::uint16_t>(value);
     return !text.empty();
@@ -58,7 +58,7 @@ bool parse_clause(std::string_view text, Classifier::Clause& clause) {
     const std::size_t percent = text.find('%');
     const std::size_t length = parse_hex(slice(text, 0, percent), clause.value.data(), clause.mask.data());
     if (percent != std::string_view::npos) {
-        std::array<std::uint8_t, Classifier::Clause::kMaxBytes> mask{};
+        std::array<std::uint8_t, Classifier::Clause::most_clause_bytes> mask{};
         if (parse_hex(slice(text, percent + 1), mask.data(), nullptr) != length) return false;
         for (std::size_t i = 0; i < length; ++i) clause.mask[i] &= mask[i];
     }
@@ -69,9 +69,9 @@ bool parse_clause(std::string_view text, Classifier::Clause& clause) {
 
 }  // namespace
 
-constinit const ElementClass Classifier::kClass{
-    "Classifier", "1/-", "h/h", "PATTERN, ...", "sorts packets by their contents", kHandlers,
-    kReasons<DropReason::no_match>, create_element<Classifier>};
+constinit const ElementClass Classifier::class_row{
+    "Classifier", "1/-", "h/h", "PATTERN, ...", "sorts packets by their contents", handler_rows,
+    reason_list<DropReason::no_match>, create_element<Classifier>};
 
 bool Classifier::Clause::matches(const Packet& packet) const {
     if (length == 0) return true;
@@ -86,7 +86,7 @@ void Classifier::configure(Args& args) {
     const std::size_t patterns = args.left();
     if (patterns == 0) args.error("missing argument `PATTERN`");
     if (patterns != outputs()) args.error("got ", outputs(), " connected outputs, expected one for each of ", patterns, " patterns");
-    if (patterns > kMaxPorts) return;  // reported just now: outputs are fewer
+    if (patterns > max_ports) return;  // reported just now: outputs are fewer
     std::uint8_t output = 0;
     while (const Arg* arg = args.next()) add_pattern(arg->text, *arg, output++, args);
 }
@@ -123,11 +123,11 @@ std::uint16_t Classifier::classify(const Packet& packet) const {
         for (; i < count_ && clauses_[i].output == output; ++i) all = all && clauses_[i].matches(packet);
         if (all) return output;
     }
-    return kNoMatch;
+    return no_clause;
 }
 
 void Classifier::push(unsigned, Batch&& batch) {
-    std::uint16_t outputs[Batch::kCapacity];
+    std::uint16_t outputs[Batch::most_packets];
     std::size_t i = 0;
     for (const Packet& packet : batch) outputs[i++] = classify(packet);
     distribute(std::move(batch), outputs, DropReason::no_match);

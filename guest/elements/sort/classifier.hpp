@@ -19,26 +19,26 @@ namespace unibpf {
 // Example: Classifier(12/0806 20/0001, 12/0800, -)
 class Classifier : public Element {
   public:
-    static const ElementClass kClass;
+    static const ElementClass class_row;
 
     void configure(Args& args) override;
     void push(unsigned port, Batch&& batch) override;
     void reset() { reset_counters(); }
 
     struct Clause {
-        static constexpr std::size_t kMaxBytes = 16;
+        static constexpr std::size_t most_clause_bytes = 16;
         std::uint16_t offset = 0;
         std::uint8_t length = 0;
         bool negated = false;
         std::uint8_t output = 0;
-        std::array<std::uint8_t, kMaxBytes> value{};  // already masked
-        std::array<std::uint8_t, kMaxBytes> mask{};
+        std::array<std::uint8_t, most_clause_bytes> value{};  // already masked
+        std::array<std::uint8_t, most_clause_bytes> mask{};
 
         bool matches(const Packet& packet) const;
     };
 
   private:
-    static constexpr std::uint16_t kNoMatch = 0xffff;
+    static constexpr std::uint16_t no_clause = 0xffff;
     void add_pattern(std::string_view pattern, const Arg& arg, std::uint8_t output, Args& args);
     bool append(const Clause& clause);  // false: no memory
     std::uint16_t classify(const Packet& packet) const;

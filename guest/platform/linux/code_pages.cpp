@@ -16,21 +16,21 @@
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint64_t kWindow = 512u << 20;  // also its alignment
-constexpr std::uint64_t kNearest = 64u << 20;
-constexpr std::size_t kPage = 4096;
-constexpr int kTries = 64;
+constexpr std::uint64_t window_bytes = 512u << 20;  // also its alignment
+constexpr std::uint64_t least_distance = 64u << 20;
+constexpr std::size_t page_bytes = 4096;
+constexpr int most_tries = 64;
 
 // 0 when the text lies too low, which that of position-independent executables does not.
 std::uint64_t window() {
     const auto text = reinterpret_cast<std::uintptr_t>(&window);
-    return text < kNearest + 2 * kWindow ? 0 : (text - kNearest) / kWindow * kWindow - kWindow;
+    return text < least_distance + 2 * window_bytes ? 0 : (text - least_distance) / window_bytes * window_bytes - window_bytes;
 }
 
 // Places are not used again before the window has been gone through.
 void* next_place(std::size_t bytes) {
     static std::size_t used = 0;
-    if (bytes > kWindow - used) used = 0;
+    if (bytes > window_bytes - used) used = 0;
     const std::size_t at = std::exchange(used, used + bytes);
     return reinterpret_cast<void*>(window() + at);
 }
@@ -39,10 +39,10 @@ void* next_place(std::size_t bytes) {
 
 std::size_t code_room() { return 0; }
 std::span<std::byte> code_allocate(std::size_t bytes) {
-    bytes = (bytes + kPage - 1) & ~(kPage - 1);
-    if (bytes == 0 || bytes > kWindow) return {};
+    bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
+    if (bytes == 0 || bytes > window_bytes) return {};
     const bool anywhere = window() == 0;
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < most_tries; ++i) {
         void* place = anywhere ? nullptr : next_place(bytes);
         const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (anywhere ? 0 : MAP_FIXED_NOREPLACE);
         void* pages = mmap(place, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -59,13 +59,13 @@ namespace linux_process {
 
 // A filter of the kernel's classic packet filter over seccomp_data (man 2 seccomp): where in the window does the instruction lie?
 bool forbid_calls_of_native_code() {
-    constexpr std::uint32_t kLow = offsetof(seccomp_data, instruction_pointer), kHigh = kLow + 4;
+    constexpr std::uint32_t pointer_low = offsetof(seccomp_data, instruction_pointer), pointer_high = pointer_low + 4;
     const std::uint64_t base = window();
     std::array<sock_filter, 7> filter = {{
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kHigh),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, pointer_high),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(base >> 32), 0, 4),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kLow),
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~static_cast<std::uint32_t>(kWindow - 1)),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, pointer_low),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~static_cast<std::uint32_t>(window_bytes - 1)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(base), 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),

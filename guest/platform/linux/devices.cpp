@@ -58,9 +58,9 @@ bool parse_mac(std::string_view text, std::span<std::uint8_t, 6> mac) {
 
 Device* open_kind(std::string_view kind, std::string_view argument) {
     if (kind == "stream") {
-        constexpr std::string_view kServer = ",server";
-        const bool server = argument.ends_with(kServer);
-        if (server) argument.remove_suffix(kServer.size());
+        constexpr std::string_view server_suffix = ",server";
+        const bool server = argument.ends_with(server_suffix);
+        if (server) argument.remove_suffix(server_suffix.size());
         return open_stream(argument, server);
     }
     if (kind == "tap") return open_tap(argument);

@@ -34,16 +34,16 @@ void unibpf_isolation_signal(int number);
 namespace unibpf::platform {
 namespace {
 
-constexpr std::size_t kStackBytes = 64 * 1024, kGuardBytes = 4096;
-constexpr std::size_t kKeys = 2 + program_keys;  // `guest` is key 0, which every page has from the start
-constexpr std::array kFaults = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
+constexpr std::size_t program_stack_bytes = 64 * 1024, guard_bytes = 4096;
+constexpr std::size_t key_count = 2 + program_keys;  // `guest` is key 0, which every page has from the start
+constexpr std::array fault_signals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
 
-alignas(4096) UNIBPF_PROGRAM_STATE std::byte program_stack[kGuardBytes + kStackBytes];
+alignas(4096) UNIBPF_PROGRAM_STATE std::byte program_stack[guard_bytes + program_stack_bytes];
 // Room for the vector state of any CPU: 11 KiB with AMX.
-alignas(4096) UNIBPF_PROGRAM_STATE std::byte signal_stack[kStackBytes];
+alignas(4096) UNIBPF_PROGRAM_STATE std::byte signal_stack[program_stack_bytes];
 
 bool keys_in_use = false;
-std::array<int, 1 + kKeys> hardware_keys{};  // by PageKey
+std::array<int, 1 + key_count> hardware_keys{};  // by PageKey
 std::size_t keys_taken = 0;
 bool enabled = false;
 
@@ -56,7 +56,7 @@ bool has_keys() {
 unsigned hardware_key(PageKey key) { return static_cast<unsigned>(hardware_keys[static_cast<std::size_t>(key)]); }
 
 bool take_keys() {
-    while (keys_taken < kKeys) {
+    while (keys_taken < key_count) {
         const int key = pkey_alloc(0, 0);
         if (key < 0) return false;
         hardware_keys[++keys_taken] = key;
@@ -66,10 +66,10 @@ bool take_keys() {
 
 bool give_up_restartable_sequences() {
     static bool given_up = __rseq_size == 0;  // glibc has not asked for them
-    constexpr unsigned kRegistered = 32;      // bytes, as glibc says them to the kernel
+    constexpr unsigned registered = 32;      // bytes, as glibc says them to the kernel
     if (!given_up) {
         auto* area = static_cast<std::byte*>(__builtin_thread_pointer()) + __rseq_offset;
-        given_up = syscall(SYS_rseq, area, kRegistered, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0;
+        given_up = syscall(SYS_rseq, area, registered, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) == 0;
     }
     return given_up;
 }
@@ -87,7 +87,7 @@ bool install_handlers() {
     struct sigaction action{};
     action.sa_handler = on_signal;
     action.sa_flags = SA_ONSTACK | SA_NODEFER;
-    for (const int number : kFaults) sigaction(number, &action, nullptr);
+    for (const int number : fault_signals) sigaction(number, &action, nullptr);
     action.sa_flags = SA_ONSTACK;
     sigfillset(&action.sa_mask);
     for (const int number : linux_process::power_off_signals) sigaction(number, &action, nullptr);
@@ -105,14 +105,14 @@ std::string_view isolation_enable() {
     if (!install_handlers()) return "a kernel that takes a signal stack";
     if (!linux_process::forbid_calls_of_native_code()) return "a kernel that filters system calls (seccomp)";
     if (!set_page_key({program_state_begin, program_state_end}, PageKey::common)) return "memory for page tables";
-    if (mprotect(program_stack, kGuardBytes, PROT_NONE) != 0) return "memory for page tables";
+    if (mprotect(program_stack, guard_bytes, PROT_NONE) != 0) return "memory for page tables";
     gate::write_rights(gate::all_rights);
     enabled = true;
     return {};
 }
 
 bool set_page_key(std::span<std::byte> pages, PageKey key) {
-    if (keys_taken < kKeys) return false;
+    if (keys_taken < key_count) return false;
     const auto give = [&](PageKey one) { return pkey_mprotect(pages.data(), pages.size(), PROT_READ | PROT_WRITE, hardware_key(one)) == 0; };
     if (give(key)) return true;
     if (!give(PageKey::guest)) panic("isolation: pages cannot be taken from programs");
@@ -122,7 +122,7 @@ bool set_page_key(std::span<std::byte> pages, PageKey key) {
 bool run_isolated(PageKey key, void (*entry)(void*), void* argument) {
     if (!enabled) panic("isolation: a run before isolation is on");
     const std::uint32_t rights = gate::rights_of_run(hardware_key(key), hardware_key(PageKey::common), hardware_key(PageKey::guest));
-    return gate::run(rights, entry, argument, std::span{program_stack}.subspan(kGuardBytes));
+    return gate::run(rights, entry, argument, std::span{program_stack}.subspan(guard_bytes));
 }
 
 namespace linux_process {
@@ -136,7 +136,7 @@ void take_all_rights() {
 // With all rights, on the signal stack. What comes outside a run does what it did before there was isolation.
 extern "C" void unibpf_isolation_signal(int number) {
     const auto is = [number](int one) { return one == number; };
-    if (std::ranges::any_of(kFaults, is)) {
+    if (std::ranges::any_of(fault_signals, is)) {
         if (gate::active()) gate::end_by_fault();
         std::signal(number, SIG_DFL);
         std::raise(number);

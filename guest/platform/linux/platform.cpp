@@ -15,14 +15,14 @@
 namespace unibpf::platform {
 namespace {
 
-constexpr std::size_t kMostDevices = 16;
-constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::size_t kRegionLimit = 256u << 20;  // what alloc_region gives in all
+constexpr std::size_t most_devices = 16;
+constexpr std::uint64_t second_ns = 1'000'000'000;
+constexpr std::size_t region_limit = 256u << 20;  // what alloc_region gives in all
 
 std::span<std::byte> module_bytes;
 std::string_view arguments;
-linux_process::Device* devices[kMostDevices];
-FrameDevice* frame_list[kMostDevices];
+linux_process::Device* devices[most_devices];
+FrameDevice* frame_list[most_devices];
 std::size_t device_count = 0;
 std::uint64_t entered_ns = 0;
 std::int64_t wall_offset_us = 0;
@@ -33,7 +33,7 @@ volatile std::sig_atomic_t stop_requested = 0;
 std::uint64_t read_clock(clockid_t clock) {
     timespec now{};
     clock_gettime(clock, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * kSecond + static_cast<std::uint64_t>(now.tv_nsec);
+    return static_cast<std::uint64_t>(now.tv_sec) * second_ns + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 // write(2) without the C library's `errno`, which isolated programs' helpers may not write. Sound: the kernel reads `text`, and of
@@ -75,7 +75,7 @@ std::uint64_t wall_clock_us() { return static_cast<std::uint64_t>(static_cast<st
 void set_wall_clock_us(std::uint64_t now_us) { wall_offset_us = static_cast<std::int64_t>(now_us) - static_cast<std::int64_t>(monotonic_ns() / 1000); }
 
 void idle_until(std::uint64_t deadline_ns) {
-    pollfd waits[kMostDevices];
+    pollfd waits[most_devices];
     nfds_t count = 0;
     for (std::size_t i = 0; i < device_count; ++i) {
         const int descriptor = devices[i]->descriptor();
@@ -84,7 +84,7 @@ void idle_until(std::uint64_t deadline_ns) {
     }
     const std::uint64_t now = monotonic_ns();
     const std::uint64_t rest = deadline_ns > now ? deadline_ns - now : 0;
-    const timespec timeout{static_cast<time_t>(rest / kSecond), static_cast<long>(rest % kSecond)};
+    const timespec timeout{static_cast<time_t>(rest / second_ns), static_cast<long>(rest % second_ns)};
     ppoll(waits, count, &timeout, nullptr);
 }
 
@@ -102,7 +102,7 @@ std::span<std::byte> alloc_region(std::size_t bytes) {
 }
 
 std::uint64_t device_address(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
-std::size_t region_available() { return kRegionLimit - regions_bytes; }
+std::size_t region_available() { return region_limit - regions_bytes; }
 std::span<std::byte> boot_module() { return module_bytes; }
 std::size_t memory_total() { return regions_bytes; }
 
@@ -130,7 +130,7 @@ void set_command_line(std::string_view text) { arguments = text; }
 void note_entry() { entered_ns = monotonic_ns(); }
 
 void add_device(Device* device) {
-    if (device_count == kMostDevices) fail("too many NICs, expected at most", "16");
+    if (device_count == most_devices) fail("too many NICs, expected at most", "16");
     devices[device_count] = device;
     frame_list[device_count++] = device;
 }

@@ -19,7 +19,7 @@ namespace unibpf::platform {
 namespace {
 
 timer_t timer;
-constexpr std::uint64_t kAnotherNs = 1'000'000;
+constexpr std::uint64_t another_ns = 1'000'000;
 bool have_timer = false;
 std::atomic<bool> allowed{false}, missed{false};
 
@@ -31,7 +31,7 @@ void set(std::uint64_t ns) {
 void allow() {
     allowed.store(true, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (missed.exchange(false, std::memory_order_relaxed)) set(kAnotherNs);
+    if (missed.exchange(false, std::memory_order_relaxed)) set(another_ns);
 }
 
 void on_signal(int) {

@@ -14,9 +14,9 @@
 namespace unibpf::platform::linux_process {
 namespace {
 
-constexpr std::size_t kBuffer = 256 * 1024;
-constexpr std::size_t kLongest = 65536;
-constexpr std::uint64_t kRetryNs = 50'000'000;
+constexpr std::size_t buffer_bytes = 256 * 1024;
+constexpr std::size_t longest_record = 65536;
+constexpr std::uint64_t retry_ns = 50'000'000;
 
 class StreamDevice final : public Device {
   public:
@@ -38,7 +38,7 @@ class StreamDevice final : public Device {
             if (have >= 4) {
                 const std::uint8_t* at = in_ + taken_;
                 const std::size_t length = std::size_t{at[0]} << 24 | at[1] << 16 | at[2] << 8 | at[3];
-                if (length > kLongest) return detach();
+                if (length > longest_record) return detach();
                 if (have >= 4 + length) {
                     taken_ += 4 + length;
                     if (length == 0) continue;  // no frame
@@ -53,8 +53,8 @@ class StreamDevice final : public Device {
 
     bool transmit(std::span<const std::uint8_t> frame) override {
         if (peer_ < 0 && !attach()) return false;
-        if (queued_ + 4 + frame.size() > kBuffer) flush();
-        if (queued_ + 4 + frame.size() > kBuffer) return false;
+        if (queued_ + 4 + frame.size() > buffer_bytes) flush();
+        if (queued_ + 4 + frame.size() > buffer_bytes) return false;
         const std::size_t n = frame.size();
         const std::uint8_t header[4] = {0, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)};
         std::memcpy(out_ + queued_, header, 4);
@@ -94,7 +94,7 @@ class StreamDevice final : public Device {
         }
         const std::uint64_t now = monotonic_ns();
         if (now < retry_at_) return false;
-        retry_at_ = now + kRetryNs;
+        retry_at_ = now + retry_ns;
         peer_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (connect(peer_, reinterpret_cast<sockaddr*>(&address_), sizeof address_) == 0) return true;
         close(peer_);
@@ -113,7 +113,7 @@ class StreamDevice final : public Device {
         std::memmove(in_, in_ + taken_, filled_ - taken_);
         filled_ -= taken_;
         taken_ = 0;
-        const ssize_t n = recv(peer_, in_ + filled_, kBuffer - filled_, MSG_DONTWAIT);
+        const ssize_t n = recv(peer_, in_ + filled_, buffer_bytes - filled_, MSG_DONTWAIT);
         if (n > 0) {
             filled_ += static_cast<std::size_t>(n);
             return true;
@@ -129,8 +129,8 @@ class StreamDevice final : public Device {
     std::uint64_t retry_at_ = 0;
     std::size_t filled_ = 0, taken_ = 0;  // in_[taken_, filled_) is received and not yet handed on
     std::size_t queued_ = 0, sent_ = 0;   // out_[sent_, queued_) is to be sent
-    std::uint8_t in_[kBuffer];
-    std::uint8_t out_[kBuffer];
+    std::uint8_t in_[buffer_bytes];
+    std::uint8_t out_[buffer_bytes];
 };
 
 }  // namespace

@@ -18,11 +18,11 @@
 namespace unibpf::platform::linux_process {
 namespace {
 
-constexpr std::array<std::uint8_t, 6> kNeighbourMac = {0x02, 0, 0, 0, 0, 0x01};
-constexpr std::size_t kEthernet = wire::Ethernet<std::uint8_t>::header_bytes, kIp = wire::Ipv4<std::uint8_t>::least_header_bytes;
-constexpr std::size_t kUdp = wire::Udp<std::uint8_t>::header_bytes, kArp = wire::Arp<std::uint8_t>::header_bytes;
-constexpr std::size_t kHeaders = kEthernet + kIp + kUdp;
-constexpr std::uint8_t kTimeToLive = 64;
+constexpr std::array<std::uint8_t, 6> neighbour_mac = {0x02, 0, 0, 0, 0, 0x01};
+constexpr std::size_t ethernet_size = wire::Ethernet<std::uint8_t>::header_bytes, ip_size = wire::Ipv4<std::uint8_t>::least_header_bytes;
+constexpr std::size_t udp_size = wire::Udp<std::uint8_t>::header_bytes, arp_size = wire::Arp<std::uint8_t>::header_bytes;
+constexpr std::size_t all_headers_size = ethernet_size + ip_size + udp_size;
+constexpr std::uint8_t sent_time_to_live = 64;
 
 struct Management {
     std::uint32_t address;
@@ -67,14 +67,14 @@ class UdpControlDevice final : public Device {
 
     std::size_t receive(std::span<std::uint8_t> frame) override {
         if (arp_pending_) return take_arp_answer(frame);
-        if (frame.size() <= kHeaders) return 0;
+        if (frame.size() <= all_headers_size) return 0;
         sockaddr_in from{};
         socklen_t from_size = sizeof from;
-        const ssize_t n = recvfrom(socket_, frame.data() + kHeaders, frame.size() - kHeaders, MSG_DONTWAIT,
+        const ssize_t n = recvfrom(socket_, frame.data() + all_headers_size, frame.size() - all_headers_size, MSG_DONTWAIT,
                                    reinterpret_cast<sockaddr*>(&from), &from_size);
-        if (n < 0 || static_cast<std::size_t>(n) == frame.size() - kHeaders) return 0;
-        wrap(frame.first(kHeaders + static_cast<std::size_t>(n)), ntohs(from.sin_port));
-        return kHeaders + static_cast<std::size_t>(n);
+        if (n < 0 || static_cast<std::size_t>(n) == frame.size() - all_headers_size) return 0;
+        wrap(frame.first(all_headers_size + static_cast<std::size_t>(n)), ntohs(from.sin_port));
+        return all_headers_size + static_cast<std::size_t>(n);
     }
 
     // RFC 826: who has the neighbour? All that is neither that nor a datagram is swallowed.
@@ -84,7 +84,7 @@ class UdpControlDevice final : public Device {
         if (frame.type() == wire::EtherType::arp) take_arp_request(frame.payload());
         if (frame.type() != wire::EtherType::ipv4) return true;
         const auto ip = wire::view<wire::Ipv4>(frame.payload());
-        if (!ip || ip.header_bytes() != kIp || ip.protocol() != wire::IpProtocol::udp) return true;
+        if (!ip || ip.header_bytes() != ip_size || ip.protocol() != wire::IpProtocol::udp) return true;
         const auto udp = wire::view<wire::Udp>(ip.rest());
         if (!udp || !udp.length_holds()) return true;
         sockaddr_in to = loopback(udp.destination());
@@ -104,7 +104,7 @@ class UdpControlDevice final : public Device {
     wire::Ethernet<std::uint8_t> write_ethernet(std::span<std::uint8_t> bytes, wire::EtherType type) const {
         const auto frame = wire::view<wire::Ethernet>(bytes);
         frame.set_destination(mac());
-        frame.set_source(kNeighbourMac);
+        frame.set_source(neighbour_mac);
         frame.set_type(type);
         return frame;
     }
@@ -112,7 +112,7 @@ class UdpControlDevice final : public Device {
     // Headers before a payload that ends with the frame.
     void wrap(std::span<std::uint8_t> bytes, std::uint16_t source_port) const {
         const auto frame = write_ethernet(bytes, wire::EtherType::ipv4);
-        const auto ip = wire::Ipv4<std::uint8_t>::write(frame.payload(), wire::IpProtocol::udp, neighbour_, guest_.address, kTimeToLive);
+        const auto ip = wire::Ipv4<std::uint8_t>::write(frame.payload(), wire::IpProtocol::udp, neighbour_, guest_.address, sent_time_to_live);
         const auto udp = wire::view<wire::Udp>(ip.payload());
         udp.set_source(source_port);
         udp.set_destination(guest_.port);
@@ -130,11 +130,11 @@ class UdpControlDevice final : public Device {
         const auto arp = wire::view<wire::Arp>(write_ethernet(bytes, wire::EtherType::arp).payload());
         arp.set_kinds();
         arp.set_operation(wire::ArpOperation::reply);
-        arp.set_sender_ether(kNeighbourMac);
+        arp.set_sender_ether(neighbour_mac);
         arp.set_sender_ip(neighbour_);
         arp.set_target_ether(mac());
         arp.set_target_ip(guest_.address);
-        return kEthernet + kArp;
+        return ethernet_size + arp_size;
     }
 
     int socket_ = -1;

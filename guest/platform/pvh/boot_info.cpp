@@ -12,8 +12,8 @@ extern "C" char image_end[];
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x336ec578;
-constexpr std::uint32_t kRam = 1;  // E820 type
+constexpr std::uint32_t start_info_magic = 0x336ec578;
+constexpr std::uint32_t ram_type = 1;  // E820 type
 constexpr std::uint64_t k4GiB = 1ull << 32;
 
 struct StartInfo {
@@ -56,7 +56,7 @@ void choose_range(const StartInfo& info) {
     const auto* map = reinterpret_cast<const MemoryEntry*>(info.memmap);
     const std::uint32_t entries = std::min(info.memmap_entries, 128u);
     for (std::uint32_t i = 0; i < entries; ++i) {
-        if (map[i].type != kRam) continue;
+        if (map[i].type != ram_type) continue;
         ram_bytes += map[i].size;
         const std::uint64_t end = std::min(map[i].address + map[i].size, k4GiB);
         ram_end = std::max(ram_end, end);
@@ -75,7 +75,7 @@ namespace pvh {
 void read_start_info(std::uint64_t address) {
     // Sound: the PVH protocol passes the address of this structure; paging maps it one to one.
     const auto& info = *reinterpret_cast<const StartInfo*>(address);
-    if (info.magic != kMagic) panic("pvh: no hvm_start_info");
+    if (info.magic != start_info_magic) panic("pvh: no hvm_start_info");
     if (info.version < 1) panic("pvh: hvm_start_info without a memory map");
     copy_command_line(info.cmdline);
     if (info.nr_modules > 0) {

@@ -6,9 +6,9 @@
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint64_t kFirst = 0xfec0'0000, kSecond = 0xfec1'0000;  // QEMU; microvm with acpi=on has both
-constexpr std::uint64_t kPins = 24;
-constexpr std::uint64_t kMessages = 0xfee0'0000;  // MSI to APIC id 0
+constexpr std::uint64_t first_io_apic = 0xfec0'0000, second_io_apic = 0xfec1'0000;  // QEMU; microvm with acpi=on has both
+constexpr std::uint64_t pins = 24;
+constexpr std::uint64_t messages = 0xfee0'0000;  // MSI to APIC id 0
 
 void write_register(std::uint64_t base, std::uint32_t index, std::uint32_t value) {
     cpu::device32(base) = index;
@@ -19,7 +19,7 @@ void write_register(std::uint64_t base, std::uint32_t index, std::uint32_t value
 void route(std::uint64_t base, std::uint64_t pin) {
     const auto entry = static_cast<std::uint32_t>(0x10 + 2 * pin);
     write_register(base, entry + 1, 0);
-    write_register(base, entry, pvh::kWakeVector);
+    write_register(base, entry, pvh::wake_vector);
 }
 
 }  // namespace
@@ -27,15 +27,15 @@ void route(std::uint64_t base, std::uint64_t pin) {
 namespace pvh {
 
 void route_pin(std::uint64_t number) {
-    if (number < kPins) route(kFirst, number);
+    if (number < pins) route(first_io_apic, number);
 }
 
 void route_microvm_pins() {
-    for (std::uint64_t pin = 0; pin < kPins; ++pin) route(kSecond, pin);
+    for (std::uint64_t pin = 0; pin < pins; ++pin) route(second_io_apic, pin);
 }
 
 }  // namespace pvh
 
-InterruptMessage wake_message() { return {kMessages, pvh::kWakeVector}; }
+InterruptMessage wake_message() { return {messages, pvh::wake_vector}; }
 
 }  // namespace unibpf::platform

@@ -10,12 +10,12 @@
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint16_t kSerial = 0x3f8, kSerialStatus = kSerial + 5;
-constexpr std::uint8_t kSerialEmpty = 0x20;
-constexpr std::uint64_t kGedEvent = 0xfea0'0000, kGedSleep = 0xfea0'0200;
-constexpr std::uint32_t kGedPowerDown = 2;
-constexpr std::uint8_t kGedSleepS5 = 1 << 5 | 5 << 2;
-constexpr std::uint64_t kMmioFirst = 0xfeb0'0000, kMmioStep = 512, kMmioCount = 24;  // microvm
+constexpr std::uint16_t serial = 0x3f8, serial_status = serial + 5;
+constexpr std::uint8_t serial_empty = 0x20;
+constexpr std::uint64_t ged_event = 0xfea0'0000, ged_sleep = 0xfea0'0200;
+constexpr std::uint32_t ged_power_down = 2;
+constexpr std::uint8_t ged_sleep_s5 = 1 << 5 | 5 << 2;
+constexpr std::uint64_t mmio_first = 0xfeb0'0000, mmio_step = 512, mmio_count = 24;  // microvm
 
 pvh::Machine which = pvh::Machine::microvm;
 std::array<std::uint64_t, 32> windows;
@@ -32,7 +32,7 @@ void windows_from_command_line() {
 
 // With acpi=on they are named nowhere. Absent transports answer magic and device id 0.
 void windows_of_microvm() {
-    for (std::uint64_t i = 0; i < kMmioCount; ++i) windows[window_count++] = kMmioFirst + i * kMmioStep;
+    for (std::uint64_t i = 0; i < mmio_count; ++i) windows[window_count++] = mmio_first + i * mmio_step;
 }
 
 }  // namespace
@@ -58,15 +58,15 @@ Machine machine() { return which; }
 
 void console_write(std::string_view text) {
     for (const char c : text) {
-        for (int spin = 0; spin < 10'000 && (cpu::in8(kSerialStatus) & kSerialEmpty) == 0; ++spin) {}
-        cpu::out8(kSerial, static_cast<std::uint8_t>(c));
+        for (int spin = 0; spin < 10'000 && (cpu::in8(serial_status) & serial_empty) == 0; ++spin) {}
+        cpu::out8(serial, static_cast<std::uint8_t>(c));
     }
 }
 
 bool power_off_requested() {
     switch (which) {
         case pvh::Machine::pc: return x86::power_button_pressed();
-        case pvh::Machine::microvm_acpi: return (cpu::device32(kGedEvent) & kGedPowerDown) != 0;
+        case pvh::Machine::microvm_acpi: return (cpu::device32(ged_event) & ged_power_down) != 0;
         case pvh::Machine::microvm: return false;
     }
     return false;
@@ -75,7 +75,7 @@ bool power_off_requested() {
 void power_off(int) {
     cpu::interrupts_off();
     if (which == pvh::Machine::pc) x86::soft_off();
-    if (which == pvh::Machine::microvm_acpi) cpu::device8(kGedSleep) = kGedSleepS5;
+    if (which == pvh::Machine::microvm_acpi) cpu::device8(ged_sleep) = ged_sleep_s5;
     x86::triple_fault();
 }
 

@@ -15,43 +15,43 @@ extern std::uint64_t page_pml4[512], page_pdpt[512], page_directories[4 * 512];
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint64_t kPresent = 1, kWrite = 2, kUser = 4, kLarge = 1 << 7, kNoExecute = 1ull << 63;
-constexpr std::uint64_t kAddressMask = 0x000f'ffff'ffff'f000;
-constexpr std::uint64_t kProtectionKeys = 1 << 22;  // CR4.PKE
-constexpr unsigned kKeyShift = 59;
-constexpr std::uint64_t kKeyMask = 15ull << kKeyShift;
-constexpr std::uint64_t kSmall = 4096, kLargeBytes = 2u << 20;
+constexpr std::uint64_t page_present = 1, page_write = 2, page_user = 4, page_large = 1 << 7, page_no_execute = 1ull << 63;
+constexpr std::uint64_t address_mask = 0x000f'ffff'ffff'f000;
+constexpr std::uint64_t protection_keys = 1 << 22;  // CR4.PKE
+constexpr unsigned key_shift = 59;
+constexpr std::uint64_t key_mask = 15ull << key_shift;
+constexpr std::uint64_t small_page = 4096, large_bytes = 2u << 20;
 
 using Table = std::array<std::uint64_t, 512>;
 // 2 MiB pages that can always be split: the image's (1 or 2), the first and last of moved memory, both places of the latter, the code
 // arena's.
-constexpr std::size_t kTables = 9;
-alignas(4096) std::array<Table, kTables> tables;
+constexpr std::size_t table_count = 9;
+alignas(4096) std::array<Table, table_count> tables;
 std::size_t tables_used = 0;
-std::uint64_t user = 0;  // kUser once keys are on
+std::uint64_t user = 0;  // page_user once keys are on
 
 Table* new_table() {
-    if (tables_used < kTables) return &tables[tables_used++];
+    if (tables_used < table_count) return &tables[tables_used++];
     return reinterpret_cast<Table*>(alloc_region(sizeof(Table)).data());
 }
 
 // Entries name tables by the addresses of the machine; a table of moved memory is found where it was moved to.
 std::uint64_t moved_begin = 0, moved_end = 0, moved_by = 0;
 Table& table_of(std::uint64_t directory) {
-    const std::uint64_t at = directory & kAddressMask;
+    const std::uint64_t at = directory & address_mask;
     return *reinterpret_cast<Table*>(at >= moved_begin && at < moved_end ? at + moved_by : at);
 }
 
-std::uint64_t entry_of(Table& table) { return device_address(&table) | kPresent | kWrite | user; }
+std::uint64_t entry_of(Table& table) { return device_address(&table) | page_present | page_write | user; }
 
 // Null when there is no memory for a table.
 std::uint64_t* page_entry_or_null(std::uint64_t address) {
     std::uint64_t& directory = page_directories[address >> 21];
-    if ((directory & kLarge) != 0) {
+    if ((directory & page_large) != 0) {
         Table* table = new_table();
         if (table == nullptr) return nullptr;
-        const std::uint64_t flags = directory & ~(kAddressMask | kLarge);
-        for (std::uint64_t i = 0; i < 512; ++i) (*table)[i] = (directory & kAddressMask) + i * kSmall + flags;
+        const std::uint64_t flags = directory & ~(address_mask | page_large);
+        for (std::uint64_t i = 0; i < 512; ++i) (*table)[i] = (directory & address_mask) + i * small_page + flags;
         directory = entry_of(*table);
     }
     return &table_of(directory)[address >> 12 & 511];
@@ -59,7 +59,7 @@ std::uint64_t* page_entry_or_null(std::uint64_t address) {
 
 // Tables only: no page changes. False when there is no memory for one.
 bool split_pages(std::uint64_t begin, std::uint64_t end) {
-    for (std::uint64_t at = begin; at < end; at += kSmall) {
+    for (std::uint64_t at = begin; at < end; at += small_page) {
         if (page_entry_or_null(at) == nullptr) return false;
     }
     return true;
@@ -73,23 +73,23 @@ std::uint64_t* page_entry(std::uint64_t address) {
 
 void set_page(std::uint64_t address, bool present, bool write, bool execute) {
     std::uint64_t& entry = *page_entry(address);
-    entry = (entry & kAddressMask) | (present ? kPresent : 0) | (write ? kWrite : 0) | (execute ? 0 : kNoExecute) | user;
+    entry = (entry & address_mask) | (present ? page_present : 0) | (write ? page_write : 0) | (execute ? 0 : page_no_execute) | user;
 }
 
 void set_pages(std::uint64_t begin, std::uint64_t end, bool write, bool execute) {
-    for (std::uint64_t at = begin; at < end; at += kSmall) set_page(at, true, write, execute);
+    for (std::uint64_t at = begin; at < end; at += small_page) set_page(at, true, write, execute);
 }
 
-constexpr std::uint64_t kMemory = 0x63;  // of a page: present, write, accessed, dirty
+constexpr std::uint64_t memory_flags = 0x63;  // of a page: present, write, accessed, dirty
 
 // One 2 MiB page of which only [begin, end) moves: its other pages appear nowhere else, least of all writable code.
 void move_part(std::uint64_t page, std::uint64_t begin, std::uint64_t end, std::uint64_t slide) {
     Table* table = new_table();
     if (table == nullptr) panic("paging: no page table left");
     for (std::uint64_t i = 0; i < 512; ++i) {
-        const std::uint64_t at = page + i * kSmall;
+        const std::uint64_t at = page + i * small_page;
         if (at < begin || at >= end) continue;
-        (*table)[i] = at | kMemory | kNoExecute;
+        (*table)[i] = at | memory_flags | page_no_execute;
         *page_entry(at) = 0;
     }
     page_directories[(page + slide) >> 21] = entry_of(*table);
@@ -104,17 +104,17 @@ namespace pvh {
 void protect_image() {
     // Everything in the first 2 MiB was executable for start.S: only the image's code stays so.
     set_page(0, false, false, false);
-    set_pages(kSmall, address(image_begin), true, false);
+    set_pages(small_page, address(image_begin), true, false);
     set_pages(address(image_begin), address(text_end), false, true);
     set_pages(address(text_end), address(rodata_end), false, false);
-    set_pages(address(rodata_end), (address(image_end) + kLargeBytes - 1) & ~(kLargeBytes - 1), true, false);
+    set_pages(address(rodata_end), (address(image_end) + large_bytes - 1) & ~(large_bytes - 1), true, false);
     set_page(address(main_stack_begin), false, false, false);
     cpu::flush_all();
 }
 
 void move_pages(const Range& range, std::uint64_t slide) {
-    for (std::uint64_t page = range.begin & ~(kLargeBytes - 1); page < range.end; page += kLargeBytes) {
-        if (page < range.begin || page + kLargeBytes > range.end) {
+    for (std::uint64_t page = range.begin & ~(large_bytes - 1); page < range.end; page += large_bytes) {
+        if (page < range.begin || page + large_bytes > range.end) {
             move_part(page, range.begin, range.end, slide);
         } else {
             page_directories[(page + slide) >> 21] = page_directories[page >> 21];
@@ -134,7 +134,7 @@ namespace x86 {
 bool protect(std::span<std::byte> pages, Access access) {
     const auto begin = reinterpret_cast<std::uint64_t>(pages.data());
     if (!split_pages(begin, begin + pages.size())) return false;
-    for (std::uint64_t at = begin; at < begin + pages.size(); at += kSmall) {
+    for (std::uint64_t at = begin; at < begin + pages.size(); at += small_page) {
         set_page(at, access != Access::none, access == Access::write, access == Access::execute);
         cpu::flush_page(at);
     }
@@ -144,17 +144,17 @@ bool protect(std::span<std::byte> pages, Access access) {
 // A page has a key if it is a user page, at all levels. There is no code with user privilege, and SMEP and SMAP are off, so for
 // all other purposes the pages stay what they are; what is not writable or not executable stays so too.
 void keys_on() {
-    user = kUser;
-    page_pml4[0] |= kUser;
-    for (unsigned i = 0; i < 4; ++i) page_pdpt[i] |= kUser;
+    user = page_user;
+    page_pml4[0] |= page_user;
+    for (unsigned i = 0; i < 4; ++i) page_pdpt[i] |= page_user;
     for (unsigned i = 0; i < 4 * 512; ++i) {
-        if ((page_directories[i] & kPresent) == 0) continue;
-        page_directories[i] |= kUser;
-        if ((page_directories[i] & kLarge) != 0) continue;
-        for (std::uint64_t& entry : table_of(page_directories[i])) entry |= kUser;
+        if ((page_directories[i] & page_present) == 0) continue;
+        page_directories[i] |= page_user;
+        if ((page_directories[i] & page_large) != 0) continue;
+        for (std::uint64_t& entry : table_of(page_directories[i])) entry |= page_user;
     }
     cpu::flush_all();
-    cpu::set_control4(kProtectionKeys);
+    cpu::set_control4(protection_keys);
 }
 
 }  // namespace x86
@@ -162,9 +162,9 @@ void keys_on() {
 bool set_page_key(std::span<std::byte> pages, PageKey key) {
     const auto begin = reinterpret_cast<std::uint64_t>(pages.data());
     if (!split_pages(begin, begin + pages.size())) return false;
-    for (std::uint64_t at = begin; at < begin + pages.size(); at += kSmall) {
+    for (std::uint64_t at = begin; at < begin + pages.size(); at += small_page) {
         std::uint64_t& entry = *page_entry(at);
-        entry = (entry & ~kKeyMask) | static_cast<std::uint64_t>(key) << kKeyShift;
+        entry = (entry & ~key_mask) | static_cast<std::uint64_t>(key) << key_shift;
         cpu::flush_page(at);
     }
     return true;

@@ -16,10 +16,10 @@
 namespace unibpf::platform::pvh {
 namespace {
 
-constexpr std::uint64_t kStep = 2u << 20, kFirst = 256u << 20, kEnd = 2048u << 20;
-constexpr std::uint64_t kSmall = 4096, kMostPages = 16, kShareOfMemory = 128;
-constexpr std::uint64_t kSeedKey = 3;  // schemas/boot.cddl
-constexpr std::string_view kPurpose = "unibpf.v1 placement";
+constexpr std::uint64_t slide_step = 2u << 20, slide_first = 256u << 20, slide_end = 2048u << 20;
+constexpr std::uint64_t small_page = 4096, most_pages = 16, share_of_memory = 128;
+constexpr std::uint64_t seed_key = 3;  // schemas/boot.cddl
+constexpr std::string_view random_purpose = "unibpf.v1 placement";
 
 Result<cbor::Bytes> find_seed() {
     const auto module = boot_module();
@@ -27,7 +27,7 @@ Result<cbor::Bytes> find_seed() {
     cbor::Reader reader{{reinterpret_cast<const std::uint8_t*>(module.data()), module.size()}};
     const std::uint64_t entries = TRY(reader.map());
     for (std::uint64_t i = 0; i < entries; ++i) {
-        if (TRY(reader.uint()) == kSeedKey) return reader.bytes();
+        if (TRY(reader.uint()) == seed_key) return reader.bytes();
         TRY(reader.raw_item());
     }
     return reader.error("no seed");
@@ -40,7 +40,7 @@ struct Choice {
 Choice choose(cbor::Bytes seed) {
     br_sha256_context context;
     br_sha256_init(&context);
-    br_sha256_update(&context, kPurpose.data(), kPurpose.size());
+    br_sha256_update(&context, random_purpose.data(), random_purpose.size());
     br_sha256_update(&context, seed.data(), seed.size());
     std::uint64_t words[4];
     br_sha256_out(&context, words);
@@ -49,7 +49,7 @@ Choice choose(cbor::Bytes seed) {
     return {words[0], words[1]};
 }
 
-constexpr std::uint64_t up(std::uint64_t address) { return (address + kStep - 1) / kStep * kStep; }
+constexpr std::uint64_t up(std::uint64_t address) { return (address + slide_step - 1) / slide_step * slide_step; }
 
 }  // namespace
 
@@ -57,15 +57,15 @@ void place_memory() {
     const auto seed = find_seed();
     if (!seed) return;
     const Range range = free_memory();
-    const std::uint64_t begin = range.begin / kStep * kStep, bytes = up(range.end) - begin;
-    const std::uint64_t first = std::max(kFirst, up(memory_end()));
-    if (first + bytes >= kEnd) return;  // so much memory that there is no choice
+    const std::uint64_t begin = range.begin / slide_step * slide_step, bytes = up(range.end) - begin;
+    const std::uint64_t first = std::max(slide_first, up(memory_end()));
+    if (first + bytes >= slide_end) return;  // so much memory that there is no choice
     const Choice choice = choose(seed.value());
-    const std::uint64_t steps = (kEnd - bytes - first) / kStep;
-    const std::uint64_t slide = first + choice.step % steps * kStep - begin;
+    const std::uint64_t steps = (slide_end - bytes - first) / slide_step;
+    const std::uint64_t slide = first + choice.step % steps * slide_step - begin;
     move_pages(range, slide);
-    const std::uint64_t pages = std::clamp<std::uint64_t>((range.end - range.begin) / kShareOfMemory / kSmall, 1, kMostPages);
-    move_memory(slide, choice.page % pages * kSmall);
+    const std::uint64_t pages = std::clamp<std::uint64_t>((range.end - range.begin) / share_of_memory / small_page, 1, most_pages);
+    move_memory(slide, choice.page % pages * small_page);
 }
 
 }  // namespace unibpf::platform::pvh

@@ -27,9 +27,9 @@ void move_pages(const Range& range, std::uint64_t slide);  // to addresses highe
 
 // traps.cpp
 void install_traps();
-inline constexpr unsigned kSliceVector = 0x20;
-inline constexpr unsigned kWakeVector = 0x21;
-inline constexpr unsigned kSpuriousVector = 0xff;
+inline constexpr unsigned slice_vector = 0x20;
+inline constexpr unsigned wake_vector = 0x21;
+inline constexpr unsigned spurious_vector = 0xff;
 
 // clock.cpp
 void start_clock();
@@ -40,7 +40,11 @@ void route_pin(std::uint64_t number);  // global interrupt number, first I/O API
 
 // machine.cpp: which of the machines we know this is
 void find_machine();
-enum class Machine : std::uint8_t { microvm, microvm_acpi, pc };
+enum class Machine : std::uint8_t {
+    microvm,
+    microvm_acpi,
+    pc
+};
 Machine machine();
 
 }  // namespace unibpf::platform::pvh

@@ -16,11 +16,11 @@ extern std::uint64_t gdt_tss[2];
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint16_t kCodeSegment = 0x08, kTaskSegment = 0x18;
-constexpr std::uint8_t kSliceStack = 1, kExceptionStack = 2;  // interrupt stack table
+constexpr std::uint16_t code_segment = 0x08, task_segment = 0x18;
+constexpr std::uint8_t slice_stack_number = 1, exception_stack_number = 2;  // interrupt stack table
 
 // AMD64 manual volume 2, 8.2.
-constexpr std::array<std::string_view, 22> kNames = {
+constexpr std::array<std::string_view, 22> trap_names = {
     "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no device", "double fault", "", "invalid TSS",
     "segment not present", "stack fault", "general protection", "page fault", "", "x87 error", "alignment", "machine check", "SIMD error",
     "", "control protection"};
@@ -55,23 +55,23 @@ alignas(16) std::array<std::byte, 1024> slice_stack;
 alignas(16) UNIBPF_PROGRAM_STATE std::array<std::byte, 8192> exception_stack;
 
 // What a program can bring about ends its run and nothing else: all but NMI, double fault and machine check.
-constexpr std::uint64_t kFaultsOfPrograms = 0xffff'ffff & ~(1ull << 2 | 1ull << 8 | 1ull << 18);
+constexpr std::uint64_t faults_of_programs = 0xffff'ffff & ~(1ull << 2 | 1ull << 8 | 1ull << 18);
 
 void set_gate(unsigned vector, const char* entry, std::uint8_t stack) {
     const auto at = reinterpret_cast<std::uint64_t>(entry);
-    gates[vector] = {static_cast<std::uint16_t>(at), kCodeSegment, stack, 0x8e, static_cast<std::uint16_t>(at >> 16),
+    gates[vector] = {static_cast<std::uint16_t>(at), code_segment, stack, 0x8e, static_cast<std::uint16_t>(at >> 16),
                      static_cast<std::uint32_t>(at >> 32), 0};
 }
 
 void load_task_state() {
-    task_state.ist[kSliceStack - 1] = reinterpret_cast<std::uint64_t>(slice_stack.data() + slice_stack.size());
-    task_state.ist[kExceptionStack - 1] = reinterpret_cast<std::uint64_t>(exception_stack.data() + exception_stack.size());
+    task_state.ist[slice_stack_number - 1] = reinterpret_cast<std::uint64_t>(slice_stack.data() + slice_stack.size());
+    task_state.ist[exception_stack_number - 1] = reinterpret_cast<std::uint64_t>(exception_stack.data() + exception_stack.size());
     task_state.io_map = sizeof task_state;
     const auto base = reinterpret_cast<std::uint64_t>(&task_state);
     // AMD64 manual volume 2, 4.8.3: type 9 is an available 64-bit TSS.
     gdt_tss[0] = (sizeof task_state - 1) | (base & 0xff'ffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     gdt_tss[1] = base >> 32;
-    asm volatile("ltr %0" : : "r"(kTaskSegment));
+    asm volatile("ltr %0" : : "r"(task_segment));
 }
 
 }  // namespace
@@ -83,21 +83,17 @@ struct ExceptionFrame {
 };
 
 extern "C" void pvh_exception(const ExceptionFrame& frame) {
-    if (x86::end_isolation() && (kFaultsOfPrograms >> frame.vector & 1) != 0) gate::end_by_fault();
+    if (x86::end_isolation() && (faults_of_programs >> frame.vector & 1) != 0) gate::end_by_fault();
     static bool inside = false;
     if (inside) power_off(1);  // the report itself faulted
     inside = true;
     TextBuffer<1024> text;
     text.text("unibpf exception ").number(frame.vector);
-    if (frame.vector < kNames.size()) text.text(" (").text(kNames[frame.vector]).text(")");
+    if (frame.vector < trap_names.size()) text.text(" (").text(trap_names[frame.vector]).text(")");
     const struct {
         std::string_view name;
         std::uint64_t value;
-    } registers[] = {{"error", frame.error}, {"address", cpu::fault_address()}, {"rip", frame.rip}, {"rsp", frame.rsp},
-                     {"rflags", frame.rflags}, {"rax", frame.rax}, {"rbx", frame.rbx}, {"rcx", frame.rcx}, {"rdx", frame.rdx},
-                     {"rsi", frame.rsi}, {"rdi", frame.rdi}, {"rbp", frame.rbp}, {"r8", frame.r8}, {"r9", frame.r9},
-                     {"r10", frame.r10}, {"r11", frame.r11}, {"r12", frame.r12}, {"r13", frame.r13}, {"r14", frame.r14},
-                     {"r15", frame.r15}};
+    } registers[] = {{"error", frame.error}, {"address", cpu::fault_address()}, {"rip", frame.rip}, {"rsp", frame.rsp}, {"rflags", frame.rflags}, {"rax", frame.rax}, {"rbx", frame.rbx}, {"rcx", frame.rcx}, {"rdx", frame.rdx}, {"rsi", frame.rsi}, {"rdi", frame.rdi}, {"rbp", frame.rbp}, {"r8", frame.r8}, {"r9", frame.r9}, {"r10", frame.r10}, {"r11", frame.r11}, {"r12", frame.r12}, {"r13", frame.r13}, {"r14", frame.r14}, {"r15", frame.r15}};
     unsigned column = 0;
     for (const auto& one : registers) text.text(column++ % 4 == 0 ? "\n  " : "  ").text(one.name).text("=").hex(one.value, 16);
     text.text("\n");
@@ -113,10 +109,10 @@ extern "C" void pvh_slice_timer() {
 namespace pvh {
 
 void install_traps() {
-    for (unsigned vector = 0; vector < 32; ++vector) set_gate(vector, exception_entries + 16 * vector, kExceptionStack);
-    set_gate(kSliceVector, slice_entry, kSliceStack);
-    set_gate(kWakeVector, wake_entry, 0);
-    set_gate(kSpuriousVector, spurious_entry, 0);
+    for (unsigned vector = 0; vector < 32; ++vector) set_gate(vector, exception_entries + 16 * vector, exception_stack_number);
+    set_gate(slice_vector, slice_entry, slice_stack_number);
+    set_gate(wake_vector, wake_entry, 0);
+    set_gate(spurious_vector, spurious_entry, 0);
     load_task_state();
     const TablePointer pointer{sizeof gates - 1, reinterpret_cast<std::uint64_t>(gates.data())};
     asm volatile("lidt %0" : : "m"(pointer));

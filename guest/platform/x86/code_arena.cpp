@@ -8,18 +8,18 @@
 namespace unibpf::platform {
 namespace {
 
-constexpr std::size_t kSmall = 4096;
-constexpr std::size_t kLeastCode = 256 * 1024, kMostCode = 4u << 20;
-constexpr std::size_t kCodeShare = 32;  // of all memory: with more of it there is room for larger programs
-constexpr int kInt3 = 0xcc;  // what free pages hold
+constexpr std::size_t small_page = 4096;
+constexpr std::size_t least_code = 256 * 1024, most_code = 4u << 20;
+constexpr std::size_t code_share = 32;  // of all memory: with more of it there is room for larger programs
+constexpr int int3 = 0xcc;  // what free pages hold
 std::span<std::byte> code_arena;
-std::array<bool, kMostCode / kSmall> code_taken{};  // by page of the arena
+std::array<bool, most_code / small_page> code_taken{};  // by page of the arena
 
-std::size_t pages_of(std::size_t bytes) { return (bytes + kSmall - 1) / kSmall; }
+std::size_t pages_of(std::size_t bytes) { return (bytes + small_page - 1) / small_page; }
 
 }  // namespace
 
-std::size_t code_room() { return std::clamp(memory_total() / kCodeShare, kLeastCode, kMostCode) / kSmall * kSmall; }
+std::size_t code_room() { return std::clamp(memory_total() / code_share, least_code, most_code) / small_page * small_page; }
 
 std::span<std::byte> code_allocate(std::size_t bytes) {
     if (code_arena.empty()) code_arena = alloc_region(code_room());
@@ -30,7 +30,7 @@ std::span<std::byte> code_allocate(std::size_t bytes) {
             first += free + 1;
             free = 0;
         } else if (++free == count) {
-            const auto pages = code_arena.subspan(first * kSmall, count * kSmall);
+            const auto pages = code_arena.subspan(first * small_page, count * small_page);
             if (!x86::protect(pages, x86::Access::write)) return {};
             std::fill_n(code_taken.begin() + first, count, true);
             return pages;
@@ -46,8 +46,8 @@ bool code_seal(std::span<std::byte> pages) { return x86::protect(pages, x86::Acc
 void code_release(std::span<std::byte> pages) {
     if (pages.empty()) return;
     if (!x86::protect(pages, x86::Access::write)) panic("code pages cannot be written again");
-    std::memset(pages.data(), kInt3, pages.size());
-    std::fill_n(code_taken.begin() + (pages.data() - code_arena.data()) / static_cast<std::ptrdiff_t>(kSmall), pages_of(pages.size()), false);
+    std::memset(pages.data(), int3, pages.size());
+    std::fill_n(code_taken.begin() + (pages.data() - code_arena.data()) / static_cast<std::ptrdiff_t>(small_page), pages_of(pages.size()), false);
 }
 
 }  // namespace unibpf::platform

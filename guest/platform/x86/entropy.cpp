@@ -5,8 +5,8 @@
 namespace unibpf::platform {
 
 bool entropy(std::span<std::byte> out) {
-    constexpr std::uint32_t kRdrand = 1u << 30;
-    if ((cpu::cpuid(1).ecx & kRdrand) == 0) return false;
+    constexpr std::uint32_t rdrand = 1u << 30;
+    if ((cpu::cpuid(1).ecx & rdrand) == 0) return false;
     for (std::byte& byte : out) {
         std::uint64_t value = 0;
         bool ok = false;

@@ -5,21 +5,21 @@
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint16_t kPciAddress = 0xcf8, kPciData = 0xcfc;
+constexpr std::uint16_t pci_address = 0xcf8, pci_data = 0xcfc;
 
 void select(std::uint8_t bus, std::uint8_t function, std::uint8_t offset) {
-    cpu::out32(kPciAddress, 0x8000'0000u | std::uint32_t{bus} << 16 | std::uint32_t{function} << 8 | (offset & 0xfcu));
+    cpu::out32(pci_address, 0x8000'0000u | std::uint32_t{bus} << 16 | std::uint32_t{function} << 8 | (offset & 0xfcu));
 }
 
 }  // namespace
 
 std::uint32_t pci_read(std::uint8_t bus, std::uint8_t function, std::uint8_t offset) {
     select(bus, function, offset);
-    return cpu::in32(kPciData);
+    return cpu::in32(pci_data);
 }
 void pci_write(std::uint8_t bus, std::uint8_t function, std::uint8_t offset, std::uint32_t value) {
     select(bus, function, offset);
-    cpu::out32(kPciData, value);
+    cpu::out32(pci_data, value);
 }
 
 namespace x86 {

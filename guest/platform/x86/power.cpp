@@ -5,15 +5,15 @@
 namespace unibpf::platform::x86 {
 namespace {
 
-constexpr std::uint16_t kPvpanic = 0x505;
-constexpr std::uint16_t kPm1Status = 0x600, kPm1Enable = 0x602, kPm1Control = 0x604, kPm1PowerButton = 1 << 8, kPm1Sleep = 1 << 13;
+constexpr std::uint16_t pvpanic = 0x505;
+constexpr std::uint16_t pm1_status = 0x600, pm1_enable = 0x602, pm1_control = 0x604, pm1_power_button = 1 << 8, pm1_sleep = 1 << 13;
 
 }  // namespace
 
-void enable_power_button() { cpu::out16(kPm1Enable, kPm1PowerButton); }
-bool power_button_pressed() { return (cpu::in16(kPm1Status) & kPm1PowerButton) != 0; }
-void soft_off() { cpu::out16(kPm1Control, kPm1Sleep); }
-void tell_panic() { cpu::out8(kPvpanic, 1); }  // PVPANIC_PANICKED
+void enable_power_button() { cpu::out16(pm1_enable, pm1_power_button); }
+bool power_button_pressed() { return (cpu::in16(pm1_status) & pm1_power_button) != 0; }
+void soft_off() { cpu::out16(pm1_control, pm1_sleep); }
+void tell_panic() { cpu::out8(pvpanic, 1); }  // PVPANIC_PANICKED
 
 void triple_fault() {
     const struct [[gnu::packed]] {

@@ -17,19 +17,19 @@ extern std::byte program_state_begin[], program_state_end[];
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint32_t kStructuredFeatures = 7, kPku = 1 << 3;  // CPUID leaf, bit of ECX
-constexpr std::size_t kStackBytes = 32 * 1024, kGuardBytes = 4096;
+constexpr std::uint32_t structured_features = 7, pku_bit = 1 << 3;  // CPUID leaf, bit of ECX
+constexpr std::size_t program_stack_bytes = 32 * 1024, guard_bytes = 4096;
 
 std::span<std::byte> program_stack;  // after its guard page
 
 bool enabled = false;
 
-bool has_keys() { return cpu::cpuid(0).eax >= kStructuredFeatures && (cpu::cpuid(kStructuredFeatures).ecx & kPku) != 0; }
+bool has_keys() { return cpu::cpuid(0).eax >= structured_features && (cpu::cpuid(structured_features).ecx & pku_bit) != 0; }
 
 std::span<std::byte> take_stack() {
-    const std::span pages = alloc_region(kGuardBytes + kStackBytes);
-    if (pages.empty() || !x86::protect(pages.first(kGuardBytes), x86::Access::none)) return {};
-    return set_page_key(pages.subspan(kGuardBytes), PageKey::common) ? pages.subspan(kGuardBytes) : std::span<std::byte>{};
+    const std::span pages = alloc_region(guard_bytes + program_stack_bytes);
+    if (pages.empty() || !x86::protect(pages.first(guard_bytes), x86::Access::none)) return {};
+    return set_page_key(pages.subspan(guard_bytes), PageKey::common) ? pages.subspan(guard_bytes) : std::span<std::byte>{};
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace unibpf::platform {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t second_ns = 1'000'000'000;
 
 std::uint64_t scale = 1ull << 32;  // ns per tick, 32.32 fixed point
 std::int64_t wall_offset_us = 0;
@@ -18,7 +18,7 @@ namespace x86 {
 
 void set_clock_frequency(std::uint64_t hz) {
     if (hz < 1'000'000) panic("clock: impossible TSC frequency");
-    scale = (kSecond << 32) / hz;
+    scale = (second_ns << 32) / hz;
 }
 
 std::uint64_t nanoseconds(std::uint64_t ticks) { return static_cast<std::uint64_t>(static_cast<unsigned __int128>(ticks) * scale >> 32); }

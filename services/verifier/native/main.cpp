@@ -46,7 +46,9 @@ bool parse_option(std::string_view name, std::string_view value, Options& option
         return true;
     }
     if (name == "--hook" && (value == "driver" || value == "devmap" || value == "cpumap")) {
-        options.hook = value == "driver" ? Hook::driver : value == "devmap" ? Hook::devmap : Hook::cpumap;
+        options.hook = value == "driver"   ? Hook::driver
+                       : value == "devmap" ? Hook::devmap
+                                           : Hook::cpumap;
         return true;
     }
     if (name == "--termination" && (value == "on" || value == "off")) {

@@ -12,7 +12,11 @@ using namespace unibpf;
 
 namespace {
 
-enum class Answer { accepted, malformed, unproved };
+enum class Answer {
+    accepted,
+    malformed,
+    unproved
+};
 
 Answer checked(std::span<const std::uint8_t> bundle, std::span<const std::uint8_t> bytes) {
     try {

@@ -12,7 +12,7 @@
 
 namespace unibpf::test {
 
-inline constexpr std::string_view kEveryReader = R"(
+inline constexpr std::string_view every_reader = R"(
 elementclass Icmp { input -> r :: ICMPPingResponder -> EtherMirror -> output; r[1] -> [1]output }
 FromDevice(eth0) -> sort :: Classifier(12/0806 20/0001, 12/0800 !14/6?, 12/0800, 0/01%01, -);
 out :: ToDevice(eth1);
@@ -31,7 +31,7 @@ class PacketSink {
         environment_.pool = &PacketPool::system();
         environment_.print = [](std::string_view) {};
         Errors errors;
-        router_ = Router::create(kEveryReader, registry_, environment_, errors);
+        router_ = Router::create(every_reader, registry_, environment_, errors);
         fault_ = errors.empty() ? "" : std::string{errors[0].text()};
     }
 

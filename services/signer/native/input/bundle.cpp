@@ -40,7 +40,8 @@ Map read_map(Cbor& in) {
     std::vector<std::uint32_t> first;
     in.each_key([&](unsigned key) {
         switch (key) {
-            case 0: case 6: (void)in.text(); break;
+            case 0:
+            case 6: (void)in.text(); break;
             case 1: set_type(map, word(in)); break;
             case 2: map.key_bytes = word(in); break;
             case 3: map.value_bytes = word(in); break;

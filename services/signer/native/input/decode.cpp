@@ -56,8 +56,10 @@ class Decoder {
         switch (in_.opcode & 7) {
             case 0: return wide();
             case 1: return load();
-            case 2: case 3: return store();
-            case 4: case 7: return compute();
+            case 2:
+            case 3: return store();
+            case 4:
+            case 7: return compute();
             default: return jump();
         }
     }
@@ -82,7 +84,9 @@ class Decoder {
             return out;
         }
         demand(in_.src >= 4 && in_.src <= 6 && (in_.src == 6 || upper.imm == 0), "a 64-bit load of an unknown kind");
-        out.op = in_.src == 4 ? Op::function : in_.src == 5 ? Op::map : Op::map_value;
+        out.op = in_.src == 4   ? Op::function
+                 : in_.src == 5 ? Op::map
+                                : Op::map_value;
         if (in_.src == 4) out.target = relative(in_.imm);
         return out;
     }
@@ -117,8 +121,7 @@ class Decoder {
         demand(code <= 13, "no operation");
         if (code == 13) return reorder(by_register, is_wide);
         demand(by_register ? in_.src < registers && in_.imm == 0 : in_.src == 0, "a field that must be 0");
-        Insn out{.op = Op::compute, .dst = in_.dst, .src = in_.src, .width = static_cast<std::uint8_t>(is_wide ? 64 : 32), .by_register = by_register,
-                 .alu = static_cast<Alu>(code), .imm = in_.imm};
+        Insn out{.op = Op::compute, .dst = in_.dst, .src = in_.src, .width = static_cast<std::uint8_t>(is_wide ? 64 : 32), .by_register = by_register, .alu = static_cast<Alu>(code), .imm = in_.imm};
         if (out.alu == Alu::neg) demand(!by_register && in_.imm == 0, "a field that must be 0");
         if (out.alu == Alu::mov && in_.offset != 0) {
             demand(by_register && (in_.offset == 8 || in_.offset == 16 || (in_.offset == 32 && is_wide)), "no sign extension");
@@ -144,8 +147,7 @@ class Decoder {
         if (code == 0 || code == 8 || code == 9) return control(code, by_register, is_wide);
         demand(code <= 13, "no jump");
         demand(by_register ? in_.src < registers && in_.imm == 0 : in_.src == 0, "a field that must be 0");
-        return {.op = Op::branch, .dst = in_.dst, .src = in_.src, .width = static_cast<std::uint8_t>(is_wide ? 64 : 32), .by_register = by_register,
-                .test = static_cast<Test>(code), .imm = in_.imm, .target = relative(in_.offset)};
+        return {.op = Op::branch, .dst = in_.dst, .src = in_.src, .width = static_cast<std::uint8_t>(is_wide ? 64 : 32), .by_register = by_register, .test = static_cast<Test>(code), .imm = in_.imm, .target = relative(in_.offset)};
     }
 
     Insn control(unsigned code, bool by_register, bool is_wide) const {

@@ -13,13 +13,55 @@
 namespace unibpf::certificate {
 
 enum class Op : std::uint8_t {
-    compute, move_signed, reorder, number, map, map_value, function, load, load_signed, store, store_number, atomic,
-    jump, branch, helper, call, exit, upper_half,
+    compute,
+    move_signed,
+    reorder,
+    number,
+    map,
+    map_value,
+    function,
+    load,
+    load_signed,
+    store,
+    store_number,
+    atomic,
+    jump,
+    branch,
+    helper,
+    call,
+    exit,
+    upper_half,
 };
 // RFC 9669 table 4 (`compute`): the numbers are the encoding's.
-enum class Alu : std::uint8_t { add, sub, mul, div, bit_or, bit_and, lsh, rsh, neg, mod, bit_xor, mov, arsh };
+enum class Alu : std::uint8_t {
+    add,
+    sub,
+    mul,
+    div,
+    bit_or,
+    bit_and,
+    lsh,
+    rsh,
+    neg,
+    mod,
+    bit_xor,
+    mov,
+    arsh
+};
 // RFC 9669 table 6.
-enum class Test : std::uint8_t { eq = 1, gt, ge, set, ne, sgt, sge, lt = 10, le, slt, sle };
+enum class Test : std::uint8_t {
+    eq = 1,
+    gt,
+    ge,
+    set,
+    ne,
+    sgt,
+    sge,
+    lt = 10,
+    le,
+    slt,
+    sle
+};
 
 struct Insn {
     Op op = Op::upper_half;

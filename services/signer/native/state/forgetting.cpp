@@ -81,7 +81,8 @@ void State::compact() {
             return edge.a == symbol || edge.b == symbol;
         });
         if (into.size() * out.size() > 64) continue;
-        for (const Edge& first : into) for (const Edge& second : out) add_edge(first.a, second.b, first.most + second.most);
+        for (const Edge& first : into)
+            for (const Edge& second : out) add_edge(first.a, second.b, first.most + second.most);
     }
     std::vector<Symbol> name(symbols.size(), zero);
     std::vector<SymbolInfo> kept;

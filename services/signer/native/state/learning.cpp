@@ -10,7 +10,11 @@ using Wide = __int128;
 constexpr std::int64_t largest_edge = std::int64_t{1} << 40;
 
 bool fits(Wide x) { return x >= INT64_MIN && x <= INT64_MAX; }
-std::int64_t clamped(Wide x) { return x < INT64_MIN ? INT64_MIN : x > INT64_MAX ? INT64_MAX : static_cast<std::int64_t>(x); }
+std::int64_t clamped(Wide x) {
+    return x < INT64_MIN   ? INT64_MIN
+           : x > INT64_MAX ? INT64_MAX
+                           : static_cast<std::int64_t>(x);
+}
 
 bool is_signed(Test test) { return test == Test::sgt || test == Test::sge || test == Test::slt || test == Test::sle; }
 
@@ -47,10 +51,14 @@ bool State::tested_below(Term a, Term b, std::int64_t by) {
 
 bool State::ordered(Test test, Term a, Term b) {
     switch (test) {
-        case Test::lt: case Test::slt: return tested_below(a, b, 1);
-        case Test::le: case Test::sle: return tested_below(a, b, 0);
-        case Test::gt: case Test::sgt: return tested_below(b, a, 1);
-        case Test::ge: case Test::sge: return tested_below(b, a, 0);
+        case Test::lt:
+        case Test::slt: return tested_below(a, b, 1);
+        case Test::le:
+        case Test::sle: return tested_below(a, b, 0);
+        case Test::gt:
+        case Test::sgt: return tested_below(b, a, 1);
+        case Test::ge:
+        case Test::sge: return tested_below(b, a, 0);
         case Test::eq: return tested_below(a, b, 0) && tested_below(b, a, 0);
         case Test::ne: {
             const auto most = gap(a, b);
@@ -72,7 +80,8 @@ bool State::use_origin(Symbol symbol) {
     const Origin origin = symbols[symbol].origin;
     const Term own{symbol, 0};
     switch (origin.form) {
-        case Origin::Form::none: case Origin::Form::shifted: return true;
+        case Origin::Form::none:
+        case Origin::Form::shifted: return true;
         case Origin::Form::sum: return distance(own, origin.left, word(origin.right).s) && distance(own, origin.right, word(origin.left).s);
         case Origin::Form::difference: return distance(origin.left, origin.right, symbols[symbol].word.s) && distance(origin.left, own, word(origin.right).s);
         case Origin::Form::low_half: {

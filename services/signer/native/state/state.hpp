@@ -23,17 +23,28 @@ inline constexpr std::int64_t largest_packet = abi::largest_packet, largest_meta
 inline constexpr std::int64_t most_rounds = std::int64_t{1} << 60;  // no machine lives for longer
 
 struct Origin {
-    enum class Form : std::uint8_t { none, sum, difference, shifted, low_half } form = Form::none;
+    enum class Form : std::uint8_t {
+        none,
+        sum,
+        difference,
+        shifted,
+        low_half
+    } form = Form::none;
     Term left{}, right{};  // sum: left + right; difference: left - right; shifted: left << 32; low_half: of left
 };
 struct SymbolInfo {
     Word word;
     Origin origin{};
 };
-struct Edge { Symbol a, b; std::int64_t most; };
+struct Edge {
+    Symbol a, b;
+    std::int64_t most;
+};
 
 // A ghost: how often a loop went round, as a number that rises from 0 and one that falls.
-struct Ghost { Value up, down; };
+struct Ghost {
+    Value up, down;
+};
 struct Loop {
     std::uint32_t node;  // of its head
     Ghost rounds;
@@ -53,7 +64,11 @@ struct Held {
     Witness witness;
 };
 
-enum class Locked : std::uint8_t { no, yes, unknown };
+enum class Locked : std::uint8_t {
+    no,
+    yes,
+    unknown
+};
 
 class State {
   public:
@@ -105,8 +120,10 @@ class State {
     template <typename F>
     void each_value(F&& visit) {
         for (Value& value : reg) visit(value);
-        for (auto& four : saved) for (Value& value : four) visit(value);
-        for (Frame& frame : frames) for (Cell& cell : frame.cells) visit(cell.value);
+        for (auto& four : saved)
+            for (Value& value : four) visit(value);
+        for (Frame& frame : frames)
+            for (Cell& cell : frame.cells) visit(cell.value);
         for (Callback& one : callbacks) visit(one.limit), visit(one.context), visit(one.map), visit(one.rounds.up), visit(one.rounds.down);
         for (Loop& one : loops) visit(one.rounds.up), visit(one.rounds.down);
     }

@@ -12,7 +12,11 @@ constexpr std::int64_t largest_edge = std::int64_t{1} << 40;  // looser ones are
 constexpr std::size_t most_edges = 128;
 
 bool fits(Wide x) { return x >= INT64_MIN && x <= INT64_MAX; }
-std::int64_t clamped(Wide x) { return x < INT64_MIN ? INT64_MIN : x > INT64_MAX ? INT64_MAX : static_cast<std::int64_t>(x); }
+std::int64_t clamped(Wide x) {
+    return x < INT64_MIN   ? INT64_MIN
+           : x > INT64_MAX ? INT64_MAX
+                           : static_cast<std::int64_t>(x);
+}
 
 // Distances along edges from or to one symbol. Every distance that was found follows from edges, however early one stops.
 struct Distances {

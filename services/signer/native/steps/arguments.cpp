@@ -41,7 +41,8 @@ void Step::argument(const abi::HelperRow& row, unsigned number) {
     if (wanted == abi::Argument::none || wanted == abi::Argument::any) return;
     const Value& value = readable(number);
     switch (wanted) {
-        case abi::Argument::none: case abi::Argument::any: return;
+        case abi::Argument::none:
+        case abi::Argument::any: return;
         case abi::Argument::number: return demand(value.is_number(), "an argument must be a number");
         case abi::Argument::context: return demand(value.kind == Kind::context && state_.settled(value.term) == Term{}, "an argument must be the context");
         case abi::Argument::map: return map_argument(row, value);
@@ -93,7 +94,7 @@ void Step::map_argument(const abi::HelperRow& row, const Value& value) const {
     demand(gives_maps != gives_values, "the map is a map of maps on some paths");
 }
 
-void Step::each_named_map(const abi::HelperRow& row, std::uint32_t Map::*bytes, const Value& pointer, Use use) const {
+void Step::each_named_map(const abi::HelperRow& row, std::uint32_t Map::* bytes, const Value& pointer, Use use) const {
     for (const Map* map : maps_of(map_register(row))) {
         if (map->*bytes != 0) access(pointer, map->*bytes, use);
     }

@@ -47,7 +47,9 @@ void Step::written(const abi::HelperRow& row, unsigned number) {
             bytes = {INT64_MAX, 0};
             for (const Map* map : maps_of(map_register(row))) bytes = {std::min<std::int64_t>(bytes.low, map->value_bytes), std::max<std::int64_t>(bytes.high, map->value_bytes)};
             break;
-        case abi::Argument::memory_write: case abi::Argument::memory_write_or_null: case abi::Argument::memory_update:
+        case abi::Argument::memory_write:
+        case abi::Argument::memory_write_or_null:
+        case abi::Argument::memory_update:
             bytes = state_.range(reg(number + 1).term);
             break;
         case abi::Argument::long_write: bytes = {8, 8}; break;

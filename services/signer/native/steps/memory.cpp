@@ -75,7 +75,9 @@ Value Step::load_field(const Value& pointer) const {
         if (row.offset != place.offset || row.bytes != insn_.bytes) continue;
         demand(insn_.op == Op::load, "a field of the context is sign-extended");
         if (row.field == abi::ContextField::number) return memory_word();
-        const Symbol start = row.field == abi::ContextField::packet ? zero : row.field == abi::ContextField::packet_end ? packet_size : meta_start;
+        const Symbol start = row.field == abi::ContextField::packet       ? zero
+                             : row.field == abi::ContextField::packet_end ? packet_size
+                                                                          : meta_start;
         return Value::pointer(Kind::packet, 0, {start, 0});
     }
     refuse("no field of the context");

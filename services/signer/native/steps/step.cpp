@@ -47,13 +47,19 @@ void Step::run() {
             break;
         }
         case Op::function: write(insn_.dst, Value::pointer(Kind::function, insn_.target)); break;
-        case Op::load: case Op::load_signed: load(); break;
-        case Op::store: case Op::store_number: store(); break;
+        case Op::load:
+        case Op::load_signed: load(); break;
+        case Op::store:
+        case Op::store_number: store(); break;
         case Op::atomic: update(); break;
-        case Op::branch: (void)readable(insn_.dst); (void)operand(); break;
+        case Op::branch:
+            (void)readable(insn_.dst);
+            (void)operand();
+            break;
         case Op::helper: call_helper(); break;
         case Op::call: demand(state_.locked == Locked::no, "a call while a lock may be held"); break;
-        case Op::jump: case Op::exit: break;
+        case Op::jump:
+        case Op::exit: break;
         case Op::upper_half: refuse("no instruction begins here");
     }
 }
@@ -77,7 +83,9 @@ Value Step::extend(const Value& value, unsigned bytes) {
 void Step::compute() {
     const Value right = operand();
     if (insn_.alu == Alu::mov) {
-        write(insn_.dst, insn_.width == 64 ? right : right.is_number() ? cut(right, 4) : move_half(right));
+        write(insn_.dst, insn_.width == 64   ? right
+                         : right.is_number() ? cut(right, 4)
+                                             : move_half(right));
         return;
     }
     const Value left = readable(insn_.dst);
@@ -154,7 +162,12 @@ Value Step::compute_pointers(const Value& left, const Value& right) {
     demand(moves, "an operation that addresses do not have");
     const Value &pointer = left.is_number() ? right : left, &number = left.is_number() ? left : right;
     switch (pointer.kind) {
-        case Kind::packet: case Kind::stale_packet: case Kind::stack: case Kind::map_value: case Kind::map_key: case Kind::record: break;
+        case Kind::packet:
+        case Kind::stale_packet:
+        case Kind::stack:
+        case Kind::map_value:
+        case Kind::map_key:
+        case Kind::record: break;
         case Kind::context: demand(state_.constant(number).has_value(), "the context's address is moved by an unknown number"); break;
         default: refuse("arithmetic on what has no inside");
     }

@@ -19,7 +19,11 @@ struct Place {
 // Names what a call gives; never 0.
 inline std::uint64_t label_of(const Place& place) { return (std::uint64_t{place.chain} + 1) << 32 | place.at; }
 
-enum class Use : std::uint8_t { read, write, update };
+enum class Use : std::uint8_t {
+    read,
+    write,
+    update
+};
 
 class Step {
   public:
@@ -73,7 +77,7 @@ class Step {
     void call_helper();
     void argument(const abi::HelperRow& row, unsigned number);
     void map_argument(const abi::HelperRow& row, const Value& value) const;
-    void each_named_map(const abi::HelperRow& row, std::uint32_t Map::*bytes, const Value& pointer, Use use) const;
+    void each_named_map(const abi::HelperRow& row, std::uint32_t Map::* bytes, const Value& pointer, Use use) const;
     void sized_argument(const Value& pointer, unsigned number, bool or_null, Use use);
     void size_argument(const Value& value, std::int64_t least) const;
     void string_argument(const Value& value) const;

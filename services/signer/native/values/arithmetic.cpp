@@ -157,8 +157,12 @@ Word on_all_bits(Alu op, bool is_signed, unsigned width, const Word& a, const Wo
         case Alu::mul: return times(a, b);
         case Alu::div: return is_signed ? divide_signed(false, a, b) : divide(false, a, b);
         case Alu::mod: return is_signed ? divide_signed(true, a, b) : divide(true, a, b);
-        case Alu::bit_or: case Alu::bit_and: case Alu::bit_xor: return bitwise(op, a, b);
-        case Alu::lsh: case Alu::rsh: case Alu::arsh: return shift(op, width, a, b);
+        case Alu::bit_or:
+        case Alu::bit_and:
+        case Alu::bit_xor: return bitwise(op, a, b);
+        case Alu::lsh:
+        case Alu::rsh:
+        case Alu::arsh: return shift(op, width, a, b);
         case Alu::mov: return b;
     }
     __builtin_unreachable();

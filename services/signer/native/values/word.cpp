@@ -34,7 +34,9 @@ void share_halves(Word& x) {
 }
 
 // Bits that all numbers of a range share: those above the highest that differs.
-struct Shared { std::uint64_t ones, fuzzy; };
+struct Shared {
+    std::uint64_t ones, fuzzy;
+};
 Shared shared(std::uint64_t low, std::uint64_t high) {
     const auto width = static_cast<unsigned>(std::bit_width(low ^ high));
     const std::uint64_t fuzzy = width == 64 ? UINT64_MAX : (std::uint64_t{1} << width) - 1;

@@ -12,7 +12,11 @@ namespace unibpf::certificate {
 
 class Cbor;
 
-enum class Role : std::uint8_t { start = 0, subprogram = 1, callback = 2 };
+enum class Role : std::uint8_t {
+    start = 0,
+    subprogram = 1,
+    callback = 2
+};
 
 struct Chain {
     std::uint32_t parent = 0;  // of a start: itself

@@ -100,7 +100,10 @@ void Block::leave(const Insn& insn) {
             if (row->has(abi::calls_back)) return exit(0, {place_.chain, place_.at, true}, std::move(state_));
             return fall_through(std::move(state_));
         }
-        case Op::number: case Op::map: case Op::map_value: case Op::function:
+        case Op::number:
+        case Op::map:
+        case Op::map_value:
+        case Op::function:
             ++place_.at;
             return fall_through(std::move(state_));
         default: return fall_through(std::move(state_));

@@ -10,7 +10,9 @@ namespace unibpf::certificate {
 
 inline constexpr std::uint64_t endless = std::uint64_t{1} << 40;
 
-struct NodeLength { std::uint64_t instructions = 0, rounds = 0; };
+struct NodeLength {
+    std::uint64_t instructions = 0, rounds = 0;
+};
 
 std::uint64_t longest(const std::vector<NodeLength>& lengths, const std::vector<Node>& nodes);
 

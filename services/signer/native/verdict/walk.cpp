@@ -164,7 +164,10 @@ class Walk {
         }
     }
 
-    struct Waiting { Place place; State state; };
+    struct Waiting {
+        Place place;
+        State state;
+    };
 
     const Program& program_;
     Certificate certificate_;

@@ -70,7 +70,9 @@ class Encoder {
     }
 
     void edges(std::uint32_t id, const CertificateNode& node) {
-        const std::size_t count = node.edges[1] != no_node ? 2 : node.edges[0] != no_node ? 1 : 0;
+        const std::size_t count = node.edges[1] != no_node   ? 2
+                                  : node.edges[0] != no_node ? 1
+                                                             : 0;
         out_.array(count);
         for (std::size_t slot = 0; slot < count; ++slot) {
             if (node.edges[slot] == no_node) out_.null();

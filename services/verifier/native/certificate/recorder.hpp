@@ -15,7 +15,10 @@
 namespace unibpf::analyser {
 
 // Where control goes at a block's end: Block::next or Block::taken.
-enum class Way : std::uint8_t { next = 0, taken = 1 };
+enum class Way : std::uint8_t {
+    next = 0,
+    taken = 1
+};
 
 inline constexpr std::uint32_t no_node = UINT32_MAX;
 
@@ -39,7 +42,9 @@ class Recorder {
 
     // --- nodes
     void begin(BlockId block, const State& state);
-    struct Mark { std::size_t nodes; };
+    struct Mark {
+        std::size_t nodes;
+    };
     Mark mark() const { return {nodes_.size()}; }
     void go_back(const Mark& mark) { nodes_.resize(mark.nodes); }
 
@@ -61,7 +66,9 @@ class Recorder {
     const std::vector<std::uint32_t>& entries() const { return entries_; }
 
   private:
-    struct Edge { std::uint32_t node, slot; };
+    struct Edge {
+        std::uint32_t node, slot;
+    };
     static constexpr std::uint32_t outside = UINT32_MAX;  // `slot` is the number of an entry
 
     std::vector<CertificateNode> nodes_;

@@ -43,8 +43,10 @@ class StateWriter {
     void name_symbols() {
         for (Symbol fixed = 0; fixed < first_free_symbol; ++fixed) name(fixed);
         for (const Value& value : state_.registers) name(value);
-        for (const auto& set : state_.saved) for (const Value& value : set) name(value);
-        for (const Frame& frame : state_.frames) for (const Cell& cell : frame.cells()) name(cell.value);
+        for (const auto& set : state_.saved)
+            for (const Value& value : set) name(value);
+        for (const Frame& frame : state_.frames)
+            for (const Cell& cell : frame.cells()) name(cell.value);
         for (const Callback& call : state_.callbacks) name(call.limit), name(call.context), name(call.map);
         for (const std::size_t at : counted_) name(state_.counters[at].up), name(state_.counters[at].down);
         for (const BlockId question : questions_) {
@@ -122,7 +124,12 @@ class StateWriter {
         if (value.kind == Kind::socket) speakable_ = false;
         const std::uint64_t object = value.is_reference() ? places_.label(static_cast<Site>(value.object)) : value.object;
         const std::uint64_t named = value.kind == Kind::map_key ? value.identity : identity(value.identity);
-        const std::size_t fields = named != 0 ? 6 : value.may_be_null() ? 5 : object != 0 ? 4 : value.delta != 0 ? 3 : value.symbol != zero_symbol ? 2 : 1;
+        const std::size_t fields = named != 0                    ? 6
+                                   : value.may_be_null()         ? 5
+                                   : object != 0                 ? 4
+                                   : value.delta != 0            ? 3
+                                   : value.symbol != zero_symbol ? 2
+                                                                 : 1;
         out_.array(fields);
         out_.uint(static_cast<std::uint64_t>(value.kind));
         if (fields > 1) out_.uint(names_.at(value.symbol));

@@ -24,7 +24,10 @@ class CborWriter {
     void head(unsigned major, std::uint64_t value) {
         const auto first = static_cast<std::uint8_t>(major << 5);
         if (value < 24) return bytes_.push_back(static_cast<std::uint8_t>(first | value));
-        const unsigned log = value <= UINT8_MAX ? 0 : value <= UINT16_MAX ? 1 : value <= UINT32_MAX ? 2 : 3;
+        const unsigned log = value <= UINT8_MAX    ? 0
+                             : value <= UINT16_MAX ? 1
+                             : value <= UINT32_MAX ? 2
+                                                   : 3;
         bytes_.push_back(static_cast<std::uint8_t>(first | (24 + log)));
         for (unsigned shift = 8U << log; shift > 0; shift -= 8) bytes_.push_back(static_cast<std::uint8_t>(value >> (shift - 8)));
     }

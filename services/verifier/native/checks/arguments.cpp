@@ -259,7 +259,9 @@ struct ArgumentChecker {
         const Value* address = frame.cell_at(start, 8);
         if (address == nullptr || conversion == Printed::number) return false;
         if (conversion == Printed::string && address->kind == Kind::stack) return is_text(*address);
-        const std::int64_t read = conversion == Printed::string ? 1 : conversion == Printed::address4 ? 4 : 16;
+        const std::int64_t read = conversion == Printed::string     ? 1
+                                  : conversion == Printed::address4 ? 4
+                                                                    : 16;
         return !check_access(view, {*address, read, reg(), Direction::read, what()});
     }
 

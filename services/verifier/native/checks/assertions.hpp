@@ -13,40 +13,86 @@
 
 namespace unibpf::analyser {
 
-enum class Direction : std::uint8_t { read, write, update };
+enum class Direction : std::uint8_t {
+    read,
+    write,
+    update
+};
 
 // The register was written on every path.
-struct Initialised { Register reg; };
+struct Initialised {
+    Register reg;
+};
 // The register holds a number.
-struct HoldsNumber { Register reg; };
+struct HoldsNumber {
+    Register reg;
+};
 // r10 is not written.
-struct NotFramePointer { Register reg; };
+struct NotFramePointer {
+    Register reg;
+};
 // The operation is allowed on what its operands hold: numbers, or pointer plus, minus number, or pointer minus pointer.
-struct Computable { Compute compute; };
+struct Computable {
+    Compute compute;
+};
 // The two sides may be compared.
-struct Comparable { Branch branch; };
+struct Comparable {
+    Branch branch;
+};
 // [base + offset, + bytes) may be accessed. `sign`: what is read is extended by its sign, so it must be a number.
-struct Accessible { Register base; std::int16_t offset; std::uint8_t bytes; Direction direction; bool sign = false; };
+struct Accessible {
+    Register base;
+    std::int16_t offset;
+    std::uint8_t bytes;
+    Direction direction;
+    bool sign = false;
+};
 // What is stored there may be stored there.
-struct Storable { Register base; std::uint8_t bytes; Register src; };
+struct Storable {
+    Register base;
+    std::uint8_t bytes;
+    Register src;
+};
 // Platform and kind offer the helper.
-struct Callable { std::uint32_t helper; };
+struct Callable {
+    std::uint32_t helper;
+};
 // Argument `position` (0 is r1) of a helper call is what its row asks for.
-struct Argument { const abi::HelperRow* row; std::uint8_t position; };
+struct Argument {
+    const abi::HelperRow* row;
+    std::uint8_t position;
+};
 // The function argument is the one that the graph has at this call.
-struct CallsBack { Register reg; std::uint32_t target; };
+struct CallsBack {
+    Register reg;
+    std::uint32_t target;
+};
 // What an earlier call at this site gave was given back.
-struct FreeSite { Site site; };
+struct FreeSite {
+    Site site;
+};
 // Nothing that must be given back is held.
-struct NothingHeld { const char* where; };
+struct NothingHeld {
+    const char* where;
+};
 // No lock is held.
-struct Unlocked { const char* where; };
+struct Unlocked {
+    const char* where;
+};
 // The call may be made where it stands: not from inside a callback.
-struct OutsideCallback { bool is_outside; };
+struct OutsideCallback {
+    bool is_outside;
+};
 // The 64-bit load names a map, or an offset into the only value of one.
-struct NamesMap { std::uint32_t map; bool is_value; std::uint32_t offset; };
+struct NamesMap {
+    std::uint32_t map;
+    bool is_value;
+    std::uint32_t offset;
+};
 // The function's result is a number.
-struct ReturnsNumber { Role role; };
+struct ReturnsNumber {
+    Role role;
+};
 
 using Assertion = std::variant<Initialised, HoldsNumber, NotFramePointer, Computable, Comparable, Accessible, Storable, Callable, Argument, CallsBack,
                                FreeSite, NothingHeld, Unlocked, OutsideCallback, NamesMap, ReturnsNumber>;

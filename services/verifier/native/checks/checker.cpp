@@ -10,7 +10,9 @@ namespace {
 using Outcome = std::optional<Finding>;
 
 std::string verb(Direction direction) {
-    return direction == Direction::read ? "read" : direction == Direction::write ? "write" : "atomic update";
+    return direction == Direction::read    ? "read"
+           : direction == Direction::write ? "write"
+                                           : "atomic update";
 }
 
 struct Checker {
@@ -202,8 +204,7 @@ struct Checker {
     Finding leak(const Reference& held, const std::string& where) const {
         const bool record = held.kind == Kind::record;
         const std::string what = record ? "a reserved record is neither submitted nor discarded: " : "a socket is not released: ";
-        return {Rule::reference_leak, what + where, {(record ? "reserved by instruction " : "found by instruction ") + std::to_string(held.instruction)},
-                record ? "" : "call `bpf_sk_release` on this path"};
+        return {Rule::reference_leak, what + where, {(record ? "reserved by instruction " : "found by instruction ") + std::to_string(held.instruction)}, record ? "" : "call `bpf_sk_release` on this path"};
     }
 
     Outcome operator()(const Unlocked& a) const {

@@ -70,8 +70,7 @@ Scalar bottom() {
 
 Scalar Scalar::constant(std::uint64_t value) {
     const auto low = static_cast<std::uint32_t>(value);
-    return {{value, value}, {static_cast<std::int64_t>(value), static_cast<std::int64_t>(value)}, {low, low},
-            {static_cast<std::int32_t>(low), static_cast<std::int32_t>(low)}, Tnum::constant(value)};
+    return {{value, value}, {static_cast<std::int64_t>(value), static_cast<std::int64_t>(value)}, {low, low}, {static_cast<std::int32_t>(low), static_cast<std::int32_t>(low)}, Tnum::constant(value)};
 }
 
 Scalar Scalar::unsigned_range(std::uint64_t low, std::uint64_t high) {

@@ -80,7 +80,9 @@ void assume_bits(unsigned width, bool holds, Scalar& a, const Scalar& b) {
     }
 }
 
-struct Order { bool is_signed, swapped, or_equal; };
+struct Order {
+    bool is_signed, swapped, or_equal;
+};
 
 void assume_order(Order order, unsigned width, Scalar& a, Scalar& b) {
     Scalar& small = order.swapped ? b : a;

@@ -82,8 +82,15 @@ struct Transformer {
             case Alu::arsh:
                 if (const auto result = shifted_right(insn, left, right)) return *result;
                 break;
-            case Alu::mul: case Alu::div: case Alu::sdiv: case Alu::or_: case Alu::neg: case Alu::mod: case Alu::smod:
-            case Alu::xor_: case Alu::mov: break;
+            case Alu::mul:
+            case Alu::div:
+            case Alu::sdiv:
+            case Alu::or_:
+            case Alu::neg:
+            case Alu::mod:
+            case Alu::smod:
+            case Alu::xor_:
+            case Alu::mov: break;
         }
         return state.number(compute(insn.op, insn.width, state.scalar(left), state.scalar(right)));
     }
@@ -304,7 +311,8 @@ struct Transformer {
     Interval<std::int64_t> written_bytes(abi::Argument argument, Register number) const {
         switch (argument) {
             case abi::Argument::map_value_write: return value_bytes();
-            case abi::Argument::memory_write: case abi::Argument::memory_write_or_null:
+            case abi::Argument::memory_write:
+            case abi::Argument::memory_write_or_null:
             case abi::Argument::memory_update: return state.range(state.registers[number + 1]);
             case abi::Argument::long_write: return {8, 8};
             case abi::Argument::u32_update: return {4, 4};

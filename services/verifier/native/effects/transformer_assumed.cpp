@@ -70,8 +70,12 @@ struct Assumed {
     }
     static bool writes(abi::Argument argument) {
         switch (argument) {
-            case abi::Argument::map_value_write: case abi::Argument::memory_write: case abi::Argument::memory_write_or_null:
-            case abi::Argument::memory_update: case abi::Argument::long_write: case abi::Argument::u32_update: return true;
+            case abi::Argument::map_value_write:
+            case abi::Argument::memory_write:
+            case abi::Argument::memory_write_or_null:
+            case abi::Argument::memory_update:
+            case abi::Argument::long_write:
+            case abi::Argument::u32_update: return true;
             default: return false;
         }
     }

@@ -33,8 +33,13 @@ bool follow_pointers(State& state, const Branch& branch, bool taken, const Value
         case Condition::ge: condition = Condition::sge; break;
         case Condition::lt: condition = Condition::slt; break;
         case Condition::le: condition = Condition::sle; break;
-        case Condition::eq: case Condition::ne: break;
-        case Condition::set: case Condition::sgt: case Condition::sge: case Condition::slt: case Condition::sle: return true;
+        case Condition::eq:
+        case Condition::ne: break;
+        case Condition::set:
+        case Condition::sgt:
+        case Condition::sge:
+        case Condition::slt:
+        case Condition::sle: return true;
     }
     return state.assume(condition, 64, taken, *a, *b);
 }

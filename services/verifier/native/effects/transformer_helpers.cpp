@@ -41,7 +41,10 @@ void change_lock(State& state, const abi::HelperRow& row) {
 // How often a helper calls back. Of a hash, fewer entries may be there; an array inside a map of maps may have another length.
 // Linux walks a hash while others change it: an entry that moves to a later bucket is met again, so its rounds have no bound that
 // anybody could name (bpf_for_each_hash_elem, kernel/bpf/hashtab.c; 141 rounds were seen in a map of 64 entries).
-struct Repetition { Value limit; bool is_exact; };
+struct Repetition {
+    Value limit;
+    bool is_exact;
+};
 
 Repetition entries_of(const Setting& setting, const Value& handle) {
     std::uint64_t most = 0;
@@ -91,7 +94,9 @@ Value key_for(const State& state, const Value& map) {
 Value acquired(State& state, const abi::HelperRow& row, const Setting& setting) {
     const bool record = row.returns == abi::Return::record_or_null;
     const Value& size = state.registers[argument_register(row, abi::Argument::constant_size)];
-    const std::int64_t bytes = !record ? socket_bytes : size.is_constant() && size.delta > 0 ? size.delta : 0;
+    const std::int64_t bytes = !record                                ? socket_bytes
+                               : size.is_constant() && size.delta > 0 ? size.delta
+                                                                      : 0;
     const Kind kind = record ? Kind::record : Kind::socket;
     Value result = Value::pointer(kind, setting.site);
     result.nullable = state.fresh(Scalar::unsigned_range(0, 1));

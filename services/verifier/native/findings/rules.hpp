@@ -8,9 +8,35 @@
 namespace unibpf::analyser {
 
 enum class Rule : std::uint8_t {
-    packet_bounds, packet_readonly, null_check, stack_bounds, stack_uninitialised, context_access, context_write, pointer_kind,
-    pointer_arithmetic, pointer_leak, helper_argument, helper_unknown, helper_option, helper_kind, map_bounds, map_readonly, uninitialised_register,
-    frame_pointer, return_value, termination, instruction_budget, fall_through, call_depth, atomic_target, reference_leak, spin_lock, malformed, unsupported, limits,
+    packet_bounds,
+    packet_readonly,
+    null_check,
+    stack_bounds,
+    stack_uninitialised,
+    context_access,
+    context_write,
+    pointer_kind,
+    pointer_arithmetic,
+    pointer_leak,
+    helper_argument,
+    helper_unknown,
+    helper_option,
+    helper_kind,
+    map_bounds,
+    map_readonly,
+    uninitialised_register,
+    frame_pointer,
+    return_value,
+    termination,
+    instruction_budget,
+    fall_through,
+    call_depth,
+    atomic_target,
+    reference_leak,
+    spin_lock,
+    malformed,
+    unsupported,
+    limits,
 };
 
 struct RuleRow {

@@ -69,10 +69,21 @@ class Engine {
 
     // --- loops
 
-    struct Tries { unsigned ended = 0, failed = 0; };  // of unrolling a loop
-    struct Active { bool is_final = false, unrolling = false; };
-    struct Entry { BlockId block; Pending state; };
-    struct Held { BlockId block; Pending state; std::size_t common; };  // loops that both ends of the edge share
+    struct Tries {
+        unsigned ended = 0, failed = 0;
+    };  // of unrolling a loop
+    struct Active {
+        bool is_final = false, unrolling = false;
+    };
+    struct Entry {
+        BlockId block;
+        Pending state;
+    };
+    struct Held {
+        BlockId block;
+        Pending state;
+        std::size_t common;
+    };  // loops that both ends of the edge share
 
     // Each way into the loop is followed by itself, unless it is entered elsewhere than at its head.
     void visit_loop(const Component& loop, bool checking) {
@@ -265,7 +276,9 @@ class Engine {
             }
             if (leq(*back, *invariant)) return back;
             const unsigned widenings = i < joins_before_widening ? 0 : i - joins_before_widening + 1;
-            const auto* thresholds = widenings <= widenings_to_all ? &all : widenings <= widenings_to_exits ? &exits : nullptr;
+            const auto* thresholds = widenings <= widenings_to_all     ? &all
+                                     : widenings <= widenings_to_exits ? &exits
+                                                                       : nullptr;
             JoinOptions options{widenings > 0, true, thresholds};
             invariant = std::make_unique<State>(join(*invariant, *back, options));
         }
@@ -315,7 +328,9 @@ class Engine {
         add_finding(std::move(finding));
     }
 
-    struct Step { Register pointer, by; };
+    struct Step {
+        Register pointer, by;
+    };
     // A pointer into the packet that each round moves by a number it has just read: 0 would be for ever.
     std::optional<Step> step_of(const Component& component, const State& invariant) const {
         const Block& block = cfg_.blocks[component.head];
@@ -381,7 +396,10 @@ class Engine {
         leave_block(id, block, state, last_held);
     }
 
-    struct Place { BlockId block; std::uint32_t instruction; };
+    struct Place {
+        BlockId block;
+        std::uint32_t instruction;
+    };
 
     bool holds(const State& state, const Insn& insn, Place place, bool checking) {
         const Block& block = cfg_.blocks[place.block];

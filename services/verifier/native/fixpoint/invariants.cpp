@@ -36,7 +36,11 @@ const char* name_of(Kind kind) {
     __builtin_unreachable();
 }
 
-std::string bound(std::int64_t x) { return x == INT64_MIN ? "-inf" : x == INT64_MAX ? "+inf" : std::to_string(x); }
+std::string bound(std::int64_t x) {
+    return x == INT64_MIN   ? "-inf"
+           : x == INT64_MAX ? "+inf"
+                            : std::to_string(x);
+}
 
 }  // namespace
 

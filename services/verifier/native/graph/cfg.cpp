@@ -91,7 +91,12 @@ class Builder {
     }
 
     // `back`: where its exits go; `enough`: where those of a callback go that ask for no more.
-    struct Call { std::uint8_t depth = 0; BlockId back = no_block, enough = no_block; std::uint32_t caller = 0, at = 0; Role role = Role::entry; };
+    struct Call {
+        std::uint8_t depth = 0;
+        BlockId back = no_block, enough = no_block;
+        std::uint32_t caller = 0, at = 0;
+        Role role = Role::entry;
+    };
 
     // Copies the function that starts there into the graph. Returns its entry block.
     BlockId inline_function(std::uint32_t start, const Call& call) {
@@ -130,7 +135,11 @@ class Builder {
         cfg_.copies.push_back({start, first, static_cast<BlockId>(cfg_.blocks.size()), caller, call.role, in_callback, call.at});
     }
 
-    struct Place { BlockId id; std::uint32_t start, end, next, copy; const Call& call; };
+    struct Place {
+        BlockId id;
+        std::uint32_t start, end, next, copy;
+        const Call& call;
+    };
 
     // Sets where a block leads, callees inlined. `question`: of the next call that calls back.
     void finish(const Place& place, const std::vector<BlockId>& block_at, BlockId& question) {
@@ -208,7 +217,9 @@ class Builder {
         const bool own_entry = std::any_of(program_.maps.begin(), program_.maps.end(), [](const Map& map) {
             return std::find(map.programs.begin(), map.programs.end(), 0U) != map.programs.end();
         });
-        const BlockId first = own_entry ? 0 : cfg_.entries.size() > 1 ? cfg_.entries[1] : static_cast<BlockId>(cfg_.blocks.size());
+        const BlockId first = own_entry                 ? 0
+                              : cfg_.entries.size() > 1 ? cfg_.entries[1]
+                                                        : static_cast<BlockId>(cfg_.blocks.size());
         unsigned deepest_call = 0;
         for (BlockId id = 0; id < cfg_.blocks.size(); ++id) {
             const Block& block = cfg_.blocks[id];
@@ -294,26 +305,27 @@ class Builder {
 
 Uses uses_of(const Insn& insn) {
     return std::visit(Overloaded{
-        [](const Compute& i) { return Uses{static_cast<std::uint16_t>(bits_of(i.src) | (i.op == Alu::mov ? 0 : bit(i.dst))), bit(i.dst)}; },
-        [](const MoveSigned& i) { return Uses{bit(i.src), bit(i.dst)}; },
-        [](const Swap& i) { return Uses{bit(i.dst), bit(i.dst)}; },
-        [](const LoadNumber& i) { return Uses{0, bit(i.dst)}; },
-        [](const LoadMap& i) { return Uses{0, bit(i.dst)}; },
-        [](const LoadMapValue& i) { return Uses{0, bit(i.dst)}; },
-        [](const LoadFunction& i) { return Uses{0, bit(i.dst)}; },
-        [](const Load& i) { return Uses{bit(i.base), bit(i.dst)}; },
-        [](const Store& i) { return Uses{static_cast<std::uint16_t>(bit(i.base) | bits_of(i.src)), 0}; },
-        [](const AtomicUpdate& i) {
-            const bool swap = i.op == Atomic::cmpxchg;
-            return Uses{static_cast<std::uint16_t>(bit(i.base) | bit(i.src) | (swap ? bit(0) : 0)), 0};
-        },
-        [](const Jump&) { return Uses{}; },
-        [](const Branch& i) { return Uses{static_cast<std::uint16_t>(bit(i.left) | bits_of(i.right)), 0}; },
-        [](const CallHelper&) { return Uses{arguments, static_cast<std::uint16_t>(arguments | bit(0))}; },
-        [](const CallLocal&) { return Uses{arguments, bit(0)}; },
-        [](const Exit&) { return Uses{bit(0), 0}; },
-        [](const SecondSlot&) { return Uses{}; },
-    }, insn);
+                          [](const Compute& i) { return Uses{static_cast<std::uint16_t>(bits_of(i.src) | (i.op == Alu::mov ? 0 : bit(i.dst))), bit(i.dst)}; },
+                          [](const MoveSigned& i) { return Uses{bit(i.src), bit(i.dst)}; },
+                          [](const Swap& i) { return Uses{bit(i.dst), bit(i.dst)}; },
+                          [](const LoadNumber& i) { return Uses{0, bit(i.dst)}; },
+                          [](const LoadMap& i) { return Uses{0, bit(i.dst)}; },
+                          [](const LoadMapValue& i) { return Uses{0, bit(i.dst)}; },
+                          [](const LoadFunction& i) { return Uses{0, bit(i.dst)}; },
+                          [](const Load& i) { return Uses{bit(i.base), bit(i.dst)}; },
+                          [](const Store& i) { return Uses{static_cast<std::uint16_t>(bit(i.base) | bits_of(i.src)), 0}; },
+                          [](const AtomicUpdate& i) {
+                              const bool swap = i.op == Atomic::cmpxchg;
+                              return Uses{static_cast<std::uint16_t>(bit(i.base) | bit(i.src) | (swap ? bit(0) : 0)), 0};
+                          },
+                          [](const Jump&) { return Uses{}; },
+                          [](const Branch& i) { return Uses{static_cast<std::uint16_t>(bit(i.left) | bits_of(i.right)), 0}; },
+                          [](const CallHelper&) { return Uses{arguments, static_cast<std::uint16_t>(arguments | bit(0))}; },
+                          [](const CallLocal&) { return Uses{arguments, bit(0)}; },
+                          [](const Exit&) { return Uses{bit(0), 0}; },
+                          [](const SecondSlot&) { return Uses{}; },
+                      },
+                      insn);
 }
 
 Predecessors::Predecessors(const Cfg& cfg) : first_(cfg.blocks.size() + 2, 0) {

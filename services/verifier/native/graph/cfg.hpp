@@ -26,7 +26,11 @@ using BlockId = std::uint32_t;
 inline constexpr BlockId no_block = UINT32_MAX;
 
 // How a function is started.
-enum class Role : std::uint8_t { entry, subprogram, callback };
+enum class Role : std::uint8_t {
+    entry,
+    subprogram,
+    callback
+};
 
 struct Block {
     std::uint32_t first, last;  // instructions, both included
@@ -72,7 +76,9 @@ class Predecessors {
 };
 
 // Registers (bit by number) that an instruction reads and writes: the first may be too many, the second too few.
-struct Uses { std::uint16_t reads = 0, writes = 0; };
+struct Uses {
+    std::uint16_t reads = 0, writes = 0;
+};
 Uses uses_of(const Insn& insn);
 
 std::variant<Cfg, Finding> build_cfg(const Program& program, const Options& options);

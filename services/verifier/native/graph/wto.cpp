@@ -30,7 +30,10 @@ class Decomposer {
         return components;
     }
 
-    struct Visit { BlockId block; int edge; };
+    struct Visit {
+        BlockId block;
+        int edge;
+    };
 
     void search(BlockId root, std::uint32_t region, BlockId cut, std::vector<std::vector<BlockId>>& found) {
         std::vector<Visit> visits;

@@ -23,20 +23,76 @@ struct Operand {
     std::int64_t imm = 0;
 };
 
-struct Compute { Alu op; std::uint8_t width; Register dst; Operand src; };
-struct MoveSigned { std::uint8_t width; std::uint8_t bytes; Register dst; Register src; };
-struct Swap { ByteOrder order; std::uint8_t bytes; Register dst; };
-struct LoadNumber { Register dst; std::uint64_t value; };
-struct LoadMap { Register dst; std::uint32_t map; };
-struct LoadMapValue { Register dst; std::uint32_t map; std::uint32_t offset; };
-struct LoadFunction { Register dst; std::uint32_t target; };
-struct Load { Register dst; Register base; std::int16_t offset; std::uint8_t bytes; bool sign; };
-struct Store { Register base; std::int16_t offset; std::uint8_t bytes; Operand src; };
-struct AtomicUpdate { Atomic op; Register base; std::int16_t offset; std::uint8_t bytes; Register src; };
-struct Jump { std::uint32_t target; };
-struct Branch { Condition condition; std::uint8_t width; Register left; Operand right; std::uint32_t target; };
-struct CallHelper { std::uint32_t number; };
-struct CallLocal { std::uint32_t target; };
+struct Compute {
+    Alu op;
+    std::uint8_t width;
+    Register dst;
+    Operand src;
+};
+struct MoveSigned {
+    std::uint8_t width;
+    std::uint8_t bytes;
+    Register dst;
+    Register src;
+};
+struct Swap {
+    ByteOrder order;
+    std::uint8_t bytes;
+    Register dst;
+};
+struct LoadNumber {
+    Register dst;
+    std::uint64_t value;
+};
+struct LoadMap {
+    Register dst;
+    std::uint32_t map;
+};
+struct LoadMapValue {
+    Register dst;
+    std::uint32_t map;
+    std::uint32_t offset;
+};
+struct LoadFunction {
+    Register dst;
+    std::uint32_t target;
+};
+struct Load {
+    Register dst;
+    Register base;
+    std::int16_t offset;
+    std::uint8_t bytes;
+    bool sign;
+};
+struct Store {
+    Register base;
+    std::int16_t offset;
+    std::uint8_t bytes;
+    Operand src;
+};
+struct AtomicUpdate {
+    Atomic op;
+    Register base;
+    std::int16_t offset;
+    std::uint8_t bytes;
+    Register src;
+};
+struct Jump {
+    std::uint32_t target;
+};
+struct Branch {
+    Condition condition;
+    std::uint8_t width;
+    Register left;
+    Operand right;
+    std::uint32_t target;
+};
+struct CallHelper {
+    std::uint32_t number;
+};
+struct CallLocal {
+    std::uint32_t target;
+};
 struct Exit {};
 struct SecondSlot {};  // upper half of a 64-bit load: never executed
 
@@ -45,7 +101,9 @@ using Insn = std::variant<Compute, MoveSigned, Swap, LoadNumber, LoadMap, LoadMa
 
 // Visitor from lambdas.
 template <typename... Arms>
-struct Overloaded : Arms... { using Arms::operator()...; };
+struct Overloaded : Arms... {
+    using Arms::operator()...;
+};
 
 struct DecodeFault {
     std::size_t instruction;

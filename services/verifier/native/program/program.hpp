@@ -38,9 +38,16 @@ struct Program {
     const Map& values_of(std::size_t index) const { return maps[index].inner ? *maps[index].inner : maps[index]; }
 };
 
-enum class Platform : std::uint8_t { guest, linux_xdp };
+enum class Platform : std::uint8_t {
+    guest,
+    linux_xdp
+};
 // Where Linux attaches the program: to a driver, or to an entry of a devmap or cpumap.
-enum class Hook : std::uint8_t { driver, devmap, cpumap };
+enum class Hook : std::uint8_t {
+    driver,
+    devmap,
+    cpumap
+};
 
 // Options that change what is accepted come first; the rest never does.
 struct Options {

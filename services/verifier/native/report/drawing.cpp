@@ -57,7 +57,9 @@ class Drawing {
         const Block& block = cfg_.blocks[id];
         std::string label;
         const auto loop = analysis_.loop_bounds.find(id);
-        if (is_head(id)) label += line("loop" + (loop == analysis_.loop_bounds.end() ? "" : loop->second ? ", at most " + std::to_string(*loop->second) + " rounds" : ", no bound found"));
+        if (is_head(id)) label += line("loop" + (loop == analysis_.loop_bounds.end() ? ""
+                                                 : loop->second                      ? ", at most " + std::to_string(*loop->second) + " rounds"
+                                                                                     : ", no bound found"));
         if (block.asks) {
             out_ += "  " + name_of(id) + " [label=\"" + label + line("once more?") + "\"" + (is_head(id) ? " peripheries=2" : "") + "]\n";
             return;
@@ -93,7 +95,10 @@ class Drawing {
             draw_edge(id, block.next, "call", drawn);
             return draw_edge(id, block.taken, "done", drawn);
         }
-        const char* next = branches ? "next" : std::holds_alternative<CallLocal>(last) ? "call" : std::holds_alternative<Exit>(last) ? "return" : "";
+        const char* next = branches                                  ? "next"
+                           : std::holds_alternative<CallLocal>(last) ? "call"
+                           : std::holds_alternative<Exit>(last)      ? "return"
+                                                                     : "";
         draw_edge(id, block.next, next, drawn);
         draw_edge(id, block.taken, branches ? "taken" : "return", drawn);
     }

@@ -29,7 +29,12 @@ constexpr std::size_t most_certificate_bytes = 4 << 20;
 // What no closer look can change: it depends on the instruction alone.
 bool is_final(const Finding& finding) {
     switch (finding.rule) {
-        case Rule::helper_unknown: case Rule::helper_option: case Rule::helper_kind: case Rule::frame_pointer: case Rule::malformed: case Rule::unsupported: return true;
+        case Rule::helper_unknown:
+        case Rule::helper_option:
+        case Rule::helper_kind:
+        case Rule::frame_pointer:
+        case Rule::malformed:
+        case Rule::unsupported: return true;
         default: return false;
     }
 }

@@ -15,7 +15,12 @@ namespace unibpf::analyser {
 
 inline constexpr const char* analyser_version = "0.1.0";
 
-enum class Verdict : std::uint8_t { safe, unsafe, unsupported, gave_up };
+enum class Verdict : std::uint8_t {
+    safe,
+    unsafe,
+    unsupported,
+    gave_up
+};
 
 struct LoopFact {
     std::uint32_t instruction;

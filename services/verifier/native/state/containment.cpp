@@ -176,7 +176,9 @@ class Containment {
     std::vector<Value> image_;
     std::vector<bool> known_;
     std::vector<Symbol> witness_;
-    struct Name { Site inner, outer; };
+    struct Name {
+        Site inner, outer;
+    };
     std::vector<Name> names_;
     std::vector<Symbol> remainders_;  // of b
 };

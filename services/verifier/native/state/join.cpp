@@ -410,9 +410,13 @@ class Joiner {
     State out_;
     std::vector<Class> classes_;
     std::unordered_map<Key, std::uint32_t, KeyHash> found_;
-    struct Witness { Symbol left, right, symbol; };
+    struct Witness {
+        Symbol left, right, symbol;
+    };
     std::vector<Witness> witnesses_;
-    struct Name { Site left, right, site; };
+    struct Name {
+        Site left, right, site;
+    };
     std::vector<Name> names_;
     std::vector<std::uint32_t> remainders_;  // classes
     Site last_name_ = joined_names;

@@ -13,7 +13,9 @@ using Wide = __int128;
 bool fits(Wide x) { return x >= INT64_MIN && x <= INT64_MAX; }
 
 std::int64_t clamp(Wide x) {
-    return x < INT64_MIN ? INT64_MIN : x > INT64_MAX ? INT64_MAX : static_cast<std::int64_t>(x);
+    return x < INT64_MIN   ? INT64_MIN
+           : x > INT64_MAX ? INT64_MAX
+                           : static_cast<std::int64_t>(x);
 }
 
 // The term wraps nowhere and sums of two such terms do not wrap either.

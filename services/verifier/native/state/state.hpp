@@ -21,7 +21,14 @@ namespace unibpf::analyser {
 
 // How a symbol came to be, where later tests of it teach something about its operands.
 struct Definition {
-    enum class Form : std::uint8_t { none, sum, difference, shifted, truncated, rounded } form = Form::none;
+    enum class Form : std::uint8_t {
+        none,
+        sum,
+        difference,
+        shifted,
+        truncated,
+        rounded
+    } form = Form::none;
     // sum, difference: left + right, left - right, no wrap. shifted: left << 32. truncated: low 32 bits of left.
     // rounded: left, not negative, without its lowest bits, which are worth right (a constant) together.
     Term left{}, right{};
@@ -51,7 +58,11 @@ struct Reference {
 
 // The bpf_spin_lock that is held.
 struct Lock {
-    enum class Held : std::uint8_t { no, yes, some } held = Held::no;  // some: on some paths, or nobody knows which
+    enum class Held : std::uint8_t {
+        no,
+        yes,
+        some
+    } held = Held::no;  // some: on some paths, or nobody knows which
     Site identity = no_site;                                            // of the value that it is in
     bool operator==(const Lock&) const = default;
 };
@@ -151,7 +162,9 @@ class State {
 
     // Drops symbols that nothing names but what is left of the packet beyond a pointer.
     void compact();
-    void compact_if_large() { if (symbols.size() > compact_at_) compact(); }
+    void compact_if_large() {
+        if (symbols.size() > compact_at_) compact();
+    }
 
     template <typename F>
     void each_value(F&& visit) { visit_values(*this, visit); }
@@ -164,8 +177,10 @@ class State {
     template <typename Self, typename F>
     static void visit_values(Self& self, F& visit) {
         for (auto& value : self.registers) visit(value);
-        for (auto& set : self.saved) for (auto& value : set) visit(value);
-        for (auto& frame : self.frames) for (auto& cell : frame.cells()) visit(cell.value);
+        for (auto& set : self.saved)
+            for (auto& value : set) visit(value);
+        for (auto& frame : self.frames)
+            for (auto& cell : frame.cells()) visit(cell.value);
         for (auto& call : self.callbacks) visit(call.limit), visit(call.context), visit(call.map);
         for (auto& counter : self.counters) visit(counter.up), visit(counter.down);
     }

@@ -142,7 +142,10 @@ class Generator {
         static constexpr unsigned bits[] = {16, 32, 64}, sizes[] = {0x08, 0x00, 0x18};
         const unsigned dst = some(), which = below(3), size = chance(4) ? size_bits() : sizes[which];
         if (chance(2)) add(0x61 | size, dst, 10, place(8), 0);
-        add(chance(2) ? 0xdc : chance(2) ? 0xd4 : 0xd7, dst, 0, 0, static_cast<std::int32_t>(bits[which]));
+        add(chance(2)   ? 0xdc
+            : chance(2) ? 0xd4
+                        : 0xd7,
+            dst, 0, 0, static_cast<std::int32_t>(bits[which]));
         if (chance(2)) add(0x63 | size, 10, dst, place(8), 0);
         if (chance(2)) number(dst);
     }
@@ -306,7 +309,7 @@ TEST_CASE("random programs end alike in both engines") {
         for (const jit::Features features : {jit::Features{}, jit::Features::of_this_cpu()}) {
             subject.compile(features);
             CHECK(subject.end(jit::run, 1'000'000) == expected);
-            CHECK(subject.end(jit::run, enough) .stop == Stop::exit);
+            CHECK(subject.end(jit::run, enough).stop == Stop::exit);
             CHECK(subject.end(jit::run, scarce) == stopped);
         }
         subject.prepare();

@@ -204,12 +204,10 @@ TEST_CASE("maps inside a map of maps keep their state; the outer map is the new 
     const auto nested = [](std::uint64_t target) {
         BundleSpec spec;
         spec.maps = {{.name = "outer", .type = 12, .value = 4, .entries = 2, .initial = {{{1, target}}}, .inner = {{2, 4, 8, 1, 0}}},
-                     {.name = "first", .type = 2, .entries = 1}, {.name = "second", .type = 2, .entries = 1}};
+                     {.name = "first", .type = 2, .entries = 1},
+                     {.name = "second", .type = 2, .entries = 1}};
         spec.helpers = {1};
-        spec.code = {{0x62, 10, 0, -4, 1}, {0x18, 1, 5, 0, 0}, {}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -4}, {0x85, 0, 0, 0, 1},
-                     {0x55, 0, 0, 1, 0}, leave, {0xbf, 1, 0, 0, 0}, {0x62, 10, 0, -4, 0}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -4},
-                     {0x85, 0, 0, 0, 1}, {0x55, 0, 0, 1, 0}, leave, {0xb7, 1, 0, 0, 1}, {0xdb, 0, 1, 0, 1}, {0xbf, 0, 1, 0, 0},
-                     {0x07, 0, 0, 0, 1}, leave};
+        spec.code = {{0x62, 10, 0, -4, 1}, {0x18, 1, 5, 0, 0}, {}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -4}, {0x85, 0, 0, 0, 1}, {0x55, 0, 0, 1, 0}, leave, {0xbf, 1, 0, 0, 0}, {0x62, 10, 0, -4, 0}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -4}, {0x85, 0, 0, 0, 1}, {0x55, 0, 0, 1, 0}, leave, {0xb7, 1, 0, 0, 1}, {0xdb, 0, 1, 0, 1}, {0xbf, 0, 1, 0, 0}, {0x07, 0, 0, 0, 1}, leave};
         return spec;
     };
     Bench bench;
@@ -231,8 +229,7 @@ TEST_CASE("a kept ring goes on where it was; one of another size cannot be kept"
         BundleSpec spec;
         spec.maps = {{.name = "log", .type = 27, .key = 0, .value = 0, .entries = bytes}};
         spec.helpers = {130};
-        spec.code = {{0x7a, 10, 0, -8, 7}, {0x18, 1, 5, 0, 0}, {}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -8}, {0xb7, 3, 0, 0, 8},
-                     {0xb7, 4, 0, 0, 0}, {0x85, 0, 0, 0, 130}, leave};
+        spec.code = {{0x7a, 10, 0, -8, 7}, {0x18, 1, 5, 0, 0}, {}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -8}, {0xb7, 3, 0, 0, 8}, {0xb7, 4, 0, 0, 0}, {0x85, 0, 0, 0, 130}, leave};
         return spec;
     };
     Bench bench;

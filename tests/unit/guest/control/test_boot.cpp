@@ -97,11 +97,21 @@ TEST_CASE("a boot image cut at any byte is refused") {
 TEST_CASE("a boot image outside its form is refused") {
     Fields fields;
     REQUIRE(fault(fields.bytes()) == "");
-    SUBCASE("another version") { fields.write[0] = [](cbor::Writer& w) { w.uint(2); }; }
-    SUBCASE("a guest id with a capital") { fields.write[1] = [](cbor::Writer& w) { w.text("Fw1"); }; }
-    SUBCASE("an empty guest id") { fields.write[1] = [](cbor::Writer& w) { w.text(""); }; }
-    SUBCASE("a short seed") { fields.write[3] = [](cbor::Writer& w) { w.bytes(Octets(31)); }; }
-    SUBCASE("no signer key") { fields.write[4] = [](cbor::Writer& w) { w.array(0); }; }
+    SUBCASE("another version") {
+        fields.write[0] = [](cbor::Writer& w) { w.uint(2); };
+    }
+    SUBCASE("a guest id with a capital") {
+        fields.write[1] = [](cbor::Writer& w) { w.text("Fw1"); };
+    }
+    SUBCASE("an empty guest id") {
+        fields.write[1] = [](cbor::Writer& w) { w.text(""); };
+    }
+    SUBCASE("a short seed") {
+        fields.write[3] = [](cbor::Writer& w) { w.bytes(Octets(31)); };
+    }
+    SUBCASE("no signer key") {
+        fields.write[4] = [](cbor::Writer& w) { w.array(0); };
+    }
     SUBCASE("an unknown algorithm") {
         fields.write[4] = [](cbor::Writer& w) { w.array(1), w.array(3), w.bytes(Octets(8)), w.nint(-35), w.bytes(Octets(32)); };
     }
@@ -128,9 +138,15 @@ TEST_CASE("a boot image outside its form is refused") {
     SUBCASE("an element with two floors") {
         fields.write[7] = [](cbor::Writer& w) { w.array(2), w.array(2), w.text(""), w.uint(1), w.array(2), w.text(""), w.uint(2); };
     }
-    SUBCASE("an unknown limit") { fields.write[11] = [](cbor::Writer& w) { w.map(1), w.uint(3), w.uint(0); }; }
-    SUBCASE("a probation that overflows") { fields.write[11] = [](cbor::Writer& w) { w.map(1), w.uint(1), w.uint(UINT64_MAX); }; }
-    SUBCASE("an unknown key") { fields.write[12] = [](cbor::Writer& w) { w.uint(0); }; }
+    SUBCASE("an unknown limit") {
+        fields.write[11] = [](cbor::Writer& w) { w.map(1), w.uint(3), w.uint(0); };
+    }
+    SUBCASE("a probation that overflows") {
+        fields.write[11] = [](cbor::Writer& w) { w.map(1), w.uint(1), w.uint(UINT64_MAX); };
+    }
+    SUBCASE("an unknown key") {
+        fields.write[12] = [](cbor::Writer& w) { w.uint(0); };
+    }
     SUBCASE("a missing key") { fields.write.erase(10); }
     CHECK(fault(fields.bytes()) != "");
 }

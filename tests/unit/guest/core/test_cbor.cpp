@@ -37,7 +37,11 @@ TEST_CASE("numbers at every width of head are written minimally and read back") 
         std::array<std::uint8_t, 16> buffer{};
         cbor::Writer out{buffer};
         out.uint(value);
-        const std::size_t expected = value < 24 ? 1 : value < 256 ? 2 : value < 65536 ? 3 : value <= 0xffffffff ? 5 : 9;
+        const std::size_t expected = value < 24            ? 1
+                                     : value < 256         ? 2
+                                     : value < 65536       ? 3
+                                     : value <= 0xffffffff ? 5
+                                                           : 9;
         CHECK(out.size() == expected);
         Reader in{out.written()};
         CHECK(in.uint().value() == value);

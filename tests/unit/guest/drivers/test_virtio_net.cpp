@@ -72,7 +72,7 @@ TEST_CASE_FIXTURE(Fixture, "frames are received in place, after a header of the 
     CHECK(batch[0].length() == 60);
     CHECK(batch[1].length() == 1500);
     CHECK(batch[1].data()[1499] == 0xbb);
-    CHECK(batch[0].headroom() == Packet::kHeadroom);
+    CHECK(batch[0].headroom() == Packet::fresh_headroom);
     CHECK(nic.counters().rx_packets == 2);
     CHECK(nic.counters().rx_bytes == 1560);
 }
@@ -96,8 +96,8 @@ TEST_CASE_FIXTURE(Fixture, "a burst is sent with one kick, its header before the
     Batch batch;
     for (int i = 0; i < 5; ++i) {
         PacketPtr packet = pool.acquire();
-        packet->push(Packet::kHeadroom);
-        packet->trim(Packet::kHeadroom - 64);
+        packet->push(Packet::fresh_headroom);
+        packet->trim(Packet::fresh_headroom - 64);
         std::memset(packet->data(), i, 64);
         batch.push_back(std::move(packet));
     }

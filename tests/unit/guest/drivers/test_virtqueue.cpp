@@ -11,14 +11,14 @@ using Taken = Virtqueue::Taken;
 
 namespace {
 
-constexpr std::uint16_t kSize = 8;
+constexpr std::uint16_t queue_length = 8;
 
 struct Fixture {
     alignas(4096) std::byte ring[16384];
     alignas(4096) std::byte slots[PacketPool::region_bytes(16)];
     PacketPool pool{slots};
     Virtqueue queue;
-    Fixture() { queue.attach(ring, kSize); }
+    Fixture() { queue.attach(ring, queue_length); }
 
     unibpf::Packet* add(std::uint32_t length = 100, bool device_writes = true) {
         PacketPtr packet = pool.acquire();
@@ -73,7 +73,7 @@ TEST_CASE_FIXTURE(Fixture, "packets come back in the device's order through many
 }
 
 TEST_CASE_FIXTURE(Fixture, "a full ring refuses a packet and leaves it with its owner") {
-    for (int i = 0; i < kSize; ++i) CHECK(add() != nullptr);
+    for (int i = 0; i < queue_length; ++i) CHECK(add() != nullptr);
     PacketPtr packet = pool.acquire();
     CHECK_FALSE(queue.add(packet, 0x1000, 10, true));
     CHECK(packet);
@@ -84,11 +84,11 @@ TEST_CASE_FIXTURE(Fixture, "an id that the device does not hold is counted, not 
     add();
     queue.publish();
     const auto buffer = device.next();
-    device.complete(kSize, 10);
+    device.complete(queue_length, 10);
     CHECK(queue.take().what == Taken::bad_id);
     device.complete(0xffff'ffff, 10);
     CHECK(queue.take().what == Taken::bad_id);
-    device.complete((buffer->id + 1u) % kSize, 10);
+    device.complete((buffer->id + 1u) % queue_length, 10);
     CHECK(queue.take().what == Taken::bad_id);
     device.complete(buffer->id, 10);
     CHECK(queue.take().what == Taken::packet);

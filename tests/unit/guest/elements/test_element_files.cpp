@@ -52,8 +52,8 @@ std::string hex(const std::vector<Frame>& frames) {
     std::string text;
     for (const Frame& frame : frames) {
         for (std::uint8_t byte : frame) {
-            constexpr char kDigits[] = "0123456789abcdef";
-            text += {kDigits[byte >> 4], kDigits[byte & 15]};
+            constexpr char hex_digits[] = "0123456789abcdef";
+            text += {hex_digits[byte >> 4], hex_digits[byte & 15]};
         }
         text += "\n";
     }
@@ -158,8 +158,8 @@ class Script {
     void drops(const Element& element, const std::string& reason, std::istringstream& words) {
         std::uint64_t expected = 0, got = ~0ull;
         words >> expected;
-        for (std::size_t i = 0; i < kDropReasonCount; ++i)
-            if (kDropReasons[i].name == reason) got = element.drops()[i];
+        for (std::size_t i = 0; i < drop_reason_count; ++i)
+            if (drop_reasons[i].name == reason) got = element.drops()[i];
         CHECK(got == expected);
         mentioned_.insert(std::string{element.name()} + " " + reason);
     }
@@ -175,8 +175,8 @@ class Script {
 
     void check_unmentioned_drops() {
         for (const Element* element : bench_->router->elements())
-            for (std::size_t i = 0; i < kDropReasonCount; ++i) {
-                const std::string drop = std::string{element->name()} + " " + std::string{kDropReasons[i].name};
+            for (std::size_t i = 0; i < drop_reason_count; ++i) {
+                const std::string drop = std::string{element->name()} + " " + std::string{drop_reasons[i].name};
                 CAPTURE(drop);
                 if (!mentioned_.count(drop) || !declares(*element, static_cast<DropReason>(i))) CHECK(element->drops()[i] == 0);
             }

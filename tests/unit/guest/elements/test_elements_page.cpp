@@ -14,9 +14,9 @@
 namespace unibpf::test {
 namespace {
 
-constexpr const char* kPage = SOURCE_ROOT "/docs/elements.md";
+constexpr const char* elements_page = SOURCE_ROOT "/docs/elements.md";
 
-constexpr const char* kIntroduction = R"(# Elements
+constexpr const char* introduction = R"(# Elements
 
 What a graph may be made of. The page is made from the guest's own tables (`tests/unit/guest/elements/test_elements_page.cpp`);
 the manual of each element, with an example, stands above its class in `guest/elements/`.
@@ -55,13 +55,13 @@ std::string element_row(const ElementClass& row) {
 }
 
 std::string page() {
-    std::string text = kIntroduction;
+    std::string text = introduction;
     text += "| element | arguments | ports | processing | what it does | handlers | drops |\n|---|---|---|---|---|---|---|\n";
     for (const ElementClass* row : standard_elements()) text += element_row(*row);
     text += element_row(control_element_class);
     text += "\n## Drop reasons\n\nEvery packet that goes no further is counted at its element under one of these names.\n\n";
     text += "| reason | the packet |\n|---|---|\n";
-    for (const DropReasonInfo& reason : kDropReasons)
+    for (const DropReasonInfo& reason : drop_reasons)
         text += "| `" + std::string{reason.name} + "` | " + std::string{reason.meaning} + " |\n";
     return text;
 }
@@ -77,7 +77,9 @@ std::string count_words(std::string_view count) {
 }
 
 std::string side_words(std::string_view count, std::string_view code, const std::string& noun) {
-    const auto kind = [](char c) { return std::string{c == 'h' ? "push" : c == 'l' ? "pull" : "agnostic"}; };
+    const auto kind = [](char c) { return std::string{c == 'h'   ? "push"
+                                                      : c == 'l' ? "pull"
+                                                                 : "agnostic"}; };
     const std::string nouns = count == "1" ? noun : noun + "s";
     if (code.size() == 1) return count_words(count) + " " + kind(code[0]) + " " + nouns;
     return count_words(count) + " " + nouns + " (" + kind(code[0]) + ", further ones " + kind(code[1]) + ")";
@@ -99,7 +101,9 @@ std::string ports_line(const ElementClass& row) {
 
 std::string handlers_line(const ElementClass& row) {
     const auto mode = [](const Handler& handler) {
-        return std::string{handler.read && handler.write ? "read, write" : handler.read ? "read" : "write"};
+        return std::string{handler.read && handler.write ? "read, write"
+                           : handler.read                ? "read"
+                                                         : "write"};
     };
     std::string text;
     for (std::size_t i = 0; i < row.handlers.size(); ++i) {
@@ -139,8 +143,8 @@ TEST_CASE("each element's manual tells summary, ports, drops and handlers as its
 }
 
 TEST_CASE("the page of elements is what the registry says") {
-    if (std::getenv("UNIBPF_WRITE_DOCS")) std::ofstream{kPage} << page();
-    CHECK(read_file(kPage) == page());
+    if (std::getenv("UNIBPF_WRITE_DOCS")) std::ofstream{elements_page} << page();
+    CHECK(read_file(elements_page) == page());
 }
 
 TEST_CASE("element classes and their handlers have different names") {

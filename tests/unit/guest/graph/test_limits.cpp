@@ -31,7 +31,7 @@ std::string repeat(std::string_view text, std::size_t times) {
 }  // namespace
 
 TEST_CASE("a graph of 64 KiB is read, a longer one is refused before it is read") {
-    const std::string full(kMaxGraphText, ' ');
+    const std::string full(max_graph_text, ' ');
     CHECK(first_error(full) == "");
     CHECK(first_error(full + "?") == "got a graph of 65537 bytes, expected at most 65536");
 }
@@ -72,14 +72,14 @@ TEST_CASE("faults beyond the kept ones are counted") {
     Environment environment;
     Errors errors;
     CHECK(!Router::create(repeat("Foo();\n", 100), registry, environment, errors));
-    CHECK(errors.kept() == Errors::kMax);
+    CHECK(errors.kept() == Errors::most_kept);
     CHECK(errors.count() >= 100);
-    CHECK(errors[Errors::kMax - 1].place.line == Errors::kMax);
+    CHECK(errors[Errors::most_kept - 1].place.line == Errors::most_kept);
 }
 
 TEST_CASE("an error's text is cut, not overrun") {
     const std::string text = first_error("Idle -> Print(MAXLENGTH " + std::string(5000, 'x') + ") -> Idle;");
-    CHECK(text.size() == Errors::kTextSize);
+    CHECK(text.size() == Errors::text_size);
 }
 
 TEST_CASE("a router gives its memory back, whether it was built or refused") {

@@ -31,16 +31,28 @@ TEST_CASE("no sequence of moves takes a frame out of its slot") {
         const auto head = packet->headroom(), tail = packet->tailroom(), length = packet->length();
         bool moved = false, expected = false;
         switch (random() % 4) {
-            case 0: moved = packet->push(n); expected = n <= head; break;
-            case 1: moved = packet->pull(n); expected = n <= length; break;
-            case 2: moved = packet->put(n); expected = n <= tail; break;
-            default: moved = packet->trim(n); expected = n <= length; break;
+            case 0:
+                moved = packet->push(n);
+                expected = n <= head;
+                break;
+            case 1:
+                moved = packet->pull(n);
+                expected = n <= length;
+                break;
+            case 2:
+                moved = packet->put(n);
+                expected = n <= tail;
+                break;
+            default:
+                moved = packet->trim(n);
+                expected = n <= length;
+                break;
         }
         REQUIRE(moved == expected);
         if (!moved) REQUIRE(packet->length() == length);
-        REQUIRE(packet->data() >= slot + Packet::kFirst);
-        REQUIRE(packet->end() <= slot + Packet::kSlotBytes);
-        REQUIRE(packet->headroom() + packet->length() + packet->tailroom() == Packet::kSlotBytes - Packet::kFirst);
+        REQUIRE(packet->data() >= slot + Packet::least_start);
+        REQUIRE(packet->end() <= slot + Packet::slot_bytes);
+        REQUIRE(packet->headroom() + packet->length() + packet->tailroom() == Packet::slot_bytes - Packet::least_start);
     }
 }
 
@@ -65,8 +77,8 @@ TEST_CASE("a frame is taken from a copy only if it lies in the slot") {
         bytes[random() % sizeof wild] = static_cast<std::uint8_t>(random());
         bytes[random() % sizeof wild] = static_cast<std::uint8_t>(random());
         refused += packet->take_frame(wild) ? 0 : 1;
-        REQUIRE(packet->data() - packet->metadata() >= slot + Packet::kFirst);
-        REQUIRE(packet->end() <= slot + Packet::kSlotBytes);
+        REQUIRE(packet->data() - packet->metadata() >= slot + Packet::least_start);
+        REQUIRE(packet->end() <= slot + Packet::slot_bytes);
         REQUIRE(packet->data() <= packet->end());
     }
     CHECK(refused > 100);
@@ -118,7 +130,7 @@ TEST_CASE("a batch keeps order and gives what it cannot take to nobody") {
     static Region<40> region;
     PacketPool pool{region.bytes};
     Batch batch;
-    for (std::uint8_t i = 0; i < Batch::kCapacity; ++i) {
+    for (std::uint8_t i = 0; i < Batch::most_packets; ++i) {
         PacketPtr packet = pool.acquire();
         packet->paint = i;
         CHECK(batch.push_back(std::move(packet)));

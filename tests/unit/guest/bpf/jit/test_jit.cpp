@@ -194,7 +194,13 @@ TEST_CASE("a program without loops and calls has no code for the budget") {
     std::string hex;
     for (const std::byte one : native.code()) hex += "0123456789abcdef"[static_cast<unsigned>(one) >> 4], hex += "0123456789abcdef"[static_cast<unsigned>(one) & 15];
     // mov eax, 2; test rdi, rdi; je; mov eax, 1; xor edx, edx; ret
-    CHECK(hex == "b802000000" "4885ff" "7405" "b801000000" "31d2" "c3");
+    CHECK(hex ==
+          "b802000000"
+          "4885ff"
+          "7405"
+          "b801000000"
+          "31d2"
+          "c3");
 }
 
 // --- guarded code (jit/guard.hpp) --------------------------------------------------------------------------------------------

@@ -61,7 +61,11 @@ TEST_CASE("jumps land where they were aimed, over nothing and over each other") 
         e.ret();
     });
     CHECK(laid.reached);
-    CHECK(laid.hex() == "eb00" "78fc" "e8f9ffffff" "c3");
+    CHECK(laid.hex() ==
+          "eb00"
+          "78fc"
+          "e8f9ffffff"
+          "c3");
 }
 
 TEST_CASE("a jump is short while its distance fits a byte") {

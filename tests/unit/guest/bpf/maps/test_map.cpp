@@ -48,7 +48,7 @@ TEST_CASE("a hash behaves as a bounded dictionary under random work") {
             continue;
         }
         const bool exists = model.contains(key);
-        const long expected = exists && flags == abi::update_noexist ? -abi::eexist
+        const long expected = exists && flags == abi::update_noexist  ? -abi::eexist
                               : !exists && flags == abi::update_exist ? -abi::enoent
                               : !exists && model.size() == 100        ? -abi::e2big
                                                                       : 0;

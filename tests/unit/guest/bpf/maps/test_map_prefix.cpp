@@ -57,10 +57,10 @@ struct Trie {
             return;
         }
         const std::uint64_t value = rng(), flags = rng() % 3;
-        const long expected = exists && flags == abi::update_noexist          ? -abi::eexist
-                              : !exists && flags == abi::update_exist         ? -abi::enoent
-                              : !exists && model.size() == capacity           ? -abi::enospc
-                                                                              : 0;
+        const long expected = exists && flags == abi::update_noexist  ? -abi::eexist
+                              : !exists && flags == abi::update_exist ? -abi::enoent
+                              : !exists && model.size() == capacity   ? -abi::enospc
+                                                                      : 0;
         CHECK(map->update(raw(encoded), bytes(value), flags) == expected);
         if (expected == 0) model[key.prefix()] = {key, value};
     }

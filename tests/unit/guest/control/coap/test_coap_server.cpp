@@ -32,9 +32,12 @@ class Echo final : public coap::Resources {
     coap::Response refuse(const Error& error, std::span<std::uint8_t> buffer) override {
         last_rule = error.rule;
         const std::string_view rule = error.rule;
-        const coap::Code code = rule == "option" ? coap::bad_option : rule == "size" ? coap::too_large
-                              : rule == "incomplete" ? coap::incomplete : rule == "busy" ? coap::unavailable
-                              : rule == "proxy" ? coap::no_proxy : coap::bad_request;
+        const coap::Code code = rule == "option"       ? coap::bad_option
+                                : rule == "size"       ? coap::too_large
+                                : rule == "incomplete" ? coap::incomplete
+                                : rule == "busy"       ? coap::unavailable
+                                : rule == "proxy"      ? coap::no_proxy
+                                                       : coap::bad_request;
         return {code, coap::format_problem, Bytes{buffer}.first(0)};
     }
     std::size_t body_limit(coap::Code, const coap::RequestOptions&) const override { return limit; }
@@ -123,8 +126,7 @@ struct World {
         return ask(datagram(ask_));
     }
     Answer block(std::uint32_t number, bool more, std::size_t size, Octets tag = {}, std::uint8_t exponent = 6) {
-        return ask(Ask{.block1 = coap::Block{number, more, exponent}, .request_tag = std::move(tag),
-                       .payload = Octets(size, static_cast<std::uint8_t>(number))});
+        return ask(Ask{.block1 = coap::Block{number, more, exponent}, .request_tag = std::move(tag), .payload = Octets(size, static_cast<std::uint8_t>(number))});
     }
 };
 

@@ -20,8 +20,9 @@ Octets datagram(std::size_t payload = 5) {
 
 // 10.0.2.2 asks 10.0.2.15 for an echo of "abcdefgh".
 Octets echo() {
-    return from_hex("52540000000152540000000208004500002400004000400122c90a0002020a00020f"
-                    "08005435123400016162636465666768");
+    return from_hex(
+        "52540000000152540000000208004500002400004000400122c90a0002020a00020f"
+        "08005435123400016162636465666768");
 }
 
 void fix_ip_checksum(Octets& frame) {
@@ -61,21 +62,72 @@ TEST_CASE("a datagram without a checksum is taken") {
 
 TEST_CASE("what is not for this host or not sound is ignored by name") {
     Octets frame = datagram();
-    SUBCASE("another MAC") { frame[5] = 9; CHECK(kind_of(frame) == net::FrameKind::not_ours); }
-    SUBCASE("another port") { frame[37] = 9; CHECK(kind_of(frame) == net::FrameKind::not_ours); }
-    SUBCASE("another address") { frame[33] = 9; fix_ip_checksum(frame); CHECK(kind_of(frame) == net::FrameKind::not_ours); }
-    SUBCASE("a changed payload") { frame[44] ^= 1; CHECK(kind_of(frame) == net::FrameKind::bad_checksum); }
-    SUBCASE("a changed IP header") { frame[22] ^= 1; CHECK(kind_of(frame) == net::FrameKind::bad_checksum); }
-    SUBCASE("a first fragment") { frame[20] = 0x20; fix_ip_checksum(frame); CHECK(kind_of(frame) == net::FrameKind::fragment); }
-    SUBCASE("a later fragment") { frame[20] = 0; frame[21] = 1; fix_ip_checksum(frame); CHECK(kind_of(frame) == net::FrameKind::fragment); }
-    SUBCASE("a header longer than the packet") { frame[14] = 0x4f; CHECK(kind_of(frame) == net::FrameKind::bad_header); }
-    SUBCASE("a header shorter than a header") { frame[14] = 0x44; CHECK(kind_of(frame) == net::FrameKind::bad_header); }
-    SUBCASE("IPv6 in IPv4's place") { frame[14] = 0x65; CHECK(kind_of(frame) == net::FrameKind::bad_header); }
-    SUBCASE("a total length past the frame") { frame[16] = 0xff; CHECK(kind_of(frame) == net::FrameKind::bad_header); }
-    SUBCASE("a UDP length past the packet") { frame[38] = 0xff; CHECK(kind_of(frame) == net::FrameKind::bad_header); }
-    SUBCASE("a UDP length below its header") { frame[38] = 0; frame[39] = 7; CHECK(kind_of(frame) == net::FrameKind::bad_header); }
-    SUBCASE("another protocol") { frame[23] = 6; fix_ip_checksum(frame); CHECK(kind_of(frame) == net::FrameKind::other_protocol); }
-    SUBCASE("another ethertype") { frame[12] = 0x86; CHECK(kind_of(frame) == net::FrameKind::other_protocol); }
+    SUBCASE("another MAC") {
+        frame[5] = 9;
+        CHECK(kind_of(frame) == net::FrameKind::not_ours);
+    }
+    SUBCASE("another port") {
+        frame[37] = 9;
+        CHECK(kind_of(frame) == net::FrameKind::not_ours);
+    }
+    SUBCASE("another address") {
+        frame[33] = 9;
+        fix_ip_checksum(frame);
+        CHECK(kind_of(frame) == net::FrameKind::not_ours);
+    }
+    SUBCASE("a changed payload") {
+        frame[44] ^= 1;
+        CHECK(kind_of(frame) == net::FrameKind::bad_checksum);
+    }
+    SUBCASE("a changed IP header") {
+        frame[22] ^= 1;
+        CHECK(kind_of(frame) == net::FrameKind::bad_checksum);
+    }
+    SUBCASE("a first fragment") {
+        frame[20] = 0x20;
+        fix_ip_checksum(frame);
+        CHECK(kind_of(frame) == net::FrameKind::fragment);
+    }
+    SUBCASE("a later fragment") {
+        frame[20] = 0;
+        frame[21] = 1;
+        fix_ip_checksum(frame);
+        CHECK(kind_of(frame) == net::FrameKind::fragment);
+    }
+    SUBCASE("a header longer than the packet") {
+        frame[14] = 0x4f;
+        CHECK(kind_of(frame) == net::FrameKind::bad_header);
+    }
+    SUBCASE("a header shorter than a header") {
+        frame[14] = 0x44;
+        CHECK(kind_of(frame) == net::FrameKind::bad_header);
+    }
+    SUBCASE("IPv6 in IPv4's place") {
+        frame[14] = 0x65;
+        CHECK(kind_of(frame) == net::FrameKind::bad_header);
+    }
+    SUBCASE("a total length past the frame") {
+        frame[16] = 0xff;
+        CHECK(kind_of(frame) == net::FrameKind::bad_header);
+    }
+    SUBCASE("a UDP length past the packet") {
+        frame[38] = 0xff;
+        CHECK(kind_of(frame) == net::FrameKind::bad_header);
+    }
+    SUBCASE("a UDP length below its header") {
+        frame[38] = 0;
+        frame[39] = 7;
+        CHECK(kind_of(frame) == net::FrameKind::bad_header);
+    }
+    SUBCASE("another protocol") {
+        frame[23] = 6;
+        fix_ip_checksum(frame);
+        CHECK(kind_of(frame) == net::FrameKind::other_protocol);
+    }
+    SUBCASE("another ethertype") {
+        frame[12] = 0x86;
+        CHECK(kind_of(frame) == net::FrameKind::other_protocol);
+    }
 }
 
 TEST_CASE("a frame cut anywhere is never taken") {
@@ -88,14 +140,15 @@ TEST_CASE("a frame cut anywhere is never taken") {
 }
 
 TEST_CASE("an ARP request for our address is answered to its sender") {
-    const Octets request = from_hex("ffffffffffff52540000000208060001080006040001525400000002"
-                                    "0a0002020000000000000a00020f");
+    const Octets request = from_hex(
+        "ffffffffffff52540000000208060001080006040001525400000002"
+        "0a0002020000000000000a00020f");
     const auto incoming = net::classify(request, local);
     REQUIRE(incoming.kind == net::FrameKind::arp_request);
     Octets reply(64);
     reply.resize(net::make_arp_reply(local, incoming.peer, reply));
     CHECK(reply == from_hex("52540000000252540000000108060001080006040002525400000001"
-                             "0a00020f5254000000020a000202"));
+                            "0a00020f5254000000020a000202"));
     Octets for_another = request;
     for_another.back() = 9;
     CHECK(kind_of(for_another) == net::FrameKind::not_ours);

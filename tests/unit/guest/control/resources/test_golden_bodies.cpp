@@ -89,19 +89,31 @@ TEST_CASE("a problem is the golden body") {
 }
 
 TEST_CASE("a map that counts its entries refuses keys out of order and grows its head") {
-    enum class Key { a = 0, b = 1 };
+    enum class Key {
+        a = 0,
+        b = 1
+    };
     Octets room(1000);
     cbor::Writer wrong{room};
-    { cbor::Fields<Key> fields{wrong}; fields[Key::b].uint(1), fields[Key::a].uint(2); }
+    {
+        cbor::Fields<Key> fields{wrong};
+        fields[Key::b].uint(1), fields[Key::a].uint(2);
+    }
     CHECK(wrong.overflow());
     cbor::Writer many{room};
-    { cbor::Items items{many}; for (unsigned i = 0; i < 24; ++i) items.next().uint(i % 2); }
+    {
+        cbor::Items items{many};
+        for (unsigned i = 0; i < 24; ++i) items.next().uint(i % 2);
+    }
     CHECK_FALSE(many.overflow());
     cbor::Reader reader{many.written()};
     CHECK(reader.array().value() == 24);
     for (unsigned i = 0; i < 24; ++i) CHECK(reader.uint().value() == i % 2);
     CHECK(reader.end().ok());
     cbor::Writer tight{std::span{room}.first(25)};  // one byte short of the longer head
-    { cbor::Items items{tight}; for (unsigned i = 0; i < 24; ++i) items.next().uint(0); }
+    {
+        cbor::Items items{tight};
+        for (unsigned i = 0; i < 24; ++i) items.next().uint(0);
+    }
     CHECK(tight.overflow());
 }

@@ -46,8 +46,7 @@ struct World {
 
     World() {
         BundleSpec spec;
-        spec.maps = {{.name = "hash", .type = 1, .entries = 3}, {.name = "array", .type = 2, .entries = 2},
-                     {.name = ".rodata", .type = 2, .entries = 1, .flags = abi::map_flag_rdonly_prog}};
+        spec.maps = {{.name = "hash", .type = 1, .entries = 3}, {.name = "array", .type = 2, .entries = 2}, {.name = ".rodata", .type = 2, .entries = 1, .flags = abi::map_flag_rdonly_prog}};
         StageReport report;
         ReleaseMeta meta{.sequence = 5};
         meta.digest.fill(5);

@@ -100,7 +100,9 @@ TEST_CASE("a message outside its form is refused by shape") {
     SUBCASE("a protected header without a key id") {
         message = Signer::pair(signer.envelope(payload, encode([](cbor::Writer& w) { w.map(1), w.uint(1), w.nint(-8); })), bundle);
     }
-    SUBCASE("a text") { message = encode([](cbor::Writer& w) { w.text("envelope"); }); }
+    SUBCASE("a text") {
+        message = encode([](cbor::Writer& w) { w.text("envelope"); });
+    }
     SUBCASE("arrays nested a thousand deep") { message = Octets(1000, 0x81); }
     SUBCASE("nothing") { message.clear(); }
     CHECK(judged(message).rule == "shape");

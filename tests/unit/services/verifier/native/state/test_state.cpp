@@ -23,11 +23,19 @@ State grown(Generator& generator) {
         switch (generator.below(7)) {
             case 0: x = Value::constant(generator.below(64)); break;
             case 1: x = state.number(Scalar::unsigned_range(0, generator.below(200))); break;
-            case 2: if (y.is_readable()) x = y; break;
-            case 3: if (x.is_number() && y.is_number()) x = state.add(*x.as_number(), *y.as_number()); break;
-            case 4: if (x.is_number() && y.is_number()) x = state.subtract(*x.as_number(), *y.as_number()); break;
+            case 2:
+                if (y.is_readable()) x = y;
+                break;
+            case 3:
+                if (x.is_number() && y.is_number()) x = state.add(*x.as_number(), *y.as_number());
+                break;
+            case 4:
+                if (x.is_number() && y.is_number()) x = state.subtract(*x.as_number(), *y.as_number());
+                break;
             case 5: x = packet_at(Value::number(packet_size, -static_cast<std::int64_t>(generator.below(20)))); break;
-            default: if (y.is_readable()) state.frames[0].store(static_cast<unsigned>(480 + 8 * generator.below(4)), 8, y); break;
+            default:
+                if (y.is_readable()) state.frames[0].store(static_cast<unsigned>(480 + 8 * generator.below(4)), 8, y);
+                break;
         }
     }
     return state;
