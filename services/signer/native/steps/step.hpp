@@ -75,6 +75,7 @@ class Step {
     void map_argument(const abi::HelperRow& row, const Value& value) const;
     void each_named_map(const abi::HelperRow& row, std::uint32_t Map::*bytes, const Value& pointer, Use use) const;
     void sized_argument(const Value& pointer, unsigned number, bool or_null, Use use);
+    void printed_argument(const abi::HelperRow& row, const Value& values, unsigned number);  // printed.cpp
     void size_argument(const Value& value, std::int64_t least) const;
     void string_argument(const Value& value) const;
     void context_argument(const Value& value) const;
