@@ -33,6 +33,7 @@ enum class Kind : std::uint8_t {
     inner_map = 10,     // likewise: a map that stands in one of them
     record = 11,        // object: the call that gave it (`Held::call`)
     function = 13,      // object: its first instruction
+    complement = 14,    // ~p of an address p of the packet; certificates do not have it
 };
 inline constexpr std::uint64_t half = 1, moved = 2;
 

@@ -146,8 +146,20 @@ Value Step::difference_of(const Value& left, const Value& right) {
     return insn_.width == 64 ? distance : cut(distance, 4);
 }
 
+// q + ~p = q - p - 1 modulo 2^64: where the packet lies cancels, as long as it is the same one.
+std::optional<Value> Step::by_complement(const Value& left, const Value& right) {
+    if (insn_.width != 64) return std::nullopt;
+    if (insn_.alu == Alu::bit_xor && left.kind == Kind::packet && state_.constant(right) == UINT64_MAX) return Value::pointer(Kind::complement, 0, left.term);
+    if (insn_.alu != Alu::add) return std::nullopt;
+    const bool comes_first = left.kind == Kind::complement;
+    const Value &turned = comes_first ? left : right, &address = comes_first ? right : left;
+    if (turned.kind != Kind::complement || address.kind != Kind::packet) return std::nullopt;
+    return Value::number(state_.subtract(address.term, turned.term).minus(1));
+}
+
 Value Step::compute_pointers(const Value& left, const Value& right) {
     demand(!left.may_be_null() && !right.may_be_null(), "arithmetic on what may be null");
+    if (const auto result = by_complement(left, right)) return *result;
     if (insn_.alu == Alu::sub && left.is_address() && right.is_address()) return difference_of(left, right);
     demand(insn_.width == 64, "32-bit arithmetic on an address");
     const bool moves = (insn_.alu == Alu::add && (left.is_number() || right.is_number())) || (insn_.alu == Alu::sub && right.is_number());
@@ -166,7 +178,7 @@ Value Step::compute_pointers(const Value& left, const Value& right) {
 // What is believed of guests: memory of programs begins above 64 KiB and ends below 4 GiB, so an address with such an offset is not
 // 0 and does not wrap; and no function has the value 0 (guest/bpf/program.hpp). Neither functions nor maps can be moved.
 bool Step::is_in_memory(const Value& pointer) const {
-    if (!pointer.is_address() || pointer.is_half()) return false;
+    if (!pointer.is_address() || pointer.is_half() || pointer.kind == Kind::complement) return false;
     const auto offset = state_.range(pointer.term);
     const bool has_inside = pointer.kind != Kind::function && pointer.kind != Kind::map && pointer.kind != Kind::inner_map;
     if (!has_inside) return offset.low == 0 && offset.high == 0;

@@ -47,6 +47,7 @@ class Step {
     Value sum_of_halves(const Value& left, const Value& right);
     Value compute_pointers(const Value& left, const Value& right);
     Value difference_of(const Value& left, const Value& right);
+    std::optional<Value> by_complement(const Value& left, const Value& right);
     Value move_half(const Value& value);
     Value cut(const Value& value, unsigned bytes);
     Value extend(const Value& value, unsigned bytes);
