@@ -93,6 +93,7 @@ Value Step::compute_numbers(const Value& left, const Value& right) {
     if (insn_.alu == Alu::add || insn_.alu == Alu::sub) return sum_of_halves(left, right);
     const std::uint64_t all = insn_.width == 64 ? UINT64_MAX : UINT32_MAX;
     if (insn_.alu == Alu::bit_and && b.known() && ((a.ones | a.fuzzy) & all & ~b.u.low) == 0) return insn_.width == 64 ? left : cut(left, 4);
+    if (insn_.alu == Alu::bit_and && b.known()) return rounded(left, b.u.low & all);
     // Compilers without 32-bit instructions shift up and down again.
     if (insn_.width == 64 && b.known() && b.u.low == 32) {
         const Word shifted = certificate::compute(insn_.alu, false, 64, a, b);
@@ -104,6 +105,16 @@ Value Step::compute_numbers(const Value& left, const Value& right) {
         }
     }
     return state_.number(certificate::compute(insn_.alu, insn_.is_signed, insn_.width, a, b));
+}
+
+// `x & mask` is x less the bits that are cleared: as integers, where x is positive as a signed number and the mask is as wide as x.
+Value Step::rounded(const Value& left, std::uint64_t mask) {
+    const Word whole = state_.word(left.term);
+    const Value result = state_.number(certificate::compute(insn_.alu, false, insn_.width, whole, Word::exactly(mask)));
+    const std::uint64_t cleared = (whole.ones | whole.fuzzy) & ~mask;
+    const std::uint64_t most = insn_.width == 64 ? static_cast<std::uint64_t>(INT64_MAX) : UINT32_MAX;
+    if (whole.u.high <= most && cleared <= most) state_.learn_distance(left.term, result.term, {0, static_cast<std::int64_t>(cleared)});
+    return result;
 }
 
 // In 32 bits: the term of the sum where the sum needs no more.

@@ -44,6 +44,7 @@ class Step {
     // --- arithmetic
     void compute();
     Value compute_numbers(const Value& left, const Value& right);
+    Value rounded(const Value& left, std::uint64_t mask);
     Value sum_of_halves(const Value& left, const Value& right);
     Value compute_pointers(const Value& left, const Value& right);
     Value difference_of(const Value& left, const Value& right);
