@@ -16,7 +16,7 @@ from unibpf.host.outcomes import Outcomes
 from unibpf.messages.guests import GuestSpec
 
 MISSING: Final = "nothing on the bus says what it should be; it goes on as it last booted"
-HINT: Final = "`unibpf bus adopt` writes the state of this host back"
+HINT: Final = "apply its guest file again to say it"
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from services.verifier.frontend.lines import SourceLine
+from services.verifier.frontend.debug.lines import SourceLine
 
 UNOPTIMISED: Final = (
     "the object looks compiled without optimisation, which keeps every variable on the stack: use `-O2`"

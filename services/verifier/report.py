@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from services.verifier import hints
 from services.verifier.errors import GaveUp
+from services.verifier.frontend.debug.lines import SourceLine, locate
 from services.verifier.frontend.frontend import Answer, Options, Translation
-from services.verifier.frontend.lines import SourceLine, locate
 from services.verifier.processes.analysis import AnalyserFinding, AnalyserOptions, AnalyserStep, Analysis, Invariant
 from unibpf import VERSION
 from unibpf.messages.reports import Finding, Report, SecondOpinion, SliceStep

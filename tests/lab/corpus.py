@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from services.verifier.errors import Rejection
-from services.verifier.frontend import btf, elf, frontend, maps
+from services.verifier.frontend import elf, frontend, maps
+from services.verifier.frontend.debug import btf
 from tests.lab import foreign_sources
 from tests.lab.foreign_sources import CACHE, LINUX, clang
 from tests.support.kernel import kernel_loader

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.guests.boot import Boot, firewall_boot, mac_text
-from tests.support.guests.qemu import MACHINES, Machine, Wire, running_vm
+from tests.support.guests.qemu import MACHINES, Machine, running_vm
+from tests.support.guests.wires import Wire
 
 READY = re.compile(r"^unibpf ready guest=test-1 graph=test elements=(\d+) nics=3 ns=(\d+)$", re.MULTILINE)
 LARGEST_IMAGE = 256 * 1024
@@ -133,7 +134,7 @@ def test_process_guest_forwards_as_the_image_does(bin_directory: Path, folder: P
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as guest:
         assert guest.stdout
         assert READY.match(guest.stdout.readline())
-        inside, outside = Wire(folder / "inside"), Wire(folder / "outside")
+        inside, outside = Wire.connect(folder / "inside"), Wire.connect(folder / "outside")
         sent = frames(200, 2)
         inside.send(*sent)
         assert outside.receive(200) == sent

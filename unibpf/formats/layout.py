@@ -1,4 +1,4 @@
-"""Values by the canonical text of their layout (frontend/layout.py makes it): bytes to named fields and back. Pure.
+"""Values by the canonical text of their layout (frontend/debug/layout.py makes it): bytes to named fields and back. Pure.
 
     struct{u64 packets;u32[4] hits;}      {"packets": 7, "hits": [1, 0, 0, 0]}
 

@@ -52,10 +52,11 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a program ended (negative: by that signal), and what it answered, or of `run`, said on stderr."""
+    """How a program ended (negative: by that signal), what it answered, and what it said on stderr if that is kept."""
 
     status: int
     output: bytes
+    said: bytes = b""
 
     @property
     def struck(self) -> bool:
@@ -101,12 +102,12 @@ def end_group(group: int) -> None:
 
 
 def run(command: Sequence[str | Path], limits: Limits, *, environment: Mapping[str, str], folder: Path) -> Ended:
-    """Run a program to its end; raises TimeoutError, or AnswerTooLongError for what it says on stderr."""
+    """Run a program to its end; raises OSError if it cannot start, TimeoutError, AnswerTooLongError."""
     deadline = time.monotonic() + limits.wall_seconds
     with subprocess.Popen(
         list(command),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=folder,
         env=dict(environment),
@@ -114,8 +115,9 @@ def run(command: Sequence[str | Path], limits: Limits, *, environment: Mapping[s
     ) as process:
         tighten(process.pid, limits)
         try:
-            output = collect(process.stderr.fileno() if process.stderr else -1, deadline, limits.answer_bytes)
-            return Ended(status=process.wait(max(0.0, deadline - time.monotonic())), output=output)
+            pipes = [pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe]
+            output, said = _collect_all(pipes, deadline, limits.answer_bytes)
+            return Ended(status=process.wait(max(0.0, deadline - time.monotonic())), output=output, said=said)
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(str(error)) from error
         finally:
@@ -125,14 +127,22 @@ def run(command: Sequence[str | Path], limits: Limits, *, environment: Mapping[s
 
 def collect(reader: int, deadline: float, most: int) -> bytes:
     """Read a file to its end; raises TimeoutError when the deadline (of time.monotonic) comes first, AnswerTooLongError."""
-    found = bytearray()
-    while True:
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+    return _collect_all([reader], deadline, most)[0]
+
+
+def _collect_all(readers: Sequence[int], deadline: float, most: int) -> list[bytes]:
+    """Read several as they come, because a program waits when the pipe that nobody reads is full; `most` is of each."""
+    found = {reader: bytearray() for reader in readers}
+    pending = set(readers)
+    while pending:
+        ready, _, _ = select.select(pending, [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             raise TimeoutError("no answer in time")
-        chunk = os.read(reader, _READ)
-        if not chunk:
-            return bytes(found)
-        found += chunk
-        if len(found) > most:
-            raise AnswerTooLongError(f"got more than {most} bytes")
+        for reader in ready:
+            chunk = os.read(reader, _READ)
+            if not chunk:
+                pending.remove(reader)
+            found[reader] += chunk
+            if len(found[reader]) > most:
+                raise AnswerTooLongError(f"got more than {most} bytes")
+    return [bytes(found[reader]) for reader in readers]

@@ -48,7 +48,7 @@ def compile_c(source: Path, *, defines: Sequence[str] = ()) -> bytes:
         command += ["-c", source.name, "-o", str(target)]
         done = _run(command, source)
         if done.status != 0:
-            said = done.output.decode(errors="replace").strip()
+            said = done.said.decode(errors="replace").strip()
             raise CompileError(said or f"clang ended with status {done.status}")
         return target.read_bytes()
 

@@ -3,19 +3,23 @@
 PREVAIL's command line is `prevail OBJECT SECTION FUNCTION` (`check` in its older releases); it ends with 0 when it accepts
 the program. Sections of this project (`unibpf/filter`) mean nothing to it: it then chooses a program type by itself, so
 compare programs of section `xdp`. An opinion stands beside the verdict and never changes it; the signer's policy may demand
-one that agrees. Who runs the command decides with which limits; this module starts nothing.
+one that agrees. Whoever runs the command does so within LIMITS; this module starts nothing.
 """
 
 import shutil
 from pathlib import Path
 from typing import Final
 
+from unibpf.host.fence import Limits
 from unibpf.messages.reports import SecondOpinion, VerdictKind
 
 KNOWN: Final = ("prevail",)
 NAMES: Final = {"prevail": ("prevail", "check")}
 DIED_IN_SHELL: Final = 128  # plus the signal's number
 MAX_SAID: Final = 200
+# PREVAIL takes seconds and hundreds of MiB for what the own analyser does in milliseconds.
+LIMITS: Final = Limits(cpu_seconds=30, wall_seconds=60.0, memory_bytes=2 << 30, file_bytes=1 << 20)
+ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin"}
 WITHOUT_LOADER: Final = "not asked: it reads the object, without what a loader sets"
 
 
@@ -53,6 +57,11 @@ def of_exit(verifier: str, verdict: VerdictKind, status: int, stdout: str, stder
 def none(verifier: str, why: str) -> SecondOpinion:
     """Return what stands for a verifier that came to no end."""
     return SecondOpinion(verifier=verifier, accepts=None, agrees=False, said=why[:MAX_SAID])
+
+
+def too_slow(verifier: str, limits: Limits) -> SecondOpinion:
+    """Return what stands for a verifier that was ended by the clock."""
+    return none(verifier, f"no answer within {limits.wall_seconds:g} s")
 
 
 def _last_line(text: str) -> str:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Ambiguous, Malformed, Unsupported
 from services.verifier.frontend import elf, values
-from services.verifier.frontend.btf import MAX_NESTING, Btf, Kind, Type
+from services.verifier.frontend.debug.btf import MAX_NESTING, Btf, Kind, Type
 from services.verifier.frontend.maps import MapTable, variables_of
 from unibpf.push.loading import Constant
 

@@ -13,8 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.verifier.errors import Malformed, Unsupported
-from services.verifier.frontend.btf import Btf, Kind, Type
-from services.verifier.frontend.layout import Layout
+from services.verifier.frontend.debug.btf import Btf, Kind, Type
+from services.verifier.frontend.debug.layout import Layout
 from unibpf.formats.bpf import MAPS_OF_MAPS, MapType
 from unibpf.formats.bundle import BundleMap, InnerMap
 

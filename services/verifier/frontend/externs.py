@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Malformed, Unsupported
 from services.verifier.frontend import elf
-from services.verifier.frontend.btf import Btf, Variable
+from services.verifier.frontend.debug.btf import Btf, Variable
 
 SECTION: Final = ".kconfig"
 _MADE_UP: Final = "LINUX_"  # names that libbpf answers without the kernel's configuration

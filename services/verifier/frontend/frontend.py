@@ -19,17 +19,15 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
 from services.verifier.frontend import (
-    btf,
     constants,
-    core_relocations,
     elf,
     externs,
     initial,
-    lines,
     linker,
     maps,
     needs,
 )
+from services.verifier.frontend.debug import btf, core_relocations, lines
 from unibpf.formats import bpf, bundle
 from unibpf.messages.base import Kind
 from unibpf.messages.reports import Finding, VerdictKind

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from services.verifier.errors import Malformed, Rejection, Unsupported
 from services.verifier.frontend import capacity, elf, externs, legacy, sizing
-from services.verifier.frontend.btf import Btf
+from services.verifier.frontend.debug.btf import Btf
+from services.verifier.frontend.debug.layout import Layout
 from services.verifier.frontend.definitions import Defined, define
-from services.verifier.frontend.layout import Layout
 from unibpf.formats.bpf import BPF_F_RDONLY_PROG, MAX_MAPS, MapType
 from unibpf.formats.bundle import BundleMap
 from unibpf.push.loading import NOTHING, Loading

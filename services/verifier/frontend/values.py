@@ -20,7 +20,7 @@ from typing import Final
 from msgspec import Struct
 
 from services.verifier.errors import Ambiguous, Malformed
-from services.verifier.frontend.btf import MAX_MODIFIERS, Btf, Kind
+from services.verifier.frontend.debug.btf import MAX_MODIFIERS, Btf, Kind
 from unibpf.push.loading import Constant
 
 _NUMBER: Final = re.compile(r"-?(?:0x[0-9a-fA-F]{1,32}|0|[1-9][0-9]{0,38})")

@@ -1,7 +1,7 @@
 """Asks other verifiers about the same program, each in a limited process of its own; their answers go into the report.
 
 They read the object itself and not the bundle, so the object is written to a folder that only this process knows. What a
-verifier of others may take is bounded by LIMITS. One that dies or comes to no end has no opinion;
+verifier of others may take is bounded by second_opinion.LIMITS. One that dies or comes to no end has no opinion;
 only one that was asked for and is not installed is Broken.
 """
 
@@ -18,8 +18,6 @@ from unibpf.host.fence import Limits
 from unibpf.messages.reports import SecondOpinion, VerdictKind
 from unibpf.push import second_opinion
 
-# PREVAIL takes seconds and hundreds of MiB for what the own analyser does in milliseconds.
-LIMITS: Final = Limits(cpu_seconds=30, wall_seconds=60.0, memory_bytes=2 << 30, file_bytes=1 << 20)
 _KEPT: Final = 4096
 
 
@@ -39,7 +37,7 @@ class SecondVerifier:
 
     name: str
     executable: Path
-    limits: Limits = LIMITS
+    limits: Limits = second_opinion.LIMITS
 
     @classmethod
     def find(cls, name: str) -> "SecondVerifier":
@@ -73,7 +71,7 @@ class SecondVerifier:
                     )
                     status = await process.wait()
             except TimeoutError:
-                return second_opinion.none(self.name, f"no answer within {self.limits.wall_seconds:g} s")
+                return second_opinion.too_slow(self.name, self.limits)
             finally:
                 await fenced.end(process)
         said = (text.decode(errors="replace") for text in (out, err))
@@ -81,5 +79,4 @@ class SecondVerifier:
 
     async def _start(self, target: Path, program: Program) -> asyncio.subprocess.Process:
         call = second_opinion.command(self.executable, target, program.section, program.function)
-        environment = {"PATH": "/usr/bin:/bin"}
-        return await fenced.start(call, self.limits, environment=environment, folder=target.parent)
+        return await fenced.start(call, self.limits, environment=second_opinion.ENVIRONMENT, folder=target.parent)

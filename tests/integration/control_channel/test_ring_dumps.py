@@ -110,7 +110,7 @@ def test_what_finds_the_ring_full_is_counted_and_the_rest_is_whole(guest: LiveGu
         full = fetch(guest)
     assert full[8] == frames - RECORDS_THAT_FIT
     assert words(full) == list(range(RECORDS_THAT_FIT))
-    while guest.outside.receive(0.1):
+    while guest.outside.receive_one(0.1):
         pass
     assert words(fetch(guest, position=full[7])) == []
     assert guest.passes(u32(7))

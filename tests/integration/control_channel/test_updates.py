@@ -155,7 +155,7 @@ def test_no_packet_is_lost_while_programs_are_swapped(guest: LiveGuest, signer: 
         answer = guest.channel.request("PUT", "/elements/fw/program", signer.update(program, sequence=sequence))
         assert answer.name == "2.04", answer
         while received < sent:
-            frame = guest.outside.receive()
+            frame = guest.outside.receive_one()
             assert frame is not None
             assert int.from_bytes(frame[14:]) == received
             received += 1

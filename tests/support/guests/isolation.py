@@ -10,7 +10,8 @@ from typing import Protocol
 import cbor2
 
 from tests.support.guests.linux_vm import LinuxVm
-from tests.support.guests.qemu import MACHINES, Wire, running_vm
+from tests.support.guests.qemu import MACHINES, running_vm
+from tests.support.guests.wires import Wire
 
 MACHINE = MACHINES["microvm-legacy"]
 STATE = re.compile(r"^state (.*)$", re.MULTILINE)

@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.support.guests import boot
-from tests.support.guests.qemu import Wire, free_udp_port
+from tests.support.guests.qemu import free_udp_port
+from tests.support.guests.wires import Wire
 
 KERNEL = Path(__file__).parents[3] / "build" / "kernel"
 DIRECTORY, EXECUTABLE, CHARACTERS = 0o040755, 0o100755, 0o020600  # st_mode (man 7 inode)
@@ -95,8 +96,8 @@ class LinuxVm:
             command += ["-netdev", backend, "-device", f"virtio-net-pci,netdev={name},mac={boot.NICS[name].hex(':')}"]
         self.process = subprocess.Popen(command)
         self.wait_for("init: ready", seconds=60)
-        self._orders = Wire(folder / "orders")
-        self.wires = {name: Wire(folder / name) for name in ("inside", "outside")}
+        self._orders = Wire.connect(folder / "orders")
+        self.wires = {name: Wire.connect(folder / name) for name in ("inside", "outside")}
 
     def start(self, executable: str, image: bytes) -> None:
         """Run `executable` with this boot image and all NICs, instead of what runs."""

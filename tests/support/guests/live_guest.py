@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.folders import short_folder
+from tests.support.guests.wires import Listener, Wire
 from tests.support.signing.signing import Signer
 from unibpf.formats import boot_image, bundle, cbor, control_mac
 from unibpf.formats.boot_image import BootImage, FirstProgram, Limits, Management
@@ -91,49 +92,6 @@ def first_program(
     signer: Signer, data: bytes, *, sequence: int = 1, element: str = "fw", **fields: Any
 ) -> FirstProgram:
     return FirstProgram(element=element, envelope=signer.release(data, sequence=sequence, **fields), bundle=data)
-
-
-class Wire:
-    """The far end of a data NIC: QEMU's stream framing on a unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen(1)
-        self._stream: socket.socket | None = None
-        self._buffer = b""
-
-    def accept(self) -> None:
-        self._listener.settimeout(10)
-        self._stream, _ = self._listener.accept()
-
-    def send(self, frame: bytes) -> None:
-        assert self._stream is not None
-        self._stream.sendall(struct.pack(">I", len(frame)) + frame)
-
-    def receive(self, seconds: float = 2.0) -> bytes | None:
-        """The next frame, or None when none comes in time."""
-        assert self._stream is not None
-        deadline = time.monotonic() + seconds
-        while True:
-            if len(self._buffer) >= 4:
-                length = struct.unpack(">I", self._buffer[:4])[0]
-                if len(self._buffer) >= 4 + length:
-                    frame, self._buffer = self._buffer[4 : 4 + length], self._buffer[4 + length :]
-                    return frame
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            self._stream.settimeout(left)
-            try:
-                self._buffer += self._stream.recv(65536)
-            except TimeoutError:
-                return None
-
-    def close(self) -> None:
-        self._listener.close()
-        if self._stream is not None:
-            self._stream.close()
 
 
 @dataclass
@@ -327,7 +285,7 @@ class LiveGuest:
         """Does a packet pass the firewall now? `payload` is what follows the Ethernet header; the rest is random."""
         frame = bytes(12) + b"\x88\xb5" + payload + secrets.token_bytes(46 - len(payload))
         self.inside.send(frame)
-        return self.outside.receive(0.4 if self.machine == "process" else 1.0) == frame
+        return self.outside.receive_one(0.4 if self.machine == "process" else 1.0) == frame
 
     def console_text(self) -> str:
         return self.console.read_text(errors="replace")
@@ -376,7 +334,8 @@ def running(machine: Machine, binaries: Path, image: BootImage) -> Iterator[Live
 @contextmanager
 def _running_in(folder: Path, machine: Machine, binaries: Path, image: BootImage) -> Iterator[LiveGuest]:
     (folder / "boot").write_bytes(boot_image.encode(image))
-    inside, outside = Wire(folder / "in0"), Wire(folder / "out0")
+    listeners = [Listener(folder / name) for name in ("in0", "out0")]
+    wires: list[Wire] = []
     port = free_port()
     console = folder / "console"
     with console.open("wb") as log:
@@ -385,16 +344,15 @@ def _running_in(folder: Path, machine: Machine, binaries: Path, image: BootImage
         )
     channel = Channel(("127.0.0.1", port), control_mac.derive(image.guest, image.seed))
     try:
-        inside.accept()
-        outside.accept()
+        wires += [listener.accept() for listener in listeners]
         wait_for_console(console, "unibpf ready", process)
-        yield LiveGuest(machine, process, console, channel, inside, outside)
+        yield LiveGuest(machine, process, console, channel, *wires)
     finally:
         process.kill()
         process.wait()
         channel.close()
-        inside.close()
-        outside.close()
+        for end in (*listeners, *wires):
+            end.close()
 
 
 def wait_for_console(console: Path, text: str, process: subprocess.Popen[bytes], seconds: float = 20) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.guests.boot import NICS
+from tests.support.guests.wires import Wire
 
 QBOOT = "/usr/share/qemu/qboot.rom"
 MMIO, PCI = "virtio-net-device", "virtio-net-pci"
@@ -50,46 +50,6 @@ def free_udp_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-class Wire:
-    """The host's end of a `-netdev stream`: frames after a 4-byte big-endian length."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
-
-    def send(self, *frames: bytes) -> None:
-        self._socket.settimeout(10)
-        self._socket.sendall(b"".join(struct.pack(">I", len(frame)) + frame for frame in frames))
-
-    def receive(self, count: int, *, seconds: float = 10) -> list[bytes]:
-        """Return `count` frames, or fewer when no more came in time."""
-        self._socket.settimeout(seconds)
-        frames: list[bytes] = []
-        try:
-            while len(frames) < count:
-                frames.append(self._exactly(struct.unpack(">I", self._exactly(4))[0]))
-        except TimeoutError:
-            pass
-        return frames
-
-    def drain(self) -> None:
-        """Forget what has come; never in the middle of a frame."""
-        while self.receive(1, seconds=0.001):
-            pass
-
-    def _exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            part = self._socket.recv(count - len(data))
-            if not part:
-                raise ConnectionError("QEMU closed the wire")
-            data += part
-        return data
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 class Vm:
@@ -168,7 +128,7 @@ class Vm:
             time.sleep(0.002)
 
     def wire(self, name: str) -> Wire:
-        return Wire(self.folder / name)
+        return Wire.connect(self.folder / name)
 
     def cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()

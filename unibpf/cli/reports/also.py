@@ -1,6 +1,5 @@
 """A second opinion on the same program, when another verifier is installed (`unibpf verify --also prevail`)."""
 
-import subprocess
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,11 +7,11 @@ import msgspec
 
 from unibpf.cli.output import Exit, fail
 from unibpf.cli.reports.text import Verified
+from unibpf.host import fence
 from unibpf.messages.reports import SecondOpinion
 from unibpf.push import second_opinion
 
 KNOWN: Final = second_opinion.KNOWN
-TIMEOUT_SECONDS: Final = 60
 
 
 class Opinion(SecondOpinion, frozen=True, kw_only=True):
@@ -49,14 +48,15 @@ def ask(executable: Path, target: Path, one: Verified, *, changed: bool = False)
 def _ask(executable: Path, command: list[str], one: Verified) -> SecondOpinion:
     name = executable.name
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return second_opinion.none(name, f"no answer within {TIMEOUT_SECONDS} s")
+        done = fence.run(command, second_opinion.LIMITS, environment=second_opinion.ENVIRONMENT, folder=Path.cwd())
+    except TimeoutError:
+        return second_opinion.too_slow(name, second_opinion.LIMITS)
+    except fence.AnswerTooLongError as error:
+        return second_opinion.none(name, str(error))
     except OSError as error:
         return second_opinion.none(name, str(error.strerror))
-    return second_opinion.of_exit(name, one.verdict, done.returncode, done.stdout, done.stderr)
+    said = (text.decode(errors="replace") for text in (done.output, done.said))
+    return second_opinion.of_exit(name, one.verdict, done.status, *said)
 
 
 def with_opinions(output: bytes, opinions: list[Opinion]) -> str:

@@ -34,7 +34,7 @@ def test_a_tombstone_and_another_host_are_ends():
 def test_an_empty_store_is_unclear_about_every_guest_that_is_here():
     found = read([], host="here", known=["a"])
     assert not found.ended and not found.meant
-    assert "bus adopt" in found.unclear["a"]
+    assert "apply its guest file again" in found.unclear["a"]
 
 
 def test_a_record_of_a_newer_version_or_of_another_name_is_unclear():

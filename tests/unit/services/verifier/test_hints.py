@@ -3,7 +3,7 @@
 import pytest
 
 from services.verifier import hints
-from services.verifier.frontend.lines import SourceLine
+from services.verifier.frontend.debug.lines import SourceLine
 
 HINT = "return before this line unless `data + 38 <= data_end`"
 

@@ -19,8 +19,14 @@ def run(folder: Path, script: str, limits: Limits = FREE) -> fence.Ended:
 
 
 def test_status_and_what_was_said_come_back(tmp_path: Path) -> None:
-    ended = run(tmp_path, "import sys; sys.stderr.write('no'); sys.exit(3)")
-    assert (ended.status, ended.output) == (3, b"no")
+    ended = run(tmp_path, "import sys; sys.stderr.write('no'); print(7); sys.exit(3)")
+    assert (ended.status, ended.output, ended.said) == (3, b"7\n", b"no")
+
+
+def test_who_fills_one_pipe_while_the_other_is_read_comes_to_his_end(tmp_path: Path) -> None:
+    script = "import sys\nfor pipe in (sys.stdout, sys.stderr) * 2: pipe.write('x' * 300_000); pipe.flush()"
+    ended = run(tmp_path, script)
+    assert (len(ended.output), len(ended.said)) == (600_000, 600_000)
 
 
 def is_gone(pid: int) -> bool:
@@ -41,8 +47,9 @@ def test_who_takes_too_long_is_ended_with_all_that_he_started(tmp_path: Path) ->
         time.sleep(0.05)
 
 
-def test_what_is_said_has_an_end(tmp_path: Path) -> None:
-    script = "import sys\nwhile True: sys.stderr.write('x' * 4096)"
+@pytest.mark.parametrize("pipe", ["stdout", "stderr"])
+def test_what_is_said_has_an_end(tmp_path: Path, pipe: str) -> None:
+    script = f"import sys\nwhile True: sys.{pipe}.write('x' * 4096)"
     with pytest.raises(AnswerTooLongError, match="more than 100000 bytes"):
         run(tmp_path, script, Limits(answer_bytes=100_000, memory_bytes=None, wall_seconds=60.0))
 

@@ -30,7 +30,7 @@ SOURCES = sorted(
         *(REPOSITORY / "vnfs").glob("*/*.c"),
     ]
 )
-# What the analyser proves by rules that the checker does not have: shares of distances, what is left of the packet in loops.
+# What the analyser proves by rules that the checker does not have: shares of distances, what is left of the packet in a loop.
 UNCERTIFIED = {"binary_search", "nested_loops"}
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from services.verifier.errors import Rejection
 from services.verifier.frontend import frontend
+from services.verifier.frontend.debug.lines import locate
 from services.verifier.frontend.frontend import Options
-from services.verifier.frontend.lines import locate
 from tests.support.programs.bad_objects import DEFECTS, make
 from tests.support.programs.programs import compiled, compiled_without_debug_information, refused_programs
 from unibpf.formats import bundle

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.verifier.errors import Rejection
-from services.verifier.frontend import btf, frontend
+from services.verifier.frontend import frontend
+from services.verifier.frontend.debug import btf
 from services.verifier.frontend.frontend import Options
 from tests.fuzz.fuzz_frontend import corpus, one
 from tests.support.programs.bad_objects import Object

@@ -44,6 +44,14 @@ def test_a_verifier_that_dies_has_no_opinion(tmp_path: Path) -> None:
     assert opinion.sentence() == "prevail came to no end with `fw`"
 
 
+def test_it_runs_inside_the_fence_without_what_else_the_user_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNIBPF_SECRET", "pin")
+    body = 'sleep 0.5; echo "$(ulimit -t) $(ulimit -v) $(ulimit -c) [$UNIBPF_SECRET]"; exit 1'
+    assert also.ask(script(tmp_path, body), OBJECT, SAFE).said == f"30 {2 << 20} 0 []"
+
+
 def test_a_file_that_cannot_be_run_has_no_opinion(tmp_path: Path) -> None:
     assert also.ask(script(tmp_path, "#").with_name("gone"), OBJECT, SAFE).accepts is None
 

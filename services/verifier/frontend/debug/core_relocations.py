@@ -24,7 +24,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from services.verifier.frontend import offers
-from services.verifier.frontend.btf import Btf, CoreRecord, Kind, Type
+from services.verifier.frontend.debug.btf import Btf, CoreRecord, Kind, Type
 
 Platform = Literal["guest", "linux-xdp"]
 

@@ -11,7 +11,7 @@ MAX_TEXT or nest deeper than MAX_NESTING; a migration then has to treat the valu
 from typing import Final
 
 from services.verifier.errors import Malformed
-from services.verifier.frontend.btf import MAX_NESTING, Btf, Kind, Type
+from services.verifier.frontend.debug.btf import MAX_NESTING, Btf, Kind, Type
 
 MAX_TEXT: Final = 4096
 _SIGNED: Final = 1

@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 
 from msgspec import Struct
 
-from services.verifier.frontend.btf import Extension, LineRecord
+from services.verifier.frontend.debug.btf import Extension, LineRecord
 from services.verifier.frontend.elf import ObjectFile
 from services.verifier.frontend.linker import Linked, Placed
 from unibpf.formats.bpf import INSN_BYTES
