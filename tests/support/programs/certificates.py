@@ -32,3 +32,11 @@ class Tools:
         assert done.returncode == 0, (done.returncode, done.stderr)
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
+
+    def certified(self, bundle: bytes) -> bytes:
+        """The certificate, which the checker accepts."""
+        report, certificate = self.analyse(bundle)
+        assert certificate is not None, report
+        answer = self.check(bundle, certificate)
+        assert answer["verdict"] == "accepted", answer
+        return certificate

@@ -20,6 +20,7 @@ void State::rename(Symbol from, Symbol to) {
 // Addresses of the old packet serve distances among themselves; the old size lives on under another name.
 void State::packet_moved() {
     each_value([](Value& value) {
+        if (value.kind == Kind::complement) value = {};
         if (!value.is_packet()) return;
         const bool too_old = value.kind == Kind::stale_packet && (value.object & moved) != 0;
         if (too_old || value.may_be_null()) {

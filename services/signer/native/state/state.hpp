@@ -31,6 +31,7 @@ struct Origin {
         low_half
     } form = Form::none;
     Term left{}, right{};  // sum: left + right; difference: left - right; shifted: left << 32; low_half: of left
+    bool operator==(const Origin&) const = default;
 };
 struct SymbolInfo {
     Word word;
@@ -106,6 +107,8 @@ class State {
     [[nodiscard]] bool assume(Test test, unsigned width, bool holds, Term a, Term b);
     void assume_there(Witness witness, bool is_there);
     void add_edge(Symbol a, Symbol b, std::int64_t most);
+    // That a - b, as integers, lies there; an impossible state stays as it is, which is sound.
+    void learn_distance(Term a, Term b, const Range<std::int64_t>& between) { (void)distance(a, b, between); }
 
     // --- forgetting
     void packet_moved();
@@ -129,6 +132,7 @@ class State {
     }
 
   private:
+    std::optional<Term> computed(const Origin& origin) const;
     bool exact(Term term) const;   // symbol + offset does not wrap as a signed number
     bool small(Term term) const;   // sums of two such do not wrap
     bool below(Term a, Term b, std::int64_t by);         // learns a + by <= b

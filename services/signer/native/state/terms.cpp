@@ -136,12 +136,22 @@ void State::add_edge(Symbol a, Symbol b, std::int64_t most) {
     edges.push_back({a, b, most});
 }
 
+// What was computed so before: symbols are names of values, so the same terms have the same sum.
+std::optional<Term> State::computed(const Origin& origin) const {
+    for (Symbol symbol = first_free; symbol < symbols.size(); ++symbol) {
+        if (symbols[symbol].origin == origin) return Term{symbol, 0};
+    }
+    return std::nullopt;
+}
+
 Term State::add(Term a, Term b) {
     a = settled(a), b = settled(b);
     if (b.symbol == zero) return a.plus(b.offset);
     if (a.symbol == zero) return b.plus(a.offset);
     const Word sum = certificate::plus(word(a), word(b));
     if (!small(a) || !small(b)) return term(sum);
+    if (const auto same = computed({Origin::Form::sum, a, b})) return *same;
+    if (const auto same = computed({Origin::Form::sum, b, a})) return *same;
     const Term result = term(sum, {Origin::Form::sum, a, b});
     if (result.symbol != zero) (void)use_origin(result.symbol);  // an impossible state stays as it is, which is sound
     return result;

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "guest/bpf/bundle/abi.hpp"
+
 namespace unibpf::certificate {
 
 using Symbol = std::uint32_t;
@@ -31,8 +33,13 @@ enum class Kind : std::uint8_t {
     inner_map = 10,     // likewise: a map that stands in one of them
     record = 11,        // object: the call that gave it (`Held::call`)
     function = 13,      // object: its first instruction
+    complement = 14,    // ~p of an address p of the packet; certificates do not have it
 };
 inline constexpr std::uint64_t half = 1, moved = 2;
+
+// Labels of values with a lock: of calls, of the maps of global data, and beyond those names that only certificates give.
+inline constexpr std::uint64_t first_data_label = std::uint64_t{1} << 63, last_data_label = first_data_label + abi::max_maps;
+inline constexpr bool is_name(std::uint64_t label) { return label > last_data_label; }
 
 struct Term {
     Symbol symbol = zero;

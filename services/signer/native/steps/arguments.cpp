@@ -50,7 +50,9 @@ void Step::argument(const abi::HelperRow& row, unsigned number) {
         case abi::Argument::map_value: return each_named_map(row, &Map::value_bytes, value, Use::read);
         case abi::Argument::map_value_write: return each_named_map(row, &Map::value_bytes, value, Use::write);
         case abi::Argument::memory_read: return sized_argument(value, number, false, Use::read);
-        case abi::Argument::memory_read_or_null: return sized_argument(value, number, true, Use::read);
+        case abi::Argument::memory_read_or_null:
+            if (row.helper == abi::Helper::snprintf || row.helper == abi::Helper::trace_vprintk) return printed_argument(row, value, number);
+            return sized_argument(value, number, true, Use::read);
         case abi::Argument::memory_write: return sized_argument(value, number, false, Use::write);
         case abi::Argument::memory_write_or_null: return sized_argument(value, number, true, Use::write);
         case abi::Argument::memory_update:

@@ -101,6 +101,7 @@ Value Step::compute_numbers(const Value& left, const Value& right) {
     if (insn_.alu == Alu::add || insn_.alu == Alu::sub) return sum_of_halves(left, right);
     const std::uint64_t all = insn_.width == 64 ? UINT64_MAX : UINT32_MAX;
     if (insn_.alu == Alu::bit_and && b.known() && ((a.ones | a.fuzzy) & all & ~b.u.low) == 0) return insn_.width == 64 ? left : cut(left, 4);
+    if (insn_.alu == Alu::bit_and && b.known()) return rounded(left, b.u.low & all);
     // Compilers without 32-bit instructions shift up and down again.
     if (insn_.width == 64 && b.known() && b.u.low == 32) {
         const Word shifted = certificate::compute(insn_.alu, false, 64, a, b);
@@ -112,6 +113,16 @@ Value Step::compute_numbers(const Value& left, const Value& right) {
         }
     }
     return state_.number(certificate::compute(insn_.alu, insn_.is_signed, insn_.width, a, b));
+}
+
+// `x & mask` is x less the bits that are cleared: as integers, where x is positive as a signed number and the mask is as wide as x.
+Value Step::rounded(const Value& left, std::uint64_t mask) {
+    const Word whole = state_.word(left.term);
+    const Value result = state_.number(certificate::compute(insn_.alu, false, insn_.width, whole, Word::exactly(mask)));
+    const std::uint64_t cleared = (whole.ones | whole.fuzzy) & ~mask;
+    const std::uint64_t most = insn_.width == 64 ? static_cast<std::uint64_t>(INT64_MAX) : UINT32_MAX;
+    if (whole.u.high <= most && cleared <= most) state_.learn_distance(left.term, result.term, {0, static_cast<std::int64_t>(cleared)});
+    return result;
 }
 
 // In 32 bits: the term of the sum where the sum needs no more.
@@ -154,8 +165,20 @@ Value Step::difference_of(const Value& left, const Value& right) {
     return insn_.width == 64 ? distance : cut(distance, 4);
 }
 
+// q + ~p = q - p - 1 modulo 2^64: where the packet lies cancels, as long as it is the same one.
+std::optional<Value> Step::by_complement(const Value& left, const Value& right) {
+    if (insn_.width != 64) return std::nullopt;
+    if (insn_.alu == Alu::bit_xor && left.kind == Kind::packet && state_.constant(right) == UINT64_MAX) return Value::pointer(Kind::complement, 0, left.term);
+    if (insn_.alu != Alu::add) return std::nullopt;
+    const bool comes_first = left.kind == Kind::complement;
+    const Value &turned = comes_first ? left : right, &address = comes_first ? right : left;
+    if (turned.kind != Kind::complement || address.kind != Kind::packet) return std::nullopt;
+    return Value::number(state_.subtract(address.term, turned.term).minus(1));
+}
+
 Value Step::compute_pointers(const Value& left, const Value& right) {
     demand(!left.may_be_null() && !right.may_be_null(), "arithmetic on what may be null");
+    if (const auto result = by_complement(left, right)) return *result;
     if (insn_.alu == Alu::sub && left.is_address() && right.is_address()) return difference_of(left, right);
     demand(insn_.width == 64, "32-bit arithmetic on an address");
     const bool moves = (insn_.alu == Alu::add && (left.is_number() || right.is_number())) || (insn_.alu == Alu::sub && right.is_number());
@@ -179,7 +202,7 @@ Value Step::compute_pointers(const Value& left, const Value& right) {
 // What is believed of guests: memory of programs begins above 64 KiB and ends below 4 GiB, so an address with such an offset is not
 // 0 and does not wrap; and no function has the value 0 (guest/bpf/program.hpp). Neither functions nor maps can be moved.
 bool Step::is_in_memory(const Value& pointer) const {
-    if (!pointer.is_address() || pointer.is_half()) return false;
+    if (!pointer.is_address() || pointer.is_half() || pointer.kind == Kind::complement) return false;
     const auto offset = state_.range(pointer.term);
     const bool has_inside = pointer.kind != Kind::function && pointer.kind != Kind::map && pointer.kind != Kind::inner_map;
     if (!has_inside) return offset.low == 0 && offset.high == 0;

@@ -48,9 +48,11 @@ class Step {
     // --- arithmetic
     void compute();
     Value compute_numbers(const Value& left, const Value& right);
+    Value rounded(const Value& left, std::uint64_t mask);
     Value sum_of_halves(const Value& left, const Value& right);
     Value compute_pointers(const Value& left, const Value& right);
     Value difference_of(const Value& left, const Value& right);
+    std::optional<Value> by_complement(const Value& left, const Value& right);
     Value move_half(const Value& value);
     Value cut(const Value& value, unsigned bytes);
     Value extend(const Value& value, unsigned bytes);
@@ -79,6 +81,7 @@ class Step {
     void map_argument(const abi::HelperRow& row, const Value& value) const;
     void each_named_map(const abi::HelperRow& row, std::uint32_t Map::* bytes, const Value& pointer, Use use) const;
     void sized_argument(const Value& pointer, unsigned number, bool or_null, Use use);
+    void printed_argument(const abi::HelperRow& row, const Value& values, unsigned number);  // printed.cpp
     void size_argument(const Value& value, std::int64_t least) const;
     void string_argument(const Value& value) const;
     void context_argument(const Value& value) const;

@@ -2,6 +2,7 @@
 // or "gone"), so that every place agrees, every Word covers its term's and every edge follows.
 #include "services/signer/native/verdict/entailment.hpp"
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -86,9 +87,14 @@ class Entailment {
     }
 
     // Of values 0 says that nobody knows; of keys it is the frame that may use them.
-    static bool same_identity(const Value& inner, const Value& outer) {
-        if (outer.kind == Kind::map_value) return outer.identity == 0 || outer.identity == inner.identity;
+    bool same_identity(const Value& inner, const Value& outer) {
+        if (outer.kind == Kind::map_value) return outer.identity == 0 || label(inner.identity, outer.identity);
         return outer.kind != Kind::map_key || outer.identity == inner.identity;
+    }
+    // A name of the claimed state stands for one label of the found one, wherever it is met.
+    bool label(std::uint64_t inner, std::uint64_t outer) {
+        if (!is_name(outer)) return inner == outer;
+        return inner != 0 && names_.try_emplace(outer, inner).first->second == inner;
     }
 
     bool saved() {
@@ -153,9 +159,10 @@ class Entailment {
         return true;
     }
 
-    bool lock() const {
+    bool lock() {
         if (claimed_.locked == Locked::unknown) return true;
-        return found_.locked == claimed_.locked && found_.lock == claimed_.lock;
+        if (found_.locked != claimed_.locked) return false;
+        return claimed_.locked == Locked::no || label(found_.lock, claimed_.lock);
     }
 
     bool edges() const {
@@ -170,6 +177,7 @@ class Entailment {
     const State &found_, &claimed_;
     std::vector<std::optional<Term>> image_;
     std::vector<std::optional<Witness>> witness_;
+    std::map<std::uint64_t, std::uint64_t> names_;  // labels of the found state by names of the claimed one
 };
 
 }  // namespace
