@@ -7,7 +7,9 @@ import re
 import sys
 from pathlib import Path
 
-CLASS = re.compile(r"^class (\w+)[^;{]*\{(?:(?!^class ).)*?static const ElementClass class_row;", re.MULTILINE | re.DOTALL)
+CLASS = re.compile(
+    r"^class (\w+)[^;{]*\{(?:(?!^class ).)*?static const ElementClass class_row;", re.MULTILINE | re.DOTALL
+)
 
 
 def listing(folder: Path) -> str:
