@@ -12,7 +12,10 @@ namespace unibpf::certificate {
 namespace {
 
 // What is printed of one value: itself, a text up to its NUL byte, 4 or 16 bytes.
-enum class Printed : std::uint8_t { itself, text, four_bytes, sixteen_bytes };
+enum class Printed : std::uint8_t { itself,
+                                    text,
+                                    four_bytes,
+                                    sixteen_bytes };
 
 // A format, read once from its first character to its last.
 class Format {
