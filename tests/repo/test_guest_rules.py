@@ -1,10 +1,10 @@
-"""Every rule that the guest refuses by has a row in one table (guest/control/resources/rules.hpp), and every row is used."""
+"""Every rule that the guest refuses by has a row in one table (guest/control/rules.hpp), and every row is used."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TABLE = ROOT / "guest/control/resources/rules.hpp"
+TABLE = ROOT / "guest/control/rules.hpp"
 CDDL = ROOT / "schemas/control.cddl"
 
 # `Error{"rule", ...}`, a CBOR reader's own rule, and the functions of the bundle decoder that are told one.

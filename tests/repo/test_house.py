@@ -46,12 +46,6 @@ NO_MIRROR = {
     "services/verifier/native/test_limits.py": "what the analyser's process may use",
     "services/verifier/native/test_mutants.py": "programs with one guard taken out, against the analyser as a whole",
 }
-# Arrows between folders of the guest that close a circle today. None may be added; who takes one out takes its row out.
-OWED = {
-    ("guest/bpf/helpers", "guest/bpf/interpreter"),  # bounds.hpp, which both use
-    ("guest/control/trust", "guest/control/update"),  # steps.hpp: what the checks of an envelope took
-    ("guest/control/update", "guest/control/resources"),  # rules.hpp: what an update may be refused with
-}
 # Sources of other executables may have the names of the guest's: the build flattens the folders of one executable only.
 EXECUTABLES = ("guest/run", "guest/platform/pvh/pack")
 PLATFORMS = ("guest/platform/linux", "guest/platform/pvh", "guest/platform/unikraft")
@@ -100,7 +94,7 @@ def folder_arrows(arrows: Graph) -> dict[str, set[str]]:
         here = Path(source).parent
         for there in (Path(target).parent for target in targets):
             apart = not here.is_relative_to(there) and not there.is_relative_to(here)
-            if apart and (str(here), str(there)) not in OWED:
+            if apart:
                 found[str(here)].add(str(there))
     return found
 

@@ -112,7 +112,7 @@ OPENED: Final[dict[str, Sequence[tuple[str, str, str]]]] = {
     "hole-entry-function-is-null": [
         (f"{GUEST}/helpers/helpers_flow.cpp", "function_start(function)", "(function)"),
         (f"{GUEST}/helpers/helpers_map.cpp", "function_start(function)", "(function)"),
-        (f"{GUEST}/interpreter/bounds.cpp", "function_value(one.start) == value", "one.start == value"),
+        (f"{GUEST}/helpers/bounds.cpp", "function_value(one.start) == value", "one.start == value"),
     ],
 }
 

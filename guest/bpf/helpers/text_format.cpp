@@ -1,6 +1,6 @@
 #include "guest/bpf/helpers/text_format.hpp"
 
-#include "guest/bpf/interpreter/bounds.hpp"
+#include "guest/bpf/helpers/bounds.hpp"
 
 namespace unibpf {
 namespace {

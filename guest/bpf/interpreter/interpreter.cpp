@@ -8,7 +8,7 @@
 
 #include "guest/bpf/bundle/cost.hpp"
 #include "guest/bpf/interpreter/arithmetic.hpp"
-#include "guest/bpf/interpreter/bounds.hpp"
+#include "guest/bpf/helpers/bounds.hpp"
 #include "guest/bpf/interpreter/effects.hpp"
 #include "guest/bpf/helpers/helpers.hpp"
 

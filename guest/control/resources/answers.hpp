@@ -1,7 +1,7 @@
 // The CBOR bodies of the answers about updates and errors (schemas/control.cddl), written from facts.
 #pragma once
 
-#include "guest/control/update/steps.hpp"
+#include "guest/control/steps.hpp"
 #include "guest/control/update/updater.hpp"
 #include "guest/core/cbor.hpp"
 

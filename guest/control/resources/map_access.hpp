@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "guest/core/bytes.hpp"
-#include "guest/control/update/steps.hpp"
+#include "guest/control/steps.hpp"
 #include "guest/core/cbor.hpp"
 #include "guest/core/result.hpp"
 

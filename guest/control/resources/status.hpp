@@ -5,7 +5,7 @@
 
 #include "guest/control/parts.hpp"
 #include "guest/control/trust/mac.hpp"
-#include "guest/control/update/steps.hpp"
+#include "guest/control/steps.hpp"
 #include "guest/core/cbor.hpp"
 
 namespace unibpf {

@@ -22,7 +22,7 @@
 
 #include "guest/bpf/maps/map.hpp"
 #include "guest/control/boot.hpp"
-#include "guest/control/update/steps.hpp"
+#include "guest/control/steps.hpp"
 
 namespace unibpf {
 

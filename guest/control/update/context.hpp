@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "guest/control/net/frames.hpp"
-#include "guest/control/resources/rules.hpp"
+#include "guest/control/rules.hpp"
 
 namespace unibpf {
 

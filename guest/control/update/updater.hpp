@@ -12,7 +12,7 @@
 #include "guest/control/update/context.hpp"
 #include "guest/control/parts.hpp"
 #include "guest/control/trust/envelope.hpp"
-#include "guest/control/update/steps.hpp"
+#include "guest/control/steps.hpp"
 #include "guest/core/heap.hpp"
 
 namespace unibpf {

@@ -8,8 +8,8 @@
 
 #include "guest/control/frame_queue.hpp"
 #include "guest/control/stranger_budget.hpp"
-#include "guest/control/resources/rules.hpp"
-#include "guest/control/update/steps.hpp"
+#include "guest/control/rules.hpp"
+#include "guest/control/steps.hpp"
 #include "guest/core/loop_stats.hpp"
 
 using namespace unibpf;

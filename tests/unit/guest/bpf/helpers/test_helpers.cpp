@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "guest/bpf/interpreter/bounds.hpp"
+#include "guest/bpf/helpers/bounds.hpp"
 #include "guest/bpf/helpers/helpers.hpp"
 #include "guest/bpf/maps/map_array.hpp"
 #include "guest/bpf/maps/map_ring.hpp"

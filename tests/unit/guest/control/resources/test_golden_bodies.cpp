@@ -5,7 +5,7 @@
 #include "guest/bpf/slot.hpp"
 #include "guest/control/resources/answers.hpp"
 #include "guest/control/resources/map_access.hpp"
-#include "guest/control/resources/rules.hpp"
+#include "guest/control/rules.hpp"
 #include "tests/unit/guest/bpf/bundle/bundle_builder.hpp"
 #include "tests/unit/guest/control/support.hpp"
 

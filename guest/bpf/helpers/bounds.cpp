@@ -1,4 +1,4 @@
-#include "guest/bpf/interpreter/bounds.hpp"
+#include "guest/bpf/helpers/bounds.hpp"
 
 #include <algorithm>
 
