@@ -31,6 +31,8 @@ _MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _MAP_NEXT_KEY, _PROG_LOAD, _TEST_RUN, _BT
     22,
 )
 _PROG_TYPE_XDP: Final = 6
+CPUS: Final = os.sched_getaffinity(0)
+CPU: Final = min(CPUS)
 PER_CPU: Final = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH})
 _ATTACH_TYPES: Final = {"driver": 0, "devmap": 33, "cpumap": 35}  # enum bpf_attach_type
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
@@ -91,7 +93,7 @@ def create_map(spec: BundleMap, inner: int = 0) -> int:
 class Oracle:
     """One loaded program with its maps; use it as a context manager.
 
-    Its process stays on one CPU meanwhile, as a guest has one: per-CPU maps are read there.
+    Every run is on one CPU, as a guest has one: per-CPU maps are read there.
     """
 
     bundle: Bundle
@@ -101,11 +103,8 @@ class Oracle:
     tails: dict[int, int] = field(default_factory=dict)
     """Programs for bpf_tail_call, by the instruction where their function begins."""
     perf: dict[str, Events] = field(default_factory=dict)
-    allowed_cpus: set[int] = field(default_factory=set)
 
     def __enter__(self) -> Self:
-        self.allowed_cpus = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {min(self.allowed_cpus)})
         for spec in self.bundle.maps:
             self.maps[spec.name] = self._create(spec)
             if spec.data is not None:
@@ -134,7 +133,6 @@ class Oracle:
     def __exit__(self, *_: object) -> None:
         for events in self.perf.values():
             events.close()
-        os.sched_setaffinity(0, self.allowed_cpus)
         for descriptor in (self.program, *self.tails.values(), *self.maps.values()):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -173,7 +171,11 @@ class Oracle:
         attributes = struct.pack(
             "<IIIIQQI", self.program, 0, len(packet), _OUT_BYTES, _address(inside), _address(outside), repeat
         )
-        _, answer = _bpf(_TEST_RUN, attributes)
+        os.sched_setaffinity(0, {CPU})
+        try:
+            _, answer = _bpf(_TEST_RUN, attributes)
+        finally:
+            os.sched_setaffinity(0, CPUS)
         code, size, nanoseconds = struct.unpack_from("<4xI4xI20xI", answer)
         return KernelRun(code=code, packet=outside.raw[:size], ns=nanoseconds)
 
@@ -205,7 +207,7 @@ class Oracle:
             _bpf(_MAP_LOOKUP, struct.pack("<IIQQ", self.maps[spec.name], 0, _address(inside), _address(value)))
         except FileNotFoundError:  # devices of an array: every index is a key
             return None
-        first = apart * min(self.allowed_cpus)
+        first = apart * CPU
         return value.raw[first : first + spec.value_size]
 
     def _update(self, spec: BundleMap, key: bytes, value: bytes) -> None:
