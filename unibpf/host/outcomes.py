@@ -21,6 +21,7 @@ from unibpf.host.private_file import write_private
 from unibpf.messages.programs import Signed
 
 ANY_ELEMENT: Final = "*"
+UNREADABLE: Final = "outcomes.unreadable.json"
 KEPT: Final = 16  # outcomes of one element; the newest good one is never forgotten
 SHELVED: Final = 2  # releases of one element whose bytes are kept: what is active, and what was before
 MAX_FILE_BYTES: Final = 4 << 20
@@ -116,7 +117,13 @@ class OutcomeFile:
         """Add one record; on the disk when this returns."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
+            self._put_aside()
             write_private(self._file, msgspec.json.encode(note(self.read(), element, outcome)))
+
+    def _put_aside(self) -> None:
+        """Keep records that this version cannot read: a newer one may have written them."""
+        if self._file.exists() and not self.read() and self._file.stat().st_size > len(b"{}"):
+            self._file.replace(self._file.with_name(UNREADABLE))
 
     def shelve(self, release: Signed, envelope: bytes, bundle: bytes) -> None:
         """Keep the bytes of a release that became active; what no element needs any more goes."""

@@ -93,8 +93,9 @@ def test_files_that_cannot_be_read_say_nothing_and_break_nothing(tmp_path):
     file = OutcomeFile(tmp_path)
     file.note("fw", outcome(1))
     file.shelve(release(1), b"e", b"b")
-    (tmp_path / "outcomes.json").write_bytes(b"{")
+    (tmp_path / "outcomes.json").write_bytes(b'{"fw": [1]}')
     (tmp_path / "shelf" / f"{release(1).envelope}.cbor").write_bytes(b"\xff")
     assert file.read() == {} and file.take(release(1)) is None
     file.note("fw", outcome(2))
     assert list(file.read()) == ["fw"]
+    assert (tmp_path / "outcomes.unreadable.json").read_bytes() == b'{"fw": [1]}', "what a newer version wrote is kept"
