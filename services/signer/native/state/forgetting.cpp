@@ -72,6 +72,9 @@ void State::compact() {
     std::vector<bool> used(symbols.size(), false);
     std::fill_n(used.begin(), first_free, true);
     each_value([&](Value& value) { used[value.term.symbol] = true; });
+    for (Symbol symbol = first_free; symbol < symbols.size(); ++symbol) {
+        if (is_remainder(symbols[symbol]) && used[symbols[symbol].origin.right.symbol]) used[symbol] = true;
+    }
     // What follows from two edges through a symbol that goes is kept.
     for (Symbol symbol = first_free; symbol < symbols.size(); ++symbol) {
         if (used[symbol]) continue;

@@ -83,6 +83,7 @@ bool State::use_origin(Symbol symbol) {
         case Origin::Form::none:
         case Origin::Form::shifted: return true;
         case Origin::Form::sum: return distance(own, origin.left, word(origin.right).s) && distance(own, origin.right, word(origin.left).s);
+        case Origin::Form::rounded: return distance(origin.left, own, {0, origin.right.offset});
         case Origin::Form::difference: return distance(origin.left, origin.right, symbols[symbol].word.s) && distance(origin.left, own, word(origin.right).s);
         case Origin::Form::low_half: {
             Word lower;

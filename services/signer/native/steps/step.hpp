@@ -49,6 +49,7 @@ class Step {
     void compute();
     Value compute_numbers(const Value& left, const Value& right);
     Value rounded(const Value& left, std::uint64_t mask);
+    Value shifted_down(const Value& left, unsigned places);
     Value sum_of_halves(const Value& left, const Value& right);
     Value compute_pointers(const Value& left, const Value& right);
     Value difference_of(const Value& left, const Value& right);

@@ -103,6 +103,8 @@ class State {
     Scalar scalar(const Number& number) const { return bounds(number); }
     // What is known of a term, be it a number or an offset. Only its range means something for an offset.
     Scalar bounds(const Term& term) const;
+    // The term wraps nowhere and sums of two such terms do not wrap either.
+    bool is_tame(const Term& term) const;
     // Signed bounds of the term, differences included; what may wrap gives the whole range.
     Interval<std::int64_t> range(const Term& term) const;
     Interval<std::int64_t> range(const Number& number) const { return range(number.term()); }
