@@ -60,11 +60,17 @@ void State::forget_identity(std::uint64_t identity) {
 void State::pop_frame() {
     frames.pop_back();
     const std::uint64_t gone = frames.size();
+    std::erase_if(attempts, [&](const Attempt& one) { return one.frame >= gone; });
     each_value([&](Value& value) {
         const bool is_inside = value.kind == Kind::stack && value.object >= gone;
         const bool is_lent = value.kind == Kind::map_key && value.identity >= gone;
         if (is_inside || is_lent) value = Value::unknown();
     });
+}
+
+// An address is stored there.
+void State::forget_attempts(std::uint64_t frame, unsigned start, unsigned bytes) {
+    std::erase_if(attempts, [&](const Attempt& one) { return one.frame == frame && one.start < start + bytes && start < one.start + one.bytes; });
 }
 
 void State::compact() {

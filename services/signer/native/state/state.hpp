@@ -68,6 +68,13 @@ struct Held {
     Witness witness;
 };
 
+// Stack bytes that hold numbers if the helper succeeded, whose result is 0 then, and else what they held before. Certificates have none.
+struct Attempt {
+    Value result;
+    std::uint64_t frame;
+    unsigned start, bytes;
+};
+
 enum class Locked : std::uint8_t {
     no,
     yes,
@@ -87,6 +94,7 @@ class State {
     std::vector<Held> held;
     Locked locked = Locked::no;
     std::uint64_t lock = 0;                   // identity of the value whose lock is held
+    std::vector<Attempt> attempts;
     std::vector<SymbolInfo> symbols;
     std::vector<Edge> edges;
     Witness next_witness = always + 1;
@@ -124,6 +132,7 @@ class State {
     void give_back(std::uint64_t call);
     void forget_identity(std::uint64_t identity);
     void pop_frame();
+    void forget_attempts(std::uint64_t frame, unsigned start, unsigned bytes);
     // Drops symbols that nothing names any more, once they are many.
     void compact();
 
@@ -138,6 +147,7 @@ class State {
             for (Cell& cell : frame.cells) visit(cell.value);
         for (Callback& one : callbacks) visit(one.limit), visit(one.context), visit(one.map), visit(one.rounds.up), visit(one.rounds.down);
         for (Loop& one : loops) visit(one.rounds.up), visit(one.rounds.down);
+        for (Attempt& one : attempts) visit(one.result);
     }
 
   private:
@@ -152,6 +162,7 @@ class State {
     bool use_origin(Symbol symbol);
     bool use_origins();
     bool use_edges();
+    void end_attempts();
     void reach(Symbol from, bool forward) const;
     void rename(Symbol from, Symbol to);
 

@@ -14,6 +14,7 @@ class Containment {
     Containment(const State& a, const State& b) : a_{a}, b_{b}, image_(b.symbols.size()), known_(b.symbols.size()), witness_(b.symbols.size(), no_symbol) {}
 
     bool run() {
+        if (!b_.attempts.empty()) return false;  // joins have none
         for (Symbol symbol = 0; symbol < first_free_symbol; ++symbol) {
             image_[symbol] = Value::number(symbol);
             known_[symbol] = true;

@@ -103,6 +103,7 @@ void State::forget_identity(Site site) {
 }
 
 void State::forget_frame(std::uint64_t frame) {
+    std::erase_if(attempts, [&](const Attempt& attempt) { return attempt.frame >= frame; });
     each_value([&](Value& value) {
         if (value.kind == Kind::stack && value.object >= frame) value = {Kind::mixed};
         if (value.kind == Kind::map_key && (value.identity >= frame || value.identity == no_site)) value = {Kind::mixed};
@@ -439,7 +440,22 @@ bool State::assume(Condition condition, unsigned width, bool holds, const Term& 
     bool as_integers = positive || is_signed || equality;
     if (width == 32) as_integers = (x.fits_u32() && y.fits_u32() && (!is_signed || (x.fits_s32() && y.fits_s32()))) || (is_signed && x.fits_s32() && y.fits_s32());
     if (as_integers && !learn_relation(condition, holds, a, b)) return false;
-    return learn_definitions(a.symbol) && learn_definitions(b.symbol) && propagate() && fold_constants();
+    if (!learn_definitions(a.symbol) || !learn_definitions(b.symbol) || !propagate() || !fold_constants()) return false;
+    if (!attempts.empty()) end_attempts();
+    return true;
+}
+
+// Results of attempts are 0 or small negative numbers, so the low half says which.
+void State::end_attempts() {
+    std::erase_if(attempts, [&](const Attempt& attempt) {
+        const auto low = bounds(attempt.result.term()).u32;
+        if (low.high == 0) frames[attempt.frame].fill(attempt.start, attempt.bytes);
+        return low.high == 0 || low.low > 0;
+    });
+}
+
+void State::forget_attempts(std::uint64_t frame, unsigned start, unsigned bytes) {
+    std::erase_if(attempts, [&](const Attempt& attempt) { return attempt.frame == frame && attempt.start < start + bytes && start < attempt.start + attempt.bytes; });
 }
 
 void State::substitute(Symbol symbol, Symbol by, std::int64_t delta) {
