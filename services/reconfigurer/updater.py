@@ -200,7 +200,14 @@ def superseded(target: Target, release: Signed, *, by: Signed) -> ElementEvent:
     return _ended(target, release, "superseded", rule="superseded", reason=reason)
 
 
-def _ended(target: Target, release: Signed, state: ElementState, *, rule: str, reason: str) -> ElementEvent:
+def settled(target: Target, release: Signed) -> ElementEvent:
+    """A release that stood its probation."""
+    return _ended(target, release, "settled")
+
+
+def _ended(
+    target: Target, release: Signed, state: ElementState, *, rule: str | None = None, reason: str | None = None
+) -> ElementEvent:
     return ElementEvent(
         guest=target.guest,
         element=target.element,

@@ -11,7 +11,6 @@ from unibpf.host.identity import IdentityError
 from unibpf.messages.guests import GuestObserved, GuestSpec
 from unibpf.messages.status import GuestStatus
 from unibpf.stack.embedded import read_state
-from unibpf.stack.supervisor import alive
 from unibpf.subjects import SERVICES
 
 
@@ -40,7 +39,7 @@ async def collect() -> Status:
     """The state of this directory's stack, of the services on the bus, and of all guests."""
     paths = state_paths()
     stack = read_state(paths)
-    pids = {name: pid for name, pid in (stack.pids if stack else {}).items() if alive(pid)}
+    pids = stack.alive() if stack else {}
     status = Status(state=str(paths.root), bus=False, url=stack.url if stack else None, pids=pids)
     try:
         async with open_bus() as bus:

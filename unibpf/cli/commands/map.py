@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from unibpf.cli.options import ElementName, EntriesFile, GuestName, Json, MapName, command_group
-from unibpf.cli.output import Exit
+from unibpf.cli.output import Exit, fail
 
 app = command_group("Maps of running guests: dump, drain, get, set, delete.")
 
@@ -41,8 +41,10 @@ def map_get(
     from unibpf.formats.map_words import read_word
 
     found = maps.run_on(guest, element, name, lambda view: view.get(read_word(key)))
+    if not found.entries:
+        hint = f"`unibpf map dump {guest} {element} {name}` shows the keys that it holds"
+        fail(Exit.REFUSED, f"map `{name}` holds no key `{key}`", hint, rule="no-entry", result=found)
     maps.print_dump(found, json=json)
-    raise SystemExit(int(Exit.OK if found.entries else Exit.REFUSED))
 
 
 @app.command("drain")

@@ -24,9 +24,9 @@ def load_object(path: Path, defines: list[str]) -> bytes:
     try:
         return compile_c(path, defines=defines) if path.suffix == ".c" else read_object(path)
     except CompileError as error:
-        fail(Exit.USAGE, f"`{path}` does not compile:\n{error}")
-    except (OSError, ValueError) as error:
-        fail(Exit.USAGE, str(error))
+        fail(Exit.USAGE, f"`{path}` does not compile:\n{error}", error.hint, rule="compile")
+    except ValueError as error:
+        fail(Exit.USAGE, str(error), rule="file")
 
 
 def parsed_loading(**words: Sequence[str] | None) -> Loading:
