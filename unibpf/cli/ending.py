@@ -47,7 +47,9 @@ def say(failed: Failed, *, json: bool) -> int:
     """Tell people and, with `json`, programs; returns the exit code."""
     sys.stdout.flush()
     if not failed.is_said:
-        print(f"error: {visible_lines(failed.message)}", file=sys.stderr)
+        kind = f"error[{failed.rule}]" if failed.names_rule else "error"
+        print(f"{kind}: {visible_lines(failed.message)}", file=sys.stderr)
+    if failed.has_hint and not failed.is_said:
         print(f"hint: {visible(failed.hint)}", file=sys.stderr)
     if json:
         emit_json(failed.document())

@@ -46,6 +46,7 @@ class Failed(SystemExit):
     """The end of a command that did not do what was asked. `result` is what it found all the same, part of its JSON."""
 
     is_said = False
+    names_rule = False
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Failed(SystemExit):
         super().__init__(int(code))
         self.exit = code
         self.message = message
+        self.has_hint = hint is not None  # of its own; the general one is for programs
         self.hint = hint or _DEFAULTS[code][1]
         self.rule = rule or _DEFAULTS[code][0]
         self.result = result
@@ -80,6 +82,12 @@ class FailedAndSaid(Failed):
     is_said = True
 
 
+class Complaint(Failed):
+    """What a child process said, with the rule as it said it."""
+
+    names_rule = True
+
+
 def fail(
     code: Exit,
     message: str,
@@ -99,7 +107,7 @@ def fail_as(code: Exit, complaint: str, otherwise: str) -> NoReturn:
     hint = next((line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")), None)
     if found is None:
         fail(code, lines[-1] if lines else otherwise, hint)
-    fail(code, found["message"], hint, rule=found["rule"])
+    raise (Complaint if found["rule"] else Failed)(code, found["message"], hint, rule=found["rule"])
 
 
 def progress(text: str) -> None:

@@ -38,7 +38,7 @@ def require_native(environ: Mapping[str, str], *names: str) -> Path:
     for name in names:
         if not os.access(folder / name, os.X_OK):
             raise NotInstalled(
-                f"the native part `{name}` is not built: there is none at `{folder}`", _build_hint(environ)
+                f"there is no `{name}` at `{folder}`: the native part is not built", _build_hint(environ)
             )
     return folder
 
