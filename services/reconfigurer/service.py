@@ -134,10 +134,11 @@ class Reconfigurer:
             logger.info("map change", extra=_map_line(wanted, started, outcome, detail))
 
     async def on_rollback(self, message: Received) -> ElementEvent:
-        """Back to the previous program; also published."""
+        """Back to the previous program; published, unless it took place before."""
         query = message.decode(RollbackQuery)
         event = await _answering(self._updater.roll_back(Target(guest=query.guest, element=query.element)))
-        await self._publish(event)
+        if not event.already:
+            await self._publish(event)
         return event
 
     async def _targets(self, release: Signed) -> tuple[list[Target], Package | None]:

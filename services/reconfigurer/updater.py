@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from opentelemetry.trace import SpanKind
 
 from services.reconfigurer import answers, timings
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 UNAVAILABLE = 5 << 5 | 3
 EMPTY = cbor.encode({})
 RETRY_SECONDS = 0.2
+ASKED = "somebody asked for it"
 PASSING = frozenset({UNAVAILABLE, 4 << 5 | 9, 4 << 5 | 8})  # 5.03 busy, 4.09 sequence or counter, 4.08 incomplete
 
 Publish = Callable[[ElementEvent], Awaitable[None]]
@@ -94,8 +96,9 @@ class Updater:
             with tracing.span("roll back", kind=SpanKind.CLIENT, attributes=_attributes(target)):
                 fact = await self._request(target, "POST", "rollback", EMPTY)
             outcome = answers.outcome(fact.body)
-            left = await self._note_left(target, outcome.envelope, rule="asked", reason="somebody asked for it")
-            return event(target, "rolled_back", left, outcome)
+            left = await self._note_left(target, outcome.envelope, rule="asked", reason=ASKED)
+            back = event(target, "rolled_back", left, outcome)
+            return msgspec.structs.replace(back, rule="asked", reason=ASKED)
 
     async def note_left(self, target: Target, release: Signed, element: ElementStatus) -> ElementEvent:
         """The guest went back by itself: write it down, and say so."""

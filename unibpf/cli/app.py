@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "up": "stack",
     "down": "stack",
     "push": "programs",
+    "rollback": "releases",
     "verify": "programs",
     "run": "programs",
     "status": "stack",

@@ -6,6 +6,7 @@ import msgspec
 
 from unibpf.bus import BusError, RequestFailed
 from unibpf.client import guests
+from unibpf.client.rollbacks import Standing, standings
 from unibpf.client.session import open_bus, state_paths
 from unibpf.host.identity import IdentityError
 from unibpf.messages.guests import GuestObserved, GuestSpec
@@ -27,12 +28,16 @@ class Status(msgspec.Struct, kw_only=True):
 
 
 class GuestDescription(msgspec.Struct, kw_only=True):
-    """What `guest show --json` prints; `guest` is the guest's own answer, None when it did not answer."""
+    """What `guest show --json` prints; `guest` is the guest's own answer, None when it did not answer.
+
+    `releases` says what each element runs, what is newest, and why they differ.
+    """
 
     desired: GuestSpec | None
     observed: GuestObserved | None
     guest: GuestStatus | None = None
     problem: str | None = None
+    releases: list[Standing] = []
 
 
 async def collect() -> Status:
@@ -64,4 +69,6 @@ async def describe_guest(name: str) -> GuestDescription | None:
                 found.guest = await guests.status(bus, observed)
             except (RequestFailed, BusError) as error:
                 found.problem = str(error)
+        if observed is not None:
+            found.releases = await standings(bus, observed, found.guest)
         return found
