@@ -74,8 +74,10 @@ def print_dump(dump: Dump, *, json: bool) -> None:
         progress(f"{dump.lost} records lost; `--received {dump.position}` gives the next ones and forgets these")
         return
     shape = layout.parse(dump.layout) if dump.layout is not None else None
+    keys = layout.parse(dump.key_layout) if dump.key_layout is not None else None
     rows = [
-        (map_words.shown_key(entry.key, dump.type), map_words.shown_value(entry.value, shape)) for entry in dump.entries
+        (map_words.shown_key(entry.key, dump.type, keys), map_words.shown_value(entry.value, shape))
+        for entry in dump.entries
     ]
     emit_table(("key", "value"), rows)
 

@@ -33,7 +33,9 @@ def map_get(
     guest: GuestName,
     element: ElementName,
     name: MapName,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")],
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="A number, an address, a prefix, JSON by fields, or `hex:...`.")
+    ],
     json: Json = False,
 ) -> None:
     """The entry of one key."""
@@ -61,7 +63,7 @@ def map_set(
     element: ElementName,
     name: MapName,
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")
+        str | None, typer.Argument(metavar="KEY", help="A number, an address, a prefix, JSON by fields, or `hex:...`.")
     ] = None,
     value: Annotated[
         str | None, typer.Argument(metavar="VALUE", help="The same, or JSON by the value's fields.")
@@ -85,7 +87,7 @@ def map_delete(
     guest: GuestName,
     element: ElementName,
     name: MapName,
-    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Numbers, addresses, or bytes as `hex:...`.")],
+    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="As for `get`.")],
     json: Json = False,
 ) -> None:
     """Delete entries while packets flow."""
