@@ -40,12 +40,24 @@ _ENDS: Final = {
 }
 
 
+_MAP: Final = re.compile(r"map `([A-Za-z0-9_.]{1,63})`: ")
+
+
+def _resets(reason: str) -> str:
+    """What to do about maps that cannot be kept; unibpf.formats.map_differences writes their names."""
+    options = " ".join(f"--map {name}=reset" for name in _MAP.findall(reason) or ["NAME"])
+    return (
+        f"keep the layout, or push with `{options}`, which empties the map; the guest goes on with what it ran before"
+    )
+
+
 def _element_failure(outcome: Outcome) -> Failed | None:
     for state, (code, words, hint) in _ENDS.items():
         for event in outcome.elements:
             if event.state == state:
                 message = f"{words} {event.guest}/{event.element}: {event.rule or state}: {event.reason or state}"
-                return Failed(code, message, hint, rule=event.rule or state.replace("_", "-"), result=outcome)
+                advice = _resets(event.reason or "") if event.rule == "map-policy" else hint
+                return Failed(code, message, advice, rule=event.rule or state.replace("_", "-"), result=outcome)
     return None
 
 

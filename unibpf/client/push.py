@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from unibpf.client import guests
 from unibpf.client.waiting import Outcome, Waiting, targets_of
 from unibpf.messages.base import Kind
 from unibpf.messages.operations import DeadLetter
+from unibpf.messages.programs import MapWish
 from unibpf.messages.reports import Report
 from unibpf.push.loading import NOTHING, Loading
 from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
@@ -32,6 +33,7 @@ class Push:
     function: str | None = None
     kind: Kind | None = None
     loading: Loading = NOTHING
+    maps: dict[str, MapWish] = field(default_factory=dict)
 
 
 async def publish(bus: Bus, push: Push) -> str:
@@ -44,6 +46,7 @@ async def publish(bus: Bus, push: Push) -> str:
         function=push.function,
         kind=push.kind,
         loading=push.loading,
+        maps=push.maps,
     )
     if len(data) > INLINE_BYTES:
         upload, data = msgspec.structs.replace(upload, object=await bus.put_object(data, store=UPLOADED)), b""

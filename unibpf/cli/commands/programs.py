@@ -42,6 +42,10 @@ def push(
     const: Constants = None,
     max_entries: MaxEntries = None,
     inner: InnerMaps = None,
+    map_wish: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME=reset|keep", help="What becomes of a map at the swap (default: keep)."),
+    ] = None,
     identity: Annotated[str, typer.Option(callback=an_identity, help="Whose key to use.")] = "cli",
     define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow it until the guests run it.")] = False,
@@ -53,7 +57,7 @@ def push(
 ) -> None:
     """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
     from unibpf.cli import push as push_words
-    from unibpf.cli.inputs.program_file import default_program_name, load_object, parsed_loading
+    from unibpf.cli.inputs.program_file import default_program_name, load_object, parsed_loading, parsed_wishes
     from unibpf.cli.reports.text import print_report
     from unibpf.cli.session import run
     from unibpf.client import push as pushing
@@ -69,6 +73,7 @@ def push(
         function=function,
         kind=kind,
         loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
+        maps=parsed_wishes(map_wish),
     )
 
     outcome = Outcome(program=request.program)
