@@ -19,10 +19,12 @@ from typing import Any, Final
 
 from unibpf.formats import layout, prefixes
 from unibpf.formats.bpf import ARRAYS, MapType
-from unibpf.formats.layout import Layout, LayoutError, Scalar
+from unibpf.formats.layout import Array, Layout, LayoutError, Scalar
 
 INTEGER_BYTES: Final = frozenset({1, 2, 4, 8, 16})
 NUMBER_BYTES: Final = frozenset({1, 2, 4, 8})  # a key that has no layout of its own is one plain number
+BYTE: Final = Scalar("u", 1)
+MAC_BYTES: Final = 6
 _NUMBER: Final = re.compile(r"-?[0-9]+|0x[0-9a-fA-F]+")
 _FRACTION: Final = re.compile(r"-?[0-9]+\.[0-9]+")
 _COLONS: Final = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2})+")
@@ -99,6 +101,8 @@ def key_fields(key: str, map_type: int, shape: Layout | None) -> Any:
     found = prefixes.shown(data, room) if room is not None else None
     if found is not None:
         return found
+    if isinstance(shape, Array) and shape.element == BYTE:
+        return data.hex(":") if len(data) == MAC_BYTES else f"hex:{key}"
     if shape is not None and shape.size == len(data):
         return layout.decode(shape, data)
     is_number = map_type in ARRAYS or (shape is None and len(data) in NUMBER_BYTES and map_type != MapType.LPM_TRIE)

@@ -21,6 +21,8 @@ FORMS = [
     ('{"proto": 6, "port": 80}', PADDED, MapType.LRU_HASH, "0600000050000000"),
     ("10.0.0.1", layout.parse("n32"), MapType.HASH, "0a000001"),
     ("fd00::1", layout.parse("n128"), MapType.HASH, "fd000000000000000000000000000001"),
+    ("02:00:00:00:01:01", layout.parse("u8[6]"), MapType.HASH, "020000000101"),
+    ("hex:0102030405060708", layout.parse("u8[8]"), MapType.HASH, "0102030405060708"),
     ("443", layout.parse("n16"), MapType.HASH, "01bb"),
     ("443", None, MapType.HASH, "bb01"),
     ("7", None, MapType.ARRAY, "07000000"),
