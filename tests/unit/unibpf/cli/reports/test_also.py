@@ -65,13 +65,13 @@ def test_the_older_name_is_found_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_the_executable_the_message_says_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit) as caught:
         also.find("prevail")
     assert caught.value.code == 2
-    assert "neither `prevail` nor `check` is on PATH" in capsys.readouterr().err
+    assert "neither `prevail` nor `check` is on PATH" in str(caught.value)
 
 
 def test_opinions_stand_in_the_json_beside_the_report(tmp_path: Path) -> None:
