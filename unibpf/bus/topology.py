@@ -1,4 +1,4 @@
-"""Every stream, bucket and consumer of UniBPF: one table, created by `init` (`unibpf bus init`, as the operator).
+"""Every stream, bucket and consumer of UniBPF: one table, made by `unibpf bus init` (stores/setup.py), as the operator.
 
 Services only bind to what is here (`missing`), they never create it. Work queues hold what must be done once; limits
 streams hold what happened, for any number of readers. A work queue's consumers never overlap in their subjects.
@@ -205,17 +205,6 @@ def consumer(name: str, hosts: tuple[str, ...] = (DEFAULT_HOST,)) -> Consumer:
     return next(row for row in consumers(hosts) if row.name == name)
 
 
-async def init(js: JetStreamContext, *, hosts: tuple[str, ...] = (DEFAULT_HOST,), replicas: int = 1) -> list[str]:
-    """Create or update everything in the table; says what it did. Running it again changes nothing."""
-    done = []
-    for config in stream_configs(replicas):
-        done.append(await _ensure_stream(js, config))
-    for row in consumers(hosts):
-        await js.add_consumer(row.stream, consumer_config(row))
-        done.append(f"consumer {row.name}")
-    return done
-
-
 async def missing(js: JetStreamContext, *, streams: tuple[str, ...] = ()) -> list[str]:
     """The names of those `streams` (default: all) that the server does not have."""
     absent = []
@@ -284,6 +273,7 @@ def _bucket_config(row: Bucket, replicas: int) -> StreamConfig:
         max_bytes=row.max_bytes,
         max_age=row.max_age,
         discard=_DISCARD[row.full],
+        retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         num_replicas=replicas,
         allow_direct=True,
@@ -301,6 +291,7 @@ def _store_config(row: Store, replicas: int) -> StreamConfig:
         max_msgs=row.max_messages,
         max_age=row.max_age,
         discard=_DISCARD[row.full],
+        retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         num_replicas=replicas,
         max_msg_size=MAX_PAYLOAD,
@@ -309,13 +300,3 @@ def _store_config(row: Store, replicas: int) -> StreamConfig:
 
 
 _DISCARD: Final = {"refuse": DiscardPolicy.NEW, "forget": DiscardPolicy.OLD}
-
-
-async def _ensure_stream(js: JetStreamContext, config: StreamConfig) -> str:
-    try:
-        await js.stream_info(str(config.name))
-    except NotFoundError:
-        await js.add_stream(config)
-        return f"stream {config.name} created"
-    await js.update_stream(config)
-    return f"stream {config.name} kept"
