@@ -1,4 +1,4 @@
-"""`unibpf bus keys|config|init|check`: what an operator of an own server needs."""
+"""`unibpf bus keys|config|init|check|adopt`: what an operator of an own server needs."""
 
 import os
 from pathlib import Path
@@ -114,6 +114,37 @@ def bus_check(replicas: Replicas = None, host: Hosts = None, json: Json = False)
         wrong += [str(one) for one in found.fills if one.is_alarm]
         hint = "`unibpf bus init --dry-run` shows the plan, `--yes` carries it out; what is full needs a higher limit"
         fail(Exit.REFUSED, "; ".join(wrong), hint, rule="bus-differs", result=found)
+
+
+@app.command("adopt")
+def bus_adopt(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what this host knows, and write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """After a lost store: write back what this host's files know of its guests, their releases and sequences."""
+    from unibpf.cli.session import run
+    from unibpf.client import adoption
+    from unibpf.client.session import open_bus, state_paths
+
+    kept = adoption.gather(state_paths().guests)
+
+    async def work() -> adoption.Adopted:
+        async with open_bus("operator") as bus:
+            return await adoption.write_back(bus, kept)
+
+    known = adoption.Adopted(
+        guests=list(kept.specs), releases=list(kept.releases), sequences=kept.sequences, unreadable=kept.unreadable
+    )
+    done = known if dry_run else run(work())
+    if json:
+        emit_json(done)
+    else:
+        emit_fields({name: _listed(value) for name, value in msgspec.to_builtins(done).items()})
+
+
+def _listed(value: list[str] | dict[str, int]) -> str:
+    rows = value if isinstance(value, list) else [f"{name}={number}" for name, number in value.items()]
+    return " ".join(rows) or "-"
 
 
 def _hosts(named: list[str] | None) -> tuple[str, ...]:
