@@ -13,6 +13,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from tests.support.services.nats import NatsFixture
+from unibpf import subjects
 from unibpf.bus import topology
 from unibpf.bus.embedded import executable, free_port
 from unibpf.bus.permissions import OPERATOR
@@ -113,3 +114,16 @@ async def test_a_stream_that_is_nearly_full_and_refuses_is_an_alarm(nats: NatsFi
         await (await deployer.kv(topology.LEASES)).create("fw1", b"x" * 19_000)
         found = await setup.look(js)
         assert [one.stream for one in found.fills if one.is_alarm] == ["KV_unibpf-leases"] and not found.is_right
+
+
+async def test_anybody_may_ask_for_the_condition_of_the_stores(nats: NatsFixture) -> None:
+    async with nats.buses(OPERATOR, "cli", "signer") as (operator, cli, signer):
+        assert (await setup.condition(cli.jetstream)).faults == []
+        await signer.publish(subjects.dead_letter("signer"), b"{}")
+        await operator.jetstream.delete_stream("KV_unibpf-leases")
+        config = (await operator.jetstream.stream_info("UNIBPF_AUDIT")).config
+        await operator.jetstream.update_stream(config.evolve(max_msgs=1))
+        await signer.publish(subjects.audit("fw"), b"{}")
+        found = await setup.condition(cli.jetstream)
+        assert found.dead_letters == 1 and found.missing == ["KV_unibpf-leases"]
+        assert found.faults == ["stream KV_unibpf-leases is missing", "stream UNIBPF_AUDIT is 100% full (messages)"]

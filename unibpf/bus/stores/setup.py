@@ -1,5 +1,6 @@
 """Look at what stands, plan (plan.py), carry out: the operator's work, in which nothing is ever lowered or deleted."""
 
+import asyncio
 import json
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from unibpf.bus.stores import fill, plan
 from unibpf.bus.stores.fill import Fill
 from unibpf.bus.stores.plan import Standing, Step
 from unibpf.host.settings import DEFAULT_HOST
+from unibpf.subjects import DEAD
 
 API_SECONDS: Final = 10.0
 _DONE: Final = {"create": "created", "change": "changed"}
@@ -27,6 +29,19 @@ class Look(Struct, frozen=True, kw_only=True):
     def is_right(self) -> bool:
         """Whether nothing has to be done and nothing is nearly full."""
         return all(step.do == "keep" for step in self.steps) and not any(one.is_alarm for one in self.fills)
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """Whether the stores can take work."""
+
+    missing: list[str] = []
+    fills: list[Fill] = []
+    dead_letters: int = 0
+
+    @property
+    def faults(self) -> list[str]:
+        """What keeps pushes from going through, or soon will."""
+        return [f"stream {name} is missing" for name in self.missing] + [str(one) for one in self.fills if one.is_alarm]
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -53,18 +68,32 @@ async def look(js: JetStreamContext, *, hosts: tuple[str, ...] = (DEFAULT_HOST,)
     rows: list[tuple[str, dict[str, Any]]] = [
         (row.stream, topology.consumer_config(row).as_dict()) for row in topology.consumers(hosts)
     ]
-    standing, fills = Standing(), []
-    for config in streams:
-        info = await _ask(js, f"STREAM.INFO.{config['name']}")
-        if info is not None:
-            standing.streams[config["name"]] = info["config"]
-            fills.append(fill.of(info["config"], info["state"]))
+    infos = {name: info for name, info in (await _infos(js)).items() if info is not None}
+    standing = Standing(streams={name: info["config"] for name, info in infos.items()})
+    fills = [fill.of(info["config"], info["state"]) for info in infos.values()]
     for stream, config in rows:
         name = config["durable_name"]
         info = await _ask(js, f"CONSUMER.INFO.{stream}.{name}")
         if info is not None:
             standing.consumers[stream, name] = info["config"]
     return Look(steps=plan.steps(standing, streams, rows, replicas=replicas), fills=fills)
+
+
+async def condition(js: JetStreamContext) -> Condition:
+    """What any identity may ask: which streams there are, how full, how many dead letters."""
+    infos = await _infos(js)
+    there = {name: info for name, info in infos.items() if info is not None}
+    return Condition(
+        missing=[name for name, info in infos.items() if info is None],
+        fills=[fill.of(info["config"], info["state"]) for info in there.values()],
+        dead_letters=int(there[DEAD]["state"]["messages"]) if DEAD in there else 0,
+    )
+
+
+async def _infos(js: JetStreamContext) -> dict[str, dict[str, Any] | None]:
+    names = [str(config.name) for config in topology.stream_configs(1)]
+    found = await asyncio.gather(*(_ask(js, f"STREAM.INFO.{name}") for name in names))
+    return dict(zip(names, found, strict=True))
 
 
 async def init(
