@@ -17,6 +17,7 @@ struct Run {
     bool ended = false;  // by exit
     std::uint64_t result = 0;
     std::uint64_t packet = 0, packet_end = 0, stack_top = 0, context = 0;
+    Bytes left{};  // the packet afterwards
 };
 using Runner = std::function<Run(const std::vector<Instruction>&, const Bytes& packet)>;
 
