@@ -71,11 +71,19 @@ Result<Owned<Program>> load(const Bytes& bundle) {
     return loader.link(shape);
 }
 
-// True if the run ended as verdict and proof promised, as the policy counts.
-bool run(const Program& program, const Bytes& bytes, const std::optional<std::uint64_t>& bound, Policy policy, Tally& tally) {
+// What lies around a packet's bytes is what others left: here always the same.
+PacketPtr packet_of(const Bytes& bytes) {
     PacketPtr packet = PacketPool::system().acquire();
+    std::memset(packet->data() - packet->headroom(), 0x77, packet->headroom());
+    std::memset(packet->end(), 0x77, packet->tailroom());
     packet->put(static_cast<std::uint16_t>(bytes.size()));
     std::memcpy(packet->data(), bytes.data(), bytes.size());
+    return packet;
+}
+
+// True if the run ended as verdict and proof promised, as the policy counts.
+bool run(const Program& program, const Bytes& bytes, const std::optional<std::uint64_t>& bound, Policy policy, Tally& tally) {
+    PacketPtr packet = packet_of(bytes);
     Machine machine{program, *packet, budget};
     std::memset(machine.stack, 0xa5, sizeof machine.stack);
     const Stop stop = interpret(machine, policy);
@@ -97,9 +105,7 @@ bool run(const Program& program, const Bytes& bytes, const std::optional<std::ui
 soundness::Run run_once(const std::vector<Instruction>& code, std::uint32_t tail, const Bytes& bytes, int found = 0xa5) {
     const auto program = load(ProgramGenerator::bundle(code, tail));
     if (!program.ok()) return {};
-    PacketPtr packet = PacketPool::system().acquire();
-    packet->put(static_cast<std::uint16_t>(bytes.size()));
-    std::memcpy(packet->data(), bytes.data(), bytes.size());
+    PacketPtr packet = packet_of(bytes);
     Machine machine{*program.value(), *packet, budget};
     std::memset(machine.stack, found, sizeof machine.stack);
     const Stop stop = interpret(machine, Policy::checking);
