@@ -25,6 +25,9 @@ struct ClaimTally {
     std::uint64_t checked = 0, pointers = 0, dead = 0;
 };
 
+inline constexpr std::int32_t marker = 0x5afe1234;
+inline constexpr unsigned no_register = 255;  // return the marker
+
 // The program that returns `reg` before its instruction `at`, which is one of the entry function; the function ends at `end`.
 // False: it cannot be cut open there.
 bool cut_open(std::vector<Instruction>& code, std::size_t at, std::size_t end, unsigned reg);

@@ -121,33 +121,35 @@ bool asks_clocks_or_chance(const std::vector<Instruction>& code) {
     });
 }
 
-// A program that takes no address for a number, and reads what it has written, does the same wherever its stack, maps and packets
-// lie and whatever others left.
-bool does_the_same_elsewhere(const std::vector<Instruction>& code, std::uint32_t tail, const Bytes& bytes) {
-    if (asks_clocks_or_chance(code)) return true;
+// Nothing: the program does the same wherever its stack, maps and packets lie and whatever others left. Else what differs.
+std::optional<std::pair<std::uint64_t, std::uint64_t>> differs_elsewhere(const std::vector<Instruction>& code, std::uint32_t tail, const Bytes& bytes) {
     const soundness::Run here = run_once(code, tail, bytes);
     const auto maps = load(ProgramGenerator::bundle(code, tail));
     const PacketPtr place = PacketPool::system().acquire();
     std::memset(__builtin_alloca(1040), 0, 1040);
     const soundness::Run there = run_once(code, tail, bytes, 0x5a);
-    if (here.ended == there.ended && (!here.ended || (here.result == there.result && here.left == there.left))) return true;
-    std::printf("an address is told, or what others left: r0 is %#llx and %#llx\n", static_cast<unsigned long long>(here.result), static_cast<unsigned long long>(there.result));
-    return false;
+    if (here.ended == there.ended && (!here.ended || (here.result == there.result && here.left == there.left))) return std::nullopt;
+    return std::pair{here.result, there.result};
 }
 
-// Nor do the registers that are claimed to be numbers, at some places where the program is cut open.
+// A program that takes no address for a number, and reads what it has written, has the same numbers elsewhere, at whatever place it is
+// cut open. Which way it goes may differ, where an address was aimed at 0: only places that both runs reach are looked at.
 bool tells_no_address(const std::vector<Instruction>& code, std::size_t end, const analyser::Invariants& invariants, ProgramGenerator& generator, std::uint64_t seed) {
+    if (asks_clocks_or_chance(code)) return true;
     const Bytes packet = generator.packet();
-    if (!does_the_same_elsewhere(code, generator.tail(), packet)) return false;
     std::mt19937_64 random{seed};
     for (unsigned i = 0; i < places_each; ++i) {
         const std::size_t at = random() % end;
         const auto reg = static_cast<unsigned>(random() % frame_register);
         const analyser::Claim& claim = invariants.before(at)[reg];
-        std::vector<Instruction> open = code;
-        if (!claim.reached || claim.kind != analyser::Kind::number || !soundness::cut_open(open, at, end, reg)) continue;
-        if (does_the_same_elsewhere(open, generator.tail(), packet)) continue;
-        std::printf("by r%u before instruction %zu\n", reg, at);
+        std::vector<Instruction> open = code, marked = code;
+        const bool is_number = claim.reached && claim.kind == analyser::Kind::number;
+        if (!is_number || !soundness::cut_open(open, at, end, reg) || !soundness::cut_open(marked, at, end, soundness::no_register)) continue;
+        if (run_once(marked, generator.tail(), packet).result != soundness::marker || differs_elsewhere(marked, generator.tail(), packet)) continue;
+        const auto told = differs_elsewhere(open, generator.tail(), packet);
+        if (!told) continue;
+        std::printf("an address is told, or what others left: before instruction %zu r%u is %#llx and %#llx\n", at, reg, static_cast<unsigned long long>(told->first),
+                    static_cast<unsigned long long>(told->second));
         return false;
     }
     return true;
