@@ -100,7 +100,6 @@ def require_verifier() -> None:
     """End the command where the verifier cannot run here: a wheel has no native code."""
     try:
         installed.require_native(os.environ, installed.ANALYSER)
-        installed.require_modules(installed.ELF_MODULE)
     except installed.NotInstalled as missing:
         fail(Exit.USAGE, str(missing), missing.hint, rule="not-installed")
 
