@@ -102,6 +102,35 @@ async def test_the_pusher_says_the_kind_of_an_xdp_program_and_fills_its_program_
     assert (found.kind, [index for index, _ in found.maps[0].entries]) == ("rewriter", [2])
 
 
+@pytest.fixture
+async def classes(nats: NatsFixture, bin_directory: Path, tmp_path: Path) -> AsyncIterator[Pipeline]:
+    environment = nats.environment() | {
+        "UNIBPF_BIN": str(bin_directory),
+        "UNIBPF_VERIFIER_CLASSES": "small=budget:100,memory:4; large=budget:5000000",
+    }
+    async with (
+        running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
+        await nats.connect(PUSHER) as bus,
+    ):
+        yield Pipeline(nats, bus, service)
+
+
+async def test_the_bound_is_compared_with_what_the_class_gives_and_with_what_the_pusher_asks_for(
+    classes: Pipeline,
+) -> None:
+    async def verdict(audience: str, budget: int | None = None) -> tuple[str, str]:
+        upload = Upload(audience=audience, budget=budget)
+        found = await classes.verdict("loops", compiled("loops"), upload)
+        findings = (await classes.report(found)).findings
+        return found.verdict, findings[0].rule if findings else ""
+
+    assert await verdict("edge") == ("safe", "")
+    assert await verdict("small") == ("unsafe", "instruction-budget")
+    assert await verdict("large") == ("safe", "")
+    assert await verdict("large", budget=100) == ("unsafe", "instruction-budget")
+    assert await verdict("small", budget=5_000_000) == ("unsafe", "instruction-budget")  # nobody asks for more
+
+
 async def test_what_a_loader_would_set_comes_in_headers_and_is_in_the_bundle(pipeline: Pipeline) -> None:
     """Headers as any NATS client writes them."""
     headers = {"Unibpf-Constants": "limit=9,first=0x10"}

@@ -4,6 +4,7 @@ The numbers are those of guest/bpf/bundle/abi.hpp (offers.py, and a test that co
 only of a program that names it. On Linux the kernel's memory is the limit, which is not ours to know.
 """
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -63,7 +64,7 @@ def _check_sizes(entry: BundleMap) -> None:
                 f"expected at most {most}",
                 hint="spread it over several entries of an array",
             )
-    each = 1 if entry.type == MapType.RINGBUF else entry.key_size + entry.value_size + ENTRY_BYTES
+    each = _each(entry)
     most = MAX_MAP_BYTES // each
     most = min(most, MAX_ENTRIES) if entry.type != MapType.RINGBUF else most
     if entry.max_entries > most:
@@ -73,3 +74,30 @@ def _check_sizes(entry: BundleMap) -> None:
             f"{entry.max_entries * each} bytes, expected at most {most} entries in {MAX_MAP_BYTES} bytes",
             hint=f"make it smaller when it is loaded: `--max-entries {entry.name:.80}={most}`",
         )
+
+
+def check_memory(maps: Sequence[BundleMap], memory_mib: int) -> None:
+    """Raise Unsupported where a guest's memory could not hold the maps, whatever else is in it; the largest is named."""
+    needed = sum(map(_bytes, maps))
+    if needed <= memory_mib << 20:
+        return
+    largest = max(maps, key=_bytes)
+    room = max((memory_mib << 20) - needed + _bytes(largest), 0)
+    entries = room // _each(largest)
+    if largest.type == MapType.RINGBUF:
+        entries = 1 << entries.bit_length() - 1 if entries else 0
+    smaller = f"make it smaller when it is loaded, `--max-entries {largest.name:.80}={entries}`, or "
+    raise Unsupported(
+        "map-size",
+        f"map `{largest.name:.80}` is too large for guests of {memory_mib} MiB: got {largest.max_entries} entries, "
+        f"{_bytes(largest)} bytes, of {needed} bytes for all maps",
+        hint=f"{smaller if entries else ''}give the guests more `memory_mib`",
+    )
+
+
+def _bytes(entry: BundleMap) -> int:
+    return entry.max_entries * _each(entry)
+
+
+def _each(entry: BundleMap) -> int:
+    return 1 if entry.type == MapType.RINGBUF else entry.key_size + entry.value_size + ENTRY_BYTES

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from services.verifier.errors import Rejection
-from services.verifier.frontend import frontend
+from services.verifier.errors import Rejection, Unsupported
+from services.verifier.frontend import capacity, frontend
 from services.verifier.frontend.frontend import Options
 from unibpf.formats import bundle
+from unibpf.formats.bpf import MapType
+from unibpf.formats.bundle import BundleMap
 from unibpf.push import loading
 from unibpf.push.compile import compile_c
 
@@ -91,3 +94,21 @@ def test_large_global_data_is_for_linux(tmp_path: Path) -> None:
         frontend.translate(data, Options())
     assert caught.value.rule == "map-size"
     assert frontend.translate(data, Options(platform="linux-xdp")).maps == (".bss",)
+
+
+def test_maps_that_a_guests_memory_cannot_hold_are_told_with_the_largest_and_what_would_fit() -> None:
+    large = BundleMap(
+        name="flows", type=MapType.HASH, key_size=8, value_size=24, max_entries=100_000
+    )  # 64 bytes an entry
+    small = BundleMap(name="few", type=MapType.ARRAY, key_size=4, value_size=4, max_entries=4)
+    capacity.check_memory([small, large], 8)
+    with pytest.raises(Unsupported) as refused:
+        capacity.check_memory([small, large], 4)
+    assert refused.value.rule == "map-size"
+    assert "map `flows` is too large for guests of 4 MiB: got 100000 entries, 6400000 bytes" in refused.value.message
+    assert refused.value.hint is not None and "`--max-entries flows=65533`" in refused.value.hint
+    capacity.check_memory([small, replace(large, max_entries=65_533)], 4)
+    ring = BundleMap(name="ring", type=MapType.RINGBUF, key_size=0, value_size=0, max_entries=8 << 20)
+    with pytest.raises(Unsupported) as refused:
+        capacity.check_memory([small, ring], 4)
+    assert refused.value.hint is not None and f"`--max-entries ring={2 << 20}`" in refused.value.hint
