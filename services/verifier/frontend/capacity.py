@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Unsupported
 from services.verifier.frontend import offers
-from unibpf.formats.bpf import MapType
-from unibpf.formats.bundle import BundleMap
+from unibpf.formats.bpf import ARRAYS, DEVICE_MAPS, MAPS_OF_MAPS, MapType
+from unibpf.formats.bundle import BundleMap, InnerMap
 
 Platform = Literal["guest", "linux-xdp"]
 
@@ -47,8 +47,57 @@ def check(entry: BundleMap, platform: Platform) -> None:
             f"got {names or hex(entry.flags & ~allowed)}",
             hint="leave them out of its `map_flags`",
         )
+    _check_form(entry)
+    if entry.inner is not None:
+        fields = {name: getattr(entry.inner, name) for name in InnerMap.__struct_fields__}
+        check(BundleMap(name=f"{entry.name}.inner", **fields), platform)
     if platform == "guest":
         _check_sizes(entry)
+
+
+# What keys and values of a type are, where that is not any number of bytes: from, to (Linux' map_alloc_check of each type).
+_WORD: Final = (4, 4)
+_NOTHING: Final = (0, 0)
+_PREFIX: Final = (5, 260)  # a number of bits, then 1 to 256 bytes
+_DEVICE: Final = (4, 8)  # an interface, then perhaps a program
+_ITEMS: Final = {MapType.QUEUE, MapType.STACK, MapType.BLOOM_FILTER, MapType.RINGBUF}
+_NUMBERED: Final = {*ARRAYS, *DEVICE_MAPS, MapType.PROG_ARRAY, MapType.PERF_EVENT_ARRAY, MapType.ARRAY_OF_MAPS}
+_KEYS: Final = (
+    dict.fromkeys(_ITEMS, _NOTHING)
+    | dict.fromkeys((*_NUMBERED, MapType.CPUMAP, MapType.XSKMAP), _WORD)
+    | {MapType.LPM_TRIE: _PREFIX}
+)
+_VALUES: Final = (
+    dict.fromkeys((MapType.PROG_ARRAY, MapType.PERF_EVENT_ARRAY, MapType.XSKMAP, *MAPS_OF_MAPS), _WORD)
+    | dict.fromkeys((*DEVICE_MAPS, MapType.CPUMAP), _DEVICE)
+    | {MapType.RINGBUF: _NOTHING}
+)
+_ANY: Final = (1, 1 << 31)
+
+
+def _check_form(entry: BundleMap) -> None:
+    kind = MapType(entry.type)
+    rows = (("keys", entry.key_size, _KEYS.get(kind, _ANY)), ("values", entry.value_size, _VALUES.get(kind, _ANY)))
+    for what, size, (least, most) in rows:
+        if not least <= size <= most:
+            wanted = f"{least}" if least == most else f"{least} to {most}" if most < _ANY[1] else f"{least} or more"
+            raise Unsupported(
+                "map-size",
+                f"map `{entry.name:.80}` has {what} that are none of its type, {kind.name.lower()}: got {size} bytes, "
+                f"expected {wanted}",
+                hint=f"give it {what} of that size in its definition",
+            )
+
+
+def check_data(entry: BundleMap, platform: Platform) -> None:
+    """The same for a section of global variables, which is one value."""
+    if platform == "guest" and entry.value_size > MAX_VALUE_BYTES:
+        raise Unsupported(
+            "map-size",
+            f"section `{entry.name:.80}` has more global variables than a guest holds in one: got {entry.value_size} bytes, "
+            f"expected at most {MAX_VALUE_BYTES}",
+            hint='keep large tables in maps, or in a section of their own, `SEC(".data.table")`',
+        )
 
 
 def _who(platform: Platform) -> str:
