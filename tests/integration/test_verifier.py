@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.support.kernel.kernel_oracle import available
 from tests.support.programs.bad_objects import make
 from tests.support.programs.programs import compiled
 from tests.support.services.nats import PUSHER, NatsFixture
@@ -240,6 +241,29 @@ async def test_a_second_verifier_is_asked_and_its_opinion_signed_with_the_verdic
     ]
     # what the front end refuses, nobody is asked about
     assert (await doubting.verdict("bad", make("text-file"))).also == []
+
+
+@pytest.mark.skipif(not available(), reason="loading programs into the kernel needs CAP_BPF")
+async def test_the_kernel_is_asked_and_its_three_answers_are_signed_with_the_verdict(
+    nats: NatsFixture, bin_directory: Path, tmp_path: Path
+) -> None:
+    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory), "UNIBPF_VERIFIER_ALSO": "kernel"}
+    async with (
+        running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
+        await nats.connect(PUSHER) as bus,
+    ):
+        asked = Pipeline(nats, bus, service)
+        agreed = await asked.verdict("parse", compiled("parse"))
+        assert agreed.also == [SecondOpinion(verifier="kernel", accepts=True, agrees=True)]
+        refused = await asked.verdict("unsafe", compiled("unsafe_parse"))
+        assert (refused.verdict, refused.also) == (
+            "unsafe",
+            [SecondOpinion(verifier="kernel", accepts=False, agrees=True, said="R1 offset is outside of the packet")],
+        )
+        # it judges the bundle, with what a loader set
+        changed = Upload(loading=Loading(constants=(Constant("limit", "1"),)))
+        (opinion,) = (await asked.verdict("globals", compiled("globals"), changed)).also
+        assert opinion.agrees
 
 
 @pytest.mark.parametrize(
