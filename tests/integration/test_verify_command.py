@@ -205,4 +205,4 @@ def test_a_second_verifier_is_not_asked_about_what_it_cannot_see(verify: Verify)
     script.chmod(0o755)
     verify.cli.environment = {"PATH": f"{script.parent}:/usr/bin:/bin"}
     found = verify(verify.object("globals"), "--const", "limit=1", "--also", "prevail", code=0)
-    assert found.err.strip().startswith("prevail came to no end with `globals`: not asked: it reads the object")
+    assert found.err.strip().startswith("prevail cannot say of `globals`: not asked: it reads the object")
