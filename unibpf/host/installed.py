@@ -15,9 +15,7 @@ from unibpf.host.settings import REPOSITORY, binary_directory
 # What a part needs: executables of the native build, and modules with the extra of the package that brings them.
 ANALYSER: Final = "unibpf-analyse"
 RUNNER: Final = "unibpf-run"
-ELF_MODULE: Final = "elftools"
 EXTRAS: Final = {
-    ELF_MODULE: "verifier",
     "pkcs11": "signer",
     "libvirt": "deployer",
     "aiocoap": "reconfigurer",
