@@ -89,6 +89,8 @@ class Deployer:
             accel=self._probe.accel,
             accel_reason=self._probe.reason,
             guests=[guest for guest in observed if guest.host == self._settings.host],
+            networks=sorted(self._assembly.config.networks),
+            most_memory_mib=self._assembly.config.limits.memory_mib,
         )
 
     async def _watch(self) -> None:

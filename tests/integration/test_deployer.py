@@ -88,7 +88,7 @@ def spec(**changes):
     base = {
         "guest": "g1",
         "audience": "edge",
-        "graph": "Idle -> Discard;",
+        "graph": "Idle -> fw :: BPFFilter(PROGRAM firewall) -> Discard;",
         "nics": [Nic(name="in0", network="left"), Nic(name="out0", network="right")],
         "programs": {"fw": "firewall"},
     }

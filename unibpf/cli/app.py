@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "status": "stack",
     "trace": "stack",
     "demo": "stack",
+    "graph": "graph",
     "guest": "guest",
     "map": "map",
     "bus": "bus",

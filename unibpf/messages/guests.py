@@ -97,9 +97,14 @@ class GuestEvent(Message, frozen=True, kw_only=True):
 
 
 class HostStatus(Message, frozen=True, kw_only=True):
-    """Answer of `deployer.<host>.status` (request: empty): the guests of this host as its deployer sees them."""
+    """Answer of `deployer.<host>.status` (request: empty): the guests of this host as its deployer sees them.
+
+    `networks` and `most_memory_mib` are what a guest may ask for here; older deployers do not say it.
+    """
 
     host: str
     accel: str
     accel_reason: str
     guests: list[GuestObserved] = []
+    networks: list[str] | None = None
+    most_memory_mib: int | None = None
