@@ -33,12 +33,13 @@ STABLE_SECONDS: Final = 60.0
 class World(Struct, frozen=True, kw_only=True):
     """What is known at one moment. `running` maps a guest to its boot id, `not_before` to the end of its backoff, which
     is about the guest as it is desired now: another desire is not to wait. `unreadable`: guests whose last boot is on the
-    disk, but not for this version to read."""
+    disk, but not for this version to read. `seen`: guests of which the bus has an observation by this host."""
 
     desired: Mapping[str, GuestSpec]
     boots: Mapping[str, Boot]
     running: Mapping[str, str]
     ended: Set[str] = frozenset()
+    seen: Set[str] = frozenset()
     unreadable: Set[str] = frozenset()
     watched: Set[str] = frozenset()
     busy: Set[str] = frozenset()
@@ -64,7 +65,8 @@ class Action(Struct, frozen=True, kw_only=True):
 
 def plan(world: World) -> list[Action]:
     """The actions, ordered by guest; at most one each."""
-    guests = sorted({*world.desired, *world.boots, *world.running} - world.busy)
+    told = world.seen & world.ended  # also what never booted is to be deleted: it was seen as failed
+    guests = sorted({*world.desired, *world.boots, *world.running, *told} - world.busy)
     actions = [_action(world, guest) for guest in guests]
     return [action for action in actions if action is not None]
 

@@ -36,6 +36,8 @@ TABLE = {
     "a running guest without a record is replaced": (world(running="1"), "replace"),
     "a running guest whose end is known is deleted": (world(desired=False, ended={"g"}, running="1"), "delete"),
     "what an ended guest left is deleted": (world(desired=False, ended={"g"}, boot=boot()), "delete"),
+    "a guest that was never valid is deleted": (world(desired=False, ended={"g"}, seen={"g"}), "delete"),
+    "an observation alone is no wish": (world(desired=False, seen={"g"}), None),
     "a tombstone is stronger than a wish": (world(ended={"g"}, boot=boot(), running="1", watched={"g"}), "delete"),
     "a running guest of which nothing is desired goes on": (
         world(desired=False, boot=boot(), running="1", watched={"g"}),
