@@ -109,6 +109,7 @@ class Reconciler:
             running={name: item.boot_id for name, item in running.items()},
             watched={name for name, guest in self._guests.items() if guest.is_watched},
             busy=set(self._tasks),
+            hung={name for name in running if self._is_hung(name)},
             now=time.monotonic(),
         )
         waiting = {name: guest.not_before for name, guest in self._guests.items() if guest.spec == world.spec(name)}
@@ -141,6 +142,13 @@ class Reconciler:
         now = time.monotonic()
         waiting = [guest.not_before for guest in self._guests.values() if guest.not_before > now]
         return min(waiting, default=None)
+
+    def _is_hung(self, name: str) -> bool:
+        """It answered in this boot, and does not any more: where nothing ever answered, another boot would not either."""
+        folder = self._assembly.folder(name)
+        boot = folder.boot()
+        liveness = folder.liveness.read(boot.boot_id) if boot is not None else None
+        return liveness is not None and liveness.answered and liveness.is_hung
 
     def _done(self, name: str, _task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)

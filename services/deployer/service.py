@@ -222,7 +222,8 @@ class Deployer:
             folder = self._assembly.folder(guest)
             await self._reporter.alarm(guest, "desired", desires.unclear.get(guest))
             await self._reporter.refused(guest, folder.refused_spec())
-            await self._reporter.lacking(guest, still_lacking(boot, folder.outcomes.read()))
+            lacking = still_lacking(boot, folder.outcomes.read())
+            await self._reporter.standing(guest, lacking, folder.liveness.read(boot.boot_id))
 
     async def _leases(self) -> Leases:
         return Leases(bucket=await self._bus.kv(LEASES), host=self._settings.host, seconds=self._settings.lease)

@@ -167,7 +167,7 @@ class Reconfigurer:
 
     async def _follow_guests(self) -> None:
         """Compare all guests now and then, and one that came up at once: it may have missed a release while it booted."""
-        live = [subjects.guest_state(state, "*") for state in ("running", "degraded")]
+        live = [subjects.guest_state(state, "*") for state in ("running", "degraded", "unresponsive")]
         async with await self._bus.follow(live) as follower:
             while True:
                 try:

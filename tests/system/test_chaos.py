@@ -183,7 +183,7 @@ class Chaos:
 
         try:
             await eventually(look, seconds=CONVERGED_SECONDS, what="peace")
-        except AssertionError:
+        except (AssertionError, TimeoutError):
             pytest.fail("\n".join([f"seed {SEED}", *self.story[-40:], *wrong]))
 
     async def _faults(self, name: str) -> list[str]:

@@ -8,6 +8,7 @@ It holds the guest's seed, so everything in it is readable by its owner only and
 - `outcomes.json` and `shelf/` say what became of releases here (outcomes.py). The reconfigurer writes them.
 - `good-spec.json` is the specification that the guest was last ready with, `refused-spec.json` the one that failed where
   that one works. The deployer writes them.
+- `liveness.json` says whether the guest answers (liveness.py). The reconfigurer writes it.
 - `image-<boot>.cbor` and `console-<boot>.log` belong to one boot.
 """
 
@@ -21,6 +22,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from unibpf.host.liveness import LivenessFile
 from unibpf.host.outcomes import OutcomeFile
 from unibpf.host.private_file import write_private
 from unibpf.messages.guests import GuestSpec, SpecRefusal
@@ -88,6 +90,11 @@ class GuestFolder:
     def outcomes(self) -> OutcomeFile:
         """What became of releases on this guest."""
         return OutcomeFile(self.path)
+
+    @property
+    def liveness(self) -> LivenessFile:
+        """Whether the guest answers."""
+        return LivenessFile(self.path)
 
     def boot(self) -> Boot | None:
         """The boot started last, if there is one that can be read."""

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from unibpf.messages.base import Audience, Digest, GuestName, Message
 
-GuestState = Literal["booting", "running", "degraded", "failed", "stopped"]
+GuestState = Literal["booting", "running", "degraded", "unresponsive", "failed", "stopped"]
 
 
 class Nic(Message, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class GuestSpec(Message, frozen=True, kw_only=True):
 
     `graph` is the text of the Click configuration; the deployer takes it to the signer to have it signed (kind graph).
     `programs` maps an element to the program whose newest release it boots with; an element whose program has no release
-    yet boots without (and drops).
+    yet boots without (and drops). `on_hang`: what to do about a guest that answered and does not any more.
     """
 
     guest: GuestName
@@ -34,6 +34,7 @@ class GuestSpec(Message, frozen=True, kw_only=True):
     memory_mib: Annotated[int, Meta(ge=4, le=1024)] = 8
     machine: Literal["microvm", "q35", "process"] = "microvm"
     host: str | None = None
+    on_hang: Literal["keep", "restart"] = "keep"
 
 
 def spec_digest(spec: GuestSpec) -> str:
@@ -54,7 +55,8 @@ class GuestObserved(Message, frozen=True, kw_only=True):
     """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel.
 
     `spec` is the digest of the specification that this is about, `refused` a newer one that failed and was left. `degraded`
-    runs, but an element has no program: `reason` says which and why. `alarm` is what somebody has to look at.
+    runs, but an element has no program: `reason` says which and why; `unresponsive` runs and does not answer. `alarm` is what
+    somebody has to look at.
     """
 
     guest: GuestName
@@ -78,8 +80,8 @@ class GuestObserved(Message, frozen=True, kw_only=True):
 
     @property
     def is_live(self) -> bool:
-        """Whether it forwards packets and can be updated."""
-        return self.state in {"running", "degraded"}
+        """Whether it runs, so that it may be told what to run."""
+        return self.state in {"running", "degraded", "unresponsive"}
 
 
 class GuestEvent(Message, frozen=True, kw_only=True):
