@@ -18,8 +18,9 @@ from typing import Final
 from benchmarks.document import progress
 from benchmarks.figures import Figure, percentile
 from unibpf.client import guests
-from unibpf.client.push import Outcome, Push, push_and_wait
+from unibpf.client.push import Push, push_and_wait
 from unibpf.client.session import open_bus
+from unibpf.client.waiting import Outcome
 from unibpf.demo import scenario
 from unibpf.demo.traffic import TrafficReport
 from unibpf.push.compile import compile_c

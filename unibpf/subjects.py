@@ -206,7 +206,7 @@ dead_letter: Final = Subject(
     senders=(EVERYBODY,),
     message=DeadLetter,
     stream=DEAD,
-    hears=(CLI,),
+    hears=(CLI, PUSHER),  # so that a push that was given up ends
 )
 sign_graph: Final = Subject(
     name="signGraph",

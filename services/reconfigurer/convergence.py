@@ -52,7 +52,7 @@ class Convergence:
     """The lanes of one host. Must be used from one event loop; `close` ends what is under way."""
 
     def __init__(
-        self, *, updater: Updater, fetch: Fetch, publish: Publish, on_active: Callable[[Target], None]
+        self, *, updater: Updater, fetch: Fetch, publish: Publish, on_active: Callable[[Target, Signed], None]
     ) -> None:
         self._on_active = on_active
         self._updater = updater
@@ -127,7 +127,7 @@ class Convergence:
         logger.info("update", extra=_line(event, started))
         if event.state == "active":
             await self._updater.keep(target, package)
-            self._on_active(target)
+            self._on_active(target, release)
 
 
 def _line(event: ElementEvent, started: float) -> dict[str, str | float | int | bool | None]:

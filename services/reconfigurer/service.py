@@ -13,12 +13,13 @@ from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from services.reconfigurer import inspection, map_changes, plan
-from services.reconfigurer.comparing import Comparing
+from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
+from services.reconfigurer.settling import Settling
 from services.reconfigurer.updater import Package, Updater
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, Received, ServiceError, consume
@@ -55,10 +56,10 @@ class Reconfigurer:
         self._comparing = Comparing(
             sessions=sessions,
             updater=self._updater,
-            newest=self._newest,
-            offer=self._convergence.offer,
+            releases=Releases(newest=self._newest, offer=self._convergence.offer, fetch=self._package),
             publish=self._publish,
         )
+        self._settling = Settling(sessions=sessions, publish=self._publish)
         self._last_observed: list[GuestObserved] = []
 
     async def run(self) -> None:
@@ -80,11 +81,13 @@ class Reconfigurer:
 
     async def close(self) -> None:
         """End what is under way; it is found again when the next reconfigurer starts."""
+        await self._settling.close()
         await self._comparing.close()
         await self._convergence.close()
 
-    def _look_again(self, target: Target) -> None:
+    def _look_again(self, target: Target, release: Signed) -> None:
         """A program that was just activated may be left by the guest itself: look when its probation is over."""
+        self._settling.start(target, release)
         guest = next((one for one in self._last_observed if one.guest == target.guest), None)
         if guest is not None:
             for delay in SETTLED_SECONDS:
@@ -130,10 +133,11 @@ class Reconfigurer:
             logger.info("map change", extra=_map_line(wanted, started, outcome, detail))
 
     async def on_rollback(self, message: Received) -> ElementEvent:
-        """Back to the previous program; also published."""
+        """Back to the previous program; published, unless it took place before."""
         query = message.decode(RollbackQuery)
         event = await _answering(self._updater.roll_back(Target(guest=query.guest, element=query.element)))
-        await self._publish(event)
+        if not event.already:
+            await self._publish(event)
         return event
 
     async def _targets(self, release: Signed) -> tuple[list[Target], Package | None]:

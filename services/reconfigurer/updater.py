@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from opentelemetry.trace import SpanKind
 
 from services.reconfigurer import answers, timings
@@ -25,7 +26,9 @@ from services.reconfigurer.guest_session import Fact
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from unibpf import tracing
-from unibpf.formats import cbor, envelope
+from unibpf.formats import bundle as bundles
+from unibpf.formats import cbor, envelope, map_differences
+from unibpf.formats.bundle import BundleError
 from unibpf.host.outcomes import Outcome as Recorded
 from unibpf.messages.elements import ElementEvent, ElementState
 from unibpf.messages.programs import Signed
@@ -36,6 +39,7 @@ logger = logging.getLogger(__name__)
 UNAVAILABLE = 5 << 5 | 3
 EMPTY = cbor.encode({})
 RETRY_SECONDS = 0.2
+ASKED = "somebody asked for it"
 PASSING = frozenset({UNAVAILABLE, 4 << 5 | 9, 4 << 5 | 8})  # 5.03 busy, 4.09 sequence or counter, 4.08 incomplete
 
 Publish = Callable[[ElementEvent], Awaitable[None]]
@@ -69,8 +73,9 @@ class Updater:
             try:
                 installed = await self._patiently(target, lambda: self._install(target, package), is_wanted)
             except GuestRefused as refused:
-                await self._note_refusal(target, package.release, refused)
-                return failure(target, package.release, refused)
+                told = await self._in_full(target, package, refused)
+                await self._note_refusal(target, package.release, told)
+                return failure(target, package.release, told)
             staged = event(target, "staged", package.release, answers.before_swap(installed))
             await asyncio.gather(self._note_active(target, package.release, installed), publish(staged))
             return event(target, "active", package.release, installed)
@@ -94,8 +99,9 @@ class Updater:
             with tracing.span("roll back", kind=SpanKind.CLIENT, attributes=_attributes(target)):
                 fact = await self._request(target, "POST", "rollback", EMPTY)
             outcome = answers.outcome(fact.body)
-            left = await self._note_left(target, outcome.envelope, rule="asked", reason="somebody asked for it")
-            return event(target, "rolled_back", left, outcome)
+            left = await self._note_left(target, outcome.envelope, rule="asked", reason=ASKED)
+            back = event(target, "rolled_back", left, outcome)
+            return msgspec.structs.replace(back, rule="asked", reason=ASKED)
 
     async def note_left(self, target: Target, release: Signed, element: ElementStatus) -> ElementEvent:
         """The guest went back by itself: write it down, and say so."""
@@ -167,6 +173,34 @@ class Updater:
         with tracing.span("write floor"):
             await asyncio.to_thread(write)
 
+    async def _in_full(self, target: Target, package: Package, refused: GuestRefused) -> GuestRefused:
+        """The refusal of a map with its name and what differs, as far as that can be found out."""
+        if refused.rule != map_differences.RULE:
+            return refused
+        try:
+            found = await self._differing(target, package.bundle)
+        except (GuestUnreachable, GuestRefused, BundleError) as error:
+            logger.info("what differs in the maps of `%s` is not known: %s", target.guest, error)
+            return refused
+        if not found:
+            return refused
+        text = f"{refused}: {'; '.join(found)}"
+        return GuestRefused(refused.rule, text, code=refused.code, highest=refused.highest)
+
+    async def _differing(self, target: Target, wanted: bytes) -> list[str]:
+        fact = await self._sessions.of(target.guest).request("FETCH", "/status", EMPTY)
+        element = next((one for one in answers.status(fact.body).elements if one.name == target.element), None)
+        if element is None:
+            return []
+        shelf = self._sessions.folder(target.guest).outcomes
+        rows = await asyncio.to_thread(lambda: shelf.read().get(target.element, []))
+        release = next((one.release for one in rows if one.release.envelope == element.envelope), None)
+        kept = await asyncio.to_thread(shelf.take, release) if release is not None else None
+        old = map_differences.of_status(element.maps)
+        if kept is not None:
+            old = map_differences.of_bundle(bundles.decode(kept[1]))
+        return map_differences.sentences(old, map_differences.of_bundle(bundles.decode(wanted)))
+
     async def _note_refusal(self, target: Target, release: Signed, refused: GuestRefused) -> None:
         """A judgement about the release is kept; a conflict with what the guest has seen says nothing about it."""
         if refused.code in PASSING:
@@ -200,7 +234,14 @@ def superseded(target: Target, release: Signed, *, by: Signed) -> ElementEvent:
     return _ended(target, release, "superseded", rule="superseded", reason=reason)
 
 
-def _ended(target: Target, release: Signed, state: ElementState, *, rule: str, reason: str) -> ElementEvent:
+def settled(target: Target, release: Signed) -> ElementEvent:
+    """A release that stood its probation."""
+    return _ended(target, release, "settled")
+
+
+def _ended(
+    target: Target, release: Signed, state: ElementState, *, rule: str | None = None, reason: str | None = None
+) -> ElementEvent:
     return ElementEvent(
         guest=target.guest,
         element=target.element,

@@ -1,7 +1,7 @@
 """What exactly is signed for a push or a graph. Pure: the same input gives the same bytes, so a redelivery changes nothing."""
 
 from services.signer.sequence import Reservation
-from unibpf.formats.envelope import Release, VerifierNote
+from unibpf.formats.envelope import MapPolicy, Release, VerifierNote
 from unibpf.messages.graphs import SignGraph
 from unibpf.messages.programs import AuditRecord, Signed, Verdict
 
@@ -11,7 +11,7 @@ _NO_DIGEST = bytes(32)
 
 
 def program_release(verdict: Verdict, reservation: Reservation) -> Release:
-    """The release of a verified program; maps keep their contents unless a later policy says otherwise."""
+    """The release of a verified program; maps keep their contents unless the pusher says otherwise."""
     if verdict.bundle is None or verdict.kind is None:
         raise AssertionError("a believed verdict names bundle and kind")
     return Release(
@@ -23,6 +23,7 @@ def program_release(verdict: Verdict, reservation: Reservation) -> Release:
         bundle=bytes.fromhex(verdict.bundle),
         length=verdict.bundle_length,
         not_after=reservation.not_after,
+        maps=tuple(MapPolicy(map=name, policy=wish) for name, wish in sorted(verdict.maps.items()) if wish != "keep"),
         verifier=VerifierNote(
             name=verdict.verifier,
             version=verdict.version,
@@ -87,9 +88,10 @@ def signed_event(verdict: Verdict, reservation: Reservation) -> Signed:
 
 
 def is_same_release(newest: Signed | None, verdict: Verdict, *, now: int) -> bool:
-    """Whether the push asks for what is the newest release already, and that still holds."""
+    """Whether the push asks for what is the newest release already, and that still holds. To empty a map is an act anew."""
     return (
         newest is not None
+        and "reset" not in verdict.maps.values()
         and (newest.bundle, newest.kind, newest.element) == (verdict.bundle, verdict.kind, verdict.element)
         and (newest.not_after is None or newest.not_after > now)
     )

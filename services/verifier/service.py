@@ -28,7 +28,7 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError, consume
 from unibpf.bus.topology import UPLOADED, VERDICTS
 from unibpf.messages.reports import Finding, Report
-from unibpf.push.upload import MAX_OBJECT_BYTES, Upload, UploadError, parse
+from unibpf.push.upload import MAPS, MAX_OBJECT_BYTES, Upload, UploadError, parse
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +92,15 @@ class VerifierService:
 
     async def _find(self, push: Push, received: Received) -> _Found:
         """Return the outcome, with everything that it names stored."""
+        found = await self._verified(push, received)
+        unknown = sorted(set(push.maps) - set(found.outcome.report.maps))
+        if found.outcome.report.verdict != "safe" or not unknown:
+            return found
+        known = ", ".join(f"`{name}`" for name in found.outcome.report.maps) or "none"
+        error = UploadError("upload-header", f"header `{MAPS}`: the program has no map `{unknown[0]}`, it has {known}")
+        return await self._refused(push, received, error)
+
+    async def _verified(self, push: Push, received: Received) -> _Found:
         try:
             upload = parse(received.headers)
             data = await self._bytes(upload, received)

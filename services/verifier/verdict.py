@@ -8,7 +8,7 @@ from services.verifier.report import Outcome
 from unibpf.bus.errors import Reject
 from unibpf.bus.received import Received
 from unibpf.messages.base import Identity, ProgramName
-from unibpf.messages.programs import Verdict
+from unibpf.messages.programs import MapName, MapWish, Verdict
 from unibpf.messages.reports import verdict_digest
 from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, UploadError, parse
 
@@ -21,6 +21,7 @@ class Push(Struct, frozen=True, kw_only=True):
     program: ProgramName
     audience: str = DEFAULT_AUDIENCE
     element: str = ANY_ELEMENT
+    maps: dict[MapName, MapWish] = {}
 
     @classmethod
     def of(cls, received: Received) -> "Push":
@@ -28,15 +29,16 @@ class Push(Struct, frozen=True, kw_only=True):
         identity, program = received.tokens[-2:]
         try:
             upload = parse(received.headers)
-            audience, element = upload.audience, upload.element
+            audience, element, maps = upload.audience, upload.element, upload.maps
         except UploadError:
-            audience, element = DEFAULT_AUDIENCE, ANY_ELEMENT
+            audience, element, maps = DEFAULT_AUDIENCE, ANY_ELEMENT, {}
         fields = {
             "push_id": received.delivery_id,
             "identity": identity,
             "program": program,
             "audience": audience,
             "element": element,
+            "maps": maps,
         }
         try:
             return msgspec.convert(fields, cls)
@@ -68,4 +70,5 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         kind=found.kind,
         summary=report.summary(found),
         also=found.also,
+        maps=push.maps,
     )

@@ -211,7 +211,7 @@ def test_a_stray_program_is_stopped_by_the_interpreter_and_never_made_native(cli
     stopped = reports(run(cli, tmp_path / "outside.c", "--json", code=1))[0]
     assert (stopped["verdict"], stopped["trap"]["kind"]) == ("trap", "fault")
     refused = run(cli, tmp_path / "outside.c", "--engine", "jit", "--json", code=1)
-    assert refused.out == ""
+    assert json.loads(refused.out)["rule"] == "refused"
     assert "error: engine `jit` checks nothing and runs only what the verifier finds safe" in refused.err
 
 
@@ -241,4 +241,4 @@ def test_a_wrong_call_is_answered_by_what_was_expected(words: tuple[object, ...]
 
 def test_a_missing_runner_is_said_with_what_to_do(cli: Cli, tmp_path: Path) -> None:
     cli.environment = {"UNIBPF_BIN": str(tmp_path)}
-    assert "there is no runner at" in run(cli, FOLDER / "pass.c", code=2).err
+    assert "there is no `unibpf-run` at" in run(cli, FOLDER / "pass.c", code=2).err

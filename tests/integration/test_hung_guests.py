@@ -1,4 +1,4 @@
-"""A guest that does not answer is named, restarted where its file says so, and holds up nobody else."""
+"""A guest that hangs or crashes: named, restarted where it is to be, with what was good there; it holds up nobody else."""
 
 import os
 import signal
@@ -45,3 +45,18 @@ async def test_a_guest_that_hangs_is_restarted_where_its_file_says_so(bench):
     os.kill(hung.pid, signal.SIGSTOP)
     await bench.when("g1", lambda it: it.state == "running" and it.pid != hung.pid, "another boot")
     assert not is_alive(hung.pid)
+
+
+async def test_what_a_guest_booted_with_is_what_it_boots_with_after_a_newer_release_was_refused(bench):
+    good = await bench.release(filter_bundle(2))
+    await bench.apply(spec(guest="g1", machine="process"))
+    first = await bench.running("g1")
+    outcomes = bench.paths.guests / "g1" / "outcomes.json"
+    await bench.when(
+        "g1", lambda _: outcomes.exists() and good.envelope in outcomes.read_text(), "the record of its boot"
+    )
+    await bench.release(b"this is no bundle")
+    await bench.event("g1", "failed")
+    os.kill(first.pid, signal.SIGKILL)
+    await bench.when("g1", lambda it: it.state == "running" and it.pid != first.pid, "another boot")
+    assert bench.boot("g1").programs["fw"].envelope == good.envelope

@@ -86,7 +86,7 @@ def test_c_is_compiled_first_and_named_in_findings(verify: Verify) -> None:
 
 def test_several_programs_are_verified_by_choice_or_all(verify: Verify) -> None:
     path = verify.object("several")
-    assert "choose with `--section` and `--program`" in verify(path, code=2).err
+    assert "choose with `--section` and `--function`" in verify(path, code=2).err
     assert verify(path, "--program", "second", code=0).out.startswith("safe second")
     assert len(verify(path, "--all", code=0).out.splitlines()) == 3
     assert [one["program"] for one in verify(path, "--all", "--json", code=0).json["programs"]] == [

@@ -87,6 +87,11 @@ class Bus:
         return self._settings.identity
 
     @property
+    def refused(self) -> str | None:
+        """The last subject that the server did not let this identity publish to: what a time-out may come from."""
+        return self._violations.last_refused
+
+    @property
     def jetstream(self) -> JetStreamContext:
         """The context below, for the operator's work (`topology.init`) and for tests."""
         return self._js

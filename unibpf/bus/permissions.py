@@ -66,8 +66,8 @@ ROLES: Final = {
     DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, LEASES), watches=(GUESTS,), reads=(RELEASES,)),
     RECONFIGURER: Role(writes=(GUESTS_OBSERVED,), reads=(RELEASES, GUESTS, LEASES), streams=(EVENTS,)),
     CLI: Role(reads=ALL_BUCKETS, streams=(EVENTS, TRACES, AUDIT, DEAD), stores=(UPLOADED,), whole_families=True),
-    # Pushes under its own name and watches what becomes of it.
-    PUSHER: Role(streams=(EVENTS, TRACES), stores=(UPLOADED,)),
+    # Pushes under its own name and hears what becomes of it: who runs the program says when the push has come to its end.
+    PUSHER: Role(reads=(GUESTS_OBSERVED,), streams=(EVENTS, TRACES), stores=(UPLOADED,)),
 }
 
 

@@ -23,6 +23,7 @@ class Violations:
         self._waiting: list[tuple[str, asyncio.Future[str]]] = []
         self.unauthorized = asyncio.Event()
         self.last_error: Exception | None = None
+        self.last_refused: str | None = None  # the last subject that this identity may not publish to
 
     async def on_error(self, error: Exception) -> None:
         """What nats-py calls. It hands the server's text on in lower case, so subjects are compared without case."""
@@ -34,6 +35,8 @@ class Violations:
             logger.warning("nats: %s", error)
             return
         subject = match.group(2)
+        if match.group(1).lower() == "publish":
+            self.last_refused = subject
         logger.error("permission denied: %s to `%s`", match.group(1), subject)
         for part, future in self._waiting:
             if part.lower() in subject.lower() and not future.done():

@@ -4,7 +4,7 @@ import json as json_text
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from unibpf import tracing
 from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
@@ -49,9 +49,9 @@ def run_on(guest: str, element: str, name: str, work: Callable[[View], Coroutine
     except NoProgramError as error:
         fail(Exit.REFUSED, str(error), error.hint)
     except MapError as error:
-        fail(Exit.USAGE, str(error), error.hint)
+        fail(Exit.USAGE, str(error), error.hint, rule="not-found")
     except WordError as error:
-        fail(Exit.USAGE, str(error), error.hint)
+        fail(Exit.USAGE, str(error), error.hint, rule="words")
 
 
 async def _with_notes(work: Coroutine[Any, Any, T]) -> T:
@@ -74,8 +74,10 @@ def print_dump(dump: Dump, *, json: bool) -> None:
         progress(f"{dump.lost} records lost; `--received {dump.position}` gives the next ones and forgets these")
         return
     shape = layout.parse(dump.layout) if dump.layout is not None else None
+    keys = layout.parse(dump.key_layout) if dump.key_layout is not None else None
     rows = [
-        (map_words.shown_key(entry.key, dump.type), map_words.shown_value(entry.value, shape)) for entry in dump.entries
+        (map_words.shown_key(entry.key, dump.type, keys), map_words.shown_value(entry.value, shape))
+        for entry in dump.entries
     ]
     emit_table(("key", "value"), rows)
 
@@ -92,13 +94,12 @@ async def print_records(view: View, *, json: bool) -> None:
         progress(f"{lost} records were lost since the ring was made: it was full")
 
 
-def print_changed(changed: Changed, *, json: bool) -> NoReturn:
+def print_changed(changed: Changed, *, json: bool) -> None:
     """How far it came, and the exit code that says so."""
     made = f"{changed.applied} of {changed.changes} changes made, {changed.entries} entries in `{changed.map}`"
     progress(f"{made}  trace {changed.trace_id}")
-    if json:
-        emit_json(changed)
     if changed.failed is not None:
         reason = f"the guest refused key `hex:{changed.failed}` with {changed.error}"
-        fail(Exit.REFUSED, reason, "what was changed before it stays, none after it was tried")
-    raise SystemExit(int(Exit.OK))
+        fail(Exit.REFUSED, reason, "what was changed before it stays, none after it was tried", result=changed)
+    if json:
+        emit_json(changed)

@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Final
 
 from unibpf.cli.inputs import entries, pcap, pcapng
-from unibpf.cli.output import Exit, fail
-from unibpf.cli.program_file import load_object
+from unibpf.cli.inputs.program_file import load_object
+from unibpf.cli.output import Exit, Failed, FailedAndSaid, fail, fail_as
 from unibpf.formats.bundle import decode
 from unibpf.formats.map_words import WordError
-from unibpf.host.settings import binary_directory
+from unibpf.host import installed
 from unibpf.messages.base import Kind
 from unibpf.push.loading import NOTHING, Loading
 from unibpf.text import decoded
 
 _FRONT_END_SECONDS: Final = 60
-_EXECUTABLE: Final = "unibpf-run"
 _USAGE_STATUS: Final = 2  # of unibpf-run
 
 
@@ -49,8 +48,13 @@ class Run:
     json: bool = False
 
 
-def run(wanted: Run) -> int:
-    """Translate, run, print; returns the exit code."""
+def run(wanted: Run) -> None:
+    """Translate, run, print."""
+    try:
+        installed.require_native(os.environ, installed.RUNNER)
+        installed.require_modules(installed.ELF_MODULE)
+    except installed.NotInstalled as missing:
+        fail(Exit.USAGE, str(missing), missing.hint, rule="not-installed")
     hexes = [packet.hex() for packet in (*map(_packet, wanted.packets), *_captured(wanted.capture))]
     with tempfile.TemporaryDirectory(prefix="unibpf-") as name:
         folder = Path(name)
@@ -68,20 +72,23 @@ def run(wanted: Run) -> int:
         command += ["--entries", str(folder / "entries")]
         command += ["--packets", str(folder / "packets")] if hexes else []
         command += [f"--{flag}" for flag in ("maps", "json") if getattr(wanted, flag)]
-        return _pass_on(subprocess.run(command, capture_output=True, check=False))
+        _pass_on(subprocess.run(command, capture_output=True, check=False))
 
 
-def _pass_on(done: "subprocess.CompletedProcess[bytes]") -> int:
+def _pass_on(done: "subprocess.CompletedProcess[bytes]") -> None:
     """Print what the runner printed; a bundle that it does not load prints nothing, a run that was stopped does."""
     sys.stdout.write(decoded(done.stdout))
     sys.stdout.flush()
     said = decoded(done.stderr)  # with what the program itself prints
     sys.stderr.write(said.partition("usage: ")[0] if done.returncode == _USAGE_STATUS else said)
-    if done.returncode in (0, _USAGE_STATUS):
-        return done.returncode
+    sys.stderr.flush()
+    if done.returncode == 0:
+        return
     if done.returncode < 0:
-        fail(Exit.REFUSED, f"`{_EXECUTABLE}` ended by signal {-done.returncode}")
-    return int(Exit.REFUSED if done.stdout else Exit.UNSUPPORTED)
+        fail(Exit.REFUSED, f"`{installed.RUNNER}` ended by signal {-done.returncode}")
+    last = said.partition("usage: ")[0].strip().rpartition("\n")[2].removeprefix("error: ")
+    code = Exit.USAGE if done.returncode == _USAGE_STATUS else Exit.REFUSED if done.stdout else Exit.UNSUPPORTED
+    raise (FailedAndSaid if last else Failed)(code, last or f"`{installed.RUNNER}` ended with {done.returncode}")
 
 
 def _entries(data: bytes, wanted: Run) -> list[str]:
@@ -133,8 +140,7 @@ def _require_safe(target: Path, wanted: Run) -> None:
 def _front_end(command: str, target: Path, wanted: Run) -> bytes:
     done = _verifier(command, target, wanted)
     if done.returncode != 0:
-        sys.stderr.write(decoded(done.stderr))
-        raise SystemExit(int(_its_code(done)))
+        fail_as(_its_code(done), decoded(done.stderr), f"the verifier ended with {done.returncode}")
     return done.stdout
 
 
@@ -156,7 +162,4 @@ def _verifier(command: str, target: Path, wanted: Run) -> "subprocess.CompletedP
 
 
 def _runner() -> Path:
-    found = binary_directory(os.environ) / _EXECUTABLE
-    if not os.access(found, os.X_OK):
-        fail(Exit.USAGE, f"there is no runner at `{found}`", "build it with `make build`, or set `UNIBPF_BIN`")
-    return found
+    return installed.require_native(os.environ, installed.RUNNER) / installed.RUNNER

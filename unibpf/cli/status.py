@@ -1,11 +1,14 @@
 """What `unibpf status`, `guest list` and `guest show` say for people."""
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from unibpf.cli.output import emit_fields, emit_table
+from unibpf.client.rollbacks import Standing
 from unibpf.client.status import GuestDescription, Status
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.status import ElementStatus, GuestStatus
+from unibpf.text import visible
 
 
 def say(status: Status) -> None:
@@ -62,6 +65,15 @@ def say_guest(found: GuestDescription) -> None:
         return
     print(f"\n{vitals(found.guest)}\n")
     emit_table(ELEMENT_HEADINGS, [element_row(one) for one in found.guest.elements])
+    for line in release_lines(found.releases):
+        print(visible(line))
+
+
+def release_lines(rows: Iterable[Standing]) -> Iterator[str]:
+    """One line for each element that does not run the newest release."""
+    for row in rows:
+        if row.why is not None:
+            yield f"{row.element} runs {row.running or 'nothing'}, the newest `{row.program}` is {row.newest}: {row.why}"
 
 
 def guest_fields(seen: GuestObserved) -> dict[str, object]:

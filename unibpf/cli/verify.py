@@ -6,16 +6,18 @@ a verification.
 """
 
 import argparse
+import difflib
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final, NoReturn, get_args
 
 import msgspec
 
-from unibpf.cli.output import Exit, fail
+from unibpf.cli.output import Exit, FailedAndSaid, emit_json, fail, fail_as
 from unibpf.cli.reports import also, junit, sarif
 from unibpf.cli.reports.text import (
     Verified,
@@ -25,10 +27,12 @@ from unibpf.cli.reports.text import (
     print_report,
     verdict_line,
 )
+from unibpf.host import installed
 from unibpf.messages.base import Kind
-from unibpf.push import loading
+from unibpf.messages.reports import Report
+from unibpf.push import loading, second_opinion
 from unibpf.push.compile import CompileError, compile_c
-from unibpf.text import visible
+from unibpf.text import decoded, visible
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
 _PASSED_ON: Final = ("section", "kind", "platform", "budget", "max_seconds", "max_mebibytes")
@@ -44,26 +48,24 @@ def main(arguments: list[str]) -> int:
             "use `--cfg` alone or with `--json`",
         )
     if not chosen.file.is_file():
-        fail(Exit.USAGE, f"`{chosen.file}` is no file that can be read")
-    other = also.find(chosen.also) if chosen.also else None
+        fail(Exit.USAGE, f"`{chosen.file}` is no file that can be read", rule="file")
+    require_verifier()
     if chosen.file.suffix != ".c":
-        return _verify(chosen.file, chosen, other)
+        return _verify(chosen.file, chosen)
     with tempfile.TemporaryDirectory(prefix="unibpf-") as folder:
         target = Path(folder) / f"{chosen.file.stem}.o"
         try:
             target.write_bytes(compile_c(chosen.file))
         except CompileError as error:
             fail(Exit.USAGE, f"`{chosen.file}` does not compile:\n{error}", error.hint)
-        return _verify(target, chosen, other)
+        return _verify(target, chosen)
 
 
-def _verify(target: Path, chosen: argparse.Namespace, other: Path | None) -> int:
+def _verify(target: Path, chosen: argparse.Namespace) -> int:
     code, output, programs = _run(target, chosen)
-    opinions = (
-        [also.ask(other, target, one, changed=chosen.loading.changes_the_object) for one in programs] if other else []
-    )
+    opinions = also.opinions(programs, target)
     if chosen.format == "json":
-        print(also.with_opinions(output, opinions))
+        document = msgspec.json.decode(also.with_opinions(output, opinions))
     elif chosen.format == "sarif":
         print(sarif.document(programs, file=chosen.file))
     elif chosen.format == "junit":
@@ -74,7 +76,33 @@ def _verify(target: Path, chosen: argparse.Namespace, other: Path | None) -> int
         _explain_rules(programs, explain=chosen.explain and not chosen.cfg)
     for opinion in opinions:
         print(opinion.sentence(), file=sys.stderr)
+    if chosen.format == "json" and code != 0:
+        fail_with(next((one for one in programs if EXITS.get(one.verdict) == code), programs[0]), code, document)
+    if chosen.format == "json":
+        emit_json(document)
     return code
+
+
+# docs/exit-codes.md
+EXITS: Final = {"safe": Exit.OK, "unsafe": Exit.REFUSED, "unsupported": Exit.UNSUPPORTED, "gave_up": Exit.GAVE_UP}
+
+
+def fail_with(report: Report, code: int, document: object) -> NoReturn:
+    """End as a report says that is not `safe`; people have read it."""
+    finding = report.findings[0] if report.findings else None
+    message = finding.message if finding is not None else verdict_line(report)
+    rule = finding.rule if finding is not None else None
+    hint = finding.hint if finding is not None else None
+    raise FailedAndSaid(Exit(code), message, hint, rule=rule, result=document)
+
+
+def require_verifier() -> None:
+    """End the command where the verifier cannot run here: a wheel has no native code."""
+    try:
+        installed.require_native(os.environ, installed.ANALYSER)
+        installed.require_modules(installed.ELF_MODULE)
+    except installed.NotInstalled as missing:
+        fail(Exit.USAGE, str(missing), missing.hint, rule="not-installed")
 
 
 def _run(file: Path, chosen: argparse.Namespace) -> tuple[int, bytes, list[Verified]]:
@@ -90,8 +118,7 @@ def _run(file: Path, chosen: argparse.Namespace) -> tuple[int, bytes, list[Verif
     try:
         programs = msgspec.json.decode(done.stdout, type=_Programs).programs if chosen.all else [_one(done.stdout)]
     except msgspec.MsgspecError:
-        complaint = done.stderr.decode(errors="replace").strip().removeprefix("error: ")
-        fail(Exit.USAGE, complaint or f"the verifier ended with {done.returncode}")
+        fail_as(Exit.USAGE, decoded(done.stderr), f"the verifier ended with {done.returncode}")
     return done.returncode, done.stdout.strip(), programs
 
 
@@ -110,6 +137,7 @@ def _options(chosen: argparse.Namespace) -> list[str]:
     found.append(("--function", chosen.program))
     found.append(("--cfg", chosen.cfg))
     flags = [f"--{name}" for name in ("all", "invariants") if getattr(chosen, name)]
+    flags += [f"--also={name}" for name in dict.fromkeys(chosen.also)]
     return [*(f"{option}={value}" for option, value in found if value is not None), *chosen.loading.arguments(), *flags]
 
 
@@ -131,8 +159,23 @@ def _explain_rules(programs: list[Verified], *, explain: bool) -> None:
         print(*catalogue_pages(finding.rule for one in programs for finding in one.findings), sep="\n", end="")
 
 
+_UNKNOWN: Final = re.compile(r"unrecognized arguments: (-\S+)")
+
+
+class Parser(argparse.ArgumentParser):
+    """Fails as every command does, and names the nearest option."""
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse calls."""
+        wrong = _UNKNOWN.match(message)
+        known = [name for action in self._actions for name in action.option_strings]
+        near = difflib.get_close_matches(wrong[1], known, n=1) if wrong else []
+        meant = f"; did you mean `{near[0]}`?" if near else ""
+        fail(Exit.USAGE, f"{message}{meant}", f"`{self.prog} --help` shows what there is")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="unibpf verify",
         description="Verify a program without a bus: 0 safe, 1 unsafe, 2 bad input, 3 unsupported, 4 gave up.",
         allow_abbrev=False,
@@ -140,7 +183,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", metavar="FILE", type=Path, help="an ELF object, or C that clang compiles")
     which = parser.add_argument_group("which program")
     which.add_argument("--section", help="section of the program, when the object holds several")
-    which.add_argument("--program", help="function of the program, likewise")
+    which.add_argument("--function", dest="program", help="function of the program, likewise")
+    which.add_argument("--program", dest="program", help=argparse.SUPPRESS)  # what `--function` was called before
     which.add_argument("--all", action="store_true", help="every program of the object; the gravest verdict counts")
     which.add_argument(
         "--kind",
@@ -157,7 +201,13 @@ def _parser() -> argparse.ArgumentParser:
         "--max-seconds", type=_positive, default=5, metavar="N", help="CPU time of the analysis (default: 5)"
     )
     how.add_argument("--max-mebibytes", type=_positive, default=1024, metavar="N", help="its memory (default: 1024)")
-    how.add_argument("--also", choices=also.KNOWN, help="run this verifier too, and say whether both agree")
+    how.add_argument(
+        "--also",
+        action="append",
+        choices=second_opinion.KNOWN,
+        default=[],
+        help="ask this verifier too, and say whether both agree; may come twice",
+    )
     _add_formats(parser.add_argument_group("what is shown"))
     return parser
 

@@ -5,16 +5,19 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Entry
+from unibpf.bus.kv import readable
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED
 from unibpf.messages.guests import GuestObserved, GuestSpec, Nic, spec_digest
 from unibpf.messages.status import GuestQuery, GuestStatus
 
+KNOWN_TRIES: Final = 10
+KNOWN_PAUSE_SECONDS: Final = 0.1
 FINAL_STATES = frozenset({"running", "degraded", "failed", "stopped"})
 
 
@@ -105,17 +108,43 @@ async def _entry(bus: Bus, guest: str) -> Entry | None:
     return await (await bus.kv(GUESTS_OBSERVED)).get(guest)
 
 
-async def delete(bus: Bus, guest: str, *, wait: bool, timeout: float) -> None:  # noqa: ASYNC109
-    """Ask for a guest's end; with `wait` return when it is gone."""
+async def delete(bus: Bus, guest: str, *, wait: bool, timeout: float) -> bool:  # noqa: ASYNC109
+    """Ask for a guest's end, with `wait` until it is gone; False, and nothing asked, where there is no such guest."""
+    if not await _is_known(bus, guest):
+        return False
     await bus.publish(subjects.guest_delete(guest), b"")
     if not wait:
-        return
+        return True
     async with asyncio.timeout(timeout):
         while True:
             now = await observed(bus, guest)
             if now is None or now.state == "stopped":
-                return
+                return True
             await asyncio.sleep(0.05)
+
+
+async def _is_known(bus: Bus, guest: str) -> bool:
+    """Whether somebody asked for it or it was seen; one that was asked for a moment ago may be on its way still."""
+    for _ in range(KNOWN_TRIES):
+        if await (await bus.kv(GUESTS)).get(guest) is not None:
+            return True
+        seen = await _entry(bus, guest)
+        if seen is not None and not _has_ended(seen):
+            return True
+        await asyncio.sleep(KNOWN_PAUSE_SECONDS)
+    return False
+
+
+def _has_ended(seen: Entry) -> bool:
+    try:
+        return seen.decode(GuestObserved).state == "stopped"
+    except msgspec.MsgspecError:
+        return False  # a newer version may have written it: it may be ended all the same
+
+
+def unknown(guest: str) -> tuple[str, str]:
+    """What is wrong, and what to do, where nobody knows a guest."""
+    return f"no guest `{guest}` is known", "`unibpf guest list` shows them"
 
 
 async def observed(bus: Bus, guest: str) -> GuestObserved | None:
@@ -132,8 +161,7 @@ async def desired(bus: Bus, guest: str) -> GuestSpec | None:
 
 async def all_observed(bus: Bus) -> list[GuestObserved]:
     """What the deployers last saw, of every guest."""
-    bucket = await bus.kv(GUESTS_OBSERVED)
-    return [entry.decode(GuestObserved) for entry in await bucket.entries()]
+    return readable(await (await bus.kv(GUESTS_OBSERVED)).entries(), GuestObserved)
 
 
 async def status(bus: Bus, observed: GuestObserved) -> GuestStatus:

@@ -38,10 +38,11 @@ class NoProgramError(MapError):
 
 
 class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One entry as `--json` prints it: hex, and the value's fields where the layout is known."""
+    """One entry as `--json` prints it: hex, and key and value as people write them where the layout is known."""
 
     key: str
     value: str
+    key_fields: Any = None
     fields: Any = None
 
 
@@ -53,6 +54,7 @@ class Dump(msgspec.Struct, kw_only=True):
     key_size: int
     value_size: int
     layout: str | None
+    key_layout: str | None
     entries: list[Entry]
     position: int | None = None
     lost: int = 0
@@ -79,6 +81,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     element: ElementStatus
     row: MapStatus
     layout: str | None
+    key_layout: str | None = None
     problem: str | None = None
 
 
@@ -89,6 +92,7 @@ class View:
         self._bus = bus
         self._found = found
         self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
+        self._key_shape: Layout | None = layout.parse(found.key_layout) if found.key_layout is not None else None
 
     @property
     def problem(self) -> str | None:
@@ -120,8 +124,7 @@ class View:
 
     async def get(self, key: Any) -> Dump:
         """The entry of one key, or none."""
-        wanted = map_words.key_bytes(key, self._found.row.key_size).hex()
-        return self._dump(self._entries(await self._ask(key=wanted)))
+        return self._dump(self._entries(await self._ask(key=self._key(key).hex())))
 
     async def change(self, rows: Sequence[Words], mode: MapMode) -> Changed:
         """Make the changes in order, until one fails; all are read before the first is sent.
@@ -158,9 +161,13 @@ class View:
                 error.add_note(f"{before} changes were made before this:")
             raise
 
+    def _key(self, key: Any) -> bytes:
+        row = self._found.row
+        return map_words.key_bytes(key, row.key_size, shape=self._key_shape, map_type=row.type)
+
     def _change(self, key: Any, value: Any) -> Change:
         row = self._found.row
-        name = map_words.key_bytes(key, row.key_size).hex()
+        name = self._key(key).hex()
         return name, None if value is None else map_words.value_bytes(value, row.value_size, self._shape).hex()
 
     async def _ask(self, *, cursor: int = 0, key: str | None = None) -> MapDump:
@@ -169,13 +176,13 @@ class View:
         return await self._bus.request(subjects.map_dump(found.host), query, MapDump, timeout=PATIENCE)
 
     def _entries(self, page: MapDump) -> list[Entry]:
-        shape = self._shape
-        if shape is None:
-            return [Entry(key=key, value=value) for key, value in page.entries]
-        return [
-            Entry(key=key, value=value, fields=layout.decode(shape, bytes.fromhex(value)))
-            for key, value in page.entries
-        ]
+        return [self._entry(key, value) for key, value in page.entries]
+
+    def _entry(self, key: str, value: str) -> Entry:
+        row = self._found.row
+        shown = map_words.key_fields(key, row.type, self._key_shape) if row.type not in RINGS else None
+        fields = layout.decode(self._shape, bytes.fromhex(value)) if self._shape is not None else None
+        return Entry(key=key, value=value, key_fields=shown, fields=fields)
 
     def _dump(self, entries: list[Entry], *, position: int | None = None, lost: int = 0) -> Dump:
         row = self._found.row
@@ -185,6 +192,7 @@ class View:
             key_size=row.key_size,
             value_size=row.value_size,
             layout=self._found.layout,
+            key_layout=self._found.key_layout,
             entries=entries,
             position=position,
             lost=lost,
@@ -202,8 +210,11 @@ async def view(bus: Bus, guest: str, element: str, name: str) -> View:
     if row is None:
         known = ", ".join(f"`{row.name}`" for row in found.maps) or "none"
         raise MapError(f"element `{element}` has no map `{name}`", f"its program `{found.program}` has: {known}")
-    text, problem = await _layout(bus, found, row)
-    return View(bus, Found(host=observed.host, guest=guest, element=found, row=row, layout=text, problem=problem))
+    (keys, values), problem = await _layouts(bus, found, row)
+    return View(
+        bus,
+        Found(host=observed.host, guest=guest, element=found, row=row, layout=values, key_layout=keys, problem=problem),
+    )
 
 
 def parts(changes: Sequence[Change]) -> Iterator[list[Change]]:
@@ -231,15 +242,23 @@ def _element(status: GuestStatus, name: str) -> ElementStatus:
     return found
 
 
-async def _layout(bus: Bus, element: ElementStatus, row: MapStatus) -> tuple[str | None, str | None]:
-    """From the bundle that the active release's envelope names: None where values have none; and why it is not known."""
+Layouts = tuple[str | None, str | None]  # of keys and of values
+
+
+async def _layouts(bus: Bus, element: ElementStatus, row: MapStatus) -> tuple[Layouts, str | None]:
+    """From the bundle that the active release's envelope names: None where there is none; and why it is not known."""
     if element.envelope is None:
-        return None, None
+        return (None, None), None
     try:
         signed = envelope.parse(await bus.get_object(element.envelope))
         program = bundle.decode(await bus.get_object(signed.release.bundle.hex()))
         text = next((one.layout for one in program.maps if one.name == row.name), None)
-        is_whole = text is not None and layout.parse(text).size == row.value_size
+        keys, values = layout.split(text)
+        return (_whole(keys, row.key_size), _whole(values, row.value_size)), None
     except (ObjectMissing, envelope.EnvelopeError, bundle.BundleError, LayoutError) as error:
-        return None, str(error)
-    return (text if is_whole else None), None
+        return (None, None), str(error)
+
+
+def _whole(text: str | None, size: int) -> str | None:
+    """The layout, if it is one of that many bytes."""
+    return text if text is not None and layout.parse(text).size == size else None

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from nats.errors import TimeoutError as NatsTimeout
+
 from unibpf import tracing
-from unibpf.bus import Bus, BusSettings
+from unibpf.bus import Bus, BusSettings, PermissionDenied
 from unibpf.host import identity
 from unibpf.host.settings import StatePaths, nats_url
 from unibpf.subjects import CLI
@@ -28,4 +30,9 @@ async def open_bus(name: str = CLI) -> AsyncIterator[Bus]:
         url=nats_url(os.environ, paths), identity=identity.load(directory, Path(key_file).stem if key_file else name)
     )
     async with await Bus.connect(settings) as bus:
-        yield bus
+        try:
+            yield bus
+        except NatsTimeout as error:
+            if bus.refused is None:
+                raise
+            raise PermissionDenied(f"`{bus.identity.name}` may not use `{bus.refused}`") from error

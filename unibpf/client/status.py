@@ -6,12 +6,12 @@ import msgspec
 
 from unibpf.bus import BusError, RequestFailed
 from unibpf.client import guests
+from unibpf.client.rollbacks import Standing, standings
 from unibpf.client.session import open_bus, state_paths
 from unibpf.host.identity import IdentityError
 from unibpf.messages.guests import GuestObserved, GuestSpec
 from unibpf.messages.status import GuestStatus
 from unibpf.stack.embedded import read_state
-from unibpf.stack.supervisor import alive
 from unibpf.subjects import SERVICES
 
 
@@ -28,19 +28,23 @@ class Status(msgspec.Struct, kw_only=True):
 
 
 class GuestDescription(msgspec.Struct, kw_only=True):
-    """What `guest show --json` prints; `guest` is the guest's own answer, None when it did not answer."""
+    """What `guest show --json` prints; `guest` is the guest's own answer, None when it did not answer.
+
+    `releases` says what each element runs, what is newest, and why they differ.
+    """
 
     desired: GuestSpec | None
     observed: GuestObserved | None
     guest: GuestStatus | None = None
     problem: str | None = None
+    releases: list[Standing] = []
 
 
 async def collect() -> Status:
     """The state of this directory's stack, of the services on the bus, and of all guests."""
     paths = state_paths()
     stack = read_state(paths)
-    pids = {name: pid for name, pid in (stack.pids if stack else {}).items() if alive(pid)}
+    pids = stack.alive() if stack else {}
     status = Status(state=str(paths.root), bus=False, url=stack.url if stack else None, pids=pids)
     try:
         async with open_bus() as bus:
@@ -65,4 +69,6 @@ async def describe_guest(name: str) -> GuestDescription | None:
                 found.guest = await guests.status(bus, observed)
             except (RequestFailed, BusError) as error:
                 found.problem = str(error)
+        if observed is not None:
+            found.releases = await standings(bus, observed, found.guest)
         return found

@@ -12,8 +12,9 @@ import msgspec
 from unibpf import subjects
 from unibpf.bus import Bus
 from unibpf.client import guests
-from unibpf.client.push import Outcome, Push, push_and_wait
+from unibpf.client.push import Push, push_and_wait
 from unibpf.client.traces import load_trace
+from unibpf.client.waiting import Outcome
 from unibpf.demo.attacks import stage_raw, tampered
 from unibpf.demo.result import DemoResult, GuestResult, Refusal, SpanResult, TraceResult, UpdateResult
 from unibpf.demo.traffic import Traffic, TrafficReport

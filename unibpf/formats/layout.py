@@ -7,17 +7,21 @@ hex. A union is shown by all its members. When encoding, fields that are left ou
 read back as given: so two members of a union go together only if they agree.
 """
 
+import ipaddress
 import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 MAX_NESTING: Final = 32
+ARROW: Final = "=>"  # between the layouts of a map's keys and of its values
 _TOKEN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[{}\[\];:@# ]")
-_SCALAR: Final = re.compile(r"[usbf](8|16|32|64|128)")
+_SCALAR: Final = re.compile(r"[usbf](8|16|32|64|128)|n(16|32|64|128)")
+_ADDRESSES: Final = frozenset({4, 16})  # sizes
+_PAIRS: Final = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2})+")
 _FLOATS: Final = {4: "<f", 8: "<d"}
 
 
@@ -26,7 +30,7 @@ class LayoutError(ValueError):
 
 
 class Scalar(Struct, frozen=True):
-    """`letter`: u, s, b (bool), f, or p (pointer, shown as a number)."""
+    """`letter`: u, s, b (bool), f, p (pointer, shown as a number), or n (network order: an address, or a number)."""
 
     letter: str
     size: int
@@ -83,11 +87,31 @@ def parse(text: str) -> Layout:
     return found
 
 
+def split(text: str | None) -> tuple[str | None, str | None]:
+    """The layouts of a map's keys and of its values, from the one text that the bundle has of both."""
+    if text is None or ARROW not in text:
+        return None, text
+    key, _, value = text.partition(ARROW)
+    return key or None, value or None
+
+
 def decode(layout: Layout, data: bytes) -> Any:
     """The value in `data`, as JSON has it."""
     if len(data) != layout.size:
         raise LayoutError(f"got {len(data)} bytes, expected {layout.size}")
     return _decode(layout, data)
+
+
+def expect_all(layout: Layout, value: Any, where: str = "") -> None:
+    """Raises LayoutError where a field is left out: what is written of a value may be a part, a key is looked for whole."""
+    if not isinstance(layout, Aggregate) or not isinstance(value, Mapping):
+        return
+    is_struct = sum(one.offset == 0 for one in layout.members) <= 1  # all members of a union lie at 0
+    for member in layout.members:
+        if member.name in value and member.name:
+            expect_all(member.layout, value[member.name], f"{where}{member.name}.")
+        elif member.name and is_struct:
+            raise LayoutError(f"`value` has no field `{where}{member.name}`, expected {_listed(layout)}")
 
 
 def encode(layout: Layout, value: Any) -> bytes:
@@ -205,10 +229,12 @@ def _decode(layout: Layout, data: bytes) -> Any:
             return found
 
 
-def _scalar(letter: str, data: bytes) -> int | float | bool:
+def _scalar(letter: str, data: bytes) -> int | float | bool | str:
     if letter == "f" and len(data) in _FLOATS:
         number: float = struct.unpack(_FLOATS[len(data)], data)[0]
         return number
+    if letter == "n":
+        return str(ipaddress.ip_address(data)) if len(data) in _ADDRESSES else int.from_bytes(data, "big")
     number_in = int.from_bytes(data, "little", signed=letter == "s")
     return bool(number_in) if letter == "b" and number_in in {0, 1} else number_in
 
@@ -273,33 +299,52 @@ def _write_member(member: Member, value: Any, data: bytearray, at: int, where: s
 def _scalar_bytes(layout: Scalar, value: Any, where: str) -> bytes:
     if layout.letter == "f" and layout.size in _FLOATS and isinstance(value, int | float):
         return struct.pack(_FLOATS[layout.size], value)
+    if isinstance(value, str) and layout.letter in {"u", "n"} and layout.size in _ADDRESSES:
+        return _address(value, layout.size, where)
     if not isinstance(value, int):
         raise LayoutError(f"`{where}`: got {_shown(value)}, expected a number")
     try:
-        return int(value).to_bytes(layout.size, "little", signed=layout.letter == "s")
+        order: Literal["big", "little"] = "big" if layout.letter == "n" else "little"
+        return int(value).to_bytes(layout.size, order, signed=layout.letter == "s")
     except OverflowError:
         raise LayoutError(f"`{where}`: got {value}, expected {layout.letter}{layout.size * 8}") from None
 
 
 def _hex(text: str, size: int, where: str) -> bytes:
+    """Bytes in hex, as `02:00:...`, or an address where there is room for just that."""
+    if _PAIRS.fullmatch(text) and len(text) == 3 * size - 1:
+        return bytes.fromhex(text.replace(":", ""))
     try:
-        data = bytes.fromhex(text)
+        data = bytes.fromhex(text.removeprefix("hex:"))
     except ValueError:
         data = b""
+    if len(data) != size and size in _ADDRESSES:
+        return _address(text, size, where)
     if len(data) != size:
         raise LayoutError(f"`{where}`: got `{text:.40}`, expected {size} bytes in hex")
     return data
 
 
+def _address(text: str, size: int, where: str) -> bytes:
+    try:
+        data = ipaddress.ip_address(text).packed
+    except ValueError:
+        data = b""
+    if len(data) != size:
+        family = "IPv4" if size == 4 else "IPv6"
+        raise LayoutError(f"`{where}`: got `{text:.60}`, expected {size} bytes in hex, or an {family} address")
+    return data
+
+
 def _check_read_back(layout: Layout, value: Any, data: bytes, where: str) -> None:
     match layout:
-        case Scalar() if not _same(_decode(layout, data), value):
+        case Scalar() if not _reads_back(layout, value, data, where):
             raise LayoutError(f"`{where}`: got {_shown(value)} beside another member of the same union")
         case Array(element=element) if isinstance(value, list):
             for number, one in enumerate(value):
                 part = data[number * element.size : (number + 1) * element.size]
                 _check_read_back(element, one, part, f"{where}[{number}]")
-        case Array() if isinstance(value, str) and bytes.fromhex(value) != data:
+        case Array() if isinstance(value, str) and _hex(value, len(data), where) != data:
             raise LayoutError(f"`{where}`: got `{value:.40}` beside another member of the same union")
         case Aggregate():
             for member, given, name in _given(layout, value, where):
@@ -308,6 +353,12 @@ def _check_read_back(layout: Layout, value: Any, data: bytes, where: str) -> Non
                 if not member.width:
                     at = member.offset // 8
                     _check_read_back(member.layout, given, data[at : at + member.layout.size], name)
+
+
+def _reads_back(layout: Scalar, value: Any, data: bytes, where: str) -> bool:
+    if isinstance(value, str) or layout.letter == "n":
+        return _scalar_bytes(layout, value, where) == data
+    return _same(_decode(layout, data), value)
 
 
 def _same(read: Any, given: Any) -> bool:

@@ -4,7 +4,8 @@
     10.0.0.1, fd00::1 an IPv4 or IPv6 address, in network order
     02:00:00:00:01:01 bytes, as in a MAC address
     hex:0a000001      bytes
-    {"packets": 1}    a value by its named fields (unibpf.formats.layout), where the bundle knows its layout
+    10.0.0.0/8        a prefix: the key of a longest-prefix-match map
+    {"packets": 1}    a key or a value by its named fields (unibpf.formats.layout), where the bundle knows its layout
 
 In JSON files text may also be plain hex, as dumps have it. On the command line it may not: `10000000` would be both a number
 and four bytes. Whatever does not fit is refused, nothing is cut or filled up.
@@ -16,11 +17,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from unibpf.formats import layout
-from unibpf.formats.bpf import ARRAYS
-from unibpf.formats.layout import Layout, LayoutError
+from unibpf.formats import layout, prefixes
+from unibpf.formats.bpf import ARRAYS, MapType
+from unibpf.formats.layout import Array, Layout, LayoutError, Scalar
 
 INTEGER_BYTES: Final = frozenset({1, 2, 4, 8, 16})
+NUMBER_BYTES: Final = frozenset({1, 2, 4, 8})  # a key that has no layout of its own is one plain number
+BYTE: Final = Scalar("u", 1)
+MAC_BYTES: Final = 6
 _NUMBER: Final = re.compile(r"-?[0-9]+|0x[0-9a-fA-F]+")
 _FRACTION: Final = re.compile(r"-?[0-9]+\.[0-9]+")
 _COLONS: Final = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2})+")
@@ -48,9 +52,28 @@ def read_word(text: str) -> Any:
     return text
 
 
-def key_bytes(value: Any, size: int) -> bytes:
-    """The bytes of a key."""
-    return _plain_bytes(value, size, "key")
+def key_bytes(value: Any, size: int, *, shape: Layout | None = None, map_type: int = 0) -> bytes:
+    """The bytes of a key: a prefix, by its layout where it is known, or as it stands there."""
+    try:
+        room = prefixes.room(size, shape) if map_type == MapType.LPM_TRIE else None
+        found = prefixes.read(value, room) if room is not None and isinstance(value, str) else None
+        if found is not None:
+            return found
+        if shape is None or (isinstance(value, str) and not _is_by_layout(value, shape)):
+            return _plain_bytes(value, size, "key")
+        data = layout.encode(shape, value)
+        layout.expect_all(shape, value)
+        return data
+    except LayoutError as error:
+        raise WordError(str(error).replace("`value", "`key", 1)) from error
+    except prefixes.PrefixError as error:
+        raise WordError(f"key {error}") from error
+
+
+def _is_by_layout(text: str, shape: Layout) -> bool:
+    """Whether text is an address for a key that is one; bytes are written as bytes everywhere."""
+    is_bytes = text.startswith("hex:") or (re.fullmatch(r"[0-9a-fA-F]*", text) and len(text) == 2 * shape.size)
+    return isinstance(shape, Scalar) and not is_bytes
 
 
 def value_bytes(value: Any, size: int, shape: Layout | None) -> bytes:
@@ -71,9 +94,28 @@ def read_changes(document: Any) -> list[tuple[Any, Any]]:
     return [_entry(number, row) for number, row in enumerate(rows)]
 
 
-def shown_key(key: str, map_type: int) -> str:
-    """A key (hex) for people: the index of an array, else bytes."""
-    return str(int.from_bytes(bytes.fromhex(key), "little")) if map_type in ARRAYS else f"hex:{key}"
+def key_fields(key: str, map_type: int, shape: Layout | None) -> Any:
+    """A key (hex) as `key_bytes` would take it: a number, a prefix, an address, an object by fields; None: bytes alone."""
+    data = bytes.fromhex(key)
+    room = prefixes.room(len(data), shape) if map_type == MapType.LPM_TRIE else None
+    found = prefixes.shown(data, room) if room is not None else None
+    if found is not None:
+        return found
+    if isinstance(shape, Array) and shape.element == BYTE:
+        return data.hex(":") if len(data) == MAC_BYTES else f"hex:{key}"
+    if shape is not None and shape.size == len(data):
+        return layout.decode(shape, data)
+    is_number = map_type in ARRAYS or (shape is None and len(data) in NUMBER_BYTES and map_type != MapType.LPM_TRIE)
+    return int.from_bytes(data, "little") if is_number else None
+
+
+def shown_key(key: str, map_type: int, shape: Layout | None = None) -> str:
+    """A key (hex) for people, in the form in which a command takes it."""
+    found = key_fields(key, map_type, shape)
+    may_be_address = shape is None and len(key) == 8 and map_type not in ARRAYS  # a plain __u32 often is one
+    if found is None or may_be_address:
+        return f"hex:{key}"
+    return json.dumps(found) if isinstance(found, dict | list) else str(found)
 
 
 def shown_value(value: str, shape: Layout | None) -> str:

@@ -26,6 +26,7 @@ from unibpf.host.liveness import LivenessFile
 from unibpf.host.outcomes import OutcomeFile
 from unibpf.host.private_file import write_private
 from unibpf.messages.guests import GuestSpec, SpecRefusal
+from unibpf.messages.programs import Signed
 
 _BOOT: Final = "boot.json"
 _FLOORS: Final = "floors.json"
@@ -47,7 +48,8 @@ class FirstRelease(Struct, frozen=True, kw_only=True):
 class Boot(Struct, frozen=True, kw_only=True):
     """One boot. `boot_id` is also the UUID of the VM; `control` is host:port of the CoAP channel; times are Unix us.
 
-    `lacking` are the elements that booted without a program, and why.
+    `programs` and `releases` say what elements booted with (older records have no `releases`), `lacking` which elements
+    booted without a program, and why.
     """
 
     boot_id: str
@@ -59,6 +61,7 @@ class Boot(Struct, frozen=True, kw_only=True):
     started_us: int
     networks: dict[str, str] = {}
     programs: dict[str, FirstRelease] = {}
+    releases: dict[str, Signed] = {}
     lacking: dict[str, str] = {}
     graph_digest: str = ""
     graph_sequence: int = 0

@@ -67,7 +67,7 @@ def load(directory: Path, name: str) -> Identity:
     """Read an existing key; a file that others may read is refused."""
     path = seed_file(directory, name)
     if not path.exists():
-        raise IdentityError(f"there is no key for `{name}` at `{path}`; make it with `unibpf bus init`")
+        raise IdentityError(f"there is no key for `{name}` at `{path}`; `unibpf up` and `unibpf bus keys` make it")
     if path.stat().st_mode & 0o077:
         raise IdentityError(f"`{path}` may be read by others; run `chmod 600 {path}`")
     return _from_seed(name, path.read_bytes().strip())

@@ -4,7 +4,7 @@ from typing import Literal
 
 from unibpf.messages.base import Digest, ElementName, GuestName, Message
 
-ElementState = Literal["staged", "active", "failed", "rolled_back", "superseded"]
+ElementState = Literal["staged", "active", "failed", "rolled_back", "superseded", "settled"]
 
 
 class MapDecision(Message, frozen=True, kw_only=True):
@@ -20,6 +20,7 @@ class ElementEvent(Message, frozen=True, kw_only=True):
 
     `steps` are the guest's timings, [name, start ns, duration ns]. On `failed`, `rule` and `reason` are the guest's. On
     `rolled_back` the release is the one that runs now, and `push_id` names the push that was rolled back, where that is known.
+    `settled` follows on `active`: the guest still runs it after its probation.
     """
 
     guest: GuestName

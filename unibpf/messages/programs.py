@@ -1,15 +1,23 @@
 """The life of one pushed program: verdict, signature or refusal, and the record of it."""
 
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
 from unibpf.messages.base import Audience, Digest, Identity, Kind, Message, ProgramName
 from unibpf.messages.reports import SecondOpinion, VerdictKind
+
+MapName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.]{1,63}$")]
+MapWish = Literal["keep", "reset"]
 
 
 class Verdict(Message, frozen=True, kw_only=True):
     """`program.verified` / `program.rejected`: the verdict over one pushed object.
 
     `push_id` is the stream sequence of the upload (`<stream>:<sequence>`): a redelivered upload keeps it. `audience` is what
-    the pusher asked for (header `Unibpf-Audience`). Header `Unibpf-Signature` (base64) is the verifier's nkey signature over
-    the payload bytes. `also` are the opinions of other verifiers that this one was told to ask, the same as in the report.
+    the pusher asked for (header `Unibpf-Audience`), `maps` what he wants of maps at the swap (`Unibpf-Maps`; not named: keep).
+    Header `Unibpf-Signature` (base64) is the verifier's nkey signature over the payload bytes. `also` are the opinions of
+    other verifiers that this one was told to ask, the same as in the report.
     """
 
     push_id: str
@@ -30,6 +38,7 @@ class Verdict(Message, frozen=True, kw_only=True):
     element: str = "*"
     summary: str = ""
     also: list[SecondOpinion] = []
+    maps: dict[MapName, MapWish] = {}
 
 
 class Signed(Message, frozen=True, kw_only=True):

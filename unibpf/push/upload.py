@@ -7,19 +7,22 @@
     Unibpf-Kind       what a program of an `xdp` section is here: filter, classifier or rewriter  (default `filter`)
     Unibpf-Tails, Unibpf-Constants, Unibpf-Max-Entries, Unibpf-Inner-Maps
                       what a loader of the object's own would set (unibpf.push.loading), words with commas between them
+    Unibpf-Maps       what becomes of maps at the swap: NAME=reset or NAME=keep, with commas between them  (default keep)
     Unibpf-Object     digest of the object in the object store; then the payload is empty (objects above INLINE_BYTES)
 
 Every header is optional, so that `nats pub` alone is a valid push.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, get_args
 
 import msgspec
 from msgspec import Struct
 
+from unibpf.formats.bpf import MAX_MAPS
 from unibpf.messages.base import Audience, Digest, ElementName, Kind
+from unibpf.messages.programs import MapName, MapWish
 from unibpf.push import loading
 from unibpf.push.loading import NOTHING, Loading
 
@@ -28,6 +31,7 @@ ELEMENT: Final = "Unibpf-Element"
 SECTION: Final = "Unibpf-Section"
 FUNCTION: Final = "Unibpf-Function"
 KIND: Final = "Unibpf-Kind"
+MAPS: Final = "Unibpf-Maps"
 OBJECT: Final = "Unibpf-Object"
 
 HEADERS: Final = {
@@ -37,6 +41,7 @@ HEADERS: Final = {
     FUNCTION: "its function, likewise",
     KIND: "what a program of an xdp section is: filter (default), classifier or rewriter",
     **{option.header: f"{option.help}: {option.metavar}, with commas between them" for option in loading.OPTIONS},
+    MAPS: "what becomes of maps at the swap: NAME=reset or NAME=keep (default), with commas between them",
     OBJECT: "SHA-256 of the object in the object store; then the payload is empty",
 }
 
@@ -64,6 +69,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     function: str | None = None
     kind: Kind | None = None
     loading: Loading = NOTHING
+    maps: dict[str, MapWish] = {}
     object: str | None = None
 
     def headers(self) -> dict[str, str]:
@@ -74,6 +80,7 @@ class Upload(Struct, frozen=True, kw_only=True):
             SECTION: self.section,
             FUNCTION: self.function,
             KIND: self.kind,
+            MAPS: ",".join(f"{name}={wish}" for name, wish in self.maps.items()) or None,
             OBJECT: self.object,
         }
         return {name: value for name, value in named.items() if value is not None} | self.loading.headers()
@@ -89,6 +96,7 @@ def parse(headers: Mapping[str, str]) -> Upload:
         function=_plain(headers, FUNCTION),
         kind=_kind(headers),
         loading=_loading(headers),
+        maps=_maps(headers),
         object=_checked(headers[OBJECT], Digest, "object", OBJECT) if OBJECT in headers else None,
     )
 
@@ -107,6 +115,28 @@ def _kind(headers: Mapping[str, str]) -> Kind | None:
     if value is not None and found is None:
         raise UploadError("upload-header", f"header `{KIND}` is not valid: got `{value!r:.64}`")
     return found
+
+
+def read_wishes(words: Iterable[str]) -> dict[str, MapWish]:
+    """`NAME=reset`, `NAME=keep`; raises ValueError."""
+    found: dict[str, MapWish] = {}
+    for word in words:
+        name, _, wish = word.partition("=")
+        try:
+            found |= msgspec.convert({name: wish}, dict[MapName, MapWish])
+        except msgspec.ValidationError:
+            raise ValueError(f"got `{word:.80}`, expected `NAME=reset` or `NAME=keep`") from None
+    if len(found) > MAX_MAPS:
+        raise ValueError(f"got {len(found)} maps, expected at most {MAX_MAPS}")
+    return found
+
+
+def _maps(headers: Mapping[str, str]) -> dict[str, MapWish]:
+    value = headers.get(MAPS)
+    try:
+        return read_wishes(value.split(",")) if value else {}
+    except ValueError as error:
+        raise UploadError("upload-header", f"header `{MAPS}` is not valid: {error}") from error
 
 
 def _loading(headers: Mapping[str, str]) -> Loading:

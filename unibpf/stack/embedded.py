@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from unibpf.host import identity
 from unibpf.host.settings import REPOSITORY, StatePaths, host_name
 from unibpf.stack import lock
 from unibpf.stack.lock import FolderLock, Occupied
-from unibpf.stack.supervisor import Command, Supervisor
+from unibpf.stack.supervisor import Command, Supervisor, start_time
 from unibpf.subjects import CLI, SERVICES
 
 READY_SECONDS: Final = 30.0
@@ -41,11 +41,21 @@ class StackError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class StackState:
-    """What `run/stack.json` holds."""
+    """What `run/stack.json` holds; `started` has the start times of these processes (supervisor.start_time)."""
 
     url: str
     pids: dict[str, int]
     supervisor: int
+    started: dict[str, int] = field(default_factory=dict)
+
+    def alive(self) -> dict[str, int]:
+        """Those of `pids` that run, and are the processes that were meant."""
+        return {name: pid for name, pid in self.pids.items() if start_time(pid) in {self.started.get(name)} - {None}}
+
+
+def occupied(paths: StatePaths, pid: int) -> StackError:
+    """Another stack has the folder."""
+    return StackError(f"a stack already runs on `{paths.root}` (pid {pid})")
 
 
 def lock_file(paths: StatePaths) -> Path:
@@ -64,7 +74,7 @@ def read_state(paths: StatePaths) -> StackState | None:
         return None
     try:
         return msgspec.json.decode(state_file(paths).read_bytes(), type=StackState)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
 
 
@@ -89,8 +99,8 @@ class Stack:
         self._paths.create()
         try:
             self._lock.take()
-        except Occupied as occupied:
-            raise StackError(f"a stack already runs on `{self._paths.root}` (pid {occupied.pid})") from None
+        except Occupied as other:
+            raise occupied(self._paths, other.pid) from None
         await self._start_server()
         operator = identity.load(self._paths.keys, OPERATOR)
         async with await Bus.connect(BusSettings(url=self.url, identity=operator)) as bus:
@@ -112,6 +122,8 @@ class Stack:
     async def _start_server(self) -> None:
         names = (OPERATOR, *SERVICES, *PUSHERS)
         identities = [identity.create(self._paths.keys, name) for name in names]
+        if self._port and answers(self._port):
+            raise StackError(f"port {self._port} is taken: something answers there already")
         server = EmbeddedServer(directory=self._paths.nats, identities=identities, port=self._port)
         command = Command(
             name="nats", arguments=server.prepare(), environment=self._environ, log=self._paths.logs / "nats.log"
@@ -165,7 +177,8 @@ class Stack:
         self._progress(f"{service:<16} pid {self.pids().get(service)}")
 
     def _write_state(self, pids: dict[str, int]) -> None:
-        state = StackState(url=self.url, pids=pids, supervisor=os.getpid())
+        started = {name: found for name, pid in pids.items() if (found := start_time(pid)) is not None}
+        state = StackState(url=self.url, pids=pids, supervisor=os.getpid(), started=started)
         path = state_file(self._paths)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = path.with_suffix(".new")

@@ -6,7 +6,12 @@ messages and for `unibpf down`; that it is up to date is certain while the lock 
 
 import fcntl
 import os
+import time
 from pathlib import Path
+from typing import Final
+
+TRIES: Final = 4  # somebody may be looking just now whether it is held (`holder`)
+PAUSE_SECONDS: Final = 0.05
 
 
 class Occupied(Exception):  # noqa: N818  what was found
@@ -28,11 +33,9 @@ class FolderLock:
         """Raises Occupied where another process has it."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(descriptor):
             os.close(descriptor)
-            raise Occupied(_pid_in(self._path)) from None
+            raise Occupied(_pid_in(self._path))
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._descriptor = descriptor
@@ -51,17 +54,30 @@ class FolderLock:
 
 def holder(path: Path) -> int | None:
     """The pid of whoever has the folder now; None where nobody does."""
-    lock = FolderLock(path)
-    if not path.exists():
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        lock.take()
-    except Occupied as occupied:
-        return occupied.pid
-    lock.release()
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # who looks is in nobody's way who looks
+    except BlockingIOError:
+        return _pid_in(path)
+    finally:
+        os.close(descriptor)
     return None
 
 
+def _locked(descriptor: int) -> bool:
+    for number in range(TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(PAUSE_SECONDS if number < TRIES - 1 else 0)
+            continue
+        return True
+    return False
+
+
 def _pid_in(path: Path) -> int:
-    text = path.read_text()[:20].strip()
-    return int(text) if text.isdecimal() else 0
+    text = path.read_bytes()[:20].strip()
+    return int(text) if text.isdigit() else 0

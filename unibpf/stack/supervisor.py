@@ -102,9 +102,16 @@ class Supervisor:
             await self._spawn(running)
 
 
-def alive(pid: int) -> bool:
-    """Whether a process exists."""
-    return Path(f"/proc/{pid}").exists()
+def start_time(pid: int) -> int | None:
+    """When a process began, in clock ticks since boot (proc(5), stat, field 22); None where there is none, or a zombie.
+
+    Pid and start time name a process; a pid alone is somebody else's one day.
+    """
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return None
+    return None if state == "Z" else int(rest[18])
 
 
 async def _terminate(process: asyncio.subprocess.Process | None) -> None:

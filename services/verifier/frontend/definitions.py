@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Malformed, Unsupported
 from services.verifier.frontend.debug.btf import Btf, Kind, Type
-from services.verifier.frontend.debug.layout import Layout
+from services.verifier.frontend.debug.layout import KeyLayout, Layout, joined
 from unibpf.formats.bpf import MAPS_OF_MAPS, MapType
 from unibpf.formats.bundle import BundleMap, InnerMap
 
@@ -69,6 +69,7 @@ class _Definition:
         self.values_at: int | None = None
         self.missing: Unsupported | None = None
         self.held: Type | None = None  # what `values` points to
+        self.key_layout: str | None = None
 
     def read(self, number: int) -> Defined:
         found = self.btf.resolve(number)
@@ -93,7 +94,7 @@ class _Definition:
 
     def finish(self) -> None:
         """What depends on several members."""
-        self.map = completed(self.map)
+        self.map = replace(completed(self.map), layout=joined(self.key_layout, self.map.layout))
         kind = self.map.type
         if kind in (MapType.PROG_ARRAY, *MAPS_OF_MAPS) and self.held is not None:
             self.set(value_size=4)
@@ -144,7 +145,9 @@ class _Definition:
         return pointer.argument
 
     def key_type(self, number: int) -> None:
-        self.set(key_size=self.btf.size_of(self.pointee(number)))
+        target = self.pointee(number)
+        self.set(key_size=self.btf.size_of(target))
+        self.key_layout = KeyLayout(self.btf).text(target)
 
     def value_type(self, number: int) -> None:
         target = self.pointee(number)

@@ -164,7 +164,7 @@ def _unknown_section(name: str) -> Unsupported:
         return Unsupported(
             "section-unknown",
             f"section `{name:.80}` holds a program for the entries of a {hook}, which guests do not run",
-            hint="verify it with `--platform linux-xdp`, or choose another program with `--section` or `--program`",
+            hint="verify it with `--platform linux-xdp`, or choose another program with `--section` or `--function`",
         )
     return Unsupported(
         "section-unknown",
@@ -254,7 +254,7 @@ def _choose(found: list[Candidate], options: Options) -> Candidate:
         raise Ambiguous(
             "program-choice",
             f"{'no' if not left else 'more than one'} program matches the choice: the object holds {names}",
-            hint="choose with `--section` and `--program`",
+            hint="choose with `--section` and `--function`",
         )
     _check_kind(left[0], options)
     return left[0]

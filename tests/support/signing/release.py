@@ -66,13 +66,15 @@ class TestSigner:
             policy="test",
         )
 
-    async def release(self, data: bytes, /, *, program: str, audience: str, **fields: object) -> Signed:
+    async def release(
+        self, data: bytes, /, *, program: str, audience: str, push_id: str = "", **fields: object
+    ) -> Signed:
         """Sign a bundle, make it the newest release and publish `signed`. `fields` override those of the Release."""
         self.sequence += 1
         base = {"program": program, "sequence": self.sequence, "audience": audience}
         release = release_of(data, **(base | fields))
         signed = Signed(
-            push_id=f"test:{release.sequence}",
+            push_id=push_id or f"test:{release.sequence}",
             program=program,
             audience=audience,
             kind=release.kind,

@@ -29,8 +29,8 @@ def bus_keys(
         made = own_server.make_keys(keys, pusher or [])
         if export is not None:
             own_server.export_keys(keys, export, list(made))
-    except (IdentityError, OSError) as error:
-        fail(Exit.USAGE, str(error))
+    except IdentityError as error:
+        fail(Exit.USAGE, str(error), rule="identity")
     if json:
         emit_json(made)
     else:
@@ -43,6 +43,7 @@ def bus_config(
     store: Annotated[Path, typer.Option(help="Where the server keeps its streams.")] = Path("/var/lib/nats"),
     monitor: Annotated[str | None, typer.Option(help="ADDRESS:PORT for /healthz and the like.")] = None,
     output: Annotated[Path | None, typer.Option(help="Instead of stdout.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="It is JSON anyway; failures are then, too.")] = False,
 ) -> None:
     """Print the configuration of a nats-server: everybody with a public key here, with his permissions."""
     from unibpf.bus import own_server
@@ -53,8 +54,8 @@ def bus_config(
         made = own_server.server_configuration(state_paths().keys, listen=listen, store=store, monitor=monitor)
         if output is not None:
             output.write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
-    except (own_server.BusFileError, IdentityError, OSError) as error:
-        fail(Exit.USAGE, str(error))
+    except (own_server.BusFileError, IdentityError) as error:
+        fail(Exit.USAGE, str(error), rule="identity")
     if output is None:
         emit_json(made)
 

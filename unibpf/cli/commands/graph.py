@@ -30,11 +30,12 @@ def graph_check(
         work = checking.check_graph(binary_directory(os.environ), text, nics=nic or [], memory_mib=memory)
         report = asyncio.run(work)
     except checking.GraphCheckMissing as error:
-        fail(Exit.USAGE, str(error), "`make build` makes it")
+        fail(Exit.USAGE, str(error), "`make build` makes it", rule="not-installed")
+    if report.errors or not report.elements:
+        lines = "\n".join(report.faults()) or "the graph has no elements"
+        fail(Exit.USAGE, lines, "a guest with this graph would not start", rule="graph", result=report)
     if json:
         emit_json(report)
-    if report.errors:
-        fail(Exit.REFUSED, "\n".join(report.faults()), "a guest with this graph would not start")
-    if not json:
+    else:
         rows = [(one.name, one.class_name, one.kind or "", one.program or "") for one in report.elements]
         emit_table(("element", "class", "kind", "program"), rows)

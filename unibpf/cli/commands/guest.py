@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from unibpf.cli.options import DEFAULT_WAIT, GuestName, Json, Timeout, command_group
+from unibpf.cli.options import DEFAULT_WAIT, GuestName, Json, Timeout, a_guest, command_group
 from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
 
 app = command_group("Guests: apply, check, list, show, delete.")
@@ -14,7 +14,7 @@ app = command_group("Guests: apply, check, list, show, delete.")
 @app.command("apply")
 def guest_apply(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A guest file (TOML).")],
-    name: Annotated[str | None, typer.Option(help="Guest name instead of the file's.")] = None,
+    name: Annotated[str | None, typer.Option(callback=a_guest, help="Guest name instead of the file's.")] = None,
     machine: Annotated[str | None, typer.Option(help="microvm, q35 or process.")] = None,
     wait: Annotated[bool, typer.Option(help="Until it runs or failed.")] = False,
     timeout: Timeout = DEFAULT_WAIT,
@@ -35,7 +35,7 @@ def guest_apply(
     try:
         spec = guests.read_guest_file(file, name=name, machine=machine)
     except guests.GuestFileError as error:
-        fail(Exit.USAGE, str(error))
+        fail(Exit.USAGE, str(error), f"mend `{file}` and apply it again", rule="guest-file")
 
     async def work() -> GuestObserved | None:
         async with open_bus() as bus:
@@ -44,15 +44,17 @@ def guest_apply(
             return await guests.apply(bus, spec, wait=wait, timeout=timeout)
 
     seen = run(work())
-    if json:
-        emit_json(seen)
-    elif seen is not None:
+    if seen is not None:
         progress(
             f"{seen.state}  {seen.guest}  {seen.machine}/{seen.accel}  boot {seen.boot_ms} ms  {seen.reason or ''}"
         )
-    raise SystemExit(
-        int(Exit.REFUSED if seen is not None and (seen.state != "running" or seen.refused is not None) else Exit.OK)
-    )
+        if seen.refused is not None:
+            fail(Exit.REFUSED, seen.refused.reason, "the guest goes on as before", rule=seen.refused.rule, result=seen)
+        if seen.state != "running":
+            message = f"guest `{seen.guest}` is {seen.state}: {seen.reason or 'no reason was given'}"
+            fail(Exit.REFUSED, message, f"`unibpf guest show {seen.guest}` says more", rule=seen.state, result=seen)
+    if json:
+        emit_json(seen)
 
 
 @app.command("check")
@@ -72,7 +74,7 @@ def guest_check(
     try:
         spec = guests.read_guest_file(file)
     except guests.GuestFileError as error:
-        fail(Exit.USAGE, str(error))
+        fail(Exit.USAGE, str(error), f"mend `{file}` and check it again", rule="guest-file")
     found = asyncio.run(check_alone(binary_directory(os.environ), spec))
     expect_sound(file, found)
     if json:
@@ -106,11 +108,12 @@ def guest_show(guest: GuestName, json: Json = False) -> None:
     """One guest: what was asked for, what runs, and what the guest itself says."""
     from unibpf.cli.session import run
     from unibpf.cli.status import say_guest
+    from unibpf.client import guests
     from unibpf.client.status import describe_guest
 
     found = run(describe_guest(guest))
     if found is None:
-        fail(Exit.USAGE, f"no guest `{guest}` is known", "`unibpf guest list` shows them")
+        fail(Exit.USAGE, *guests.unknown(guest), rule="not-found")
     if json:
         emit_json(found)
     else:
@@ -129,10 +132,11 @@ def guest_delete(
     from unibpf.client import guests
     from unibpf.client.session import open_bus
 
-    async def work() -> None:
+    async def work() -> bool:
         async with open_bus() as bus:
-            await guests.delete(bus, guest, wait=wait, timeout=timeout)
+            return await guests.delete(bus, guest, wait=wait, timeout=timeout)
 
-    run(work())
+    if not run(work()):
+        fail(Exit.USAGE, *guests.unknown(guest), rule="not-found")
     if json:
         emit_json({"guest": guest, "deleted": wait})

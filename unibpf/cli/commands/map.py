@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from unibpf.cli.options import ElementName, EntriesFile, GuestName, Json, MapName, command_group
-from unibpf.cli.output import Exit
+from unibpf.cli.output import Exit, fail
 
 app = command_group("Maps of running guests: dump, drain, get, set, delete.")
 
@@ -33,7 +33,9 @@ def map_get(
     guest: GuestName,
     element: ElementName,
     name: MapName,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")],
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="A number, an address, a prefix, JSON by fields, or `hex:...`.")
+    ],
     json: Json = False,
 ) -> None:
     """The entry of one key."""
@@ -41,8 +43,10 @@ def map_get(
     from unibpf.formats.map_words import read_word
 
     found = maps.run_on(guest, element, name, lambda view: view.get(read_word(key)))
+    if not found.entries:
+        hint = f"`unibpf map dump {guest} {element} {name}` shows the keys that it holds"
+        fail(Exit.REFUSED, f"map `{name}` holds no key `{key}`", hint, rule="no-entry", result=found)
     maps.print_dump(found, json=json)
-    raise SystemExit(int(Exit.OK if found.entries else Exit.REFUSED))
 
 
 @app.command("drain")
@@ -59,7 +63,7 @@ def map_set(
     element: ElementName,
     name: MapName,
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="A number, an address, or bytes as `hex:...`.")
+        str | None, typer.Argument(metavar="KEY", help="A number, an address, a prefix, JSON by fields, or `hex:...`.")
     ] = None,
     value: Annotated[
         str | None, typer.Argument(metavar="VALUE", help="The same, or JSON by the value's fields.")
@@ -83,7 +87,7 @@ def map_delete(
     guest: GuestName,
     element: ElementName,
     name: MapName,
-    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Numbers, addresses, or bytes as `hex:...`.")],
+    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="As for `get`.")],
     json: Json = False,
 ) -> None:
     """Delete entries while packets flow."""

@@ -15,9 +15,13 @@ from unibpf.cli.options import (
     ProgramKind,
     Tails,
     Timeout,
+    a_program,
+    an_audience,
+    an_element_or_any,
+    an_identity,
     command_group,
 )
-from unibpf.cli.output import emit_json
+from unibpf.cli.output import Failed, emit_json
 
 app = command_group()
 
@@ -26,10 +30,11 @@ app = command_group()
 def push(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
     program: Annotated[
-        str | None, typer.Option(help="Its name (default: the file's, or program*.c's folder's).")
+        str | None,
+        typer.Option(callback=a_program, help="Its name on the bus (default: the file's, or program*.c's folder's)."),
     ] = None,
-    audience: Annotated[str, typer.Option(help="Guest class.")] = "edge",
-    element: Annotated[str, typer.Option(help="Only this element.")] = "*",
+    audience: Annotated[str, typer.Option(callback=an_audience, help="Guest class.")] = "edge",
+    element: Annotated[str, typer.Option(callback=an_element_or_any, help="Only this element.")] = "*",
     section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
     function: Annotated[str | None, typer.Option(help="Function, likewise.")] = None,
     kind: ProgramKind = None,
@@ -37,22 +42,30 @@ def push(
     const: Constants = None,
     max_entries: MaxEntries = None,
     inner: InnerMaps = None,
-    identity: Annotated[str, typer.Option(help="Whose key to use.")] = "cli",
+    map_wish: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME=reset|keep", help="What becomes of a map at the swap (default: keep)."),
+    ] = None,
+    identity: Annotated[str, typer.Option(callback=an_identity, help="Whose key to use.")] = "cli",
     define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow it until the guests run it.")] = False,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="And until their probation is over: `rolled back` is a failure then.")
+    ] = False,
     timeout: Timeout = DEFAULT_WAIT,
     json: Json = False,
 ) -> None:
     """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
     from unibpf.cli import push as push_words
-    from unibpf.cli.program_file import default_program_name, load_object, parsed_loading
+    from unibpf.cli.inputs.program_file import default_program_name, load_object, parsed_loading, parsed_wishes
     from unibpf.cli.reports.text import print_report
     from unibpf.cli.session import run
     from unibpf.client import push as pushing
     from unibpf.client.session import open_bus
+    from unibpf.client.waiting import Outcome
 
     request = pushing.Push(
-        program=program or default_program_name(file),
+        program=a_program(program or default_program_name(file)) or "",
         data=load_object(file, define or []),
         audience=audience,
         element=element,
@@ -60,19 +73,28 @@ def push(
         function=function,
         kind=kind,
         loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
+        maps=parsed_wishes(map_wish),
     )
 
-    async def work() -> pushing.Outcome:
-        async with open_bus(identity) as bus:
-            return await pushing.push_and_wait(bus, request, wait=wait, timeout=timeout)
+    outcome = Outcome(program=request.program)
 
-    outcome = run(work())
+    async def work() -> None:
+        async with open_bus(identity) as bus:
+            seconds = timeout if wait or settle else None
+            await pushing.push_and_follow(bus, request, outcome, seconds=seconds, settle=settle)
+
+    try:
+        run(work())
+    except Failed as failed:
+        raise push_words.unfinished(outcome, failed) from failed
     push_words.say(outcome)
     if outcome.report is not None:
         print_report(outcome.report)
+    failure = push_words.failure(outcome)
+    if failure is not None:
+        raise failure
     if json:
         emit_json(outcome)
-    raise SystemExit(int(push_words.exit_code(outcome)))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
@@ -87,7 +109,8 @@ def verify(context: typer.Context) -> None:
 def run_program(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An ELF object, or C that clang compiles.")],
     section: Annotated[str | None, typer.Option(help="ELF section, when the object holds several programs.")] = None,
-    program: Annotated[str | None, typer.Option("--program", "--function", help="Function, likewise.")] = None,
+    function: Annotated[str | None, typer.Option(help="Function, likewise.")] = None,
+    program: Annotated[str | None, typer.Option(hidden=True)] = None,  # what `--function` was called before
     kind: ProgramKind = None,
     tail: Tails = None,
     const: Constants = None,
@@ -108,13 +131,13 @@ def run_program(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a packet on stdout.")] = False,
 ) -> None:
     """Run a program on packets here, with the guest's own engines: no bus, no guest."""
-    from unibpf.cli.program_file import parsed_loading
+    from unibpf.cli.inputs.program_file import parsed_loading
     from unibpf.cli.run import Run, run
 
     wanted = Run(
         file=file,
         section=section,
-        function=program,
+        function=function or program,
         kind=kind,
         loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
         engine=engine,
@@ -126,4 +149,4 @@ def run_program(
         maps=maps,
         json=json,
     )
-    raise SystemExit(run(wanted))
+    run(wanted)

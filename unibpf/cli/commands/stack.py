@@ -1,22 +1,36 @@
-"""`unibpf up|status|trace|demo`: the stack as a whole."""
+"""`unibpf up|down|status|trace|demo`: the stack as a whole."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unibpf.cli.options import Json, command_group
+from unibpf.cli.options import DEFAULT_WAIT, Json, Timeout, command_group
 from unibpf.cli.output import Exit, emit_json, fail
 
 app = command_group()
 
 
 @app.command()
-def up(json: Json = False) -> None:
+def up(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The bus's port on loopback (default: as last time, else a free one).")
+    ] = 0,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it runs; `unibpf down` ends it.")] = False,
+    json: Json = False,
+) -> None:
     """Run the embedded stack until Ctrl-C: NATS server, HSM token, four services, guests under QEMU."""
-    from unibpf.cli.up import run_stack
+    from unibpf.cli.up import run_stack, start_stack
 
-    run_stack(json=json)
+    (start_stack if detach else run_stack)(json=json, port=port)
+
+
+@app.command()
+def down(timeout: Timeout = DEFAULT_WAIT, json: Json = False) -> None:
+    """End the embedded stack of this state directory; guests go on, and the next `up` adopts them."""
+    from unibpf.cli.up import stop_stack
+
+    stop_stack(json=json, seconds=timeout)
 
 
 @app.command()
@@ -27,11 +41,12 @@ def status(json: Json = False) -> None:
     from unibpf.client.status import collect
 
     found = run(collect())
+    if not json:
+        say(found)
+    if not found.bus:
+        fail(Exit.UNREACHABLE, found.problem or "the bus was not reached", result=found)
     if json:
         emit_json(found)
-    else:
-        say(found)
-    raise SystemExit(int(Exit.OK if found.bus else Exit.UNREACHABLE))
 
 
 @app.command()
@@ -52,7 +67,7 @@ def trace(
 
     spans = run(work())
     if not spans:
-        fail(Exit.USAGE, f"no trace `{trace_id}` is known", "traces are kept for seven days")
+        fail(Exit.USAGE, f"no trace `{trace_id}` is known", "traces are kept for seven days", rule="not-found")
     if json:
         emit_json({"trace_id": trace_id, "spans": spans})
     else:

@@ -5,7 +5,7 @@ from typing import Any
 
 from unibpf.formats import layout, map_words
 from unibpf.formats.bundle import BundleMap
-from unibpf.formats.layout import LayoutError
+from unibpf.formats.layout import Layout, LayoutError
 from unibpf.formats.map_words import WordError
 
 Entry = tuple[str, Any, Any]  # map, key, value
@@ -38,8 +38,12 @@ def lines(entries: Iterable[Entry], maps: Iterable[BundleMap]) -> Iterator[str]:
         if found is None:
             raise WordError(f"the program has no map `{name:.60}`", f"it has {', '.join(known) or 'none'}")
         try:
-            shape = layout.parse(found.layout) if found.layout is not None else None
+            key_shape, shape = map(_shape, layout.split(found.layout))
         except LayoutError as error:
             raise WordError(f"map `{name}`: {error}") from error
-        key_bytes = map_words.key_bytes(key, found.key_size)
+        key_bytes = map_words.key_bytes(key, found.key_size, shape=key_shape, map_type=found.type)
         yield f"{name}={key_bytes.hex()}:{map_words.value_bytes(value, found.value_size, shape).hex()}"
+
+
+def _shape(text: str | None) -> Layout | None:
+    return layout.parse(text) if text is not None else None

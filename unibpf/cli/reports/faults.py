@@ -13,4 +13,5 @@ def expect_sound(file: Path, found: GuestCheck) -> None:
         progress(f"warning: {visible(warning)}")
     if found.faults:
         faults = "".join(f"\n  {fault}" for fault in found.faults)
-        fail(Exit.USAGE, f"`{file}` cannot run:{faults}", "nothing was asked for: what runs goes on")
+        hint = "nothing was asked for: what runs goes on"
+        fail(Exit.USAGE, f"`{file}` cannot run:{faults}", hint, rule="guest-check", result=found)

@@ -4,16 +4,25 @@ Two values may be carried over from one program to the next when their texts are
 bytes mean and nothing else: no type names, no qualifiers, no padding. A member that does not lie where natural alignment
 puts it carries `@<byte offset>`, a bit field `:<width>@<bit offset>`, and an aggregate of unnatural size `#<bytes>`.
 
+Of keys the text also says what stands in network order, since that decides how they are shown: `n16`, `n32` (an IPv4 address),
+`n128` (an IPv6 address), by the names of Linux' types. A key that is one plain number has no text. Both of a map are joined as
+`KEY=>VALUE` (`joined`).
+
 The text is None when the type has no such description (a function, an unfinished type) or when it would be longer than
 MAX_TEXT or nest deeper than MAX_NESTING; a migration then has to treat the value as opaque.
 """
 
+import re
 from typing import Final
 
 from services.verifier.errors import Malformed
 from services.verifier.frontend.debug.btf import MAX_NESTING, Btf, Kind, Type
 
 MAX_TEXT: Final = 4096
+ARROW: Final = "=>"
+_NETWORK_ORDER: Final = {"__be16": 2, "__be32": 4, "__be64": 8, "in_addr_t": 4, "in_port_t": 2}
+_IPV6: Final = "in6_addr"
+_PLAIN: Final = re.compile(r"[usb][0-9]+")
 _SIGNED: Final = 1
 _BOOL: Final = 4
 
@@ -92,6 +101,40 @@ class Layout:
             alignment = max(alignment, member_alignment)
         mark = "" if size == _round_up(end, alignment) else f"#{size}"
         return f"{word}{{{''.join(parts)}}}{mark}", size, alignment
+
+
+class KeyLayout(Layout):
+    """Describes keys: what Linux' names of types say of the order of bytes is kept."""
+
+    def text(self, number: int) -> str | None:
+        """Return the canonical text of a key, or None where it is one plain number or has none."""
+        found = super().text(number)
+        return None if found is None or _PLAIN.fullmatch(found) else found
+
+    def _describe(self, number: int, depth: int) -> tuple[str, int, int]:
+        size = self._network_order(number)
+        if size is not None:
+            self.work += 1
+            return _scalar("n", size)
+        return super()._describe(number, depth)
+
+    def _network_order(self, number: int) -> int | None:
+        for _ in range(MAX_NESTING):
+            found = self.btf.type(number)
+            name = self.btf.string(found.name) if found.kind in (Kind.TYPEDEF, Kind.STRUCT) else ""
+            if found.kind is Kind.TYPEDEF and name in _NETWORK_ORDER:
+                return _NETWORK_ORDER[name] if self.btf.size_of(number) == _NETWORK_ORDER[name] else None
+            if found.kind is Kind.STRUCT:
+                return 16 if name == _IPV6 and found.argument == 16 else None
+            if found.kind not in (Kind.TYPEDEF, Kind.CONST, Kind.VOLATILE, Kind.TYPE_TAG):
+                return None
+            number = found.argument
+        return None
+
+
+def joined(key: str | None, value: str | None) -> str | None:
+    """Return the text of a map: the value's alone where the key has none."""
+    return value if key is None else f"{key}{ARROW}{value or ''}"
 
 
 def _integer(found: Type) -> tuple[str, int, int]:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from unibpf.cli.output import Exit, fail
 from unibpf.client.push import read_object
+from unibpf.messages.programs import MapWish
 from unibpf.push import loading
 from unibpf.push.compile import CompileError, compile_c
 from unibpf.push.loading import Loading
+from unibpf.push.upload import read_wishes
 
 _NAME = re.compile(r"[^a-z0-9_-]+")
 
@@ -24,9 +26,9 @@ def load_object(path: Path, defines: list[str]) -> bytes:
     try:
         return compile_c(path, defines=defines) if path.suffix == ".c" else read_object(path)
     except CompileError as error:
-        fail(Exit.USAGE, f"`{path}` does not compile:\n{error}")
-    except (OSError, ValueError) as error:
-        fail(Exit.USAGE, str(error))
+        fail(Exit.USAGE, f"`{path}` does not compile:\n{error}", error.hint, rule="compile")
+    except ValueError as error:
+        fail(Exit.USAGE, str(error), rule="file")
 
 
 def parsed_loading(**words: Sequence[str] | None) -> Loading:
@@ -35,3 +37,11 @@ def parsed_loading(**words: Sequence[str] | None) -> Loading:
         return loading.read({field: found or () for field, found in words.items()})
     except ValueError as error:
         fail(Exit.USAGE, str(error))
+
+
+def parsed_wishes(words: Sequence[str] | None) -> dict[str, MapWish]:
+    """What `push --map` says, or the end of the command with a message."""
+    try:
+        return read_wishes(words or ())
+    except ValueError as error:
+        fail(Exit.USAGE, f"`--map`: {error}")
