@@ -62,7 +62,7 @@ sanitize: build
 CHAOS_SECONDS ?= 3600
 chaos: build
 	UNIBPF_LIVES=100000 .venv/bin/pytest -q tests/simulation
-	UNIBPF_CHAOS_SECONDS=$(CHAOS_SECONDS) .venv/bin/pytest -q tests/system/test_chaos.py
+	UNIBPF_CHAOS_SECONDS=$(CHAOS_SECONDS) .venv/bin/pytest -q tests/simulation/test_chaos.py
 
 docs:
 	python3 docs/pictures/draw.py

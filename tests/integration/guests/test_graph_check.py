@@ -10,7 +10,7 @@ from unibpf.host.graph_check import GraphCheckMissing, check_graph
 from unibpf.host.settings import binary_directory
 
 BINARIES = binary_directory({})
-FOLDER = Path(__file__).parents[1] / "data" / "graph"
+FOLDER = Path(__file__).parents[2] / "data" / "graph"
 GRAPHS = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.click"))}
 
 
