@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Final, TypeVar
 
 from services.reconfigurer import inspection, map_changes, plan
@@ -22,16 +22,17 @@ from services.reconfigurer.settings import Settings
 from services.reconfigurer.settling import Settling
 from services.reconfigurer.updater import Package, Updater
 from unibpf import subjects
-from unibpf.bus import Bus, BusError, Received, ServiceError, consume
+from unibpf.bus import Bus, BusError, ObjectCorrupt, ObjectMissing, Received, ServiceError, consume
 from unibpf.bus.kv import readable
 from unibpf.bus.release_keys import release_keys
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
-from unibpf.host.outcomes import ANY_ELEMENT, newest_of
+from unibpf.formats.envelope import EnvelopeError
+from unibpf.host.outcomes import ANY_ELEMENT, Outcome, newest_of, release_of
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
 from unibpf.messages.programs import Signed
-from unibpf.messages.status import GuestQuery, GuestStatus
+from unibpf.messages.status import ElementStatus, GuestQuery, GuestStatus
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,9 @@ class Reconfigurer:
             updater=self._updater, fetch=self._package, publish=self._publish, on_active=self._look_again
         )
         self._comparing = Comparing(
-            sessions=sessions,
             updater=self._updater,
             newest=self._newest,
+            learn=self._learn,
             offer=self._convergence.offer,
             publish=self._publish,
         )
@@ -137,9 +138,34 @@ class Reconfigurer:
         """Back to the previous program; published, unless it took place before."""
         query = message.decode(RollbackQuery)
         event = await _answering(self._updater.roll_back(Target(guest=query.guest, element=query.element)))
+        with contextlib.suppress(BusError):  # the next comparison learns it
+            await self._learn_one(query.guest, query.element, event.envelope)
         if not event.already:
             await self._publish(event)
         return event
+
+    async def _learn(self, guest: str, elements: Iterable[ElementStatus]) -> None:
+        """What a guest booted with is good there: without a record it would have nothing to go back to."""
+        for element in elements:
+            if element.envelope is not None and element.program is not None:
+                await self._learn_one(guest, element.name, element.envelope)
+
+    async def _learn_one(self, guest: str, element: str, digest: str) -> None:
+        file = self._sessions.folder(guest).outcomes
+        rows = await asyncio.to_thread(lambda: file.read().get(element, []))
+        if any(one.release.envelope == digest for one in rows):
+            return
+        try:
+            envelope = await self._bus.get_object(digest)
+            release = release_of(envelope, digest)
+            bundle = await self._bus.get_object(release.bundle)
+        except (ObjectMissing, ObjectCorrupt, EnvelopeError) as error:
+            logger.warning("what `%s/%s` runs is not known on the bus: %s", guest, element, error)
+            return
+        await asyncio.to_thread(
+            file.note, element, Outcome(release=release, state="active", at_us=time.time_ns() // 1000)
+        )
+        await asyncio.to_thread(file.shelve, release, envelope, bundle)
 
     async def _targets(self, release: Signed) -> tuple[list[Target], Package | None]:
         """Who gets it; with its bytes, where somebody here ran that program a moment ago: they are fetched meanwhile then.
