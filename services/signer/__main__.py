@@ -25,7 +25,7 @@ async def serve(settings: Settings) -> None:
     """Connect, open the token, work until cancelled."""
     demands = Demands(
         verifier_key=settings.pinned_verifier(),
-        checker=Checker(executable=settings.binaries / EXECUTABLE),
+        checker=Checker(executable=settings.binaries / EXECUTABLE, budget=settings.budget),
         policy=policy.load(settings.policy),
     )
     demands.checker.require()

@@ -18,6 +18,7 @@ from unibpf.host import fence, fenced
 
 EXECUTABLE: Final = "unibpf-check"
 MAX_CERTIFICATE_BYTES: Final = 4 << 20
+DEFAULT_BUDGET: Final = 1_000_000  # schemas/boot.cddl
 _LIMITS: Final = fence.Limits(
     cpu_seconds=21,
     wall_seconds=43.0,
@@ -29,9 +30,11 @@ _LIMITS: Final = fence.Limits(
 
 
 class Proof(Struct, frozen=True, kw_only=True):
-    """What the certificate proves besides safety: the most instructions of one run; and what that took."""
+    """What the certificate proves besides safety: the most instructions of one run, and what a guest takes off a packet's
+    budget for it (the work of helpers too); and what that took."""
 
     instruction_bound: int = 0
+    cost_bound: int = 0
     nodes: int = 0
     states: int = 0
     cpu_ms: float = 0.0
@@ -45,9 +48,10 @@ class _Answer(Proof, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Checker:
-    """The executable."""
+    """The executable; `budget`: what guests give one packet."""
 
     executable: Path
+    budget: int = DEFAULT_BUDGET
 
     def require(self) -> None:
         """Raise CheckerError where there is nothing to run: such a signer could sign nothing."""
@@ -68,7 +72,13 @@ class Checker:
             raise EvidenceError("certificate-limits", "the check took more CPU time or memory than it may")
         if answer.status != 0:
             raise EvidenceError("certificate-malformed", f"the checker ended with status {answer.status}")
-        return _proof(answer.output)
+        proof = _proof(answer.output)
+        if proof.cost_bound > self.budget:
+            raise EvidenceError(
+                "certificate-budget",
+                f"a packet may cost {proof.cost_bound} instructions, a guest stops it at {self.budget}",
+            )
+        return proof
 
 
 def _proof(output: bytes) -> Proof:
@@ -78,4 +88,10 @@ def _proof(output: bytes) -> Proof:
         raise EvidenceError("certificate-malformed", f"the checker's answer cannot be read: {error}") from error
     if found.verdict != "accepted":
         raise EvidenceError(found.rule or "certificate-malformed", f"the certificate is refused: {found.message}")
-    return Proof(instruction_bound=found.instruction_bound, nodes=found.nodes, states=found.states, cpu_ms=found.cpu_ms)
+    return Proof(
+        instruction_bound=found.instruction_bound,
+        cost_bound=found.cost_bound,
+        nodes=found.nodes,
+        states=found.states,
+        cpu_ms=found.cpu_ms,
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from services.signer.checking import DEFAULT_BUDGET
 from unibpf.host import identity
 from unibpf.host.settings import StatePaths, binary_directory, count, nats_url
 
@@ -36,6 +37,7 @@ class Settings:
     UNIBPF_PKCS11_PIN_FILE    file with the user PIN, 0600   (default: <state>/hsm/pin)
     UNIBPF_SIGNER_ALGORITHM   `EdDSA` or `ES256`             (default `EdDSA`)
     UNIBPF_SIGNER_WORKERS     messages handled at once       (default 4)
+    UNIBPF_SIGNER_BUDGET      instructions that guests give one packet (default 1000000)
     UNIBPF_BIN                folder of `unibpf-check`       (default: the build's)
     """
 
@@ -46,6 +48,7 @@ class Settings:
     hsm: HsmSettings
     binaries: Path
     workers: int = 4
+    budget: int = DEFAULT_BUDGET
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -68,6 +71,7 @@ class Settings:
             hsm=hsm,
             binaries=binary_directory(environ),
             workers=count(environ, "UNIBPF_SIGNER_WORKERS", 4),
+            budget=count(environ, "UNIBPF_SIGNER_BUDGET", DEFAULT_BUDGET),
         )
 
     def pinned_verifier(self) -> str:

@@ -1,18 +1,21 @@
 // test_soundness: what the analyser accepts must never trap in the checking interpreter, must never run longer than the
-// instruction bound in its report, and its registers must be what was claimed of them. Prints the seed of the first program that does,
+// instruction bound in its report or its certificate's proof, and its registers must be what was claimed of them. Prints the seed of the first program that does,
 // and its instructions. Of every second program no loop is unrolled: what is claimed of loops is tried then, not of their rounds.
 // Packets and maps lie above 2 GiB, where a sign is seen.
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/packet/packet.hpp"
 #include "guest/platform/linux/linux.hpp"
 #include "services/verifier/native/report/report.hpp"
+#include "tests/soundness/certified.hpp"
 #include "tests/soundness/claims.hpp"
 #include "tests/soundness/coverage.hpp"
 #include "tests/soundness/generator.hpp"
@@ -25,10 +28,11 @@ using soundness::ProgramGenerator;
 
 constexpr std::uint64_t budget = 2'000'000;
 constexpr unsigned packets_each = 12, claims_each = 20;
+constexpr std::uint64_t uncertified_in = 500;  // of so many accepted programs the checker may refuse one
 
 struct Options {
     std::uint64_t programs = 1000, seed = 1;
-    bool verbose = false, table = false;
+    bool verbose = false, table = false, uncertified = false;
     const char* cover = nullptr;
 };
 
@@ -38,6 +42,7 @@ struct Tally {
     double slowest_ms = 0;
     soundness::ClaimTally claims;
     soundness::Coverage coverage;
+    soundness::Certified certified;
 
     void note_time(std::uint64_t seed, double ms) {
         if (ms > slowest_ms) slowest_ms = ms, slowest_seed = seed;
@@ -64,24 +69,23 @@ Result<Owned<Program>> load(const Bytes& bundle) {
     return loader.link(shape);
 }
 
-// True if the run ended as the verdict promised.
-bool run(const Program& program, const Bytes& bytes, const analyser::Report& report, Tally& tally) {
+// True if the run ended as verdict and proof promised, as the policy counts.
+bool run(const Program& program, const Bytes& bytes, const std::optional<std::uint64_t>& bound, Policy policy, Tally& tally) {
     PacketPtr packet = PacketPool::system().acquire();
     packet->put(static_cast<std::uint16_t>(bytes.size()));
     std::memcpy(packet->data(), bytes.data(), bytes.size());
     Machine machine{program, *packet, budget};
     std::memset(machine.stack, 0xa5, sizeof machine.stack);
-    const Stop stop = interpret(machine, Policy::checking);
+    const Stop stop = interpret(machine, policy);
     ++tally.runs;
     tally.instructions += machine.executed();
-    const bool may_exceed = !report.instruction_bound || *report.instruction_bound > budget;
+    const bool may_exceed = !bound || *bound > budget;
     if (stop != Stop::exit && !(stop == Stop::budget && may_exceed)) {
         std::printf("trap: %s at instruction %u, packet of %zu bytes\n", stop == Stop::budget ? "budget" : machine.trap.text, machine.trap.instruction, bytes.size());
         return false;
     }
-    if (report.instruction_bound && machine.executed() > *report.instruction_bound) {
-        std::printf("bound: ran %llu instructions, promised at most %llu\n", static_cast<unsigned long long>(machine.executed()),
-                    static_cast<unsigned long long>(*report.instruction_bound));
+    if (bound && machine.executed() > *bound) {
+        std::printf("bound: %s %llu instructions, promised at most %llu\n", policy == Policy::checking ? "ran" : "was charged", static_cast<unsigned long long>(machine.executed()), static_cast<unsigned long long>(*bound));
         return false;
     }
     return true;
@@ -122,7 +126,7 @@ bool try_program(std::uint64_t seed, const Options& options, Tally& tally) {
     if (!generator.aims().empty()) take_aim(code, generator, end, generator.packet(), seed);
     const Bytes bundle = ProgramGenerator::bundle(code, generator.tail());
     const auto start = std::chrono::steady_clock::now();
-    const analyser::Report report = analyser::examine(bundle, {.max_seconds = 1e9, .unrolling = seed % 2 == 0, .invariants = true});
+    const analyser::Report report = analyser::examine(bundle, {.max_seconds = 1e9, .unrolling = seed % 2 == 0, .invariants = true, .certificate = true});
     tally.note_time(seed, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
     ++tally.programs;
     tally.coverage.note(code, report);
@@ -134,9 +138,14 @@ bool try_program(std::uint64_t seed, const Options& options, Tally& tally) {
         std::printf("seed %llu: accepted, but the guest does not load it: %s\n", static_cast<unsigned long long>(seed), program.error().text);
         return false;
     }
+    std::string why;
+    const auto proof = soundness::prove(bundle, report, tally.certified, why);
+    if (!proof && options.uncertified) std::printf("seed %llu: the checker refuses: %s\n", static_cast<unsigned long long>(seed), why.c_str());
+    std::optional<std::uint64_t> bound = report.instruction_bound;
+    if (proof) bound = std::min(bound.value_or(UINT64_MAX), proof->cost);
     for (unsigned i = 0; i < packets_each; ++i) {
         const Bytes packet = generator.packet();
-        const bool ran = run(*program.value(), packet, report, tally);
+        const bool ran = run(*program.value(), packet, bound, Policy::checking, tally) && run(*program.value(), packet, bound, Policy::trusting, tally);
         const auto runner = [&](const std::vector<Instruction>& open, const Bytes& with) { return run_once(open, generator.tail(), with); };
         if (ran && soundness::claims_hold(code, end, *report.invariants, packet, seed * packets_each + i, claims_each, runner, tally.claims)) continue;
         std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
@@ -151,6 +160,10 @@ bool parse(int argc, char** argv, Options& options) {
         const std::string_view name = argv[i];
         if (name == "--verbose") {
             options.verbose = true;
+            continue;
+        }
+        if (name == "--uncertified") {
+            options.uncertified = true;
             continue;
         }
         if (name == "--table") {
@@ -177,7 +190,7 @@ bool parse(int argc, char** argv, Options& options) {
 int main(int argc, char** argv) {
     Options options;
     if (!parse(argc, argv, options)) {
-        std::fputs("usage: test_soundness [--programs N] [--seed N] [--verbose] [--table] [--cover FILE]\n", stderr);
+        std::fputs("usage: test_soundness [--programs N] [--seed N] [--verbose] [--uncertified] [--table] [--cover FILE]\n", stderr);
         return 2;
     }
     platform::linux_process::place_regions_at(0xa0000000);
@@ -189,9 +202,12 @@ int main(int argc, char** argv) {
                 static_cast<unsigned long long>(tally.accepted), static_cast<unsigned long long>(tally.runs), static_cast<unsigned long long>(tally.instructions));
     std::printf("claims checked %llu, %llu of addresses, %llu of dead code\n", static_cast<unsigned long long>(tally.claims.checked),
                 static_cast<unsigned long long>(tally.claims.pointers), static_cast<unsigned long long>(tally.claims.dead));
+    std::printf("certified %llu, refused by the checker %llu\n", static_cast<unsigned long long>(tally.certified.proved), static_cast<unsigned long long>(tally.certified.refusals()));
+    for (const auto& [reason, count] : tally.certified.refused) std::printf("  %llu: %s\n", static_cast<unsigned long long>(count), reason.c_str());
     if (options.table) tally.coverage.print();
     if (options.cover != nullptr && !tally.coverage.holds(options.cover)) return 1;
     std::printf("slowest analysis %.1f ms, seed %llu\n", tally.slowest_ms, static_cast<unsigned long long>(tally.slowest_seed));
+    if (tally.certified.refusals() * uncertified_in > tally.accepted) return 1;
     // A generator whose programs are all refused would prove nothing.
     return options.programs >= 1000 && tally.accepted * 20 < tally.programs ? 1 : 0;
 }

@@ -1,19 +1,22 @@
-"""One fence around child processes: limits, a session of their own, and answers that have an end.
+"""One fence around what reads strangers' bytes: limits, no privileges, few system calls and files, answers with an end.
 
-    confine(limits)        a forked child limits itself, before it looks at anything
+    confine(limits)        a forked child shuts itself in, before it looks at anything
     run(...)               a program to its end; unibpf.host.fenced is for those under asyncio, whose import takes long
 
-Limits only ever go down: a process that is limited more tightly already stays so. On a program that limits itself they are
-a second fence, for the case that it forgets to. What else shall hold a child (a filter of system calls, a view of no files)
-belongs into `confine`, and into `run` and `fenced.start` before the program begins: whatever reads strangers' bytes is
-started by these three.
+A program begins by way of `unibpf-fence` (unibpf/host/native), which becomes it: limits, no new privileges, no capabilities,
+only the files of its Reach (Landlock, where the kernel has it), only the system calls of its Reach (seccomp), dead with its
+parent. Limits only ever go down: a process that is limited more tightly already stays so.
 """
 
 import contextlib
+import ctypes
+import functools
 import os
 import resource
 import select
+import shutil
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +24,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from unibpf.host import seccomp
+from unibpf.host.seccomp import Calls
+from unibpf.host.settings import REPOSITORY, binary_directory
+
 _READ: Final = 1 << 16
+LAUNCHER: Final = "unibpf-fence"
+# What a dynamically linked program needs to begin and to read the machine's headers; nothing of the host's own in it.
+SYSTEM: Final = tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")))
+_DEVICES: Final = tuple(map(Path, ("/dev/null", "/dev/zero")))
+_PT_INTERP: Final = 3
+_RANDOM: Final = Path("/dev/urandom")
 
 
 class AnswerTooLongError(Exception):
@@ -51,6 +64,49 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reach:
+    """What a program may touch beyond its pipes: files and folders, and system calls (unibpf.host.seccomp)."""
+
+    reads: tuple[Path, ...] = ()
+    changes: tuple[Path, ...] = ()
+    calls: Calls = seccomp.BEGIN
+
+    @classmethod
+    def of_tool(
+        cls, *, reads: Sequence[Path] = (), changes: Sequence[Path] = (), calls: Calls = seccomp.TOOL
+    ) -> "Reach":
+        """Return that of a program of the system, with what it works on."""
+        return cls(reads=(*SYSTEM, _RANDOM, *reads), changes=(*_DEVICES, *changes), calls=calls)
+
+    @classmethod
+    def natural(cls, program: Path, folder: Path | None = None) -> "Reach":
+        """Return the least by which it begins: nothing at all, if it is linked statically.
+
+        Else what the system's loader or a script's interpreter reads, what lies beside it, and the folder that it runs in.
+        """
+        if _is_static(program):
+            return cls()
+        homes = (program.absolute().parent, program.resolve().parent)
+        beside = [
+            place for own in homes for place in (own, *(own.parent / name for name in ("lib", "lib64", "pyvenv.cfg")))
+        ]
+        return cls.of_tool(reads=beside, changes=(folder,) if folder else (), calls=seccomp.TOOLS)
+
+
+def _is_static(program: Path) -> bool:
+    """Whether it is an ELF executable of 64 bits without an interpreter (PT_INTERP; System V ABI, chapter 5)."""
+    with program.open("rb") as file:
+        head = file.read(4096)
+    if head[:5] != b"\x7fELF\x02":
+        return False
+    start, size, count = struct.unpack_from("<Q14xHH", head, 32)
+    ends = start + size * count
+    return ends <= len(head) and all(
+        struct.unpack_from("<I", head, place)[0] != _PT_INTERP for place in range(start, ends, max(size, 1))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ended:
     """How a program ended (negative: by that signal), what it answered, and what it said on stderr if that is kept."""
 
@@ -64,35 +120,104 @@ class Ended:
         return self.status in {-signal.SIGXCPU, -signal.SIGKILL}
 
 
-# --- limits ---------------------------------------------------------------------------------------------------------------
+# --- this process ----------------------------------------------------------------------------------------------------------
 
 
 def confine(limits: Limits) -> None:
-    """Limit this very process, for good."""
-    _limit(0, limits)
-
-
-def _limit(pid: int, limits: Limits) -> None:
+    """Shut this very process in, for good: it computes, and reads and writes what is open."""
     for what, soft, hard in limits.rows():
-        current = resource.prlimit(pid, what)
+        current = resource.getrlimit(what)
         bound = _tighter(hard, current[1])
-        resource.prlimit(pid, what, (min(_tighter(soft, current[0]), bound), bound))
+        resource.setrlimit(what, (min(_tighter(soft, current[0]), bound), bound))
+    _give_up_rights()
+
+
+@functools.cache
+def landlock_version() -> int:
+    """The version of Landlock that this kernel has (landlock(7)); 0 is none, and then files are not fenced off."""
+    return max(0, int(_libc.syscall(_SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), _QUERY_VERSION)))
+
+
+def hide() -> None:
+    """Let nobody of the same user read this process's memory or trace it (`PR_SET_DUMPABLE`, prctl(2)): it holds keys."""
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def _tighter(wanted: int, current: int) -> int:
     return wanted if current == resource.RLIM_INFINITY else min(wanted, current)
 
 
-def tighten(pid: int, limits: Limits) -> None:
-    """Limit a program that was just started.
+_PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_PR_SET_SECCOMP: Final = 22
+_SECCOMP_MODE_FILTER: Final = 2
+_SYS_CAPSET: Final = 126
+_CAPABILITY_VERSION_3: Final = 0x20080522  # <linux/capability.h>
+_SYS_LANDLOCK_CREATE_RULESET: Final = 444
+_QUERY_VERSION: Final = 1
+_SCOPES_SIGNALS: Final = 6
+_libc: Final = ctypes.CDLL(None, use_errno=True)
 
-    ProcessLookupError: it ended at once, and how says its status. PermissionError: it has made itself unreachable.
-    """
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        _limit(pid, limits)
+
+@functools.cache  # once a process: what is given up cannot be given up again
+def _give_up_rights() -> None:
+    """As unibpf-fence does for a program; no file and no program can be opened afterwards, so there are none to choose."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    head = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    if _libc.syscall(_SYS_CAPSET, head, (ctypes.c_uint32 * 6)()) != 0:
+        raise OSError(ctypes.get_errno(), "cannot give up capabilities")
+    hide()
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    steps = seccomp.filter_of(seccomp.WORK)
+    code = ctypes.create_string_buffer(steps, len(steps))
+    program = _Program(len(steps) // seccomp.STEP_BYTES, ctypes.addressof(code))
+    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_void_p))
+
+
+def _prctl(option: int, *arguments: int) -> None:
+    words = [ctypes.c_ulong(word) for word in (*arguments, 0, 0, 0)[:4]]
+    if _libc.prctl(option, *words) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl {option} is refused")
 
 
 # --- programs --------------------------------------------------------------------------------------------------------------
+
+
+def enclosed(
+    command: Sequence[str | Path], limits: Limits, reach: Reach | None, folder: Path | None = None
+) -> list[str]:
+    """Return the call that begins `command` inside the fence; raises OSError where it, or the fence, is not there.
+
+    Without a `reach` it has its natural one, in the `folder` that it runs in. It ends with the thread that starts it.
+    """
+    program = shutil.which(command[0])
+    if program is None:
+        raise FileNotFoundError(2, f"there is no executable `{command[0]}`")
+    reach = reach or Reach.natural(Path(program), folder)
+    code = seccomp.filter_of(reach.calls, signals=landlock_version() >= _SCOPES_SIGNALS)
+    words = [_launcher(), "-p", str(os.getpid()), "-f", code.hex()]
+    for what, soft, hard in limits.rows():
+        words += ["-l", f"{what}:{soft}:{hard}"]
+    for path in (Path(program), Path(program).resolve(), *reach.reads):
+        words += ["-r", str(path)]
+    for path in reach.changes:
+        words += ["-w", str(path)]
+    return [*words, program, *map(str, command[1:])]
+
+
+def _launcher() -> str:
+    """Beside the other executables; where those were built elsewhere without it, this repository's."""
+    for folder in (binary_directory(os.environ), REPOSITORY / "build" / "bin"):
+        if os.access(folder / LAUNCHER, os.X_OK):
+            return str(folder / LAUNCHER)
+    raise FileNotFoundError(2, f"there is no `{LAUNCHER}`; build it with `make build`, or set `UNIBPF_BIN`")
 
 
 def end_group(group: int) -> None:
@@ -101,11 +226,18 @@ def end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def run(command: Sequence[str | Path], limits: Limits, *, environment: Mapping[str, str], folder: Path) -> Ended:
+def run(
+    command: Sequence[str | Path],
+    limits: Limits,
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    reach: Reach | None = None,
+) -> Ended:
     """Run a program to its end; raises OSError if it cannot start, TimeoutError, AnswerTooLongError."""
     deadline = time.monotonic() + limits.wall_seconds
     with subprocess.Popen(
-        list(command),
+        enclosed(command, limits, reach, folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -113,7 +245,6 @@ def run(command: Sequence[str | Path], limits: Limits, *, environment: Mapping[s
         env=dict(environment),
         start_new_session=True,
     ) as process:
-        tighten(process.pid, limits)
         try:
             pipes = [pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe]
             output, said = _collect_all(pipes, deadline, limits.answer_bytes)

@@ -12,22 +12,23 @@ from pathlib import Path
 from typing import Final
 
 from unibpf.host import fence
-from unibpf.host.fence import AnswerTooLongError, Ended, Limits
+from unibpf.host.fence import AnswerTooLongError, Ended, Limits, Reach
 
 _CHUNK: Final = 1 << 16
 
 
-async def start(
+async def start(  # noqa: PLR0913 - of a process there is as much to say
     command: Sequence[str | Path],
     limits: Limits,
     *,
     environment: Mapping[str, str],
     folder: Path | None = None,
+    reach: Reach | None = None,
     asks: bool = False,
 ) -> asyncio.subprocess.Process:
     """Start a program with a pipe for its answer. `asks`: and one for a question; else one for what it says on stderr."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
+    return await asyncio.create_subprocess_exec(
+        *fence.enclosed(command, limits, reach, folder),
         stdin=subprocess.PIPE if asks else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if asks else subprocess.PIPE,
@@ -35,16 +36,14 @@ async def start(
         env=dict(environment),
         start_new_session=True,
     )
-    fence.tighten(process.pid, limits)
-    return process
 
 
-async def ask(command: Sequence[str | Path], question: bytes, limits: Limits) -> Ended:
-    """Ask an executable of this project, which gets no environment.
+async def ask(command: Sequence[str | Path], question: bytes, limits: Limits, *, reach: Reach | None = None) -> Ended:
+    """Ask an executable of this project, which gets no environment and, linked statically, needs no file.
 
     Raises OSError if it cannot be started, TimeoutError (which is an OSError too) after the wall time, AnswerTooLongError.
     """
-    process = await start(command, limits, environment={}, asks=True)
+    process = await start(command, limits, environment={}, reach=reach, asks=True)
     try:
         async with asyncio.timeout(limits.wall_seconds):
             output = await _exchange(process, limits, question)

@@ -11,11 +11,14 @@ import signal
 from collections.abc import Coroutine
 from typing import Final
 
+from unibpf.host import fence
+
 GRACE_SECONDS: Final = 1.0
 
 
 async def until_signalled(work: Coroutine[object, object, None], *, grace: float = GRACE_SECONDS) -> None:
     """Run `work`; a signal cancels it, so its `finally` and `async with` blocks close everything. Its errors pass on."""
+    fence.hide()
     others = asyncio.all_tasks()
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()

@@ -7,10 +7,12 @@ one that agrees. Whoever runs the command does so within LIMITS; this module sta
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from unibpf.host.fence import Limits
+from unibpf.host import seccomp
+from unibpf.host.fence import Limits, Reach
 from unibpf.messages.reports import SecondOpinion, VerdictKind
 
 KNOWN: Final = ("prevail",)
@@ -38,6 +40,12 @@ def missing(name: str) -> tuple[str, str]:
 def command(executable: Path, target: Path, section: str, function: str) -> list[str]:
     """Return the call for one program. A program that we could not name is asked for without a name."""
     return [str(executable), str(target), *(word for word in (section, function) if word)]
+
+
+def reach(executable: Path, folder: Path) -> Reach:
+    """Return what it may touch: its natural reach, and to read the folder of the object."""
+    natural = Reach.natural(executable)
+    return replace(natural, reads=(*natural.reads, folder), calls=seccomp.TOOLS)
 
 
 def of_exit(verifier: str, verdict: VerdictKind, status: int, stdout: str, stderr: str) -> SecondOpinion:

@@ -50,7 +50,7 @@ bool read_input(std::vector<std::uint8_t>& bytes) {
 
 std::string accepted(const Proof& proof) {
     const double cpu_ms = static_cast<double>(std::clock()) * 1e3 / CLOCKS_PER_SEC;
-    return "{\"verdict\":\"accepted\",\"instruction_bound\":" + std::to_string(proof.instructions) + ",\"nodes\":" + std::to_string(proof.nodes) +
+    return "{\"verdict\":\"accepted\",\"instruction_bound\":" + std::to_string(proof.instructions) + ",\"cost_bound\":" + std::to_string(proof.cost) + ",\"nodes\":" + std::to_string(proof.nodes) +
            ",\"states\":" + std::to_string(proof.states) + ",\"cpu_ms\":" + std::to_string(cpu_ms) + "}";
 }
 

@@ -1,4 +1,4 @@
-"""Runs one piece of work in a forked child with limits on CPU, memory, files and wall time.
+"""Runs one piece of work in a forked child inside the fence: limits on CPU, memory, files and wall time, few system calls.
 
 The child inherits warm imports, gets no file but its end of a socket, and ends by `os._exit`: no state survives it, and
 whatever it does to itself (recursion, memory, endless loops) ends as a GaveUp in the parent. It may be forked before there is
@@ -106,6 +106,7 @@ def _confine(limits: Limits, parent: int) -> None:
 
     The parent's own pipes must not stay open here: whoever waits for their end would wait for this child.
     """
+    os.setsid()
     os.dup2(parent, _PARENT)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])

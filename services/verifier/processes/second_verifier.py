@@ -79,4 +79,7 @@ class SecondVerifier:
 
     async def _start(self, target: Path, program: Program) -> asyncio.subprocess.Process:
         call = second_opinion.command(self.executable, target, program.section, program.function)
-        return await fenced.start(call, self.limits, environment=second_opinion.ENVIRONMENT, folder=target.parent)
+        reach = second_opinion.reach(self.executable, target.parent)
+        return await fenced.start(
+            call, self.limits, environment=second_opinion.ENVIRONMENT, folder=target.parent, reach=reach
+        )

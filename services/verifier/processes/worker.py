@@ -13,6 +13,7 @@ fork would spend three quarters of an object's time on its first use of every pa
 import asyncio
 import contextlib
 import gc
+import os
 import select
 import sys
 from collections.abc import AsyncIterator
@@ -32,6 +33,7 @@ MAX_FRAME: Final = MAX_OBJECT + (1 << 16)
 MAX_REPLY: Final = 256 << 20
 SAMPLE: Final = Path(__file__).with_name("sample.o")
 QUIET_SECONDS: Final = 0.1  # the object before is being analysed meanwhile, which is not to be disturbed
+_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "UNIBPF_BIN")  # children inherit the rest: none of it
 _HEAD: Final = 4
 
 
@@ -185,6 +187,7 @@ async def _start() -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 20,
+        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
     )
 
 

@@ -48,7 +48,11 @@ def ask(executable: Path, target: Path, one: Verified, *, changed: bool = False)
 def _ask(executable: Path, command: list[str], one: Verified) -> SecondOpinion:
     name = executable.name
     try:
-        done = fence.run(command, second_opinion.LIMITS, environment=second_opinion.ENVIRONMENT, folder=Path.cwd())
+        folder = Path(command[1]).resolve().parent
+        reach = second_opinion.reach(Path(command[0]), folder)
+        done = fence.run(
+            command, second_opinion.LIMITS, environment=second_opinion.ENVIRONMENT, folder=Path.cwd(), reach=reach
+        )
     except TimeoutError:
         return second_opinion.too_slow(name, second_opinion.LIMITS)
     except fence.AnswerTooLongError as error:

@@ -81,6 +81,15 @@ void find_blocks(Program& program) {
     }
 }
 
+void find_starts(Program& program) {
+    program.starts = program.roots;
+    for (const Insn& insn : program.insns) {
+        if (insn.op == Op::call || insn.op == Op::function) program.starts.push_back(insn.target);
+    }
+    std::sort(program.starts.begin(), program.starts.end());
+    program.starts.erase(std::unique(program.starts.begin(), program.starts.end()), program.starts.end());
+}
+
 void find_roots(Program& program) {
     program.roots = {0};
     for (const Map& map : program.maps) program.roots.insert(program.roots.end(), map.functions.begin(), map.functions.end());
@@ -111,8 +120,14 @@ Program read_program(std::span<const std::uint8_t> bundle) {
     if (program.maps.size() > abi::max_maps) malformed("more maps than a program may have");
     program.insns = decode(code);
     find_roots(program);
+    find_starts(program);
     find_blocks(program);
     return program;
+}
+
+std::uint64_t Program::length_of(std::uint32_t start) const {
+    const auto next = std::upper_bound(starts.begin(), starts.end(), start);
+    return (next == starts.end() ? insns.size() : *next) - start;
 }
 
 }  // namespace unibpf::certificate

@@ -97,7 +97,10 @@ struct Program {
     std::vector<Map> maps;
     std::vector<bool> leads;               // by slot: a block begins there
     std::vector<std::uint32_t> roots;      // where runs begin: 0 and what program arrays name, ascending
+    std::vector<std::uint32_t> starts;     // of functions, ascending, each once
 
+    // Of the function that begins there, up to the next one.
+    std::uint64_t length_of(std::uint32_t start) const;
     // The map whose values a look-up in map `index` leads to.
     const Map& values_of(std::size_t index) const { return maps[index].inner ? *maps[index].inner : maps[index]; }
 };

@@ -60,6 +60,7 @@ void State::forget_identity(std::uint64_t identity) {
 void State::pop_frame() {
     frames.pop_back();
     const std::uint64_t gone = frames.size();
+    std::erase_if(attempts, [&](const Attempt& one) { return one.frame >= gone; });
     each_value([&](Value& value) {
         const bool is_inside = value.kind == Kind::stack && value.object >= gone;
         const bool is_lent = value.kind == Kind::map_key && value.identity >= gone;
@@ -67,11 +68,19 @@ void State::pop_frame() {
     });
 }
 
+// An address is stored there.
+void State::forget_attempts(std::uint64_t frame, unsigned start, unsigned bytes) {
+    std::erase_if(attempts, [&](const Attempt& one) { return one.frame == frame && one.start < start + bytes && start < one.start + one.bytes; });
+}
+
 void State::compact() {
     if (symbols.size() < compact_at_) return;
     std::vector<bool> used(symbols.size(), false);
     std::fill_n(used.begin(), first_free, true);
     each_value([&](Value& value) { used[value.term.symbol] = true; });
+    for (Symbol symbol = first_free; symbol < symbols.size(); ++symbol) {
+        if (is_remainder(symbols[symbol]) && used[symbols[symbol].origin.right.symbol]) used[symbol] = true;
+    }
     // What follows from two edges through a symbol that goes is kept.
     for (Symbol symbol = first_free; symbol < symbols.size(); ++symbol) {
         if (used[symbol]) continue;

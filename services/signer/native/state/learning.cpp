@@ -83,6 +83,7 @@ bool State::use_origin(Symbol symbol) {
         case Origin::Form::none:
         case Origin::Form::shifted: return true;
         case Origin::Form::sum: return distance(own, origin.left, word(origin.right).s) && distance(own, origin.right, word(origin.left).s);
+        case Origin::Form::rounded: return distance(origin.left, own, {0, origin.right.offset});
         case Origin::Form::difference: return distance(origin.left, origin.right, symbols[symbol].word.s) && distance(origin.left, own, word(origin.right).s);
         case Origin::Form::low_half: {
             Word lower;
@@ -135,7 +136,18 @@ bool State::assume(Test test, unsigned width, bool holds, Term a, Term b) {
     }
     if (!narrow(a, x) || !narrow(b, y)) return false;
     if (reads_as_integers(test, width, x, y) && !ordered(test, a, b)) return false;
-    return use_origins() && use_edges() && use_origins() && use_edges();
+    if (!use_origins() || !use_edges() || !use_origins() || !use_edges()) return false;
+    end_attempts();
+    return true;
+}
+
+// A result is 0 or a negative number above -4096, so its low half is 0 where it is.
+void State::end_attempts() {
+    std::erase_if(attempts, [&](const Attempt& one) {
+        const Word result = word(one.result.term);
+        if (result.hu.high == 0) frames[one.frame].fill(one.start, one.bytes);
+        return result.hu.high == 0 || result.hu.low > 0;
+    });
 }
 
 void State::assume_there(Witness witness, bool is_there) {

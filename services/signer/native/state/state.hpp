@@ -28,9 +28,12 @@ struct Origin {
         sum,
         difference,
         shifted,
-        low_half
+        low_half,
+        rounded
     } form = Form::none;
-    Term left{}, right{};  // sum: left + right; difference: left - right; shifted: left << 32; low_half: of left
+    // As signed integers, nothing wraps: sum: left + right; difference: left - right. shifted: left << 32; low_half: of left.
+    // rounded: left, which is not negative, without its lowest bits, whose worth together is the constant right.
+    Term left{}, right{};
     bool operator==(const Origin&) const = default;
 };
 struct SymbolInfo {
@@ -65,6 +68,13 @@ struct Held {
     Witness witness;
 };
 
+// Stack bytes that hold numbers if the helper succeeded, whose result is 0 then, and else what they held before. Certificates have none.
+struct Attempt {
+    Value result;
+    std::uint64_t frame;
+    unsigned start, bytes;
+};
+
 enum class Locked : std::uint8_t {
     no,
     yes,
@@ -84,6 +94,7 @@ class State {
     std::vector<Held> held;
     Locked locked = Locked::no;
     std::uint64_t lock = 0;                   // identity of the value whose lock is held
+    std::vector<Attempt> attempts;
     std::vector<SymbolInfo> symbols;
     std::vector<Edge> edges;
     Witness next_witness = always + 1;
@@ -101,6 +112,10 @@ class State {
     std::optional<std::int64_t> gap(Term a, Term b) const;
     Term add(Term a, Term b);
     Term subtract(Term a, Term b);
+    // What an origin says a + b or a - b is, modulo 2^64.
+    std::optional<Term> known_sum(Term a, Term b) const;
+    std::optional<Term> known_difference(Term a, Term b) const;
+    bool small(Term term) const;               // sums of two such do not wrap
 
     // --- learning
     [[nodiscard]] bool narrow(Term term, const Word& word);
@@ -109,12 +124,15 @@ class State {
     void add_edge(Symbol a, Symbol b, std::int64_t most);
     // That a - b, as integers, lies there; an impossible state stays as it is, which is sound.
     void learn_distance(Term a, Term b, const Range<std::int64_t>& between) { (void)distance(a, b, between); }
+    void learn_share(Term part, Term whole, unsigned places);  // of part = whole >> places, both not negative (shares.cpp)
+    bool is_remainder(const SymbolInfo& info) const { return info.origin.form == Origin::Form::difference && info.origin.left.symbol == packet_size; }
 
     // --- forgetting
     void packet_moved();
     void give_back(std::uint64_t call);
     void forget_identity(std::uint64_t identity);
     void pop_frame();
+    void forget_attempts(std::uint64_t frame, unsigned start, unsigned bytes);
     // Drops symbols that nothing names any more, once they are many.
     void compact();
 
@@ -129,12 +147,14 @@ class State {
             for (Cell& cell : frame.cells) visit(cell.value);
         for (Callback& one : callbacks) visit(one.limit), visit(one.context), visit(one.map), visit(one.rounds.up), visit(one.rounds.down);
         for (Loop& one : loops) visit(one.rounds.up), visit(one.rounds.down);
+        for (Attempt& one : attempts) visit(one.result);
     }
 
   private:
-    std::optional<Term> computed(const Origin& origin) const;
     bool exact(Term term) const;   // symbol + offset does not wrap as a signed number
-    bool small(Term term) const;   // sums of two such do not wrap
+    void learn_middle(Term middle, const Origin& sum);
+    void tighten(Term term);
+    void learn_part_of_way(Term sum, Term from, Term part);
     bool below(Term a, Term b, std::int64_t by);         // learns a + by <= b
     bool tested_below(Term a, Term b, std::int64_t by);  // the same, by a test: false if the opposite is known
     bool ordered(Test test, Term a, Term b);
@@ -142,6 +162,7 @@ class State {
     bool use_origin(Symbol symbol);
     bool use_origins();
     bool use_edges();
+    void end_attempts();
     void reach(Symbol from, bool forward) const;
     void rename(Symbol from, Symbol to);
 

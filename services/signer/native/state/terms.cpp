@@ -136,10 +136,26 @@ void State::add_edge(Symbol a, Symbol b, std::int64_t most) {
     edges.push_back({a, b, most});
 }
 
-// What was computed so before: symbols are names of values, so the same terms have the same sum.
-std::optional<Term> State::computed(const Origin& origin) const {
+// What was computed so before, at whatever distance: symbols are names of values, so the same terms have the same sum.
+std::optional<Term> State::known_sum(Term a, Term b) const {
     for (Symbol symbol = first_free; symbol < symbols.size(); ++symbol) {
-        if (symbols[symbol].origin == origin) return Term{symbol, 0};
+        const auto& [form, left, right] = symbols[symbol].origin;
+        const bool straight = left.symbol == a.symbol && right.symbol == b.symbol, crossed = left.symbol == b.symbol && right.symbol == a.symbol;
+        if (form == Origin::Form::sum && (straight || crossed)) return Term{symbol, a.offset}.plus(b.offset).minus(left.offset).minus(right.offset);
+        const bool completes = (symbol == a.symbol && right.symbol == b.symbol) || (symbol == b.symbol && right.symbol == a.symbol);
+        if (form == Origin::Form::difference && completes) return left.minus(right.offset).plus(a.offset).plus(b.offset);
+    }
+    return std::nullopt;
+}
+
+std::optional<Term> State::known_difference(Term a, Term b) const {
+    for (Symbol symbol = first_free; symbol < symbols.size(); ++symbol) {
+        const auto& [form, left, right] = symbols[symbol].origin;
+        const bool same = left.symbol == a.symbol && right.symbol == b.symbol;
+        if (form == Origin::Form::difference && same) return Term{symbol, a.offset}.minus(b.offset).minus(left.offset).plus(right.offset);
+        if (form != Origin::Form::sum || symbol != a.symbol) continue;
+        if (left.symbol == b.symbol) return right.plus(left.offset).plus(a.offset).minus(b.offset);
+        if (right.symbol == b.symbol) return left.plus(right.offset).plus(a.offset).minus(b.offset);
     }
     return std::nullopt;
 }
@@ -148,12 +164,14 @@ Term State::add(Term a, Term b) {
     a = settled(a), b = settled(b);
     if (b.symbol == zero) return a.plus(b.offset);
     if (a.symbol == zero) return b.plus(a.offset);
+    if (const auto same = known_sum(a, b)) return *same;
     const Word sum = certificate::plus(word(a), word(b));
     if (!small(a) || !small(b)) return term(sum);
-    if (const auto same = computed({Origin::Form::sum, a, b})) return *same;
-    if (const auto same = computed({Origin::Form::sum, b, a})) return *same;
     const Term result = term(sum, {Origin::Form::sum, a, b});
-    if (result.symbol != zero) (void)use_origin(result.symbol);  // an impossible state stays as it is, which is sound
+    if (result.symbol == zero) return result;
+    (void)use_origin(result.symbol);  // an impossible state stays as it is, which is sound
+    learn_part_of_way(result, a, b);
+    learn_part_of_way(result, b, a);
     return result;
 }
 
@@ -161,6 +179,7 @@ Term State::subtract(Term a, Term b) {
     a = settled(a), b = settled(b);
     if (a.symbol == b.symbol) return Term{}.plus(a.offset).minus(b.offset);
     if (b.symbol == zero) return a.minus(b.offset);
+    if (const auto same = known_difference(a, b)) return *same;
     Word rest = certificate::minus(word(a), word(b));
     if (!small(a) || !small(b)) return term(rest);
     const auto most = gap(a, b), least = gap(b, a);

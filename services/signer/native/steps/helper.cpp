@@ -28,7 +28,7 @@ void Step::call_helper() {
 
 Value Step::returned(const abi::HelperRow& row) {
     switch (row.returns) {
-        case abi::Return::number: return state_.number({});
+        case abi::Return::number: return row.helper == abi::Helper::xdp_load_bytes ? attempted() : state_.number({});
         case abi::Return::nothing: return {};
         case abi::Return::map_value_or_null: return look_up(row);
         case abi::Return::record_or_null: return reserve(row);
@@ -37,7 +37,17 @@ Value Step::returned(const abi::HelperRow& row) {
     __builtin_unreachable();
 }
 
-// Stack memory that the helper writes holds numbers afterwards.
+// bpf_xdp_load_bytes leaves its buffer as it was where it fails: what the bytes hold then may be an address, or nobody's.
+Value Step::attempted() {
+    const Value result = state_.number(Word::signed_between(-4095, 0));
+    const Value& target = state_.reg[3];
+    const auto offset = state_.range(target.term), size = state_.range(state_.reg[4].term);
+    const bool known = target.kind == Kind::stack && offset.low == offset.high && size.low > 0;
+    if (known) state_.attempts.push_back({result, target.object, static_cast<unsigned>(offset.low + frame_size), static_cast<unsigned>(size.low)});
+    return result;
+}
+
+// Stack memory that the helper writes holds numbers afterwards, if it cannot fail.
 void Step::written(const abi::HelperRow& row, unsigned number) {
     const Value target = reg(number);
     if (target.kind != Kind::stack) return;
@@ -61,7 +71,7 @@ void Step::written(const abi::HelperRow& row, unsigned number) {
     Frame& frame = state_.frames[target.object];
     const auto first = static_cast<unsigned>(offset.low + frame_size);
     frame.forget(first, static_cast<unsigned>(offset.high - offset.low + bytes.high));
-    if (offset.low == offset.high) frame.fill(first, static_cast<unsigned>(bytes.low));
+    if (offset.low == offset.high && row.helper != abi::Helper::xdp_load_bytes) frame.fill(first, static_cast<unsigned>(bytes.low));
 }
 
 Value Step::look_up(const abi::HelperRow& row) {

@@ -126,6 +126,7 @@ void Step::store() {
         demand(pointer.kind == Kind::stack, "an address is stored outside the stack");
         demand(insn_.bytes == (source.is_half() ? 4 : 8), "a part of an address is stored");
         demand(offset.low == offset.high, "an address is stored at an unknown place");
+        state_.forget_attempts(pointer.object, static_cast<unsigned>(offset.low + frame_size), insn_.bytes);
     }
     if (pointer.kind != Kind::stack) return;
     const Value value = source.is_number() ? cut(source, insn_.bytes) : source;

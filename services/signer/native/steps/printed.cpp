@@ -75,6 +75,29 @@ std::vector<Printed> printed_by(const Program& program, const Value& text, const
 
 }  // namespace
 
+// A text is read byte by byte up to a NUL byte, as far as the program may read. Only the stack holds anything but numbers: there it
+// must end before what is no number, and its end must not be printed over while it is read.
+void Step::printed_text(const Value& text) const {
+    if (text.kind != Kind::stack) return access(text, 1, Use::read);
+    const Term place = state_.settled(text.term);
+    demand(!text.may_be_null() && place.symbol == zero && place.offset >= -std::int64_t{frame_size} && text.object < state_.frames.size(), "a text at an unknown place of the stack");
+    const Frame& frame = state_.frames[text.object];
+    for (auto at = static_cast<unsigned>(place.offset + frame_size); at < frame_size; ++at) {
+        demand(frame.numbers.test(at) && !may_be_printed_over(text, at), "a text on the stack may go on into an address");
+        const Cell* cell = frame.around(at, 1);
+        const auto word = cell == nullptr ? std::nullopt : state_.constant(cell->value);
+        if (word && (*word >> (8 * (at - cell->start)) & 0xff) == 0) return;
+    }
+    refuse("a text on the stack has no NUL byte");
+}
+bool Step::may_be_printed_over(const Value& text, unsigned at) const {
+    const Value &output = state_.reg[1], &room = state_.reg[2];
+    if (output.kind != Kind::stack || output.object != text.object) return false;
+    const auto start = state_.range(output.term);
+    const std::int64_t place = std::int64_t{at} - frame_size;
+    return place >= start.low && place < start.high + state_.range(room.term).high;
+}
+
 // Other arrays of values than some whole words at a known place of a frame hold numbers only.
 void Step::printed_argument(const abi::HelperRow& row, const Value& values, unsigned number) {
     const auto size = state_.constant(reg(number + 1));
@@ -94,7 +117,7 @@ void Step::printed_argument(const abi::HelperRow& row, const Value& values, unsi
         demand(cell != nullptr && cell->value.is_address(), "a value to be printed is neither a number nor an address");
         if (!for_the_program) continue;
         demand(i < printed.size() && printed[i] != Printed::itself, "a text for the program would tell it an address");
-        if (printed[i] == Printed::text) string_argument(cell->value);
+        if (printed[i] == Printed::text) printed_text(cell->value);
         else access(cell->value, printed[i] == Printed::four_bytes ? 4 : 16, Use::read);
     }
 }

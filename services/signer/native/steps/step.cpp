@@ -102,26 +102,38 @@ Value Step::compute_numbers(const Value& left, const Value& right) {
     const std::uint64_t all = insn_.width == 64 ? UINT64_MAX : UINT32_MAX;
     if (insn_.alu == Alu::bit_and && b.known() && ((a.ones | a.fuzzy) & all & ~b.u.low) == 0) return insn_.width == 64 ? left : cut(left, 4);
     if (insn_.alu == Alu::bit_and && b.known()) return rounded(left, b.u.low & all);
-    // Compilers without 32-bit instructions shift up and down again.
-    if (insn_.width == 64 && b.known() && b.u.low == 32) {
-        const Word shifted = certificate::compute(insn_.alu, false, 64, a, b);
-        if (insn_.alu == Alu::lsh && !a.known()) return state_.number(shifted, {Origin::Form::shifted, left.term, {}});
-        const Origin origin = state_.symbols[left.term.symbol].origin;
-        if (left.term.offset == 0 && origin.form == Origin::Form::shifted) {
-            if (insn_.alu == Alu::rsh) return cut(Value::number(origin.left), 4);
-            if (insn_.alu == Alu::arsh) return extend(Value::number(origin.left), 4);
-        }
-    }
+    const bool by_32 = insn_.width == 64 && b.known() && b.u.low == 32;
+    if (insn_.alu == Alu::lsh && by_32 && !a.known()) return state_.number(certificate::compute(insn_.alu, false, 64, a, b), {Origin::Form::shifted, left.term, {}});
+    const bool shifts_down = insn_.alu == Alu::rsh || insn_.alu == Alu::arsh;
+    if (shifts_down && b.known() && b.u.low > 0 && b.u.low < insn_.width) return shifted_down(left, static_cast<unsigned>(b.u.low));
     return state_.number(certificate::compute(insn_.alu, insn_.is_signed, insn_.width, a, b));
+}
+
+// Compilers without 32-bit instructions shift up by 32 and down again, by 32 or more. What is not negative is divided.
+Value Step::shifted_down(const Value& left, unsigned places) {
+    const Origin origin = state_.symbols[left.term.symbol].origin;
+    if (insn_.width == 64 && places >= 32 && left.term.offset == 0 && origin.form == Origin::Form::shifted) {
+        const Value low = insn_.alu == Alu::rsh ? cut(Value::number(origin.left), 4) : extend(Value::number(origin.left), 4);
+        return places == 32 ? low : shifted_down(low, places - 32);
+    }
+    const Word whole = state_.word(left.term);
+    const Value part = state_.number(certificate::compute(insn_.alu, false, insn_.width, whole, Word::exactly(places)));
+    const std::uint64_t most = insn_.width == 64       ? static_cast<std::uint64_t>(INT64_MAX)
+                               : insn_.alu == Alu::rsh ? UINT32_MAX
+                                                       : static_cast<std::uint64_t>(INT32_MAX);
+    if (whole.u.high <= most) state_.learn_share(part.term, left.term, places);
+    return part;
 }
 
 // `x & mask` is x less the bits that are cleared: as integers, where x is positive as a signed number and the mask is as wide as x.
 Value Step::rounded(const Value& left, std::uint64_t mask) {
     const Word whole = state_.word(left.term);
-    const Value result = state_.number(certificate::compute(insn_.alu, false, insn_.width, whole, Word::exactly(mask)));
     const std::uint64_t cleared = (whole.ones | whole.fuzzy) & ~mask;
     const std::uint64_t most = insn_.width == 64 ? static_cast<std::uint64_t>(INT64_MAX) : UINT32_MAX;
-    if (whole.u.high <= most && cleared <= most) state_.learn_distance(left.term, result.term, {0, static_cast<std::int64_t>(cleared)});
+    const bool is_less = whole.u.high <= most && cleared <= most, are_lowest = (cleared & (cleared + 1)) == 0;
+    const Origin origin = is_less && are_lowest ? Origin{Origin::Form::rounded, left.term, {zero, static_cast<std::int64_t>(cleared)}} : Origin{};
+    const Value result = state_.number(certificate::compute(insn_.alu, false, insn_.width, whole, Word::exactly(mask)), origin);
+    if (is_less) state_.learn_distance(left.term, result.term, {0, static_cast<std::int64_t>(cleared)});
     return result;
 }
 

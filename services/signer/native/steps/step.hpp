@@ -49,6 +49,7 @@ class Step {
     void compute();
     Value compute_numbers(const Value& left, const Value& right);
     Value rounded(const Value& left, std::uint64_t mask);
+    Value shifted_down(const Value& left, unsigned places);
     Value sum_of_halves(const Value& left, const Value& right);
     Value compute_pointers(const Value& left, const Value& right);
     Value difference_of(const Value& left, const Value& right);
@@ -82,12 +83,15 @@ class Step {
     void each_named_map(const abi::HelperRow& row, std::uint32_t Map::* bytes, const Value& pointer, Use use) const;
     void sized_argument(const Value& pointer, unsigned number, bool or_null, Use use);
     void printed_argument(const abi::HelperRow& row, const Value& values, unsigned number);  // printed.cpp
+    void printed_text(const Value& text) const;
+    bool may_be_printed_over(const Value& text, unsigned at) const;
     void size_argument(const Value& value, std::int64_t least) const;
     void string_argument(const Value& value) const;
     void context_argument(const Value& value) const;
     void lock_argument(const abi::HelperRow& row, const Value& value) const;
     void written(const abi::HelperRow& row, unsigned number);
     Value returned(const abi::HelperRow& row);
+    Value attempted();
     Value look_up(const abi::HelperRow& row);
     Value reserve(const abi::HelperRow& row);
     void begin_callbacks(const abi::HelperRow& row);

@@ -66,6 +66,7 @@ void multiply_bits(Word& x, const Word& a, const Word& b) {
 }
 
 Word times(const Word& a, const Word& b) {
+    if (a.known() && b.known()) return Word::exactly(a.u.low * b.u.low);
     Word x{product(a.u, b.u), product(a.s, b.s), product(a.hu, b.hu), product(a.hs, b.hs)};
     multiply_bits(x, a, b);
     return settled(x);
@@ -140,6 +141,7 @@ Word divide(bool remainder, const Word& a, const Word& b) {
 // Towards zero; the quotient is no larger than the dividend, the remainder has its sign.
 Word divide_signed(bool remainder, const Word& a, const Word& b) {
     if (a.s.low == INT64_MIN) return {};
+    if (a.known() && b.known() && b.s.low != 0) return Word::exactly(static_cast<std::uint64_t>(remainder ? a.s.low % b.s.low : a.s.low / b.s.low));
     const std::int64_t size = std::max(std::abs(a.s.low), std::abs(a.s.high));
     if (remainder) {
         const std::int64_t most = b.s.low > 0 ? std::min(size, b.s.high - 1) : size;
@@ -185,7 +187,7 @@ Word minus(const Word& a, const Word& b) {
 // Operations whose low half depends on low halves only need not cut their operands first.
 Word compute(Alu op, bool is_signed, unsigned width, const Word& a, const Word& b) {
     if (width == 64) return on_all_bits(op, is_signed, 64, a, b);
-    const bool cuts = op == Alu::lsh || op == Alu::rsh || op == Alu::arsh || op == Alu::div || op == Alu::mod;
+    const bool cuts = op == Alu::mul || op == Alu::lsh || op == Alu::rsh || op == Alu::arsh || op == Alu::div || op == Alu::mod;
     if (!cuts) return low_bytes(on_all_bits(op, false, 32, a, b), 4);
     const bool extends = op == Alu::arsh || is_signed;
     const Word left = extends ? signed_bytes(a, 4) : low_bytes(a, 4), right = extends ? signed_bytes(b, 4) : low_bytes(b, 4);

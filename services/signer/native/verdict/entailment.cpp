@@ -27,6 +27,7 @@ class Entailment {
         if (!loops()) return "how often a loop ran";
         if (!held()) return "what must be given back";
         if (!lock()) return "the lock that is held";
+        if (!definitions()) return "how a number came to be";
         return edges() ? nullptr : "a difference of two numbers";
     }
 
@@ -163,6 +164,47 @@ class Entailment {
         if (claimed_.locked == Locked::unknown) return true;
         if (found_.locked != claimed_.locked) return false;
         return claimed_.locked == Locked::no || label(found_.lock, claimed_.lock);
+    }
+
+    // Numbers that nothing but their definition names, as what is left of the packet, are what was computed so.
+    bool definitions() {
+        for (Symbol symbol = first_free; symbol < claimed_.symbols.size(); ++symbol) {
+            const Origin& origin = claimed_.symbols[symbol].origin;
+            if (origin.form == Origin::Form::none) continue;
+            if (!image_[origin.left.symbol] || !image_[origin.right.symbol]) return false;
+            const Term left = image(origin.left), right = image(origin.right);
+            if (origin.form == Origin::Form::sum || origin.form == Origin::Form::difference ? !computed(symbol, origin.form, left, right) : !derived(symbol, origin.form, left, right)) return false;
+        }
+        return true;
+    }
+    Term image(Term claimed) const { return found_.settled(image_[claimed.symbol]->plus(claimed.offset)); }
+
+    // Equal modulo 2^64, and small numbers do not wrap: so equal as integers.
+    bool computed(Symbol symbol, Origin::Form form, Term left, Term right) {
+        const bool adds = form == Origin::Form::sum;
+        if (!found_.small(left) || !found_.small(right)) return false;
+        if (image_[symbol] && came_from(*image_[symbol], form, left, right)) return true;
+        std::optional<Term> result = adds ? found_.known_sum(left, right) : found_.known_difference(left, right);
+        if (right.symbol == zero) result = adds ? left.plus(right.offset) : left.minus(right.offset);
+        else if (adds && left.symbol == zero) result = right.plus(left.offset);
+        else if (!adds && left.symbol == right.symbol) result = Term{zero, left.offset}.minus(right.offset);
+        return result && term(*result, {symbol, 0});
+    }
+    bool came_from(Term term, Origin::Form form, Term left, Term right) const {
+        const Origin& origin = found_.symbols[term.symbol].origin;
+        const bool adds = form == Origin::Form::sum;
+        const bool straight = origin.left.symbol == left.symbol && origin.right.symbol == right.symbol;
+        const bool crossed = adds && origin.left.symbol == right.symbol && origin.right.symbol == left.symbol;
+        const auto whole = [&](Term a, Term b) { return adds ? a.plus(b.offset).offset : a.minus(b.offset).offset; };
+        return origin.form == form && (straight || crossed) && whole(origin.left.plus(term.offset), origin.right) == whole(left, right);
+    }
+    // A low half, or a number without its lowest bits.
+    bool derived(Symbol symbol, Origin::Form form, Term left, Term right) const {
+        if (!image_[symbol]) return false;
+        const Term own = found_.settled(*image_[symbol]);
+        const Origin& origin = found_.symbols[own.symbol].origin;
+        if (own.offset == 0 && origin.form == form && same(found_.settled(origin.left), left) && origin.right == right) return true;
+        return form == Origin::Form::low_half && own == left && found_.word(left).u.high <= UINT32_MAX;
     }
 
     bool edges() const {

@@ -1,6 +1,9 @@
 #include "services/signer/native/verdict/flow.hpp"
 
+#include <algorithm>
+
 #include "services/signer/native/input/refusal.hpp"
+#include "services/signer/native/steps/cost.hpp"
 
 namespace unibpf::certificate {
 namespace {
@@ -67,16 +70,31 @@ Flow Block::run() {
     }
     for (;; place_.at = program_.insns[place_.at + 1].op == Op::upper_half ? place_.at + 2 : place_.at + 1) {
         const Insn& insn = program_.insns[place_.at];
+        if (const auto* row = insn.op == Op::helper ? abi::find_helper(static_cast<std::uint32_t>(insn.imm)) : nullptr) flow_.work += work_of_call(program_, state_, *row);
         Step{program_, state_, place_}.run();
         ++flow_.instructions;
         const bool is_wide = place_.at + 1 < program_.insns.size() && program_.insns[place_.at + 1].op == Op::upper_half;
         const std::uint32_t next = place_.at + (is_wide ? 2 : 1);
         demand(next < program_.insns.size() || insn.op == Op::exit || insn.op == Op::jump, "control leaves the program");
         if (next >= program_.insns.size() || program_.leads[next]) {
+            flow_.charged = charge_of(insn);
             leave(insn);
             return std::move(flow_);
         }
     }
+}
+
+// A tail call may go on in the longest of the functions that program arrays name.
+std::uint64_t Block::charge_of(const Insn& last) const {
+    if (last.op == Op::jump || last.op == Op::branch) return last.target <= place_.at ? place_.at + 1 - last.target : 0;
+    if (last.op == Op::call) return program_.length_of(last.target);
+    const auto* row = last.op == Op::helper ? abi::find_helper(static_cast<std::uint32_t>(last.imm)) : nullptr;
+    std::uint64_t most = 0;
+    if (row == nullptr || !row->has(abi::tail_calls)) return most;
+    for (const Map& map : program_.maps) {
+        for (const std::uint32_t target : map.functions) most = std::max(most, program_.length_of(target));
+    }
+    return most;
 }
 
 void Block::leave(const Insn& insn) {
@@ -163,6 +181,7 @@ void Block::ask() {
     if (return_from_helper(done, false)) exit(1, {place_.chain, place_.at + 1, false}, std::move(done));
     const std::uint32_t function = state_.callbacks.back().function;
     demand(function < program_.insns.size() && program_.insns[function].op != Op::upper_half && program_.leads[function], "no function begins there");
+    flow_.charged = program_.length_of(function);
     if (enter_callback(state_, *row)) exit(0, {callee(Role::callback), function, false}, std::move(state_));
 }
 

@@ -18,6 +18,8 @@ struct Exit {
 struct Flow {
     std::array<std::optional<Exit>, 2> exits{};  // `next`, `taken`
     std::uint64_t instructions = 0;
+    std::uint64_t charged = 0;  // what a guest takes off the budget for control: jumps backwards by distance, functions by length
+    std::uint64_t work = 0;     // of helpers
     bool tail_call = false;
 };
 
@@ -42,6 +44,7 @@ class Block {
     void leave_function();
     void leave_callback(const Chain& chain);
     void leave_by_tail_call();
+    std::uint64_t charge_of(const Insn& last) const;
     void nothing_held() const;
 
     const Program& program_;

@@ -42,6 +42,7 @@ class StateReader {
                 state_.lock = in_.uint();
                 state_.locked = state_.lock == 0 ? Locked::unknown : Locked::yes;
                 return;
+            case 9: return each([&] { definition(); });
             default: malformed("a state has a key that certificates do not have");
         }
     }
@@ -97,6 +98,19 @@ class StateReader {
         if (state_.edges.size() == most_edges) too_large("a state has more edges than a certificate may");
         const Symbol a = index(), b = index();
         state_.edges.push_back({a, b, in_.integer()});
+    }
+
+    // How a number came to be; each at most once, and never of the packet's size.
+    void definition() {
+        fields(6);
+        const Symbol symbol = index();
+        Origin& origin = state_.symbols[symbol].origin;
+        if (symbol < first_free || origin.form != Origin::Form::none) malformed("a number that came to be in two ways");
+        origin.form = static_cast<Origin::Form>(in_.uint(static_cast<std::uint64_t>(Origin::Form::rounded)));
+        origin.left.symbol = index(), origin.left.offset = in_.integer();
+        origin.right.symbol = index(), origin.right.offset = in_.integer();
+        const bool is_known = origin.form == Origin::Form::rounded ? origin.right.symbol == zero && origin.right.offset >= 0 : origin.form != Origin::Form::none;
+        if (!is_known) malformed("a number that came to be in no way that certificates have");
     }
 
     // --- values

@@ -22,10 +22,11 @@ class Walk {
         for (std::size_t i = 0; i < program_.roots.size(); ++i) begin(program_.roots[i], certificate_.roots[i]);
         for (std::uint32_t i = 0; i < nodes_.size(); ++i) visit(i);
         check_tail_calls();
-        std::uint64_t most = longest(lengths_, nodes_);
-        if (!tail_calls_.empty()) most = std::min(endless, most * (abi::max_tail_calls + 1));
-        if (most >= endless) unproved("no bound follows for the length of a run");
-        return {most, visited_, states_};
+        Length most = longest(lengths_, nodes_);
+        const std::uint64_t runs = tail_calls_.empty() ? 1 : abi::max_tail_calls + 1;
+        most = {std::min(endless, most.instructions * runs), std::min(endless, most.cost * runs)};
+        if (most.instructions >= endless) unproved("no bound follows for the length of a run");
+        return {most.instructions, most.cost, visited_, states_};
     }
 
   private:
@@ -99,7 +100,7 @@ class Walk {
         ++visited_;
         lengths_[id].rounds = nodes_[id].loop_end == 0 ? 0 : rounds(id, state);
         Flow flow = Block{program_, certificate_.chains, place, std::move(state)}.run();
-        lengths_[id].instructions = flow.instructions;
+        lengths_[id] = {flow.instructions, flow.charged, flow.work, lengths_[id].rounds};
         if (flow.tail_call) tail_calls_.push_back(place.chain);
         deepest_[certificate_.chains[place.chain].start] = std::max(deepest_[certificate_.chains[place.chain].start], certificate_.chains[place.chain].depth);
         for (unsigned slot = 0; slot < 2; ++slot) {

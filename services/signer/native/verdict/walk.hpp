@@ -14,6 +14,7 @@ namespace unibpf::certificate {
 
 struct Proof {
     std::uint64_t instructions = 0;  // the most that one run takes
+    std::uint64_t cost = 0;          // the most that a guest takes off a packet's budget for it
     std::size_t nodes = 0, states = 0;
 };
 

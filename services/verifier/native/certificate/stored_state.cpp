@@ -23,6 +23,7 @@ class StateWriter {
         if (!counted_.empty()) parts.push_back({6, [&] { counters(); }});
         if (!state_.references.empty()) parts.push_back({7, [&] { references(); }});
         if (state_.lock.held != Lock::Held::no) parts.push_back({8, [&] { out_.uint(state_.lock.held == Lock::Held::yes ? identity(state_.lock.identity) : 0); }});
+        if (!defined_.empty()) parts.push_back({9, [&] { definitions(); }});
         out_.map(parts.size());
         for (const auto& [key, write] : parts) {
             out_.uint(key);
@@ -52,6 +53,17 @@ class StateWriter {
         for (const BlockId question : questions_) {
             if (const LoopCounter* counter = counter_of(question)) name(counter->up), name(counter->down);
         }
+        for (Symbol symbol = first_free_symbol; symbol < state_.symbols.size(); ++symbol) {
+            if (is_remainder(state_.symbols[symbol].definition)) name(symbol);
+        }
+        for (const Symbol symbol : order_) {
+            const Definition& definition = state_.symbols[symbol].definition;
+            if (definition.form != Definition::Form::none && names_.contains(definition.left.symbol) && names_.contains(definition.right.symbol)) defined_.push_back(symbol);
+        }
+    }
+    // What is left of the packet is named by its definition alone.
+    bool is_remainder(const Definition& definition) const {
+        return definition.form == Definition::Form::difference && definition.left.symbol == packet_size && names_.contains(definition.right.symbol);
     }
     bool is_named(const Difference& edge) const { return names_.contains(edge.left) && names_.contains(edge.right); }
     const LoopCounter* counter_of(BlockId head) const {
@@ -185,6 +197,17 @@ class StateWriter {
 
     // --- the rest
 
+    void definitions() {
+        out_.array(defined_.size());
+        for (const Symbol symbol : defined_) {
+            const auto& [form, left, right] = state_.symbols[symbol].definition;
+            out_.array(6);
+            out_.uint(names_.at(symbol));
+            out_.uint(static_cast<std::uint64_t>(form));
+            for (const Term& operand : {left, right}) out_.uint(names_.at(operand.symbol)), out_.integer(operand.delta);
+        }
+    }
+
     void edges() {
         const auto& all = state_.differences.edges();
         out_.array(static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const Difference& edge) { return is_named(edge); })));
@@ -251,7 +274,7 @@ class StateWriter {
     const Places& places_;
     const std::vector<BlockId> questions_;
     std::unordered_map<Symbol, std::uint32_t> names_;
-    std::vector<Symbol> order_;
+    std::vector<Symbol> order_, defined_;
     std::unordered_map<Symbol, std::uint64_t> witnesses_;
     unsigned keep_ = 31;
     bool speakable_ = true;

@@ -258,7 +258,7 @@ struct ArgumentChecker {
         if (frame.is_data(start, bytes)) return true;
         const Value* address = frame.cell_at(start, 8);
         if (address == nullptr || conversion == Printed::number) return false;
-        if (conversion == Printed::string && address->kind == Kind::stack) return is_text(*address);
+        if (conversion == Printed::string && address->kind == Kind::stack) return is_text(*address) && !address->may_be_null();
         const std::int64_t read = conversion == Printed::string     ? 1
                                   : conversion == Printed::address4 ? 4
                                                                     : 16;
@@ -272,10 +272,18 @@ struct ArgumentChecker {
         const Frame& frame = view.state.frame(address);
         for (std::int64_t at = range.low + Frame::size; at < static_cast<std::int64_t>(Frame::size); ++at) {
             const auto place = static_cast<unsigned>(at);
-            if (!frame.is_data(place, 1)) return false;
+            if (!frame.is_data(place, 1) || is_printed_over(address, at)) return false;
             if (frame.constant_at(place, 1) == 0U) return true;
         }
         return false;
+    }
+
+    // The output may be written there before the text has been read: without its NUL byte it goes on into addresses.
+    bool is_printed_over(const Value& text, std::int64_t at) const {
+        const Value &output = view.state.registers[1], &room = view.state.registers[2];
+        if (output.kind != Kind::stack || output.object != text.object) return false;
+        const auto start = view.state.range(output);
+        return at >= start.low + static_cast<std::int64_t>(Frame::size) && at < start.high + static_cast<std::int64_t>(Frame::size) + view.state.range(room).high;
     }
 
     Outcome updated() const {

@@ -9,6 +9,8 @@
 namespace unibpf::analyser {
 namespace {
 
+constexpr std::int64_t most_error = 4095;  // as Linux's MAX_ERRNO
+
 struct Transformer {
     State& state;
     const Setting& setting;
@@ -245,6 +247,7 @@ struct Transformer {
         const auto range = state.range(base);
         const auto first = static_cast<unsigned>(range.low + Frame::size), last = static_cast<unsigned>(range.high + Frame::size);
         Frame& frame = state.frame(base);
+        if (!number) state.forget_attempts(base.object, first, last - first + insn.bytes);
         if (first == last) frame.store(first, insn.bytes, value);
         else frame.smear(first, last, insn.bytes);
     }
@@ -263,11 +266,23 @@ struct Transformer {
 
     void operator()(const CallHelper& insn) {
         const abi::HelperRow& row = *tables_of(options.platform).find_helper(insn.number);
-        for (std::uint8_t i = 0; i < row.arguments.size(); ++i) write_argument(row.arguments[i], static_cast<Register>(i + 1));
-        const Value result = result_of(row);
+        for (std::uint8_t i = 0; i < row.arguments.size(); ++i) write_argument(row, row.arguments[i], static_cast<Register>(i + 1));
+        const Value result = may_leave_its_buffer(row) ? attempted() : result_of(row);
         apply_effects(state, row, setting);
         for (Register i = 0; i <= 5; ++i) reg(i) = {};
         if (!row.has(abi::calls_back)) reg(0) = result;
+    }
+
+    // A guest's bpf_xdp_load_bytes that fails leaves in its buffer what was there, which may be an address or what others left. Linux
+    // counts it as written all the same.
+    bool may_leave_its_buffer(const abi::HelperRow& row) const { return options.platform == Platform::guest && row.helper == abi::Helper::xdp_load_bytes; }
+    Value attempted() {
+        const Number result = state.number(Scalar::signed_range(-most_error, 0));
+        const Value target = reg(3);
+        const auto range = state.range(target), size = state.range(reg(4));
+        const bool known = target.kind == Kind::stack && !target.may_be_null() && range.low == range.high && size.low > 0;
+        if (known) state.attempts.push_back({result, target.object, static_cast<unsigned>(range.low + Frame::size), static_cast<unsigned>(size.low)});
+        return result;
     }
 
     Value result_of(const abi::HelperRow& row) {
@@ -296,7 +311,7 @@ struct Transformer {
     }
 
     // What the helper leaves in stack memory that it was given to write.
-    void write_argument(abi::Argument argument, Register number) {
+    void write_argument(const abi::HelperRow& row, abi::Argument argument, Register number) {
         const Value target = reg(number);
         if (target.kind != Kind::stack) return;
         const auto written = written_bytes(argument, number);
@@ -305,7 +320,7 @@ struct Transformer {
         const auto first = static_cast<unsigned>(range.low + Frame::size), last = static_cast<unsigned>(range.high + Frame::size);
         Frame& frame = state.frame(target);
         frame.smear(first, last, static_cast<unsigned>(written.high));
-        if (first == last) frame.fill(first, static_cast<unsigned>(written.low));
+        if (first == last && !may_leave_its_buffer(row)) frame.fill(first, static_cast<unsigned>(written.low));
     }
 
     Interval<std::int64_t> written_bytes(abi::Argument argument, Register number) const {

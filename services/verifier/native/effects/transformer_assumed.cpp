@@ -30,6 +30,7 @@ struct Assumed {
             frame.cells().clear();
             frame.data().reset();
         }
+        state.attempts.clear();
         return true;
     }
 

@@ -184,7 +184,7 @@ class Builder {
 
     BlockId call_back(BlockId question, const Place& place, std::uint32_t at, BlockId following) {
         const std::uint32_t callee = function_argument(at, place.start);
-        cfg_.blocks[place.id].callee = callee;
+        cfg_.blocks[place.id].callee = cfg_.blocks[question].callee = callee;
         cfg_.blocks[question].taken = following;
         if (callee == UINT32_MAX) return question;
         const BlockId body = call_function(callee, place, at, {.back = question, .enough = following, .role = Role::callback});

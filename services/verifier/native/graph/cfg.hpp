@@ -41,7 +41,7 @@ struct Block {
     std::uint32_t cost = 0;      // instructions that run: the second half of a 64-bit load does not
     bool tail_calls = false;     // its last instruction is one
     bool asks = false;           // the "once more?" of a call that calls back: no instructions, `first` is the call's
-    std::uint32_t callee = UINT32_MAX;  // of such a call: where the function begins that is called back
+    std::uint32_t callee = UINT32_MAX;  // of such a call and of its question: where the function begins that is called back
     std::uint32_t copy = 0;
     Site site = no_site;         // of its first instruction, the next ones follow
 };

@@ -14,6 +14,7 @@ class Containment {
     Containment(const State& a, const State& b) : a_{a}, b_{b}, image_(b.symbols.size()), known_(b.symbols.size()), witness_(b.symbols.size(), no_symbol) {}
 
     bool run() {
+        if (!b_.attempts.empty()) return false;  // joins have none
         for (Symbol symbol = 0; symbol < first_free_symbol; ++symbol) {
             image_[symbol] = Value::number(symbol);
             known_[symbol] = true;
@@ -153,6 +154,7 @@ class Containment {
         const Term left = image_[outer.left.symbol].term().moved(outer.left.delta), right = image_[outer.right.symbol].term().moved(outer.right.delta);
         const bool adds = inner.form == Definition::Form::sum;
         if (!adds && inner.form != Definition::Form::difference) return image.delta == 0 && inner.left == left && inner.right == right;
+        if (!a_.is_tame(left) || !a_.is_tame(right)) return false;  // equal modulo 2^64 is not enough
         const auto total = [&](const Term& x, const Term& y) { return x.moved(adds ? y.delta : static_cast<std::int64_t>(negate(static_cast<std::uint64_t>(y.delta)))).delta; };
         const bool straight = inner.left.symbol == left.symbol && inner.right.symbol == right.symbol;
         const bool crossed = adds && inner.left.symbol == right.symbol && inner.right.symbol == left.symbol;
@@ -165,6 +167,7 @@ class Containment {
             const Definition& outer = b_.symbols[symbol].definition;
             if (known_[symbol] || outer.form != Definition::Form::difference || outer.left.symbol != packet_size || !known_[outer.right.symbol]) continue;
             const Term offset = image_[outer.right.symbol].term().moved(outer.right.delta), size = Term{packet_size}.moved(outer.left.delta);
+            if (!a_.is_tame(offset)) return false;
             const auto rest = offset.symbol == zero_symbol ? std::optional{size.moved(static_cast<std::int64_t>(negate(static_cast<std::uint64_t>(offset.delta))))} : a_.known_difference(size, offset);
             if (!rest || !term(Value::number(rest->symbol, rest->delta), Value::number(symbol))) return false;
             remainders_.push_back(symbol);

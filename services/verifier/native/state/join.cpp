@@ -281,12 +281,14 @@ class Joiner {
             if (auto both = definition(left, right, entry.right.delta)) out_.symbols[entry.symbol].definition = *both;
         }
     }
-    // What the right one defines stands `moved` bytes further.
+    // What the right one defines stands `moved` bytes further: where the sum wraps there and its parts do not, it is no sum of integers.
     std::optional<Definition> definition(const Definition& left, const Definition& right, std::int64_t moved) const {
         const bool adds = left.form == Definition::Form::sum || left.form == Definition::Form::difference;
         if (!adds && moved != 0) return std::nullopt;
-        if (auto same = operands(left, right.left.moved(moved), right.right)) return same;
-        return left.form == Definition::Form::sum ? operands(left, right.right, right.left.moved(moved)) : std::nullopt;
+        const Term part = right.left.moved(moved);
+        if (adds && !(b_.is_tame(part) && b_.is_tame(right.right))) return std::nullopt;
+        if (auto same = operands(left, part, right.right)) return same;
+        return left.form == Definition::Form::sum ? operands(left, right.right, part) : std::nullopt;
     }
     std::optional<Definition> operands(const Definition& definition, const Term& left, const Term& right) const {
         const auto first = known_term(definition.left, left), second = known_term(definition.right, right);
@@ -315,6 +317,7 @@ class Joiner {
     // At a loop's head, constant offsets have begun to grow; that matters where a number was compared with what is left.
     std::optional<Value> remainder(const State& side, const Value& offset) const {
         const Value size = Value::number(packet_size);
+        if (!side.is_tame(offset.term())) return std::nullopt;
         if (offset.symbol == zero_symbol && options_.relate_counters && compares_with_rest()) return size.moved(static_cast<std::int64_t>(negate(offset.constant())));
         if (offset.symbol < first_free_symbol) return std::nullopt;
         const auto rest = side.known_difference(size.term(), offset.term());

@@ -18,12 +18,6 @@ std::int64_t clamp(Wide x) {
                            : static_cast<std::int64_t>(x);
 }
 
-// The term wraps nowhere and sums of two such terms do not wrap either.
-bool is_tame(const State& state, const Term& term) {
-    const auto range = state.range(term);
-    return is_exact(state.symbols[term.symbol].scalar, term.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
-}
-
 // The most bytes between data and data_end: what a guest promises, what Linux can make at all.
 std::int64_t largest_packet_of(Platform platform) {
     return platform == Platform::linux_xdp ? largest_packet : static_cast<std::int64_t>(abi::largest_packet);
@@ -109,6 +103,7 @@ void State::forget_identity(Site site) {
 }
 
 void State::forget_frame(std::uint64_t frame) {
+    std::erase_if(attempts, [&](const Attempt& attempt) { return attempt.frame >= frame; });
     each_value([&](Value& value) {
         if (value.kind == Kind::stack && value.object >= frame) value = {Kind::mixed};
         if (value.kind == Kind::map_key && (value.identity >= frame || value.identity == no_site)) value = {Kind::mixed};
@@ -146,6 +141,11 @@ Interval<std::int64_t> State::range(const Term& term) const {
     return {clamp(Wide{best.low} + term.delta), clamp(Wide{best.high} + term.delta)};
 }
 
+bool State::is_tame(const Term& term) const {
+    const auto range = this->range(term);
+    return is_exact(symbols[term.symbol].scalar, term.delta) && range.low >= -Differences::largest && range.high <= Differences::largest;
+}
+
 std::optional<std::int64_t> State::upper_difference(const Term& a, const Term& b) const {
     if (!is_exact(symbols[a.symbol].scalar, a.delta) || !is_exact(symbols[b.symbol].scalar, b.delta)) return std::nullopt;
     Wide best;
@@ -174,7 +174,7 @@ Term State::add_terms(const Term& a, const Term& b) {
     if (a.symbol == zero_symbol) return b.moved(a.delta);
     if (const auto known = known_sum(a, b)) return *known;
     const Scalar result = analyser::add(bounds(a), bounds(b));
-    if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
+    if (!is_tame(a) || !is_tame(b)) return number(result);
     const Term sum = number(result, {Definition::Form::sum, a, b});
     if (sum.symbol == zero_symbol) return sum;
     (void)learn_definition(sum.symbol);  // an impossible state stays as it is, which is sound
@@ -187,7 +187,7 @@ Term State::subtract_terms(const Term& a, const Term& b) {
     if (b.symbol == zero_symbol) return a.moved(static_cast<std::int64_t>(0 - delta_of(b)));
     if (const auto known = known_difference(a, b)) return *known;
     Scalar result = analyser::subtract(bounds(a), bounds(b));
-    if (!is_tame(*this, a) || !is_tame(*this, b)) return number(result);
+    if (!is_tame(a) || !is_tame(b)) return number(result);
     const auto high = upper_difference(a, b), low = upper_difference(b, a);
     if (high && low) result = meet(result, Scalar::signed_range(-*low, *high));
     if (result.is_bottom()) result = Scalar::top();  // an impossible state: any answer is sound
@@ -249,14 +249,14 @@ Number State::shifted_right(const Number& number_of, unsigned places, const Scal
     const bool drops_more = rounding.form == Definition::Form::rounded && of.delta == 0 && rounding.right.delta < std::int64_t{1} << places;
     const Term whole = drops_more ? rounding.left : of;
     const Definition::Form form = symbols[whole.symbol].definition.form;
-    if (!relates_shares || part.symbol == zero_symbol || whole.delta != 0 || !is_tame(*this, whole)) return share;
+    if (!relates_shares || part.symbol == zero_symbol || whole.delta != 0 || !is_tame(whole)) return share;
     if (form == Definition::Form::difference) (void)learn_share(part, whole, places);
     else if (form == Definition::Form::sum && places == 1) (void)(learn_middle(part, symbols[whole.symbol].definition) && narrow_by_differences(part));
     return share;
 }
 
 Number State::rounded_down(const Number& whole, std::int64_t most, const Scalar& result) {
-    if (!relates_shares || !is_tame(*this, whole)) return number(result);
+    if (!relates_shares || !is_tame(whole)) return number(result);
     const Number part = number(result, {Definition::Form::rounded, whole, constant(static_cast<std::uint64_t>(most))});
     if (!part.is_constant()) (void)learn_definition(part.symbol());
     return part;
@@ -440,7 +440,22 @@ bool State::assume(Condition condition, unsigned width, bool holds, const Term& 
     bool as_integers = positive || is_signed || equality;
     if (width == 32) as_integers = (x.fits_u32() && y.fits_u32() && (!is_signed || (x.fits_s32() && y.fits_s32()))) || (is_signed && x.fits_s32() && y.fits_s32());
     if (as_integers && !learn_relation(condition, holds, a, b)) return false;
-    return learn_definitions(a.symbol) && learn_definitions(b.symbol) && propagate() && fold_constants();
+    if (!learn_definitions(a.symbol) || !learn_definitions(b.symbol) || !propagate() || !fold_constants()) return false;
+    if (!attempts.empty()) end_attempts();
+    return true;
+}
+
+// Results of attempts are 0 or small negative numbers, so the low half says which.
+void State::end_attempts() {
+    std::erase_if(attempts, [&](const Attempt& attempt) {
+        const auto low = bounds(attempt.result.term()).u32;
+        if (low.high == 0) frames[attempt.frame].fill(attempt.start, attempt.bytes);
+        return low.high == 0 || low.low > 0;
+    });
+}
+
+void State::forget_attempts(std::uint64_t frame, unsigned start, unsigned bytes) {
+    std::erase_if(attempts, [&](const Attempt& attempt) { return attempt.frame == frame && attempt.start < start + bytes && start < attempt.start + attempt.bytes; });
 }
 
 void State::substitute(Symbol symbol, Symbol by, std::int64_t delta) {

@@ -77,6 +77,13 @@ struct Callback {
 inline constexpr std::int64_t largest_packet = 0xffff, largest_metadata = 256;
 inline constexpr std::int64_t largest_count = std::int64_t{1} << 60;
 
+// Stack bytes that hold numbers if a helper's result says that it succeeded (is 0), and else what they held before. Forgotten at joins.
+struct Attempt {
+    Value result;
+    std::uint64_t frame;
+    unsigned start, bytes;
+};
+
 class State {
   public:
     // The entry of a program of this platform.
@@ -89,6 +96,7 @@ class State {
     std::vector<LoopCounter> counters;
     std::vector<Reference> references;  // sorted by site
     Lock lock;
+    std::vector<Attempt> attempts;
     std::vector<SymbolInfo> symbols;
     Differences differences;
     bool relates_shares = false;  // a closer look: shares of distances, middles and rounded numbers are related to the whole
@@ -103,6 +111,8 @@ class State {
     Scalar scalar(const Number& number) const { return bounds(number); }
     // What is known of a term, be it a number or an offset. Only its range means something for an offset.
     Scalar bounds(const Term& term) const;
+    // The term wraps nowhere and sums of two such terms do not wrap either.
+    bool is_tame(const Term& term) const;
     // Signed bounds of the term, differences included; what may wrap gives the whole range.
     Interval<std::int64_t> range(const Term& term) const;
     Interval<std::int64_t> range(const Number& number) const { return range(number.term()); }
@@ -152,6 +162,8 @@ class State {
     void forget_references();
     // The call of that site gives another value: what it gave before is some value.
     void forget_identity(Site site);
+    // Something else than a number is stored there: what is learnt of an attempt says nothing of these bytes any more.
+    void forget_attempts(std::uint64_t frame, unsigned start, unsigned bytes);
     // After a frame is popped, addresses in it are worthless.
     void forget_frame(std::uint64_t frame);
 
@@ -183,6 +195,7 @@ class State {
             for (auto& cell : frame.cells()) visit(cell.value);
         for (auto& call : self.callbacks) visit(call.limit), visit(call.context), visit(call.map);
         for (auto& counter : self.counters) visit(counter.up), visit(counter.down);
+        for (auto& attempt : self.attempts) visit(attempt.result);
     }
     bool propagate();
     bool propagate(std::vector<Symbol>& narrowed);
@@ -199,6 +212,7 @@ class State {
     bool learn_low_half(Symbol symbol, const Term& whole);
     bool unite(Symbol symbol, const Term& term);
     bool learn_definitions(Symbol changed);
+    void end_attempts();
     void substitute(Symbol symbol, Symbol by, std::int64_t delta);
     bool fold_constants();
 

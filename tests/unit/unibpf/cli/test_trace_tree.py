@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from unibpf.cli.trace_tree import tree_lines
+from unibpf.cli.trace_tree import DEEPEST, tree_lines
 
 
 @dataclass(frozen=True)
@@ -34,3 +34,25 @@ def test_a_span_whose_parent_is_missing_is_a_root() -> None:
 
 def test_no_spans_give_no_lines() -> None:
     assert tree_lines([]) == []
+
+
+def labels(spans: list[Span]) -> list[str]:
+    return [line[: line.index("cli")].rstrip() for line in tree_lines(spans)]
+
+
+def test_a_circle_begins_at_its_earliest_span() -> None:
+    circle = [Span("first", "a", "c", 1, 9), Span("second", "b", "a", 2, 8), Span("third", "c", "b", 3, 7)]
+    assert labels(circle) == ["first", "└─ second", "   └─ third"]
+    assert labels([Span("own parent", "a", "a", 1, 2), Span("root", "b", None, 5, 6)]) == ["root", "own parent"]
+
+
+def test_two_spans_of_one_id_are_both_shown() -> None:
+    twins = [Span("root", "a", None, 0, 9), Span("genuine", "b", "a", 1, 2), Span("forged", "b", "a", 3, 4)]
+    assert labels([*twins, Span("leaf", "c", "b", 5, 6)]) == ["root", "├─ genuine", "│  └─ leaf", "└─ forged"]
+
+
+def test_a_chain_of_thousands_is_drawn_to_a_depth() -> None:
+    chain = [Span("s", str(at), str(at - 1), at, at + 1) for at in range(20_000)]
+    lines = labels(chain)
+    assert len(lines) == 20_000
+    assert max(map(len, lines)) == 3 * DEEPEST + 1

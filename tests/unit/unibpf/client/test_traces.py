@@ -27,3 +27,8 @@ def test_children_hang_below_their_parent_by_start_time() -> None:
 
 def test_a_span_whose_parent_never_came_is_a_root() -> None:
     assert shape(build_tree([span(1, 99, 10), span(2, 1, 11)])) == [(1, [(2, [])])]
+
+
+def test_a_circle_hangs_below_its_earliest_span() -> None:
+    spans = [span(1, 3, 10), span(2, 1, 20), span(3, 2, 30), span(4, 3, 40), span(5, 5, 50)]
+    assert shape(build_tree(spans)) == [(1, [(2, [(3, [(4, [])])])]), (5, [])]

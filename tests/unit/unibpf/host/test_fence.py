@@ -2,6 +2,7 @@
 
 import os
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -71,3 +72,27 @@ def test_limits_only_ever_go_down() -> None:
         finally:
             os._exit(0 if found == [(5, 6), (8, 8), (0, 0)] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_what_is_not_there_is_said_before_anything_begins(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no executable `/nowhere/at-all`"):
+        fence.run(["/nowhere/at-all"], FREE, environment={}, folder=tmp_path)
+
+
+def test_a_program_ends_with_who_asked_for_it(tmp_path: Path) -> None:
+    script = (
+        "import subprocess, sys; from pathlib import Path; from unibpf.host import fence\n"
+        "limits = fence.Limits(memory_bytes=None)\n"
+        "command = fence.enclosed(['/usr/bin/sleep', '600'], limits, fence.Reach.of_tool())\n"
+        "print(subprocess.Popen(command).pid, flush=True); sys.stdin.read(1)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as asking:
+        assert asking.stdout is not None
+        program = int(asking.stdout.readline())
+        time.sleep(0.3)
+        assert not is_gone(program)
+        asking.kill()
+    deadline = time.monotonic() + 20
+    while not is_gone(program):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -29,7 +29,7 @@ mov64 r0, 2
 exit
 """
 NUMBERS = ["%lx", "%llu", "%d", "%c", "%p", "%pK", "%px", "%d%pI4", "%%pI4", "pI4"]
-OTHER_BYTES = ["%pI6", "%s", "%pks"]
+OTHER_BYTES = ["%pI6"]
 NO_FORMATS = ["%", "%pI5", "%lpI4", "%5120pI", "%y%pI4", "%hhd"]
 UNSAFE = [*NUMBERS, *OTHER_BYTES, *NO_FORMATS]
 CONSOLE = """
@@ -63,10 +63,8 @@ def printing(assembler: Assembler, code: str, text: str) -> bytes:
     return bundle_of(assembler.assemble(code)[0], [fixed])
 
 
-@pytest.mark.parametrize("text", ["%pI4", "%pi4", "%-9pI4", "%%%pI4", "a%pI4 b"])
-def test_a_text_of_four_bytes_that_an_address_points_to_is_certified(
-    text: str, tools: Tools, assembler: Assembler
-) -> None:
+@pytest.mark.parametrize("text", ["%pI4", "%pi4", "%-9pI4", "%%%pI4", "a%pI4 b", "%s", "%pks"])
+def test_a_text_of_bytes_that_an_address_points_to_is_certified(text: str, tools: Tools, assembler: Assembler) -> None:
     tools.certified(printing(assembler, TEXT, text))
 
 
@@ -79,6 +77,24 @@ def test_the_certificate_of_a_text_proves_nothing_of_one_that_would_have_the_add
 ) -> None:
     certificate = tools.certified(printing(assembler, TEXT, "%pI4"))
     answer = tools.check(printing(assembler, TEXT, text), certificate)
+    assert (answer["verdict"], answer["rule"]) == ("refused", "certificate-unproved"), answer
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ("add64 r1, -48", "add64 r1, -12"),  # the output covers the text
+        ("add64 r1, -48", "add64 r1, -15"),  # its last byte is the text's first
+        ("stdw [r10-8], 0", "stdw [r10-8], -1"),  # no NUL byte
+        ("stdw [r10-8], 0", "stw [r10-8], -1"),  # what follows was never written
+        ("stdw [r10-8], 0", "stxdw [r10-8], r10"),  # an address
+    ],
+)
+def test_a_text_on_the_stack_that_may_go_on_into_addresses_is_refused(
+    line: str, other: str, tools: Tools, assembler: Assembler
+) -> None:
+    certificate = tools.certified(printing(assembler, TEXT, "%s"))
+    answer = tools.check(printing(assembler, TEXT.replace(line, other, 1), "%s"), certificate)
     assert (answer["verdict"], answer["rule"]) == ("refused", "certificate-unproved"), answer
 
 
