@@ -33,7 +33,14 @@ MAX_FRAME: Final = MAX_OBJECT + (1 << 16)
 MAX_REPLY: Final = 256 << 20
 SAMPLE: Final = Path(__file__).with_name("sample.o")
 QUIET_SECONDS: Final = 0.1  # the object before is being analysed meanwhile, which is not to be disturbed
-_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "UNIBPF_BIN")  # children inherit the rest: none of it
+_ENVIRONMENT: Final = (
+    "PATH",
+    "PYTHONPATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "UNIBPF_BIN",
+)  # children inherit the rest: none of it
 _HEAD: Final = 4
 
 

@@ -12,7 +12,7 @@ from tests.support.programs.programs import FOLDER
 from tests.support.programs.vnf import ipv4
 from tests.support.services.cli import Answer, Cli
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FIREWALL = ROOT / "vnfs/firewall/program.c"
 TELNET, WEB = ipv4(protocol=6, port=23), ipv4(protocol=6, port=443)
 PASS, DROP = 2, 1
