@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +15,7 @@ import pytest
 import typer
 
 from tests.support.services.cli import Cli
-from tests.support.services.promises import LOCAL, leaves, promise
+from tests.support.services.promises import LOCAL, PROGRAM, ROOT, leaves, promise
 from unibpf.cli import app, ending
 from unibpf.cli.output import Exit
 from unibpf.host import identity
@@ -198,6 +201,25 @@ def test_what_is_not_built_is_said(tmp_path):
         answer = Cli(tmp_path, {"UNIBPF_BIN": str(tmp_path)}).run(*leaf.arguments(), ok=False)
         said = promise(answer.code, answer.out, answer.err)
         assert said["rule"] == "not-installed" and "make build" in said["hint"]
+
+
+def test_a_wheel_has_no_native_code_and_says_so(tmp_path):
+    """What `pip install .` gives: the packages alone, away from the repository."""
+    for name in ("unibpf", "services"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("UNIBPF_", "PYTHON"))}
+    for words in (["verify", str(PROGRAM)], ["run", str(PROGRAM)], ["up"]):
+        command = [sys.executable, "-m", "unibpf.cli", *words, "--json"]
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=tmp_path,
+            env=environment | {"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        said = promise(done.returncode, done.stdout, done.stderr)
+        assert said["rule"] == "not-installed" and "make build" in said["hint"] and "UNIBPF_BIN" in said["hint"]
 
 
 def test_an_answer_is_one_object_also_for_what_is_refused(tmp_path):
