@@ -51,7 +51,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ProgramRequest(Struct, frozen=True, kw_only=True):
-    """What somebody wants signed; `agreeing` are the other verifiers that accepted the program, as the verdict says."""
+    """What somebody wants signed; `agreeing` are the other verifiers that accepted the program, as the verdict says.
+
+    `others` has a sentence of each that did not: who refuses it, and who cannot say, which is no consent.
+    """
 
     identity: str
     program: str
@@ -59,6 +62,7 @@ class ProgramRequest(Struct, frozen=True, kw_only=True):
     kind: str
     element: str
     agreeing: list[str] = []
+    others: dict[str, str] = {}
 
 
 class GraphRequest(Struct, frozen=True, kw_only=True):
@@ -133,13 +137,15 @@ def _program_mismatches(rule: ProgramRule, request: ProgramRequest) -> list[str]
 
 def _require_opinions(rule: ProgramRule, request: ProgramRequest) -> None:
     lacking = [name for name in rule.require_also if name not in request.agreeing]
-    if lacking:
-        names = ", ".join(f"`{name}`" for name in lacking)
-        raise PolicyRefusal(
-            "second-opinion",
-            f"rule `{rule.name}` demands that {names} accepts `{request.program}` too, and the verdict does not say so",
-            f"the report's `also` has what it said; a verifier asks it with `UNIBPF_VERIFIER_ALSO={','.join(lacking)}`",
-        )
+    if not lacking:
+        return
+    names = ", ".join(f"`{name}`" for name in lacking)
+    said = "; ".join(request.others.get(name, f"`{name}` was not asked") for name in lacking)
+    raise PolicyRefusal(
+        "second-opinion",
+        f"rule `{rule.name}` demands that {names} accepts `{request.program}` too, and the verdict does not say so: {said}",
+        f"the report's `also` has what it said; a verifier asks it with `UNIBPF_VERIFIER_ALSO={','.join(lacking)}`",
+    )
 
 
 def _graph_mismatches(rule: GraphRule, request: GraphRequest) -> list[str]:

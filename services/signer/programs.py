@@ -17,6 +17,7 @@ from unibpf.bus import Bucket, BusError, Entry, ObjectCorrupt, ObjectMissing
 from unibpf.bus.release_keys import release_key
 from unibpf.formats.envelope import MAX_BUNDLE_BYTES
 from unibpf.messages.programs import AuditRecord, Signed, Verdict
+from unibpf.push.second_opinion import sentence
 
 MAX_REPORT_BYTES = 4 * 1024 * 1024
 
@@ -44,6 +45,7 @@ class Programs:
             kind=str(verdict.kind),
             element=verdict.element,
             agreeing=[opinion.verifier for opinion in verdict.also if opinion.agrees and opinion.accepts],
+            others={one.verifier: sentence(one, verdict.program) for one in verdict.also if not one.accepts},
         )
         allowed = policies.decide(self.policy, request, now=now)
         key = push_key(verdict.push_id)

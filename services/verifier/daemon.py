@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from services.verifier.errors import Trouble
-from services.verifier.processes.second_verifier import SecondVerifier
+from services.verifier.processes import second_verifier
 from services.verifier.report import digest
 from services.verifier.service import VerifierService, make_analyser, make_pool, step_span
 from services.verifier.settings import Settings
@@ -37,7 +37,7 @@ async def _serve(settings: Settings) -> None:
     tracing.init(NAME)
     analyser, pool = make_analyser(settings), make_pool(settings)
     analyser.require()
-    also = [SecondVerifier.find(name) for name in settings.also]
+    also = [second_verifier.find(name) for name in settings.also]
     own = identity.load(settings.keys, settings.identity)
     try:
         await pool.warm()

@@ -4,7 +4,7 @@ UNIBPF_VERIFIER_WORKERS            objects verified at once                     
 UNIBPF_VERIFIER_SECONDS            CPU seconds for one analysis                    (default 5)
 UNIBPF_VERIFIER_MEMORY_MIB         address space of one analysis                   (default 1024)
 UNIBPF_VERIFIER_BUDGET             instructions that guests give one packet        (default 1000000)
-UNIBPF_VERIFIER_ALSO               other verifiers to ask, comma-separated: `prevail` (default none)
+UNIBPF_VERIFIER_ALSO               other verifiers to ask, comma-separated: `kernel`, `prevail` (default none)
 UNIBPF_VERIFIER_IDENTITY           identity on the bus, key in the state directory (default `verifier`)
 and those of `unibpf.host.settings`: UNIBPF_STATE, UNIBPF_BIN, UNIBPF_NATS_URL.
 """

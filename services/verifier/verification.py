@@ -16,10 +16,9 @@ from services.verifier import report
 from services.verifier.errors import GaveUp
 from services.verifier.frontend.frontend import Answer, Options, Translation, hook_of
 from services.verifier.processes.analysis import Analyser, Analysis
-from services.verifier.processes.second_verifier import Program, SecondVerifier
+from services.verifier.processes.second_verifier import Judge, Program
 from services.verifier.report import Outcome
 from unibpf.messages.reports import SecondOpinion
-from unibpf.push import second_opinion
 
 _OF_RIGHTS: Final = frozenset({"packet-readonly", "helper-kind"})  # what programs of another kind may do
 
@@ -41,7 +40,7 @@ class Verification:
     translate: Translate
     analyser: Analyser
     span: Span = _no_span
-    also: Sequence[SecondVerifier] = field(default=())
+    also: Sequence[Judge] = field(default=())
 
     def options_digest(self, options: Options) -> str:
         """Return the digest of all options of a verification with `options`."""
@@ -88,11 +87,14 @@ class Verification:
     async def _opinions(
         self, data: bytes, options: Options, translation: Translation, analysis: Analysis
     ) -> list[SecondOpinion]:
-        """Ask the others. They read the object: of a program that a loader changed they can have no opinion."""
-        if options.loading.changes_the_object:
-            return [second_opinion.none(other.name, second_opinion.WITHOUT_LOADER) for other in self.also]
+        """Ask the others."""
         program = Program(
-            data=data, section=translation.section, function=translation.function, verdict=analysis.verdict
+            data=data,
+            bundle=translation.bundle,
+            section=translation.section,
+            function=translation.function,
+            verdict=analysis.verdict,
+            changed=options.loading.changes_the_object,
         )
         opinions = []
         for other in self.also:

@@ -355,7 +355,7 @@ async def test_a_release_without_the_second_proof_that_the_policy_demands_is_ref
         refused = msgspec.json.decode((await next_event(operator, subjects.refused("alone")))[1], type=Refused)
         assert (refused.rule, refused.reason) == (
             "second-opinion",
-            "rule `two` demands that `prevail` accepts `alone` too, and the verdict does not say so",
+            "rule `two` demands that `prevail` accepts `alone` too, and the verdict does not say so: `prevail` was not asked",
         )
         await announce(bus, await make_verdict(bus, "both", pass_bundle("both"), push_id="2", opinions=opinions))
         assert (await signed_of(operator, "both")).policy == "two"

@@ -30,7 +30,7 @@ from unibpf.cli.reports.text import (
 from unibpf.host import installed
 from unibpf.messages.base import Kind
 from unibpf.messages.reports import Report
-from unibpf.push import loading
+from unibpf.push import loading, second_opinion
 from unibpf.push.compile import CompileError, compile_c
 from unibpf.text import decoded, visible
 
@@ -50,23 +50,20 @@ def main(arguments: list[str]) -> int:
     if not chosen.file.is_file():
         fail(Exit.USAGE, f"`{chosen.file}` is no file that can be read", rule="file")
     require_verifier()
-    other = also.find(chosen.also) if chosen.also else None
     if chosen.file.suffix != ".c":
-        return _verify(chosen.file, chosen, other)
+        return _verify(chosen.file, chosen)
     with tempfile.TemporaryDirectory(prefix="unibpf-") as folder:
         target = Path(folder) / f"{chosen.file.stem}.o"
         try:
             target.write_bytes(compile_c(chosen.file))
         except CompileError as error:
             fail(Exit.USAGE, f"`{chosen.file}` does not compile:\n{error}", error.hint)
-        return _verify(target, chosen, other)
+        return _verify(target, chosen)
 
 
-def _verify(target: Path, chosen: argparse.Namespace, other: Path | None) -> int:
+def _verify(target: Path, chosen: argparse.Namespace) -> int:
     code, output, programs = _run(target, chosen)
-    opinions = (
-        [also.ask(other, target, one, changed=chosen.loading.changes_the_object) for one in programs] if other else []
-    )
+    opinions = also.opinions(programs, target)
     if chosen.format == "json":
         document = msgspec.json.decode(also.with_opinions(output, opinions))
     elif chosen.format == "sarif":
@@ -140,6 +137,7 @@ def _options(chosen: argparse.Namespace) -> list[str]:
     found.append(("--function", chosen.program))
     found.append(("--cfg", chosen.cfg))
     flags = [f"--{name}" for name in ("all", "invariants") if getattr(chosen, name)]
+    flags += [f"--also={name}" for name in dict.fromkeys(chosen.also)]
     return [*(f"{option}={value}" for option, value in found if value is not None), *chosen.loading.arguments(), *flags]
 
 
@@ -203,7 +201,13 @@ def _parser() -> argparse.ArgumentParser:
         "--max-seconds", type=_positive, default=5, metavar="N", help="CPU time of the analysis (default: 5)"
     )
     how.add_argument("--max-mebibytes", type=_positive, default=1024, metavar="N", help="its memory (default: 1024)")
-    how.add_argument("--also", choices=also.KNOWN, help="run this verifier too, and say whether both agree")
+    how.add_argument(
+        "--also",
+        action="append",
+        choices=second_opinion.KNOWN,
+        default=[],
+        help="ask this verifier too, and say whether both agree; may come twice",
+    )
     _add_formats(parser.add_argument_group("what is shown"))
     return parser
 

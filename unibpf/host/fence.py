@@ -123,13 +123,16 @@ class Ended:
 # --- this process ----------------------------------------------------------------------------------------------------------
 
 
-def confine(limits: Limits) -> None:
-    """Shut this very process in, for good: it computes, and reads and writes what is open."""
+def confine(limits: Limits, *, keep: tuple[int, ...] = (), calls: Calls = seccomp.WORK) -> None:
+    """Shut this very process in, for good: it computes, and reads and writes what is open.
+
+    `keep` are capabilities, by number, that it keeps if it has them, `calls` what it may do beside to compute.
+    """
     for what, soft, hard in limits.rows():
         current = resource.getrlimit(what)
         bound = _tighter(hard, current[1])
         resource.setrlimit(what, (min(_tighter(soft, current[0]), bound), bound))
-    _give_up_rights()
+    _give_up_rights(keep, calls)
 
 
 @functools.cache
@@ -152,6 +155,7 @@ _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_SECCOMP: Final = 22
 _SECCOMP_MODE_FILTER: Final = 2
+_SYS_CAPGET: Final = 125
 _SYS_CAPSET: Final = 126
 _CAPABILITY_VERSION_3: Final = 0x20080522  # <linux/capability.h>
 _SYS_LANDLOCK_CREATE_RULESET: Final = 444
@@ -161,18 +165,30 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 @functools.cache  # once a process: what is given up cannot be given up again
-def _give_up_rights() -> None:
+def _give_up_rights(keep: tuple[int, ...], calls: Calls) -> None:
     """As unibpf-fence does for a program; no file and no program can be opened afterwards, so there are none to choose."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    head = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    if _libc.syscall(_SYS_CAPSET, head, (ctypes.c_uint32 * 6)()) != 0:
-        raise OSError(ctypes.get_errno(), "cannot give up capabilities")
+    _keep_only(keep)
     hide()
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    steps = seccomp.filter_of(seccomp.WORK)
+    steps = seccomp.filter_of(calls)
     code = ctypes.create_string_buffer(steps, len(steps))
     program = _Program(len(steps) // seccomp.STEP_BYTES, ctypes.addressof(code))
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))
+
+
+def _keep_only(capabilities: tuple[int, ...]) -> None:
+    """capset(2): two words each of what is effective, permitted and inheritable."""
+    head = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    words = (ctypes.c_uint32 * 6)()
+    if _libc.syscall(_SYS_CAPGET, head, words) != 0:
+        raise OSError(ctypes.get_errno(), "cannot read capabilities")
+    for half in (0, 1):
+        kept = sum(1 << number % 32 for number in capabilities if number // 32 == half)
+        words[3 * half] = words[3 * half + 1] = words[3 * half + 1] & kept
+        words[3 * half + 2] = 0
+    if _libc.syscall(_SYS_CAPSET, head, words) != 0:
+        raise OSError(ctypes.get_errno(), "cannot give up capabilities")
 
 
 class _Program(ctypes.Structure):

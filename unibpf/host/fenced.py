@@ -43,7 +43,25 @@ async def ask(command: Sequence[str | Path], question: bytes, limits: Limits, *,
 
     Raises OSError if it cannot be started, TimeoutError (which is an OSError too) after the wall time, AnswerTooLongError.
     """
-    process = await start(command, limits, environment={}, reach=reach, asks=True)
+    return await _answered(await start(command, limits, environment={}, reach=reach, asks=True), question, limits)
+
+
+async def ask_confining(
+    command: Sequence[str | Path], question: bytes, limits: Limits, *, environment: Mapping[str, str]
+) -> Ended:
+    """Ask a program of this project that shuts itself in before it reads (fence.confine); raises as `ask`."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=dict(environment),
+        start_new_session=True,
+    )
+    return await _answered(process, question, limits)
+
+
+async def _answered(process: asyncio.subprocess.Process, question: bytes, limits: Limits) -> Ended:
     try:
         async with asyncio.timeout(limits.wall_seconds):
             output = await _exchange(process, limits, question)

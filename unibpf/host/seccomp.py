@@ -3,9 +3,10 @@
     WORK     to compute: read and write what is open, memory, clocks, its own end. No file can be opened, nothing be reached.
     BEGIN    WORK, and what a statically linked program needs to begin
     TOOL     BEGIN, and files and threads: a compiler (which files, says Landlock)
+    KERNEL   WORK, and to load programs into the kernel (bpf(2): no command that runs, attaches, pins or reads one)
     TOOLS    TOOL, and processes of its own: somebody else's verifier, which may be a script
 
-None has sockets, ptrace, another process's memory, signals to others, namespaces, mounts, keys, BPF, io_uring, or a session or
+None has sockets, ptrace, another process's memory, signals to others, namespaces, mounts, keys, io_uring, or a session or
 group of its own (what a child starts ends with its group). A refused call fails with EPERM, as if the machine did not allow it.
 
 The lists are what clang, PREVAIL's kind of program, the interpreter and the two static executables were seen to use
@@ -33,8 +34,8 @@ NUMBERS: Final = {
     "clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230, "exit_group": 231, "tgkill": 234, "waitid": 247,
     "openat": 257, "mkdirat": 258,
     "newfstatat": 262, "unlinkat": 263, "renameat": 264, "readlinkat": 267, "faccessat": 269, "pselect6": 270, "ppoll": 271,
-    "set_robust_list": 273, "dup3": 292, "pipe2": 293, "prlimit64": 302, "renameat2": 316, "getrandom": 318, "membarrier": 324,
-    "statx": 332, "rseq": 334, "clone3": 435, "faccessat2": 439,
+    "set_robust_list": 273, "dup3": 292, "pipe2": 293, "prlimit64": 302, "renameat2": 316, "getrandom": 318, "bpf": 321,
+    "membarrier": 324, "statx": 332, "rseq": 334, "clone3": 435, "faccessat2": 439,
 }  # fmt: skip
 
 
@@ -81,17 +82,20 @@ class _Step:
 
 @dataclass(frozen=True)
 class Calls:
-    """What is allowed; `threads` and `processes` say which form of clone is."""
+    """What is allowed; `threads` and `processes` say which form of clone is, `commands` which of bpf(2) are."""
 
     names: tuple[str, ...]
     threads: bool = False
     processes: bool = False
+    commands: tuple[int, ...] = ()
 
 
 WORK: Final = Calls(_WORK)
 BEGIN: Final = Calls(_BEGIN)
 TOOL: Final = Calls(_TOOL, threads=True)
 TOOLS: Final = Calls((*_TOOL, "fork", "vfork", "wait4", "waitid"), threads=True, processes=True)
+
+KERNEL: Final = Calls(_WORK, commands=(0, 2, 5, 18, 22))  # kernel_loading.LOADING
 
 STEP_BYTES: Final = 8
 _SIGNALS: Final = ("kill", "tkill", "tgkill")
@@ -112,6 +116,9 @@ def filter_of(calls: Calls, *, signals: bool = False) -> bytes:
     ]
     if calls.threads or calls.processes:  # glibc asks for clone3 first, whose arguments no filter sees
         steps += [_Step(_EQUAL, NUMBERS["clone3"], then="unknown"), _Step(_EQUAL, NUMBERS["clone"], then="clone")]
+    if calls.commands:
+        steps += [_Step(_EQUAL, NUMBERS["bpf"], other="refuse"), _Step(_LOAD, _FIRST_ARGUMENT_AT)]
+        steps += [_Step(_EQUAL, value, then="allow") for value in calls.commands]
     steps += [_Step(_RETURN, _RET_EPERM, label="refuse"), _Step(_LOAD, _FIRST_ARGUMENT_AT, label="prctl")]
     steps += [_Step(_EQUAL, value, then="allow") for value in _PRCTL]
     # Of nobody else: whose limits go down could not work any more.

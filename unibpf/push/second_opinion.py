@@ -1,5 +1,7 @@
 """Other verifiers of the same program: how they are called, and what their answer is worth.
 
+`kernel` is the Linux kernel of this machine, which gets the bundle (kernel_opinion.py); the others read the object.
+
 PREVAIL's command line is `prevail OBJECT SECTION FUNCTION` (`check` in its older releases); it ends with 0 when it accepts
 the program. Sections of this project (`unibpf/filter`) mean nothing to it: it then chooses a program type by itself, so
 compare programs of section `xdp`. An opinion stands beside the verdict and never changes it; the signer's policy may demand
@@ -14,8 +16,10 @@ from typing import Final
 from unibpf.host import seccomp
 from unibpf.host.fence import Limits, Reach
 from unibpf.messages.reports import SecondOpinion, VerdictKind
+from unibpf.text import visible
 
-KNOWN: Final = ("prevail",)
+KERNEL: Final = "kernel"
+KNOWN: Final = ("prevail", KERNEL)
 NAMES: Final = {"prevail": ("prevail", "check")}
 DIED_IN_SHELL: Final = 128  # plus the signal's number
 MAX_SAID: Final = 200
@@ -70,6 +74,15 @@ def none(verifier: str, why: str) -> SecondOpinion:
 def too_slow(verifier: str, limits: Limits) -> SecondOpinion:
     """Return what stands for a verifier that was ended by the clock."""
     return none(verifier, f"no answer within {limits.wall_seconds:g} s")
+
+
+def sentence(opinion: SecondOpinion, program: str) -> str:
+    """One line for people."""
+    verdict = {True: "accepts", False: "refuses", None: "cannot say of"}[opinion.accepts]
+    relation = "" if opinion.accepts is None else f", {'as' if opinion.agrees else 'unlike'} this verifier"
+    relation += " does" if opinion.agrees else ""
+    said = f": {opinion.said}" if opinion.said and not opinion.accepts else ""
+    return visible(f"{opinion.verifier} {verdict} `{program}`{relation}{said}")
 
 
 def _last_line(text: str) -> str:

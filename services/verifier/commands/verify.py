@@ -19,14 +19,14 @@ from services.verifier.commands import options
 from services.verifier.errors import Broken, GaveUp
 from services.verifier.frontend.elf import MAX_OBJECT
 from services.verifier.frontend.frontend import Answer, Options
-from services.verifier.processes import worker
+from services.verifier.processes import second_verifier, worker
 from services.verifier.processes.analysis import DEFAULT_BUDGET, EXECUTABLE, Analyser, AnalyserOptions, Invariant
 from services.verifier.report import Outcome
 from services.verifier.verification import Verification
 from unibpf.host import fence
 from unibpf.host.settings import binary_directory
 from unibpf.messages.reports import Report
-from unibpf.push import loading
+from unibpf.push import loading, second_opinion
 
 # docs/exit-codes.md
 EXIT: Final = {"safe": 0, "unsafe": 1, "unsupported": 3, "gave_up": 4}
@@ -94,7 +94,9 @@ async def _verify(data: bytes, chosen: argparse.Namespace) -> list[Outcome]:
     async def translate(data: bytes, options: Options) -> Answer:
         return known.get(options) or worker.limited(data, options, fence.Limits())
 
-    verification = Verification(translate=translate, analyser=analyser)
+    verification = Verification(
+        translate=translate, analyser=analyser, also=[second_verifier.find(name) for name in chosen.also]
+    )
     return [await verification.verify(data, options) for options in wanted]
 
 
@@ -121,6 +123,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--max-seconds", type=_positive, default=5, help="CPU seconds for the analysis")
     parser.add_argument("--max-mebibytes", type=_positive, default=1024, help="memory for the analysis")
     parser.add_argument("--budget", type=_instructions, default=DEFAULT_BUDGET, help="what a guest gives a packet")
+    parser.add_argument("--also", action="append", choices=second_opinion.KNOWN, default=[], help="ask it too")
     parser.add_argument("--invariants", action="store_true", help="what is known before each instruction")
     parser.add_argument("--cfg", choices=["dot"], help="the control-flow graph")
     return loading.parse_arguments(parser, arguments)

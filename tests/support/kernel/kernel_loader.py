@@ -104,8 +104,9 @@ def load_bundle(bundle: bytes) -> KernelVerdict:
         with kernel_oracle.Oracle(bundle=decode(bundle)):
             return KernelVerdict(loads=True, load_ms=(time.perf_counter() - started) * 1e3)
     except kernel_oracle.KernelRefusedError as error:
-        log = str(error).split(": ", 2)[2]  # after the command and errno's text
-        return KernelVerdict(loads=False, reason=_reason(log, 0), load_ms=(time.perf_counter() - started) * 1e3)
+        return KernelVerdict(
+            loads=False, reason=_reason(error.log, error.number), load_ms=(time.perf_counter() - started) * 1e3
+        )
 
 
 def _reason(log: str, number: int) -> str:

@@ -16,11 +16,14 @@ VERSION: Final = "2.1.0"
 def document(programs: Sequence[Verified], *, file: Path) -> str:
     """Return one run with a result for each finding; a finding without a source line is placed at `file`."""
     rules = sorted({finding.rule for one in programs for finding in one.findings})
-    run = {
+    run: dict[str, Any] = {
         "tool": {"driver": _driver(programs, rules)},
         "results": [_result(finding, rules, one, file) for one in programs for finding in one.findings],
         "columnKind": "unicodeCodePoints",
     }
+    others = [{"program": one.program} | msgspec.to_builtins(said) for one in programs for said in one.also]
+    if others:
+        run["properties"] = {"also": others}
     return msgspec.json.encode({"$schema": SCHEMA, "version": VERSION, "runs": [run]}).decode()
 
 

@@ -9,6 +9,8 @@ from services.signer import policy
 from services.signer.errors import PolicyError, PolicyRefusal
 from services.signer.policy import GraphRequest, ProgramRequest
 from services.signer.settings import DEFAULT_POLICY
+from unibpf.messages.reports import SecondOpinion
+from unibpf.push import second_opinion
 
 RULES = policy.parse("""
 [[program]]
@@ -109,6 +111,18 @@ def test_a_rule_may_demand_that_another_verifier_accepts_too() -> None:
         policy.decide(STRICT, REQUEST, now=0)
     assert caught.value.rule == "second-opinion"
     assert caught.value.hint is not None and "UNIBPF_VERIFIER_ALSO=prevail" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("accepts", "word"), [(None, "prevail cannot say of `fw-1`: no such helper"), (False, "prevail refuses `fw-1`")]
+)
+def test_who_cannot_say_does_not_agree_and_is_told_apart_from_who_refuses(accepts: bool | None, word: str) -> None:
+    opinion = SecondOpinion(verifier="prevail", accepts=accepts, agrees=False, said="no such helper")
+    asked = replace(REQUEST, others={"prevail": second_opinion.sentence(opinion, "fw-1")})
+    with pytest.raises(PolicyRefusal, match=word):
+        policy.decide(STRICT, asked, now=0)
+    with pytest.raises(PolicyRefusal, match="`prevail` was not asked"):
+        policy.decide(STRICT, REQUEST, now=0)
 
 
 def test_a_generous_rule_behind_a_strict_one_does_not_undo_it() -> None:

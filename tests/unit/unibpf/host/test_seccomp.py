@@ -82,6 +82,13 @@ def test_who_computes_opens_no_file_and_begins_no_program() -> None:
         assert judge(FILTERS["WORK"], known[call]) == ALLOW
 
 
+def test_who_asks_the_kernel_loads_and_neither_runs_nor_attaches_nor_pins() -> None:
+    number, code = numbers(), seccomp.filter_of(seccomp.KERNEL)
+    assert {command for command in range(64) if judge(code, number["bpf"], command) == ALLOW} == {0, 2, 5, 18, 22}
+    others = [call for call in FORBIDDEN.split() if call != "bpf"]
+    assert {judge(code, number[call]) for call in (*others, "openat", "execve")} == {EPERM}
+
+
 def test_a_compiler_has_threads_and_no_processes() -> None:
     number = numbers()
     assert judge(FILTERS["TOOL"], number["clone"], THREAD) == ALLOW

@@ -1,5 +1,4 @@
-"""unibpf/cli/reports/also.py: a second verifier beside ours. PREVAIL is in no Debian package, so the seam is its command line:
-small scripts that end as PREVAIL ends (0 accepts, anything else refuses)."""
+"""unibpf/cli/reports/also.py: what other verifiers said, beside the verdicts of one file."""
 
 import json
 from pathlib import Path
@@ -8,75 +7,40 @@ import pytest
 
 from unibpf.cli.reports import also
 from unibpf.cli.reports.text import Verified
-
-SAFE = Verified(verdict="safe", program="fw", section="xdp", function="firewall")
-UNSAFE = Verified(verdict="unsafe", program="fw", section="xdp", function="firewall")
-OBJECT = Path("fw.o")
+from unibpf.messages.reports import SecondOpinion
 
 
-def script(folder: Path, body: str, name: str = "prevail") -> Path:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
-    return path
+def opinion(accepts: bool | None, *, agrees: bool, said: str = "", program: str = "fw") -> also.Opinion:
+    return also.Opinion(verifier="kernel", accepts=accepts, agrees=agrees, said=said, program=program)
 
 
 @pytest.mark.parametrize(
-    ("status", "one", "accepts", "agrees"),
-    [(0, SAFE, True, True), (1, SAFE, False, False), (0, UNSAFE, True, False), (1, UNSAFE, False, True)],
+    ("accepts", "agrees", "sentence"),
+    [
+        (True, True, "kernel accepts `fw`, as this verifier does"),
+        (True, False, "kernel accepts `fw`, unlike this verifier"),
+        (False, True, "kernel refuses `fw`, as this verifier does: R1 !read_ok"),
+        (False, False, "kernel refuses `fw`, unlike this verifier: R1 !read_ok"),
+        (None, False, "kernel cannot say of `fw`: R1 !read_ok"),
+    ],
 )
-def test_both_agree_when_both_accept_or_both_refuse(
-    tmp_path: Path, status: int, one: Verified, accepts: bool, agrees: bool
-) -> None:
-    opinion = also.ask(script(tmp_path, f"exit {status}"), OBJECT, one)
-    assert (opinion.accepts, opinion.agrees) == (accepts, agrees)
+def test_agreeing_refusing_and_not_knowing_read_differently(accepts: bool | None, agrees: bool, sentence: str) -> None:
+    assert opinion(accepts, agrees=agrees, said="R1 !read_ok").sentence() == sentence
 
 
-def test_it_is_asked_about_the_same_program(tmp_path: Path) -> None:
-    opinion = also.ask(script(tmp_path, 'echo "$@"; exit 1'), OBJECT, SAFE)
-    assert opinion.said == "fw.o xdp firewall"
-    assert opinion.sentence() == "prevail refuses `fw`, unlike this verifier: fw.o xdp firewall"
+def test_what_another_verifier_says_cannot_write_on_a_terminal() -> None:
+    assert "\x1b" not in opinion(False, agrees=False, said="\x1b[2J", program="\x1b]0;").sentence()
 
 
-def test_a_verifier_that_dies_has_no_opinion(tmp_path: Path) -> None:
-    opinion = also.ask(script(tmp_path, "kill -SEGV $$"), OBJECT, UNSAFE)
-    assert (opinion.accepts, opinion.agrees) == (None, False)
-    assert opinion.sentence() == "prevail came to no end with `fw`"
-
-
-def test_it_runs_inside_the_fence_without_what_else_the_user_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UNIBPF_SECRET", "pin")
-    body = 'sleep 0.5; echo "$(ulimit -t) $(ulimit -v) $(ulimit -c) [$UNIBPF_SECRET]"; exit 1'
-    assert also.ask(script(tmp_path, body), OBJECT, SAFE).said == f"30 {2 << 20} 0 []"
-
-
-def test_a_file_that_cannot_be_run_has_no_opinion(tmp_path: Path) -> None:
-    assert also.ask(script(tmp_path, "#").with_name("gone"), OBJECT, SAFE).accepts is None
-
-
-def test_the_older_name_is_found_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    older = script(tmp_path, "exit 0", name="check")
-    assert also.find("prevail") == older
-    assert also.find("prevail") != script(tmp_path, "exit 0")
-    assert also.find("prevail").name == "prevail"
-
-
-def test_without_the_executable_the_message_says_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SystemExit) as caught:
-        also.find("prevail")
-    assert caught.value.code == 2
-    assert "neither `prevail` nor `check` is on PATH" in str(caught.value)
-
-
-def test_opinions_stand_in_the_json_beside_the_report(tmp_path: Path) -> None:
-    opinion = also.ask(script(tmp_path, "exit 0"), OBJECT, SAFE)
-    found = json.loads(also.with_opinions(b'{"verdict":"safe"}', [opinion]))
+def test_opinions_stand_in_the_json_beside_the_report() -> None:
+    one = Verified(verdict="safe", program="fw", also=[SecondOpinion(verifier="kernel", accepts=True, agrees=True)])
+    two = Verified(
+        verdict="safe", program="", also=[SecondOpinion(verifier="kernel", accepts=None, agrees=False, said="no")]
+    )
+    found = json.loads(also.with_opinions(b'{"verdict":"safe"}', also.opinions([one, two], Path("fw.o"))))
     assert found["verdict"] == "safe"
-    assert found["also"] == [{"verifier": "prevail", "program": "fw", "accepts": True, "agrees": True, "said": ""}]
+    assert found["also"] == [
+        {"verifier": "kernel", "program": "fw", "accepts": True, "agrees": True, "said": ""},
+        {"verifier": "kernel", "program": "fw.o", "accepts": None, "agrees": False, "said": "no"},
+    ]
     assert also.with_opinions(b'{"verdict":"safe"}', []) == '{"verdict":"safe"}'
