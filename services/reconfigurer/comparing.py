@@ -5,33 +5,31 @@ One comparison a guest at a time; a guest that does not answer is asked again by
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from services.reconfigurer import inspection, plan
 from services.reconfigurer.errors import ReconfigurerError
 from services.reconfigurer.plan import Target
+from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import Publish, Updater
 from unibpf.bus import BusError
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.programs import Signed
-from unibpf.messages.status import ElementStatus
 
 logger = logging.getLogger(__name__)
 
 Newest = Callable[[GuestObserved], Awaitable[dict[str, Signed]]]
-Learn = Callable[[str, Iterable[ElementStatus]], Awaitable[None]]
 Offer = Callable[[Mapping[Target, Signed]], Awaitable[Any]]
 
 
 class Comparing:
     """The comparisons of one host."""
 
-    def __init__(self, *, updater: Updater, newest: Newest, learn: Learn, offer: Offer, publish: Publish) -> None:
-        self._sessions = updater.sessions
+    def __init__(self, *, sessions: Sessions, updater: Updater, newest: Newest, offer: Offer, publish: Publish) -> None:
+        self._sessions = sessions
         self._updater = updater
         self._newest = newest
-        self._learn = learn
         self._offer = offer
         self._publish = publish
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,5 +69,4 @@ class Comparing:
             element = next(one for one in elements if one.name == name)
             target = Target(guest=guest.guest, element=name)
             await self._publish(await self._updater.note_left(target, release, element))
-        await self._learn(guest.guest, elements)
         await self._offer(plan.behind(await self._newest(guest), elements, guest, file.read()))

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from services.reconfigurer import inspection, map_changes, plan
@@ -32,7 +32,7 @@ from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
 from unibpf.messages.programs import Signed
-from unibpf.messages.status import ElementStatus, GuestQuery, GuestStatus
+from unibpf.messages.status import GuestQuery, GuestStatus
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +55,9 @@ class Reconfigurer:
             updater=self._updater, fetch=self._package, publish=self._publish, on_active=self._look_again
         )
         self._comparing = Comparing(
+            sessions=sessions,
             updater=self._updater,
             newest=self._newest,
-            learn=self._learn,
             offer=self._convergence.offer,
             publish=self._publish,
         )
@@ -144,13 +144,8 @@ class Reconfigurer:
             await self._publish(event)
         return event
 
-    async def _learn(self, guest: str, elements: Iterable[ElementStatus]) -> None:
-        """What a guest booted with is good there: without a record it would have nothing to go back to."""
-        for element in elements:
-            if element.envelope is not None and element.program is not None:
-                await self._learn_one(guest, element.name, element.envelope)
-
     async def _learn_one(self, guest: str, element: str, digest: str) -> None:
+        """What a guest went back to is good there: without a record its next boot would have nothing."""
         file = self._sessions.folder(guest).outcomes
         rows = await asyncio.to_thread(lambda: file.read().get(element, []))
         if any(one.release.envelope == digest for one in rows):

@@ -58,7 +58,7 @@ class Updater:
     """Installs releases and rolls back."""
 
     def __init__(self, *, sessions: Sessions, patience: float) -> None:
-        self.sessions = self._sessions = sessions
+        self._sessions = sessions
         self._patience = patience
         self._locks: dict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
 
