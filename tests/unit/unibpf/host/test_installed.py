@@ -15,7 +15,7 @@ def test_an_executable_that_is_there_is_found(tmp_path: Path) -> None:
 
 
 def test_one_that_is_not_is_named_with_what_to_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotInstalled, match=r"no `unibpf-analyse` at .*: the native part is not built") as missing:
+    with pytest.raises(NotInstalled, match=r"no analyser at .*: the native part is not built") as missing:
         require_native({"UNIBPF_BIN": str(tmp_path)}, installed.ANALYSER)
     assert "make build" in missing.value.hint
     monkeypatch.setattr(installed, "REPOSITORY", tmp_path)  # a wheel lies in no repository
