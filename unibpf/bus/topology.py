@@ -154,8 +154,14 @@ BUCKETS: Final = (
     Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8),
     Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved"),
     Bucket(name=SEQUENCES, description="{program,graph}.<audience>.<name>: highest sequence"),
-    # Kept for longer than the event that could ask for it again.
-    Bucket(name=RESERVATIONS, description="push.<stream>.<sequence>: what a push was signed as", max_age=60 * DAY),
+    # Kept for longer than the event that could ask for it again: by age, and by count under load (some 170,000 pushes, while
+    # at most `max_ack_pending` events can be delivered again). A full bucket must not stop signing.
+    Bucket(
+        name=RESERVATIONS,
+        description="push.<stream>.<sequence>: what a push was signed as",
+        full="forget",
+        max_age=60 * DAY,
+    ),
     Bucket(
         name=VERDICTS,
         description="<object digest>.<options digest>: Report; a cache",

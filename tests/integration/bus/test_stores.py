@@ -12,6 +12,7 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
+from services.signer.sequence import Reservation, Sequences, push_key
 from tests.support.services.nats import NatsFixture
 from unibpf import subjects
 from unibpf.bus import topology
@@ -127,3 +128,18 @@ async def test_anybody_may_ask_for_the_condition_of_the_stores(nats: NatsFixture
         found = await setup.condition(cli.jetstream)
         assert found.dead_letters == 1 and found.missing == ["KV_unibpf-leases"]
         assert found.faults == ["stream KV_unibpf-leases is missing", "stream UNIBPF_AUDIT is 100% full (messages)"]
+
+
+async def test_reservations_never_stop_signing_by_being_full(nats: NatsFixture) -> None:
+    """The bucket is made small, so that a few hundred pushes are what 175,000 were."""
+    async with nats.buses(OPERATOR, "signer") as (operator, signer):
+        config = (await operator.jetstream.stream_info("KV_unibpf-reservations")).config
+        await operator.jetstream.update_stream(config.evolve(max_bytes=20_000))
+        bucket = await signer.kv(topology.RESERVATIONS)
+        sequences = Sequences(counters=await signer.kv(topology.SEQUENCES), reservations=bucket)
+        for number in range(300):
+            wanted = Reservation(push_id=f"S:{number}", sequence=number, policy="p", bundle="0" * 64)
+            reserved = await sequences.reserve(push_key(wanted.push_id), wanted)
+            assert (await sequences.fulfil(push_key(wanted.push_id), reserved, "1" * 64)).envelope
+        assert (await setup.condition(operator.jetstream)).faults == []
+        assert await sequences.find("push.S.0") is None and await sequences.find("push.S.299") is not None
