@@ -35,7 +35,7 @@ from unibpf.messages.graphs import SignedGraph, SignGraph
 async def test_init_may_run_twice_and_says_what_it_did(bare_nats: NatsFixture) -> None:
     async with await bare_nats.connect(OPERATOR) as operator:
         assert len(await topology.missing(operator.jetstream)) == len(topology.stream_configs(1))
-        assert "stream UNIBPF_UPLOADS created" in map(str, await setup.init(operator.jetstream))
+        assert "stream UNIBPF_UPLOADS created: missing" in map(str, await setup.init(operator.jetstream))
         assert {done.outcome for done in await setup.init(operator.jetstream)} == {"kept"}
         assert await topology.missing(operator.jetstream) == []
 

@@ -71,7 +71,7 @@ def steps(
 def _stream(stands: Config | None, wanted: Config, copies: int) -> Step:
     name = str(wanted["name"])
     if stands is None:
-        return Step(do="create", kind="stream", name=name, config=_copied(wanted, copies))
+        return Step(do="create", kind="stream", name=name, why=["missing"], config=_copied(wanted, copies))
     difference = _Difference()
     _compare_replicas(difference, int(stands.get("num_replicas") or 1), copies)
     _compare_sets(difference, "subjects", stands.get("subjects") or (), wanted.get("subjects") or ())
@@ -96,7 +96,7 @@ def _copied(config: Config, copies: int) -> dict[str, Any]:
 def _consumer(stands: Config | None, stream: str, wanted: Config) -> Step:
     name = str(wanted["durable_name"])
     if stands is None:
-        return Step(do="create", kind="consumer", name=name, stream=stream, config=dict(wanted))
+        return Step(do="create", kind="consumer", name=name, stream=stream, why=["missing"], config=dict(wanted))
     difference = _Difference()
     _compare_sets(difference, "filter_subjects", _filters(stands), _filters(wanted))
     if "filter_subjects" in difference.changes:

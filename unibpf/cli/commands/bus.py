@@ -96,7 +96,7 @@ def bus_init(
         hint = "`--yes` changes what waits; `unibpf bus check` says what differs"
         fail(Exit.REFUSED, "; ".join(wrong), hint, rule="bus-differs", result={"done": done})
     if json:
-        emit_json(done)
+        emit_json({"done": done})
     else:
         emit_fields({f"{one.step.kind} {one.step.name}": "; ".join([one.outcome, *one.step.why]) for one in done})
 
