@@ -103,6 +103,10 @@ def is_alive(pid):
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+def command_line(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 async def gone(pid):
     await eventually(lambda: asyncio.sleep(0, None if is_alive(pid) else True), what=f"the end of {pid}")
 
@@ -114,6 +118,7 @@ async def test_a_guest_is_created_restarted_after_a_kill_and_deleted(bench, envi
         first = await bench.running("g1")
         assert (first.machine, first.accel, first.restarts) == ("microvm", "tcg", 0)
         assert first.boot_ms and first.pid and is_alive(first.pid)
+        assert "tb-size=32" in command_line(first.pid)  # else QEMU grows with each update
         assert {place.split(":")[0] for place in first.networks.values()} == {"unix"}
 
         newest = await bench.signer.release(b"bundle two", program="firewall", audience="edge")

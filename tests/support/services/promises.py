@@ -43,6 +43,8 @@ class Leaf:
         return [*found, "--json"]
 
     def _example(self, one: Any) -> str | None:
+        if one.name == "file" and self.path.startswith("graph"):
+            return str(GUEST.with_name("graph.click"))
         if one.name == "file":
             return str(GUEST if self.path.startswith("guest") else PROGRAM)
         if one.name == "guest":
