@@ -26,7 +26,7 @@ from services.deployer.machines.hypervisor import (
     mac_of,
 )
 from unibpf.formats import boot_image
-from unibpf.formats.boot_image import BootImage, FirstProgram, Management, SignerKey
+from unibpf.formats.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
 from unibpf.host.guest_folder import Boot, FirstRelease, GuestFolder
 from unibpf.messages.graphs import SignedGraph
 from unibpf.messages.guests import GuestSpec
@@ -112,6 +112,7 @@ def image_of(
         management=MANAGEMENT_NETWORK,
         nics=macs,
         started_us=fresh.now_us,
+        limits=Limits(instruction_budget=spec.instruction_budget),
     )
 
 

@@ -33,6 +33,7 @@ class Push:
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
+    budget: int | None = None
     loading: Loading = NOTHING
     maps: dict[str, MapWish] = field(default_factory=dict)
 
@@ -46,6 +47,7 @@ async def publish(bus: Bus, push: Push) -> str:
         section=push.section,
         function=push.function,
         kind=push.kind,
+        budget=push.budget,
         loading=push.loading,
         maps=push.maps,
     )

@@ -16,9 +16,7 @@ from unibpf.host.settings import REPOSITORY, binary_directory
 ANALYSER: Final = "unibpf-analyse"
 RUNNER: Final = "unibpf-run"
 CALLED: Final = {ANALYSER: "analyser", RUNNER: "runner", "unibpf-check": "checker"}
-ELF_MODULE: Final = "elftools"
 EXTRAS: Final = {
-    ELF_MODULE: "verifier",
     "pkcs11": "signer",
     "libvirt": "deployer",
     "aiocoap": "reconfigurer",

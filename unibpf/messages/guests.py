@@ -23,7 +23,8 @@ class GuestSpec(Message, frozen=True, kw_only=True):
 
     `graph` is the text of the Click configuration; the deployer takes it to the signer to have it signed (kind graph).
     `programs` maps an element to the program whose newest release it boots with; an element whose program has no release
-    yet boots without (and drops).
+    yet boots without (and drops). `instruction_budget` is what it gives one packet (default 1,000,000): say the same to the
+    verifier of its class (UNIBPF_VERIFIER_CLASSES).
     """
 
     guest: GuestName
@@ -32,6 +33,7 @@ class GuestSpec(Message, frozen=True, kw_only=True):
     nics: list[Nic] = []
     programs: dict[str, str] = {}
     memory_mib: Annotated[int, Meta(ge=4, le=1024)] = 8
+    instruction_budget: Annotated[int, Meta(ge=1000, le=1_000_000_000)] | None = None
     machine: Literal["microvm", "q35", "process"] = "microvm"
     host: str | None = None
 

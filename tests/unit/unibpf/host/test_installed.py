@@ -26,8 +26,8 @@ def test_one_that_is_not_is_named_with_what_to_build(tmp_path: Path, monkeypatch
 
 
 def test_a_module_that_is_not_there_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_modules("elftools")
+    require_modules("pkcs11")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(NotInstalled) as missing:
-        require_modules("elftools")
-    assert "unibpf[verifier]" in missing.value.hint
+        require_modules("pkcs11")
+    assert "unibpf[signer]" in missing.value.hint
