@@ -139,6 +139,7 @@ def record_of(spec: GuestSpec, materials: Materials, fresh: Fresh, machine: Mach
             )
             for element, item in materials.programs.items()
         },
+        releases={element: item.release for element, item in materials.programs.items()},
         lacking=materials.lacking,
         graph_digest=materials.graph.graph,
         graph_sequence=materials.graph.sequence,

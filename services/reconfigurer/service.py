@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from services.reconfigurer import inspection, map_changes, plan
-from services.reconfigurer.comparing import Comparing
+from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
 from services.reconfigurer.plan import Target
@@ -57,8 +57,7 @@ class Reconfigurer:
         self._comparing = Comparing(
             sessions=sessions,
             updater=self._updater,
-            newest=self._newest,
-            offer=self._convergence.offer,
+            releases=Releases(newest=self._newest, offer=self._convergence.offer, fetch=self._package),
             publish=self._publish,
         )
         self._settling = Settling(sessions=sessions, publish=self._publish)
@@ -193,7 +192,7 @@ class Reconfigurer:
 
     async def _follow_guests(self) -> None:
         """Compare all guests now and then, and one that came up at once: it may have missed a release while it booted."""
-        live = [subjects.guest_state(state, "*") for state in ("running", "degraded")]
+        live = [subjects.guest_state(state, "*") for state in ("running", "degraded", "unresponsive")]
         async with await self._bus.follow(live) as follower:
             while True:
                 try:
