@@ -14,12 +14,11 @@ from services.deployer.boot import Materials, SignedProgram
 from services.deployer.errors import BootError, SignerAway
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
-from unibpf.bus.release_keys import release_keys
+from unibpf.bus.release_keys import newest_release
 from unibpf.bus.topology import RELEASES
-from unibpf.host.outcomes import ANY_ELEMENT, OutcomeFile, choose, newest_of
+from unibpf.host.outcomes import OutcomeFile, choose
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestSpec
-from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ async def _sign_graph(bus: Bus, spec: GuestSpec) -> SignedGraph:
 
 async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcomes: OutcomeFile) -> "Found":
     """The release that the element boots with, and its bytes from the bus or, where it has them no more, from the host."""
-    newest = await _newest(bus, spec.audience, element, program)
+    newest = await newest_release(await bus.kv(RELEASES), spec.audience, program, element)
     choice = choose(outcomes.read(), element, program, newest)
     if choice.why is not None:
         logger.warning("element `%s` of `%s`: %s", element, spec.guest, choice.why)
@@ -75,11 +74,3 @@ async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcome
         await bus.get_object(choice.release.bundle),
     )
     return Found(program=SignedProgram(release=choice.release, envelope=envelope, bundle=bundle), why=choice.why)
-
-
-async def _newest(bus: Bus, audience: str, element: str, program: str) -> Signed | None:
-    """The newest release for this element or for any; None where there is none."""
-    bucket = await bus.kv(RELEASES)
-    found = [await bucket.get(key) for key in release_keys(audience, program, element)]
-    releases = [entry.decode(Signed) for entry in found if entry is not None]
-    return newest_of([release for release in releases if release.element in {ANY_ELEMENT, element}])

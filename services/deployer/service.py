@@ -221,6 +221,7 @@ class Deployer:
         for guest, boot in self._assembly.boots().items():
             folder = self._assembly.folder(guest)
             await self._reporter.alarm(guest, "desired", desires.unclear.get(guest))
+            await self._reporter.alarm(guest, "outcomes", folder.outcomes.alarm())
             await self._reporter.refused(guest, folder.refused_spec())
             lacking = still_lacking(boot, folder.outcomes.read())
             await self._reporter.standing(guest, lacking, folder.liveness.read(boot.boot_id))

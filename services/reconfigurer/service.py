@@ -24,10 +24,10 @@ from services.reconfigurer.updater import Package, Updater
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, ObjectCorrupt, ObjectMissing, Received, ServiceError, consume
 from unibpf.bus.kv import readable
-from unibpf.bus.release_keys import release_keys
+from unibpf.bus.release_keys import newest_release
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.formats.envelope import EnvelopeError
-from unibpf.host.outcomes import ANY_ELEMENT, Outcome, newest_of, release_of
+from unibpf.host.outcomes import Outcome, release_of
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
@@ -226,10 +226,7 @@ class Reconfigurer:
         bucket = await self._bus.kv(RELEASES)
         found = {}
         for element, program in guest.programs.items():
-            keys = release_keys(guest.audience, program, element)
-            entries = [await bucket.get(key) for key in keys]
-            releases = readable([entry for entry in entries if entry is not None], Signed)
-            newest = newest_of([one for one in releases if one.element in {ANY_ELEMENT, element}])
+            newest = await newest_release(bucket, guest.audience, program, element)
             if newest is not None:
                 found[element] = newest
         return found

@@ -134,6 +134,15 @@ class OutcomeFile:
         except (FileNotFoundError, msgspec.MsgspecError):
             return {}
 
+    def alarm(self) -> str | None:
+        """What somebody has to look at: records that cannot be read, here or put aside. What failed may be tried again."""
+        aside = self._file.with_name(UNREADABLE)
+        if aside.exists():
+            return f"outcomes of releases can't be read and were put aside: `{aside}`; remove it when it was looked at"
+        if self._is_readable():
+            return None
+        return f"outcomes of releases can't be read (written by a newer version?): `{self._file}`"
+
     def note(self, element: str, outcome: Outcome) -> None:
         """Add one record; on the disk when this returns."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -141,9 +150,16 @@ class OutcomeFile:
             self._put_aside()
             write_private(self._file, msgspec.json.encode(note(self.read(), element, outcome)))
 
+    def _is_readable(self) -> bool:
+        """Whether nothing is lost by writing: there is no file, or one that was read."""
+        try:
+            return bool(self.read()) or self._file.read_bytes() == b"{}"
+        except FileNotFoundError:
+            return True
+
     def _put_aside(self) -> None:
         """Keep records that this version cannot read: a newer one may have written them."""
-        if self._file.exists() and not self.read() and self._file.stat().st_size > len(b"{}"):
+        if not self._is_readable():
             self._file.replace(self._file.with_name(UNREADABLE))
 
     def shelve(self, release: Signed, envelope: bytes, bundle: bytes) -> None:

@@ -17,9 +17,10 @@ from typing import Final
 
 import msgspec
 
-from unibpf.bus import Bus, BusSettings, topology
+from unibpf.bus import Bus, BusSettings
 from unibpf.bus.embedded import LOOPBACK, EmbeddedServer, answers
 from unibpf.bus.permissions import OPERATOR
+from unibpf.bus.stores import setup
 from unibpf.host import identity
 from unibpf.host.settings import REPOSITORY, StatePaths, host_name
 from unibpf.stack import lock
@@ -105,7 +106,9 @@ class Stack:
         await self._start_server()
         operator = identity.load(self._paths.keys, OPERATOR)
         async with await Bus.connect(BusSettings(url=self.url, identity=operator)) as bus:
-            await topology.init(bus.jetstream, hosts=(host_name(self._environ),))
+            done = await setup.init(bus.jetstream, hosts=(host_name(self._environ),))
+            if failed := [str(one) for one in done if one.outcome == "failed"]:
+                raise StackError(f"the server refused: {'; '.join(failed)}")
             await self._make_token()
             for service in SERVICES:
                 await self._supervisor.start(self._service(service))
