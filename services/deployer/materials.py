@@ -24,6 +24,7 @@ from unibpf.messages.programs import Signed
 logger = logging.getLogger(__name__)
 
 SIGN_SECONDS: Final = 5.0
+AWAY: Final = "503"  # the signer works and cannot sign now (services/signer/service.py)
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -53,6 +54,8 @@ async def _sign_graph(bus: Bus, spec: GuestSpec) -> SignedGraph:
     try:
         return await bus.request(subjects.sign_graph(), ask, SignedGraph, timeout=SIGN_SECONDS)
     except RequestFailed as error:
+        if error.code == AWAY:  # its token is gone for a while: that is not about this graph
+            raise SignerAway("signer", f"the graph could not be signed now: {error}") from error
         raise BootError("graph-refused", f"the signer refused the graph: {error}") from error
     except BusError as error:
         raise SignerAway("signer", f"the graph could not be signed: {error}") from error

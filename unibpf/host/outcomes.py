@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from unibpf.formats import cbor
+from unibpf.formats import envelope as envelopes
 from unibpf.formats.envelope import SIGNED_BUNDLE_BYTES
 from unibpf.host.private_file import write_private
 from unibpf.messages.programs import Signed
@@ -90,6 +91,26 @@ def choose(outcomes: Outcomes, element: str, program: str, newest: Signed | None
 def newest_of(releases: Sequence[Signed | None]) -> Signed | None:
     """Of those for the element itself and those for any: the newest."""
     return max((one for one in releases if one is not None), key=lambda one: one.sequence, default=None)
+
+
+def release_of(envelope: bytes, digest: str) -> Signed:
+    """The release of an envelope whose event is not at hand; who pushed it is not in there. Raises EnvelopeError."""
+    release = envelopes.parse(envelope).release
+    if release.kind == "graph":
+        raise envelopes.EnvelopeError("payload", "got a graph, expected a program")
+    return Signed(
+        push_id="",
+        program=release.program,
+        audience=release.audience,
+        kind=release.kind,
+        element=release.element,
+        sequence=release.sequence,
+        envelope=digest,
+        bundle=release.bundle.hex(),
+        policy="",
+        identity="unknown",
+        not_after=release.not_after,
+    )
 
 
 def _said(outcome: Outcome) -> str:
