@@ -122,10 +122,12 @@ async def test_a_host_that_is_cut_off_ends_its_guest_before_another_host_boots_i
     await pair.bench.release(filter_bundle(2))
     for host in HOSTS:
         pair.deployers[host].start()
+    # A host that never saw another ends nothing (fencing.py): whoever boots the guest looks at these two first.
     await pair.bench.apply(spec(guest="pinned", machine="process", host="right"))
-    await pair.settled(["pinned"], host="right")
-    await apply(pair, GUESTS[:1])
     await pair.bench.apply(spec(guest="stays", machine="process", host="left"))
+    await pair.settled(["pinned"], host="right")
+    await pair.settled(["stays"], host="left")
+    await apply(pair, GUESTS[:1])
     before = await pair.settled([*GUESTS[:1], "stays"])
     old, pid = before[GUESTS[0]]
     other = next(host for host in HOSTS if host != old)
