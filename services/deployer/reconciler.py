@@ -119,10 +119,13 @@ class Reconciler:
             self._tasks[action.guest] = task
             task.add_done_callback(partial(self._done, action.guest))
 
-    async def fence(self, name: str) -> None:
-        """End a guest that another host may run by now; nothing is forgotten, for it may come back here."""
-        if name in self._tasks:  # it is booted, and claimed again right before that
-            return
+    async def fence(self, name: str) -> bool:
+        """End a guest that another host may run by now; nothing is forgotten, for it may come back here.
+
+        False: it is being worked on, or could not be ended; ask again.
+        """
+        if name in self._tasks:
+            return False
         guest = self._guest(name)
         guest.is_watched, guest.untold = False, "its lease could not be renewed, and another host may run it by now"
         logger.warning("guest `%s` is ended: %s", name, guest.untold)
@@ -130,6 +133,8 @@ class Reconciler:
             await self._assembly.stop(name)
         except DeployerError:
             logger.exception("guest `%s` could not be ended", name)
+            return False
+        return True
 
     async def finish(self) -> None:
         """Stop working; guests go on."""

@@ -186,8 +186,8 @@ class Deployer:
             if self._due(pinned):
                 await self._ask_again(self._due(pinned))
             for guest in self._due(pinned):
-                self._fence.forget(guest)
-                await self._reconciler.fence(guest)
+                if await self._reconciler.fence(guest):
+                    self._fence.forget(guest)
 
     def _due(self, pinned: Set[str]) -> set[str]:
         return self._fence.due(time.clock_gettime(time.CLOCK_BOOTTIME), pinned=pinned)

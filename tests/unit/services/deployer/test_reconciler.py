@@ -19,6 +19,7 @@ class Bench:
         self.guests = guests
         self.is_ours = is_ours
         self.draft_fault = draft_fault
+        self.stop_fault: Exception | None = None
         self.asked: list[str] = []
         self.boot: Boot | None = None
 
@@ -42,6 +43,8 @@ class Bench:
 
     async def stop(self, _guest):
         self.asked.append("stop")
+        if self.stop_fault is not None:
+            raise self.stop_fault
 
     async def claim(self, _guest):
         self.asked.append("claim")
@@ -120,3 +123,23 @@ async def test_a_fault_that_passes_refuses_nothing(tmp_path):
     bench.was_good(spec())
     assert await look(bench, spec(memory_mib=16)) == ["draft", "alarm: signer: no answer"]
     assert bench.folder("g1").refused_spec() is None
+
+
+async def test_a_guest_that_is_worked_on_when_its_lease_is_over_is_ended_after_that(tmp_path):
+    bench = Bench(tmp_path)
+    reconciler = Reconciler(assembly=bench, reporter=bench, claim=bench.claim, boot_timeout=1.0)
+    await reconciler.look({"g1": spec()})
+    assert not await reconciler.fence("g1")
+    assert bench.asked == [], "its task has not begun, and nothing else was done"
+    async with asyncio.timeout(5):
+        await reconciler.wake.wait()
+    bench.asked.clear()
+    assert await reconciler.fence("g1")
+    assert bench.asked == ["stop"]
+
+
+async def test_a_guest_that_could_not_be_ended_is_not_taken_for_one_that_was(tmp_path):
+    bench = Bench(tmp_path)
+    bench.stop_fault = HypervisorError("test", "it does not stop")
+    reconciler = Reconciler(assembly=bench, reporter=bench, claim=bench.claim, boot_timeout=1.0)
+    assert not await reconciler.fence("g1")
