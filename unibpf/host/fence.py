@@ -213,26 +213,28 @@ def enclosed(
 
     Without a `reach` it has its natural one, in the `folder` that it runs in. It ends with the thread that starts it.
     """
-    program = shutil.which(command[0])
-    if program is None:
+    found = shutil.which(command[0])
+    if found is None:
         raise FileNotFoundError(2, f"there is no executable `{command[0]}`")
-    reach = reach or Reach.natural(Path(program), folder)
+    program = Path(found).absolute()  # it begins in its folder, not in this one
+    reach = reach or Reach.natural(program, folder)
     code = seccomp.filter_of(reach.calls, signals=landlock_version() >= _SCOPES_SIGNALS)
     words = [_launcher(), "-p", str(os.getpid()), "-f", code.hex()]
     for what, soft, hard in limits.rows():
         words += ["-l", f"{what}:{soft}:{hard}"]
-    for path in (Path(program), Path(program).resolve(), *reach.reads):
+    for path in (program, program.resolve(), *reach.reads):
         words += ["-r", str(path)]
     for path in reach.changes:
         words += ["-w", str(path)]
-    return [*words, program, *map(str, command[1:])]
+    return [*words, *map(str, (program, *command[1:]))]
 
 
 def _launcher() -> str:
     """Beside the other executables; where those were built elsewhere without it, this repository's."""
     for folder in (binary_directory(os.environ), REPOSITORY / "build" / "bin"):
-        if os.access(folder / LAUNCHER, os.X_OK):
-            return str(folder / LAUNCHER)
+        launcher = (folder / LAUNCHER).absolute()
+        if os.access(launcher, os.X_OK):
+            return str(launcher)
     raise FileNotFoundError(2, f"there is no `{LAUNCHER}`; build it with `make build`, or set `UNIBPF_BIN`")
 
 

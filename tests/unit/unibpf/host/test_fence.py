@@ -79,6 +79,22 @@ def test_what_is_not_there_is_said_before_anything_begins(tmp_path: Path) -> Non
         fence.run(["/nowhere/at-all"], FREE, environment={}, folder=tmp_path)
 
 
+def test_it_begins_in_its_folder_wherever_its_path_and_the_launchers_were_said_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said_from, works_in = tmp_path / "here", tmp_path / "there"
+    said_from.mkdir()
+    works_in.mkdir()
+    program = said_from / "program"
+    program.write_text("#!/bin/sh\npwd\n")
+    program.chmod(0o755)
+    (said_from / fence.LAUNCHER).symlink_to(Path(fence._launcher()))
+    monkeypatch.chdir(said_from)
+    monkeypatch.setenv("UNIBPF_BIN", ".")
+    ended = fence.run(["./program"], FREE, environment={"PATH": "/bin"}, folder=works_in)
+    assert (ended.status, ended.output.decode().strip(), ended.said) == (0, str(works_in), b"")
+
+
 def test_a_program_ends_with_who_asked_for_it(tmp_path: Path) -> None:
     script = (
         "import subprocess, sys; from pathlib import Path; from unibpf.host import fence\n"
