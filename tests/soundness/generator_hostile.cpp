@@ -180,7 +180,13 @@ void ProgramGenerator::move_far() {
     emit(Operation::op_mov64_reg, moved, from);
     holds_[moved] = from == frame_register ? Holds::nothing : holds_[from];
     far_move(moved);
-    if (chance(40)) emit(pick(below(2), {Operation::op_jeq64_imm, Operation::op_jne64_imm}), moved, 0, 1, 0), emit(Operation::op_mov64_imm, moved, 0, 0, immediate()), holds_[moved] = Holds::nothing;
+    if (chance(40)) {
+        // A test of the address itself is refused; one of a number leads to the same join.
+        const auto number = any(Holds::number, moved);
+        emit(pick(below(2), {Operation::op_jeq64_imm, Operation::op_jne64_imm}), chance(50) ? number : moved, 0, 1, 0);
+        emit(Operation::op_mov64_imm, moved, 0, 0, immediate());
+        holds_[moved] = Holds::nothing;
+    }
     if (chance(30)) emit(Operation::op_mov32_reg, moved, moved), holds_[moved] = Holds::half;
 }
 
@@ -217,7 +223,7 @@ void ProgramGenerator::function_address() {
     if (in_function_) return;
     load_function(reg, chance(50) ? 4 : 2);
     holds_[reg] = Holds::nothing;
-    emit(pick(below(5), {Operation::op_jne64_imm, Operation::op_jne64_imm, Operation::op_jeq64_imm, Operation::op_jne32_imm, Operation::op_jgt64_imm}), reg, 0, 1, 0);
+    emit(pick(below(5), {Operation::op_jne64_imm, Operation::op_jne64_imm, Operation::op_jeq64_imm, Operation::op_jne64_imm, Operation::op_jgt64_imm}), reg, 0, 1, 0);
     emit(Operation::op_mov64_imm, scratch(), 0, 0, immediate());
     if (chance(20)) emit(Operation::op_stxdw, frame_register, reg, -8);
     if (chance(10)) emit(Operation::op_add64_imm, reg, 0, 0, immediate());

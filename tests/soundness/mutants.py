@@ -103,12 +103,15 @@ HOLES: Final = (
         changes=(("set_imm64(in, function_value(", "set_imm64(in, ("),),
     ),
 )
+ANY_PLACE: Final = "if (state.is_never_zero(pointer)) return std::nullopt;"
 # What else has to change for these holes: the checker refuses besides, and callbacks are found by their functions' values.
 OPENED: Final[dict[str, Sequence[tuple[str, str, str]]]] = {
     "hole-half-has-a-sign": [
         ("checks/checker.cpp", "if (!a.sign || value.is_number()) return std::nullopt;", "return std::nullopt;")
     ],
     "hole-context-without-sign": [("checks/checker.cpp", "if (a.sign) return fault(", "if (false) return fault(")],
+    "hole-null-of-moved-pointers": [("checks/checker.cpp", ANY_PLACE, "return std::nullopt;")],
+    "hole-null-of-any-address": [("checks/checker.cpp", ANY_PLACE, "return std::nullopt;")],
     "hole-entry-function-is-null": [
         (f"{GUEST}/helpers/helpers_flow.cpp", "function_start(function)", "(function)"),
         (f"{GUEST}/helpers/helpers_map.cpp", "function_start(function)", "(function)"),

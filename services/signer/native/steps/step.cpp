@@ -221,8 +221,13 @@ bool Step::is_in_memory(const Value& pointer) const {
     return offset.low >= -0xffff && offset.high <= std::int64_t{1} << 40;
 }
 
+// Of others a test would tell whether a guess of the address was right.
+void Step::demand_comparable(const Value& pointer) const {
+    demand(is_in_memory(pointer) && (insn_.width == 64 || is_short(pointer)), "a test of an address that may be at any place, or of half of one");
+}
+
 bool Step::follow_null(const Value& pointer, bool is_null) {
-    if (!is_in_memory(pointer) || (insn_.width == 32 && !is_short(pointer))) return true;
+    demand_comparable(pointer);
     if (!pointer.may_be_null()) return !is_null;
     state_.assume_there(pointer.witness, !is_null);
     return true;
@@ -230,9 +235,12 @@ bool Step::follow_null(const Value& pointer, bool is_null) {
 
 // Addresses in one object compare as their distances from its start, signed.
 bool Step::follow_pointers(const Value& left, const Value& right, bool taken) {
+    demand_comparable(left);
+    demand_comparable(right);
+    demand(left.kind == right.kind || (left.is_packet() && right.is_packet()), "a comparison of addresses of different objects");
+    demand(insn_.test != Test::set, "bits of addresses are tested");
     const bool same = left.kind == right.kind && left.object == right.object && (left.kind == Kind::stack || left.is_packet());
-    const bool whole = insn_.width == 64 || (is_short(left) && is_short(right));
-    if (!same || !whole || left.may_be_null() || right.may_be_null() || !is_in_memory(left) || !is_in_memory(right)) return true;
+    if (!same || left.may_be_null() || right.may_be_null()) return true;
     const auto as_signed = [](Test test) {
         switch (test) {
             case Test::gt: return Test::sgt;
@@ -243,7 +251,7 @@ bool Step::follow_pointers(const Value& left, const Value& right, bool taken) {
         }
     };
     const bool reads_addresses_signed = insn_.test == Test::sgt || insn_.test == Test::sge || insn_.test == Test::slt || insn_.test == Test::sle;
-    if (reads_addresses_signed || insn_.test == Test::set) return true;
+    if (reads_addresses_signed) return true;
     return state_.assume(as_signed(insn_.test), 64, taken, left.term, right.term);
 }
 

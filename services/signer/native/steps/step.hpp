@@ -59,6 +59,7 @@ class Step {
     Value extend(const Value& value, unsigned bytes);
     bool is_short(const Value& pointer) const;
     bool is_in_memory(const Value& pointer) const;
+    void demand_comparable(const Value& pointer) const;
     bool follow_null(const Value& pointer, bool is_null);
     bool follow_pointers(const Value& left, const Value& right, bool taken);
 

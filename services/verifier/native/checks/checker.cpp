@@ -111,12 +111,31 @@ struct Checker {
             if (state.registers[reg].kind == Kind::mixed) return fault(Rule::pointer_kind, register_name(reg) + " holds an address on some paths and something else on others", reg);
         }
         if (left.is_number() && right.is_number()) return std::nullopt;
-        if (left.is_pointer() && right.is_pointer()) return std::nullopt;
+        if (left.is_pointer() && right.is_pointer()) return addresses_compared(insn, left, right);
         const Value& number = left.is_number() ? left : right;
         const bool equality = insn.condition == Condition::eq || insn.condition == Condition::ne;
-        if (number.is_null() && equality) return std::nullopt;  // half an address may be 0: nothing is learnt from that
         const Register culprit = left.is_number() ? insn.right.reg : insn.left;
+        if (number.is_null() && equality) return tells_no_address(insn, left.is_number() ? right : left, culprit);
         return fault(Rule::pointer_leak, "comparison of an address with a number", culprit, "compare pointers only with null or with pointers into the same object");
+    }
+
+    // The order of a packet's or an object's bytes, and what is null. Of others it would tell where objects lie.
+    Outcome addresses_compared(const Branch& insn, const Value& left, const Value& right) const {
+        const bool alike = left.kind == right.kind || (left.is_packet_address() && right.is_packet_address());
+        if (insn.condition == Condition::set) return fault(Rule::pointer_leak, "test of the bits of an address", insn.left, "compare the pointers by their order");
+        if (!alike) {
+            return fault(Rule::pointer_leak, "comparison of addresses that do not point into the same object", insn.left, "compare pointers only with null or with pointers into the same object");
+        }
+        auto finding = tells_no_address(insn, left, insn.left);
+        return finding ? finding : tells_no_address(insn, right, insn.right.reg);
+    }
+
+    // An address that was moved so far that it may be 0 or may wrap, or half of one, tells by a test whether a guess of it was right.
+    Outcome tells_no_address(const Branch& insn, const Value& pointer, Register reg) const {
+        const bool whole = insn.width == 64 || state.is_short_address(pointer, options.platform);
+        if (!whole || pointer.is_half()) return fault(Rule::pointer_leak, "comparison of half an address", reg, "compare the pointers in 64 bits");
+        if (state.is_never_zero(pointer)) return std::nullopt;
+        return fault(Rule::pointer_leak, "comparison of an address that may have been moved to any place", reg, "bound the number before it is added to the pointer, for example `if (offset > 1500) return ...;`");
     }
 
     Outcome operator()(const Accessible& a) const {
