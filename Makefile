@@ -3,11 +3,12 @@
 #   make test    all tests                                        make fuzz    the fuzzers, longer than in the tests
 #   make lint    ruff, mypy and clang-format                      make build   set-up and native build only
 #   make docs    the pictures of docs/ from their text        make clean   away with build/
+#   make chaos   100,000 random lives of a simulated fleet, then faults on real servers and guests for an hour
 #   make mutants  small faults put into the analyser, one at a time: somebody must notice (an hour and more)
 #   make sanitize  native tests and conformance under the address and undefined-behaviour sanitizers (about 10 minutes)
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: demo test bench fuzz sanitize mutants lint format-check docs build native clean
+.PHONY: demo test bench fuzz chaos sanitize mutants lint format-check docs build native clean
 
 NATIVE := build/native
 PYTHON := .venv/bin/python
@@ -56,6 +57,12 @@ sanitize: build
 	ninja -C $(SANITIZED) --quiet
 	ctest --test-dir $(SANITIZED) --output-on-failure --no-tests=error
 	UNIBPF_BIN=$(SANITIZED)/bin .venv/bin/pytest -q $(SANITIZED_TESTS:%=tests/conformance/test_%.py)
+
+# CHAOS_SECONDS of faults on real servers; UNIBPF_SEED begins another series.
+CHAOS_SECONDS ?= 3600
+chaos: build
+	UNIBPF_LIVES=100000 .venv/bin/pytest -q tests/simulation
+	UNIBPF_CHAOS_SECONDS=$(CHAOS_SECONDS) .venv/bin/pytest -q tests/simulation/test_chaos.py
 
 docs:
 	python3 docs/pictures/draw.py

@@ -16,6 +16,7 @@
 #include "guest/core/heap.hpp"
 #include "guest/core/loop_stats.hpp"
 #include "guest/drivers/nic.hpp"
+#include "guest/elements/queue/queue.hpp"
 #include "guest/elements/standard.hpp"
 #include "guest/graph/router.hpp"
 #include "guest/loop.hpp"
@@ -127,6 +128,7 @@ void name_nics(Guest& guest) {
         (*found)->set_name(named.name);
         if (named.name == management_name) {
             guest.management = *found;
+            guest.management->serve_management();
         } else {
             guest.data_nics[guest.data_nic_count++] = *found;
         }
@@ -155,8 +157,9 @@ void build_router(Guest& guest) {
                          .print = platform::console_write};
     static Errors errors;
     guest.router = Router::create(guest.graph.text, guest.registry, guest.environment, errors);
+    if (guest.router) Queue::divide_slots(*guest.router, PacketPool::system(), errors);
     for (std::size_t i = 0; i < errors.kept(); ++i) say_error(errors[i]);
-    if (!guest.router) platform::panic("boot: the graph has errors");
+    if (!errors.empty()) platform::panic("boot: the graph has errors");
 }
 
 void start_control(Guest& guest) {

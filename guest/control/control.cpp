@@ -245,7 +245,7 @@ void Control::State::handle(const net::Incoming& incoming) {
     PacketPtr reply;
     {
         const platform::NoPreempt whole;
-        reply = PacketPool::system().acquire();
+        reply = PacketPool::system().acquire(PacketPool::Use::management);
     }
     if (!reply) {
         ++parts.context->no_slot;

@@ -9,7 +9,7 @@ constexpr std::size_t ethernet_header = 14;
 std::size_t FrameNic::receive(Batch& batch) {
     std::size_t received = 0;
     while (!batch.full()) {
-        PacketPtr packet = pool_.acquire();
+        PacketPtr packet = pool_.acquire(use_);
         if (!packet) {
             ++counters_.rx_no_slot;
             break;

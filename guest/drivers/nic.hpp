@@ -20,7 +20,7 @@ struct NicCounters {
     std::uint64_t tx_packets = 0;
     std::uint64_t tx_bytes = 0;
     // drops, one field a reason
-    std::uint64_t rx_no_slot = 0;     // the pool was empty: the device's ring could not be refilled at once
+    std::uint64_t rx_no_slot = 0;     // the pool had no slot for the frame: its buffer went back to the device
     std::uint64_t rx_bad_length = 0;  // the device said a length that its buffer cannot hold, or less than an Ethernet header
     std::uint64_t rx_too_long = 0;    // a frame longer than a packet can be (Packet::longest_fresh)
     std::uint64_t rx_bad_id = 0;      // the device returned a buffer it was not given
@@ -58,6 +58,8 @@ class Nic {
     std::uint8_t index() const { return index_; }
     void set_index(std::uint8_t index) { index_ = index; }
     const NicCounters& counters() const { return counters_; }
+    // It carries the control channel: its frames get slots that packets of the graph never get.
+    void serve_management() { use_ = PacketPool::Use::management; }
 
   protected:
     Nic() = default;
@@ -67,6 +69,7 @@ class Nic {
 
     Mac mac_{};
     NicCounters counters_;
+    PacketPool::Use use_ = PacketPool::Use::data;
     std::uint8_t index_ = 0;
 
   private:

@@ -57,7 +57,10 @@ std::size_t VirtioNet::receive(Batch& batch) {
     while (!batch.full()) {
         Virtqueue::Completion done = rx_.take();
         if (done.what == Virtqueue::Taken::nothing) break;
-        if (!accept_frame(done)) continue;
+        if (!accept_frame(done) || !keep_ring()) {
+            if (done.packet) offer(std::move(done.packet));
+            continue;
+        }
         done.packet->arrival_ns = now;
         done.packet->input_nic = index();
         ++counters_.rx_packets;
@@ -83,15 +86,29 @@ bool VirtioNet::accept_frame(Virtqueue::Completion& done) {
     return true;
 }
 
+// The ring never gives a buffer away without another one for it, so its slots are its own, whatever waits in the graph. False:
+// there is none, the frame is dropped.
+bool VirtioNet::keep_ring() {
+    PacketPtr spare = pool_.acquire(use_);
+    if (!spare) {
+        ++counters_.rx_no_slot;
+        return false;
+    }
+    offer(std::move(spare));
+    return true;
+}
+
+void VirtioNet::offer(PacketPtr packet) {
+    packet->reset();
+    const std::uint64_t address = platform::device_address(packet->data()) - header_;
+    rx_.add(packet, address, std::uint32_t{header_} + Packet::longest_fresh, true);
+}
+
 void VirtioNet::refill() {
     while (rx_.free_descriptors() != 0) {
-        PacketPtr packet = pool_.acquire();
-        if (!packet) {
-            ++counters_.rx_no_slot;
-            break;
-        }
-        const std::uint64_t address = platform::device_address(packet->data()) - header_;
-        rx_.add(packet, address, std::uint32_t{header_} + Packet::longest_fresh, true);
+        PacketPtr packet = pool_.acquire(use_);
+        if (!packet) break;
+        offer(std::move(packet));
     }
     if (rx_.publish()) transport_.notify(virtio::receive_queue);
 }

@@ -32,6 +32,8 @@ class VirtioNet final : public Nic {
     }
     Status start_queue(std::uint16_t index, Virtqueue& queue, std::span<std::byte> memory);
     bool accept_frame(Virtqueue::Completion& done);
+    bool keep_ring();
+    void offer(PacketPtr packet);
     void refill();
     void send(PacketPtr packet);
     void reclaim();

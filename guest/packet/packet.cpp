@@ -127,19 +127,18 @@ void PacketPool::adopt(std::span<std::byte> region) {
     if (capacity_ == 0) platform::panic("packet pool: region too small");
 }
 
-PacketPtr PacketPool::acquire() {
-    Packet* packet = free_ != nullptr ? std::exchange(free_, free_->next_free_) : make_fresh();
-    if (packet == nullptr) {
+PacketPtr PacketPool::acquire(Use use) {
+    if (available() <= (use == Use::management ? 0 : management_)) {
         ++exhausted_;
         return {};
     }
+    Packet* packet = free_ != nullptr ? std::exchange(free_, free_->next_free_) : make_fresh();
     ++in_use_;
     packet->reset();
     return PacketPtr{packet};
 }
 
 Packet* PacketPool::make_fresh() {
-    if (touched_ == capacity_) return nullptr;
     auto* slot = reinterpret_cast<std::uint8_t*>(slots_) + touched_ * Packet::slot_bytes;
     std::byte* packets = slots_ + slots_bytes(capacity_);
     return new (packets + touched_++ * sizeof(Packet)) Packet{this, slot};

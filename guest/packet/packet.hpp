@@ -171,6 +171,11 @@ class Batch {
 // were never used: so memory is touched only when it is needed.
 class PacketPool {
   public:
+    enum class Use : std::uint8_t {
+        data,
+        management
+    };
+
     PacketPool() = default;
     explicit PacketPool(std::span<std::byte> region) { adopt(region); }
     PacketPool(const PacketPool&) = delete;
@@ -183,7 +188,15 @@ class PacketPool {
     static constexpr std::size_t region_bytes(std::size_t slots) { return slots_bytes(slots) + slots * sizeof(Packet); }
 
     void adopt(std::span<std::byte> region);  // 4096-aligned; once. Touches none of it
-    PacketPtr acquire();                      // reset, empty frame; null when no slot is left
+    // Reset, empty frame; null when no slot is left for this use.
+    PacketPtr acquire(Use use = Use::data);
+    // Once the graph is known: `management` slots are for Use::management alone; queues leave `passing` more to what does not wait.
+    void reserve(std::size_t management, std::size_t passing) {
+        management_ = management;
+        passing_ = passing;
+    }
+    // May a packet stay where it waits for a device? Else one slow receiver holds every slot, and what goes elsewhere has none.
+    bool may_wait() const { return available() > management_ + passing_; }
     // The pages of the slots and nothing else.
     std::span<std::byte> slots() const { return {slots_, slots_bytes(capacity_)}; }
     std::size_t capacity() const { return capacity_; }
@@ -202,6 +215,7 @@ class PacketPool {
     std::size_t capacity_ = 0;
     std::size_t touched_ = 0;  // slots [0, touched_) have a Packet
     std::size_t in_use_ = 0;
+    std::size_t management_ = 0, passing_ = 0;  // slots kept
     std::uint64_t exhausted_ = 0;
 };
 

@@ -56,7 +56,7 @@ def _assembly(settings: Settings, bus: Bus, accel: Accel, *, has_vms: bool) -> A
         kernel=settings.guest_image,
         sockets=settings.sockets,
     )
-    return Assembly(bus=bus, paths=settings.paths, host=host, drivers=drivers)
+    return Assembly(bus=bus, paths=settings.paths, host=host, drivers=drivers, binaries=settings.binaries)
 
 
 async def _main() -> None:

@@ -4,6 +4,7 @@ The order of a boot is: draft (may be refused, changes nothing), stop the old on
 start. A crash of the deployer between any two of these leaves a state that plan.py knows what to do with.
 """
 
+import logging
 import os
 import secrets
 import socket
@@ -11,20 +12,29 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.deployer import boot as booting
 from services.deployer import materials
 from services.deployer.boot import Fresh, Host, Materials
-from services.deployer.errors import BootError, HypervisorError
+from services.deployer.errors import BootError, HypervisorError, SpecError
+from services.deployer.host_config import HostConfig
 from services.deployer.machines.hypervisor import Hypervisor, Machine, MachineKind, OnEnded, Running
 from unibpf.bus import Bus
 from unibpf.formats import boot_image
 from unibpf.formats.boot_image import BootImageError, SignerKey
+from unibpf.host import graph_check
+from unibpf.host.graph_check import GraphCheckMissing
 from unibpf.host.guest_folder import Boot, GuestFolder, all_boots, unreadable_boots
 from unibpf.host.settings import StatePaths
 from unibpf.messages.guests import GuestSpec
+
+logger = logging.getLogger(__name__)
+
+CHECK_HINT: Final = "`unibpf guest check FILE` says the same of a guest file"
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -40,11 +50,19 @@ class Draft(Struct, frozen=True, kw_only=True):
 class Assembly:
     """Boots of one host. `drivers` maps each kind of machine this host can run to its driver."""
 
-    def __init__(self, *, bus: Bus, paths: StatePaths, host: Host, drivers: Mapping[MachineKind, Hypervisor]) -> None:
+    def __init__(
+        self, *, bus: Bus, paths: StatePaths, host: Host, drivers: Mapping[MachineKind, Hypervisor], binaries: Path
+    ) -> None:
         self._bus = bus
         self._paths = paths
         self._host = host
         self._drivers = drivers
+        self._binaries = binaries
+
+    @property
+    def config(self) -> HostConfig:
+        """What this host gives to guests."""
+        return self._host.config
 
     async def open(self, on_ended: OnEnded) -> None:
         """Open every driver."""
@@ -75,6 +93,7 @@ class Assembly:
     async def draft(self, spec: GuestSpec) -> Draft:
         """Collect and check; raises DeployerError where the guest can't boot."""
         self._host.config.check(spec, others=len(self.boots().keys() - {spec.guest}))
+        wrong = await self._disagreements(spec)
         fresh = Fresh(
             boot_id=str(uuid.uuid4()),
             seed=secrets.token_bytes(boot_image.SEED_BYTES),
@@ -83,13 +102,32 @@ class Assembly:
         )
         machine = booting.machine_of(self._host, spec, fresh, self.folder(spec.guest))
         signers = self._signers()
+        found = await materials.fetch(self._bus, spec, self.folder(spec.guest).outcomes)
         return Draft(
             spec=spec,
-            materials=await materials.fetch(self._bus, spec, self.folder(spec.guest).outcomes),
+            materials=replace(found, lacking=found.lacking | wrong),
             fresh=fresh,
             machine=machine,
             signers=signers,
         )
+
+    async def _disagreements(self, spec: GuestSpec) -> dict[str, str]:
+        """By element, what keeps it from ever running a program; raises SpecError with all that a guest would refuse.
+
+        What a guest was ready with before is not refused any more: it is to come back as it was.
+        """
+        was_good = spec == self.folder(spec.guest).good_spec()
+        try:
+            report = await graph_check.check_spec(self._binaries, spec)
+        except GraphCheckMissing as error:  # the guest itself looks again, and refuses to boot
+            logger.warning("the graph of `%s` is not checked before its boot: %s", spec.guest, error)
+            return {}
+        if (faults := graph_check.nic_faults(spec) + report.faults()) and not was_good:
+            raise SpecError("graph", "; ".join(faults), hint=CHECK_HINT)
+        wrong = graph_check.program_faults(spec, report)
+        if wrong.keys() & spec.programs.keys() and not was_good:
+            raise SpecError("programs", "; ".join(graph_check.program_lines(wrong)), hint=CHECK_HINT)
+        return wrong
 
     async def install(self, draft: Draft, *, is_restart: bool) -> Boot:
         """Write boot image and record; from here on this boot is the guest's last one."""

@@ -26,7 +26,7 @@ from services.deployer.machines.hypervisor import (
     mac_of,
 )
 from unibpf.formats import boot_image
-from unibpf.formats.boot_image import BootImage, FirstProgram, Management, SignerKey
+from unibpf.formats.boot_image import BootImage, FirstProgram, Limits, Management, SignerKey
 from unibpf.host.guest_folder import Boot, FirstRelease, GuestFolder
 from unibpf.messages.graphs import SignedGraph
 from unibpf.messages.guests import GuestSpec
@@ -112,6 +112,7 @@ def image_of(
         management=MANAGEMENT_NETWORK,
         nics=macs,
         started_us=fresh.now_us,
+        limits=Limits(instruction_budget=spec.instruction_budget),
     )
 
 
@@ -138,6 +139,7 @@ def record_of(spec: GuestSpec, materials: Materials, fresh: Fresh, machine: Mach
             )
             for element, item in materials.programs.items()
         },
+        releases={element: item.release for element, item in materials.programs.items()},
         lacking=materials.lacking,
         graph_digest=materials.graph.graph,
         graph_sequence=materials.graph.sequence,

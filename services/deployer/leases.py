@@ -1,10 +1,12 @@
 """Who runs a guest: one host at a time, by compare-and-set in KV `unibpf-leases`.
 
-A lease names a host and until when. It is taken when it is free, over, or ours already, and renewed at half of its time. A
-host that can't reach the bus keeps its guests running; another host takes them over when the lease is over. Right before
+A lease names a host and until when. It is taken when it is free, ours already, or over for a third of its time (hosts' clocks
+differ), and renewed at half of its time. What a host does that cannot renew is in fencing.py. Right before
 a boot the guest is claimed once more: collecting what it boots with may have taken longer than the lease. `claims` is pure,
 so that what two hosts do to each other can be tested without either.
 """
+
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -20,9 +22,20 @@ class Lease(Struct, frozen=True, kw_only=True):
     until: float
 
 
+GRACE: Final = 1 / 3  # of a lease: how far apart the clocks of two hosts may be
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """Who may act on the guest, for how long, and whose lease ran out before without being given up."""
+
+    holder: str | None
+    remaining: float = 0.0
+    before: str | None = None
+
+
 def claims(held: Lease | None, *, host: str, now: float, seconds: float) -> Lease | None:
     """The lease to write now: None where nothing needs writing, or nothing may be."""
-    if held is not None and held.host != host and held.until > now:
+    if held is not None and held.host != host and held.until + seconds * GRACE > now:
         return None
     if held is not None and held.host == host and held.until - now > seconds / 2:
         return None
@@ -42,18 +55,22 @@ class Leases:
         self._host = host
         self._seconds = seconds
 
-    async def claim(self, guest: str, now: float) -> str | None:
-        """Take or renew; the host that holds the guest now."""
+    async def claim(self, guest: str, now: float) -> Claimed:
+        """Take or renew; who holds the guest now."""
         written: list[Lease | None] = [None]
+        before: list[str | None] = [None]
 
         def step(entry: Entry | None) -> Lease | None:
             held = _readable(entry)
             lease = claims(held, host=self._host, now=now, seconds=self._seconds)
             written[0] = lease or held
+            before[0] = held.host if lease is not None and held is not None and held.host != self._host else None
             return lease
 
         await self._bucket.change(guest, step)
-        return holder(written[0], now=now)
+        lease = written[0]
+        remaining = lease.until - now if lease is not None else 0.0
+        return Claimed(holder=holder(lease, now=now), remaining=remaining, before=before[0])
 
     async def release(self, guest: str) -> None:
         """Give up a deleted guest."""

@@ -14,16 +14,16 @@ from services.deployer.boot import Materials, SignedProgram
 from services.deployer.errors import BootError, SignerAway
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
-from unibpf.bus.release_keys import release_keys
+from unibpf.bus.release_keys import newest_release
 from unibpf.bus.topology import RELEASES
-from unibpf.host.outcomes import ANY_ELEMENT, OutcomeFile, choose, newest_of
+from unibpf.host.outcomes import OutcomeFile, choose
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestSpec
-from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 
 SIGN_SECONDS: Final = 5.0
+AWAY: Final = "503"  # the signer works and cannot sign now (services/signer/service.py)
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -53,6 +53,8 @@ async def _sign_graph(bus: Bus, spec: GuestSpec) -> SignedGraph:
     try:
         return await bus.request(subjects.sign_graph(), ask, SignedGraph, timeout=SIGN_SECONDS)
     except RequestFailed as error:
+        if error.code == AWAY:  # its token is gone for a while: that is not about this graph
+            raise SignerAway("signer", f"the graph could not be signed now: {error}") from error
         raise BootError("graph-refused", f"the signer refused the graph: {error}") from error
     except BusError as error:
         raise SignerAway("signer", f"the graph could not be signed: {error}") from error
@@ -60,7 +62,7 @@ async def _sign_graph(bus: Bus, spec: GuestSpec) -> SignedGraph:
 
 async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcomes: OutcomeFile) -> "Found":
     """The release that the element boots with, and its bytes from the bus or, where it has them no more, from the host."""
-    newest = await _newest(bus, spec.audience, element, program)
+    newest = await newest_release(await bus.kv(RELEASES), spec.audience, program, element)
     choice = choose(outcomes.read(), element, program, newest)
     if choice.why is not None:
         logger.warning("element `%s` of `%s`: %s", element, spec.guest, choice.why)
@@ -72,11 +74,3 @@ async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcome
         await bus.get_object(choice.release.bundle),
     )
     return Found(program=SignedProgram(release=choice.release, envelope=envelope, bundle=bundle), why=choice.why)
-
-
-async def _newest(bus: Bus, audience: str, element: str, program: str) -> Signed | None:
-    """The newest release for this element or for any; None where there is none."""
-    bucket = await bus.kv(RELEASES)
-    found = [await bucket.get(key) for key in release_keys(audience, program, element)]
-    releases = [entry.decode(Signed) for entry in found if entry is not None]
-    return newest_of([release for release in releases if release.element in {ANY_ELEMENT, element}])

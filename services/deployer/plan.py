@@ -6,6 +6,7 @@ record of a newer version), it goes on as it last booted, and is brought back as
 
 Rules, first match wins:
     somebody works on the guest already             nothing
+    runs, hangs, and is to be restarted then        restart
     runs as its last boot, with its specification   adopt, if this deployer does not watch it yet, else nothing
     must wait after failures                        nothing
     its end is known                                delete it, if anything of it is left
@@ -33,14 +34,17 @@ STABLE_SECONDS: Final = 60.0
 class World(Struct, frozen=True, kw_only=True):
     """What is known at one moment. `running` maps a guest to its boot id, `not_before` to the end of its backoff, which
     is about the guest as it is desired now: another desire is not to wait. `unreadable`: guests whose last boot is on the
-    disk, but not for this version to read."""
+    disk, but not for this version to read. `seen`: guests of which the bus has an observation by this host. `hung`: guests
+    that answered in this boot and do not any more."""
 
     desired: Mapping[str, GuestSpec]
     boots: Mapping[str, Boot]
     running: Mapping[str, str]
     ended: Set[str] = frozenset()
+    seen: Set[str] = frozenset()
     unreadable: Set[str] = frozenset()
     watched: Set[str] = frozenset()
+    hung: Set[str] = frozenset()
     busy: Set[str] = frozenset()
     not_before: Mapping[str, float] = {}
     now: float = 0.0
@@ -64,7 +68,8 @@ class Action(Struct, frozen=True, kw_only=True):
 
 def plan(world: World) -> list[Action]:
     """The actions, ordered by guest; at most one each."""
-    guests = sorted({*world.desired, *world.boots, *world.running} - world.busy)
+    told = world.seen & world.ended  # also what never booted is to be deleted: it was seen as failed
+    guests = sorted({*world.desired, *world.boots, *world.running, *told} - world.busy)
     actions = [_action(world, guest) for guest in guests]
     return [action for action in actions if action is not None]
 
@@ -77,7 +82,7 @@ def backoff(failures: int) -> float:
 def _action(world: World, guest: str) -> Action | None:
     spec, boot, boot_id = world.spec(guest), world.boots.get(guest), world.running.get(guest)
     if boot is not None and boot.boot_id == boot_id and boot.spec == spec:
-        return None if guest in world.watched else Action(kind="adopt", guest=guest, reason="runs already", spec=spec)
+        return _attention(world, guest, spec)
     if world.now < world.not_before.get(guest, 0.0):
         return None
     if spec is None:
@@ -87,6 +92,13 @@ def _action(world: World, guest: str) -> Action | None:
     if boot is None or boot.spec != spec:
         return Action(kind="create", guest=guest, reason="desired", spec=spec)
     return Action(kind="restart", guest=guest, reason="does not run", spec=spec)
+
+
+def _attention(world: World, guest: str, spec: GuestSpec) -> Action | None:
+    """What a guest needs that runs as it should."""
+    if guest in world.hung and spec.on_hang == "restart":
+        return Action(kind="restart", guest=guest, reason="does not answer", spec=spec)
+    return None if guest in world.watched else Action(kind="adopt", guest=guest, reason="runs already", spec=spec)
 
 
 def _replacement(world: World, guest: str, spec: GuestSpec) -> Action | None:

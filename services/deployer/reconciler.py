@@ -90,22 +90,26 @@ class Reconciler:
         desired: Mapping[str, GuestSpec],
         *,
         ended: Set[str] = frozenset(),
+        seen: Set[str] = frozenset(),
         revisions: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Compare once, and start what is to be done; returns before it is done.
 
-        `ended`: guests whose end is known; `revisions`: which version of the desired state this is about.
+        `ended`: guests whose end is known; `seen`: those of which the bus has an observation by
+        this host; `revisions`: which version of the desired state this is about.
         """
         self._revisions = revisions
         running = {item.guest: item for item in await self._assembly.running()}
         world = World(
             desired=desired,
             ended=ended,
+            seen=seen,
             boots=self._assembly.boots(),
             unreadable=self._assembly.unreadable(),
             running={name: item.boot_id for name, item in running.items()},
             watched={name for name, guest in self._guests.items() if guest.is_watched},
             busy=set(self._tasks),
+            hung={name for name in running if self._is_hung(name)},
             now=time.monotonic(),
         )
         waiting = {name: guest.not_before for name, guest in self._guests.items() if guest.spec == world.spec(name)}
@@ -114,6 +118,18 @@ class Reconciler:
             task = asyncio.create_task(work, name=f"{action.kind} {action.guest}")
             self._tasks[action.guest] = task
             task.add_done_callback(partial(self._done, action.guest))
+
+    async def fence(self, name: str) -> None:
+        """End a guest that another host may run by now; nothing is forgotten, for it may come back here."""
+        if name in self._tasks:  # it is booted, and claimed again right before that
+            return
+        guest = self._guest(name)
+        guest.is_watched, guest.untold = False, "its lease could not be renewed, and another host may run it by now"
+        logger.warning("guest `%s` is ended: %s", name, guest.untold)
+        try:
+            await self._assembly.stop(name)
+        except DeployerError:
+            logger.exception("guest `%s` could not be ended", name)
 
     async def finish(self) -> None:
         """Stop working; guests go on."""
@@ -126,6 +142,13 @@ class Reconciler:
         now = time.monotonic()
         waiting = [guest.not_before for guest in self._guests.values() if guest.not_before > now]
         return min(waiting, default=None)
+
+    def _is_hung(self, name: str) -> bool:
+        """It answered in this boot, and does not any more: where nothing ever answered, another boot would not either."""
+        folder = self._assembly.folder(name)
+        boot = folder.boot()
+        liveness = folder.liveness.read(boot.boot_id) if boot is not None else None
+        return liveness is not None and liveness.answered and liveness.is_hung
 
     def _done(self, name: str, _task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, BusError, Entry
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.host.guest_folder import Boot
+from unibpf.host.liveness import Liveness
 from unibpf.messages.guests import GuestEvent, GuestObserved, GuestSpec, GuestState, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
@@ -42,11 +44,11 @@ class Reporter:
         observed = self._observed(boot, "running", pid=running.pid, boot_ms=boot_ms)
         await self._tell(with_programs(observed, boot.lacking))
 
-    async def lacking(self, guest: str, lacking: Mapping[str, str]) -> None:
-        """Which elements of a live guest have no program now, and why."""
+    async def standing(self, guest: str, lacking: Mapping[str, str], liveness: Liveness) -> None:
+        """How a live guest does: which elements have no program now, and why; whether it answers."""
         told = self._told.get(guest)
         if told is not None and told.is_live:
-            await self._tell_change(with_programs(told, lacking))
+            await self._tell_change(with_answers(with_programs(told, lacking), liveness))
 
     async def alarm(self, guest: str, source: str, alarm: str | None) -> None:
         """Something that somebody has to look at, about a guest that goes on; None: that `source` has no more to say."""
@@ -150,6 +152,14 @@ def with_programs(observed: GuestObserved, lacking: Mapping[str, str]) -> GuestO
         return replace(observed, state="running", reason=None)
     reason = "; ".join(f"element `{element}` has no program: {why}" for element, why in sorted(lacking.items()))
     return replace(observed, state="degraded", reason=reason)
+
+
+def with_answers(observed: GuestObserved, liveness: Liveness) -> GuestObserved:
+    """`unresponsive` where nothing was heard of the guest for a while, and since when."""
+    if not liveness.is_hung or liveness.boot_id != observed.boot_id:
+        return observed
+    since = datetime.fromtimestamp(liveness.since_us / 1e6, tz=UTC).isoformat(timespec="seconds")
+    return replace(observed, state="unresponsive", reason=f"it does not answer on its control channel since {since}")
 
 
 def _host_of(entry: Entry) -> str | None:

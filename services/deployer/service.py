@@ -16,13 +16,14 @@ from services.deployer import desires as desire
 from services.deployer.assembly import Assembly
 from services.deployer.desires import Desires, Wanted, still_lacking
 from services.deployer.errors import DeployerError, LeaseError
-from services.deployer.leases import Leases
+from services.deployer.fencing import Fence
+from services.deployer.leases import Claimed, Leases
 from services.deployer.machines.kvm_probe import Probe
 from services.deployer.reconciler import Reconciler
 from services.deployer.reporting import Reporter
 from services.deployer.settings import Settings
 from unibpf import subjects
-from unibpf.bus import Bus, BusError, Received, Reject, consume
+from unibpf.bus import Bus, BusError, BusNotReady, Received, Reject, consume
 from unibpf.bus.kv import readable
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
 from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus, spec_digest
@@ -48,6 +49,7 @@ class Deployer:
             boot_timeout=settings.boot_timeout,
         )
         self._held: set[str] = set()
+        self._fence = Fence()
 
     async def run(self) -> None:
         """Work until cancelled; guests go on afterwards."""
@@ -62,6 +64,7 @@ class Deployer:
                 group.create_task(consume(self._bus, "deployer", self.on_command), name="commands")
                 group.create_task(self._watch(), name="watch")
                 group.create_task(self._reconcile(), name="reconcile")
+                group.create_task(self._end_what_is_lost(), name="fence")
         finally:
             await self._reconciler.finish()
             await self._assembly.close()
@@ -89,6 +92,8 @@ class Deployer:
             accel=self._probe.accel,
             accel_reason=self._probe.reason,
             guests=[guest for guest in observed if guest.host == self._settings.host],
+            networks=sorted(self._assembly.config.networks),
+            most_memory_mib=self._assembly.config.limits.memory_mib,
         )
 
     async def _watch(self) -> None:
@@ -124,6 +129,8 @@ class Deployer:
     async def _look(self) -> None:
         """One comparison. Where the bus says nothing, every guest goes on as it last booted."""
         records = await (await self._bus.kv(GUESTS)).records()
+        observed = readable(await (await self._bus.kv(GUESTS_OBSERVED)).entries(), GuestObserved)
+        self._fence.others_seen |= any(one.host != self._settings.host for one in observed)
         known = self._assembly.boots()
         desires = desire.read(records, host=self._settings.host, known=known)
         held, theirs = await self._claims({*desires.meant, *(desires.unclear.keys() & known.keys())})
@@ -131,27 +138,71 @@ class Deployer:
         await self._reconciler.look(
             {guest: spec for guest, spec in wanted.items() if spec is not None},
             ended=desires.ended | theirs,
+            seen={one.guest for one in observed if one.host == self._settings.host},
             revisions={guest: one.revision for guest, one in desires.meant.items()},
         )
         await self._report(desires)
 
     async def _claims(self, guests: Set[str]) -> tuple[set[str], set[str]]:
         """Take or renew the leases: the guests that are ours, and those that another host holds."""
-        leases, held, theirs = await self._leases(), set[str](), set[str]()
+        held, theirs = set[str](), set[str]()
         for guest in sorted(guests):
             try:
-                holder = await leases.claim(guest, time.time())
+                claimed = await self._claim_once(guest)
             except LeaseError as error:
                 logger.warning("%s", error)
+                self._fence.forget(guest)
                 continue
-            if holder == self._settings.host:
+            if claimed.holder == self._settings.host:
                 held.add(guest)
-            elif holder is not None:
+            elif claimed.holder is not None:
                 theirs.add(guest)
+        leases = await self._leases()
         for guest in self._held - guests:
+            self._fence.forget(guest)
             await leases.release(guest)
         self._held = held
         return held, theirs
+
+    async def _claim_once(self, guest: str) -> Claimed:
+        """Claim, and note by the clock of the boot until when it is ours."""
+        asked = time.clock_gettime(time.CLOCK_BOOTTIME)
+        claimed = await (await self._leases()).claim(guest, time.time())
+        if claimed.holder == self._settings.host:
+            self._fence.confirmed(guest, asked=asked, remaining=claimed.remaining)
+        else:
+            self._fence.forget(guest)
+            self._fence.others_seen |= claimed.holder is not None
+        if claimed.before is not None:
+            text = f"host `{claimed.before}` did not give it up: it may still run there, unless that host was ended"
+            await self._reporter.alarm(guest, "taken over", text)
+        return claimed
+
+    async def _end_what_is_lost(self) -> None:
+        """End the guests that another host may run by now, because their leases could not be renewed (fencing.py)."""
+        while True:
+            await asyncio.sleep(min(1.0, self._settings.lease / 20))
+            pinned = {name for name, boot in self._assembly.boots().items() if boot.spec.host is not None}
+            if self._due(pinned):
+                await self._ask_again(self._due(pinned))
+            for guest in self._due(pinned):
+                self._fence.forget(guest)
+                await self._reconciler.fence(guest)
+
+    def _due(self, pinned: Set[str]) -> set[str]:
+        return self._fence.due(time.clock_gettime(time.CLOCK_BOOTTIME), pinned=pinned)
+
+    async def _ask_again(self, guests: Set[str]) -> None:
+        """A deployer that slept finds the bus as it left it, mostly."""
+        for guest in sorted(guests):
+            try:
+                async with asyncio.timeout(self._settings.lease / 20):
+                    await self._claim_once(guest)
+            except (LeaseError, BusNotReady) as error:  # the bus answers: nobody took it, as far as can be known
+                logger.warning("%s", error)
+                self._fence.forget(guest)
+            except (BusError, TimeoutError):
+                return
 
     def _without_refused(self, guest: str, wanted: Wanted) -> GuestSpec | None:
         """The desired specification, or the one before it where it failed here; applying it again tries it again."""
@@ -170,11 +221,13 @@ class Deployer:
         for guest, boot in self._assembly.boots().items():
             folder = self._assembly.folder(guest)
             await self._reporter.alarm(guest, "desired", desires.unclear.get(guest))
+            await self._reporter.alarm(guest, "outcomes", folder.outcomes.alarm())
             await self._reporter.refused(guest, folder.refused_spec())
-            await self._reporter.lacking(guest, still_lacking(boot, folder.outcomes.read()))
+            lacking = still_lacking(boot, folder.outcomes.read())
+            await self._reporter.standing(guest, lacking, folder.liveness.read(boot.boot_id))
 
     async def _leases(self) -> Leases:
         return Leases(bucket=await self._bus.kv(LEASES), host=self._settings.host, seconds=self._settings.lease)
 
     async def _claim(self, guest: str) -> bool:
-        return await (await self._leases()).claim(guest, time.time()) == self._settings.host
+        return (await self._claim_once(guest)).holder == self._settings.host

@@ -38,6 +38,7 @@ class Settings:
     host: str
     libvirt_uri: str
     host_file: Path
+    binaries: Path
     guest_image: Path
     guest_process: Path
     accel: str = "auto"
@@ -59,6 +60,7 @@ class Settings:
             host=host_name(environ),
             libvirt_uri=environ.get("UNIBPF_LIBVIRT_URI") or EMBEDDED,
             host_file=Path(environ.get("UNIBPF_HOST_FILE") or paths.host / "host.toml"),
+            binaries=binaries,
             guest_image=Path(environ.get("UNIBPF_GUEST_IMAGE") or binaries / "unibpf-guest.elf"),
             guest_process=Path(environ.get("UNIBPF_GUEST_PROCESS") or binaries / "unibpf-guest"),
             accel=accel,

@@ -19,6 +19,7 @@ from aiocoap.numbers import OptionNumber  # type: ignore[import-untyped]
 from aiocoap.optiontypes import OpaqueOption  # type: ignore[import-untyped]
 from msgspec import Struct
 
+from services.reconfigurer.coap_remote import numeric_remote
 from services.reconfigurer.errors import GuestUnreachable
 
 TRACE_OPTION: Final = OptionNumber(65000)  # schemas/control.cddl; elective and safe to forward (RFC 7252 5.4.6)
@@ -81,6 +82,7 @@ class CoapClient:
         request = aiocoap.Message(
             code=METHODS[method], uri=f"coap://{address}{path}", payload=payload, transport_tuning=SameHost()
         )
+        request.remote = numeric_remote(self._context, address) or request.remote
         request.opt.content_format = CBOR
         if trace is not None:
             request.opt.add_option(OpaqueOption(TRACE_OPTION, trace))

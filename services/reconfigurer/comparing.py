@@ -5,35 +5,47 @@ One comparison a guest at a time; a guest that does not answer is asked again by
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from services.reconfigurer import inspection, plan
-from services.reconfigurer.errors import ReconfigurerError
+from services.reconfigurer.errors import GuestUnreachable, ReconfigurerError
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
-from services.reconfigurer.updater import Publish, Updater
+from services.reconfigurer.updater import Package, Publish, Updater
 from unibpf.bus import BusError
+from unibpf.host.outcomes import Outcome
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.programs import Signed
+from unibpf.messages.status import GuestStatus
 
 logger = logging.getLogger(__name__)
 
-Newest = Callable[[GuestObserved], Awaitable[dict[str, Signed]]]
-Offer = Callable[[Mapping[Target, Signed]], Awaitable[Any]]
+COMPARISONS: Final = 128  # at a time: guests of which none answers shall not fill the host with waiting exchanges
+
+
+@dataclass(frozen=True, kw_only=True)
+class Releases:
+    """The newest for a guest, by element; how one is offered; where its bytes are."""
+
+    newest: Callable[[GuestObserved], Awaitable[dict[str, Signed]]]
+    offer: Callable[[Mapping[Target, Signed]], Awaitable[Any]]
+    fetch: Callable[[Signed], Awaitable[Package]]
 
 
 class Comparing:
     """The comparisons of one host."""
 
-    def __init__(self, *, sessions: Sessions, updater: Updater, newest: Newest, offer: Offer, publish: Publish) -> None:
+    def __init__(self, *, sessions: Sessions, updater: Updater, releases: Releases, publish: Publish) -> None:
         self._sessions = sessions
         self._updater = updater
-        self._newest = newest
-        self._offer = offer
+        self._releases = releases
         self._publish = publish
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy: set[str] = set()
+        self._room = asyncio.Semaphore(COMPARISONS)
 
     def start(self, guest: GuestObserved, *, delay: float = 0.0) -> None:
         """Compare the guest in `delay` seconds."""
@@ -54,7 +66,8 @@ class Comparing:
             return
         self._busy.add(guest.guest)
         try:
-            await self._once(guest)
+            async with self._room:
+                await self._once(guest)
         except (BusError, ReconfigurerError) as error:
             logger.warning("guest `%s` could not be compared with the newest releases: %s", guest.guest, error)
         except Exception:
@@ -64,9 +77,34 @@ class Comparing:
 
     async def _once(self, guest: GuestObserved) -> None:
         file = self._sessions.folder(guest.guest).outcomes
-        elements = (await inspection.status(self._sessions, guest.guest)).elements
+        elements = (await self._status(guest.guest)).elements
         for name, release in plan.left_behind(elements, file.read()).items():
             element = next(one for one in elements if one.name == name)
             target = Target(guest=guest.guest, element=name)
             await self._publish(await self._updater.note_left(target, release, element))
-        await self._offer(plan.behind(await self._newest(guest), elements, guest, file.read()))
+        newest = await self._releases.newest(guest)
+        booted = self._sessions.boot(guest.guest).releases
+        for name, release in plan.unrecorded(elements, (booted, newest), file.read()).items():
+            await self._record(Target(guest=guest.guest, element=name), release)
+        await self._releases.offer(plan.behind(newest, elements, guest, file.read()))
+
+    async def _record(self, target: Target, release: Signed) -> None:
+        """What the guest booted with is good there, and is what it boots with again where a newer one is not."""
+        outcome = Outcome(release=release, state="active", at_us=time.time_ns() // 1000)
+        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, outcome)
+        try:
+            await self._updater.keep(target, await self._releases.fetch(release))
+        except BusError as error:  # the bus has its bytes, and will be asked for them
+            logger.warning("release %s of `%s` is not on the shelf: %s", release.sequence, release.program, error)
+
+    async def _status(self, guest: str) -> GuestStatus:
+        """Ask, and note for the deployer of this host whether there was an answer."""
+        boot_id = self._sessions.boot(guest).boot_id
+        file = self._sessions.folder(guest).liveness
+        try:
+            found = await inspection.status(self._sessions, guest)
+        except GuestUnreachable:
+            file.note(boot_id, answered=False, now_us=time.time_ns() // 1000)
+            raise
+        file.note(boot_id, answered=True, now_us=time.time_ns() // 1000)
+        return found

@@ -58,3 +58,19 @@ def left_behind(elements: Iterable[ElementStatus], outcomes: Outcomes) -> dict[s
         if element.sequence < newest.sequence <= (element.floor or 0):
             found[element.name] = newest
     return found
+
+
+def unrecorded(
+    elements: Iterable[ElementStatus], releases: Iterable[Mapping[str, Signed]], outcomes: Outcomes
+) -> dict[str, Signed]:
+    """What runs well on an element and has no outcome yet: a guest booted with it. It is good there, as what came later is.
+
+    `releases` are those that an element may run, by element: what it booted with, what is the newest.
+    """
+    found = {}
+    for element in elements:
+        known = {one.release.envelope for one in outcomes.get(element.name, ())}
+        for release in (by_element.get(element.name) for by_element in releases):
+            if release is not None and release.envelope == element.envelope and release.envelope not in known:
+                found[element.name] = release
+    return found

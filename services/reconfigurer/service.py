@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from services.reconfigurer import inspection, map_changes, plan
-from services.reconfigurer.comparing import Comparing
+from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
 from services.reconfigurer.plan import Target
@@ -22,11 +22,12 @@ from services.reconfigurer.settings import Settings
 from services.reconfigurer.settling import Settling
 from services.reconfigurer.updater import Package, Updater
 from unibpf import subjects
-from unibpf.bus import Bus, BusError, Received, ServiceError, consume
+from unibpf.bus import Bus, BusError, ObjectCorrupt, ObjectMissing, Received, ServiceError, consume
 from unibpf.bus.kv import readable
-from unibpf.bus.release_keys import release_keys
+from unibpf.bus.release_keys import newest_release
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
-from unibpf.host.outcomes import ANY_ELEMENT, newest_of
+from unibpf.formats.envelope import EnvelopeError
+from unibpf.host.outcomes import Outcome, release_of
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
@@ -56,8 +57,7 @@ class Reconfigurer:
         self._comparing = Comparing(
             sessions=sessions,
             updater=self._updater,
-            newest=self._newest,
-            offer=self._convergence.offer,
+            releases=Releases(newest=self._newest, offer=self._convergence.offer, fetch=self._package),
             publish=self._publish,
         )
         self._settling = Settling(sessions=sessions, publish=self._publish)
@@ -137,9 +137,29 @@ class Reconfigurer:
         """Back to the previous program; published, unless it took place before."""
         query = message.decode(RollbackQuery)
         event = await _answering(self._updater.roll_back(Target(guest=query.guest, element=query.element)))
+        with contextlib.suppress(BusError):  # the next comparison learns it
+            await self._learn_one(query.guest, query.element, event.envelope)
         if not event.already:
             await self._publish(event)
         return event
+
+    async def _learn_one(self, guest: str, element: str, digest: str) -> None:
+        """What a guest went back to is good there: without a record its next boot would have nothing."""
+        file = self._sessions.folder(guest).outcomes
+        rows = await asyncio.to_thread(lambda: file.read().get(element, []))
+        if any(one.release.envelope == digest for one in rows):
+            return
+        try:
+            envelope = await self._bus.get_object(digest)
+            release = release_of(envelope, digest)
+            bundle = await self._bus.get_object(release.bundle)
+        except (ObjectMissing, ObjectCorrupt, EnvelopeError) as error:
+            logger.warning("what `%s/%s` runs is not known on the bus: %s", guest, element, error)
+            return
+        await asyncio.to_thread(
+            file.note, element, Outcome(release=release, state="active", at_us=time.time_ns() // 1000)
+        )
+        await asyncio.to_thread(file.shelve, release, envelope, bundle)
 
     async def _targets(self, release: Signed) -> tuple[list[Target], Package | None]:
         """Who gets it; with its bytes, where somebody here ran that program a moment ago: they are fetched meanwhile then.
@@ -172,7 +192,7 @@ class Reconfigurer:
 
     async def _follow_guests(self) -> None:
         """Compare all guests now and then, and one that came up at once: it may have missed a release while it booted."""
-        live = [subjects.guest_state(state, "*") for state in ("running", "degraded")]
+        live = [subjects.guest_state(state, "*") for state in ("running", "degraded", "unresponsive")]
         async with await self._bus.follow(live) as follower:
             while True:
                 try:
@@ -206,10 +226,7 @@ class Reconfigurer:
         bucket = await self._bus.kv(RELEASES)
         found = {}
         for element, program in guest.programs.items():
-            keys = release_keys(guest.audience, program, element)
-            entries = [await bucket.get(key) for key in keys]
-            releases = readable([entry for entry in entries if entry is not None], Signed)
-            newest = newest_of([one for one in releases if one.element in {ANY_ELEMENT, element}])
+            newest = await newest_release(bucket, guest.audience, program, element)
             if newest is not None:
                 found[element] = newest
         return found

@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from services.signer import policy as policies
 from services.signer.policy import Allowed, GraphRequest, Policy
 from services.signer.releases import graph_release
-from services.signer.sequence import Counter, Reservation, Reserved
+from services.signer.sequence import Reservation, Reserved
 from services.signer.signing import Request, Signing
 from unibpf.bus import Entry
 from unibpf.messages.graphs import SignedGraph, SignGraph
+from unibpf.messages.programs import Counter
 
 REQUESTER = "deployer"
 

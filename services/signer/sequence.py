@@ -6,18 +6,17 @@ same envelope. A crash between the two writes leaves a gap in the numbers, never
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from services.signer.errors import PolicyRefusal
 from unibpf.bus import Bucket, Conflict, Entry
+from unibpf.messages.programs import Counter
 
-
-class Counter(Struct, frozen=True, kw_only=True):
-    """KV `unibpf-sequences`, key `{program,graph}.<audience>.<name>`: the highest number given out."""
-
-    sequence: int
-    push_id: str
+MAX_AHEAD: Final = 30 * 86400  # seconds that a sequence may be ahead of the clock: two and a half million pushes
+HINT: Final = "set the signer's clock right, or find out who wrote the audit log"
 
 
 class Reservation(Struct, frozen=True, kw_only=True):
@@ -40,8 +39,18 @@ class Reserved:
 
 
 def next_sequence(*, stored: int, audited: int, now: int) -> int:
-    """max(KV + 1, last audited + 1, Unix seconds). Losing the KV loses nothing: audit log and clock both hold the floor."""
-    return max(stored + 1, audited + 1, now)
+    """max(KV + 1, last audited + 1, Unix seconds). Losing the KV loses nothing: audit log and clock both hold the floor.
+
+    A counter that is further ahead than pushes can bring it is a spoilt one and is not believed: to sign the highest
+    number there is would end all updates. Raises PolicyRefusal when the audit log itself is there.
+    """
+    believed = stored if stored <= now + MAX_AHEAD else 0
+    sequence = max(believed + 1, audited + 1, now)
+    if sequence > now + MAX_AHEAD + 1:
+        raise PolicyRefusal(
+            "sequence-ahead", f"sequence {sequence} is more than {MAX_AHEAD} s ahead of the clock", HINT
+        )
+    return sequence
 
 
 def push_key(push_id: str) -> str:

@@ -49,9 +49,9 @@ class Signing:
 
     async def sign(self, key: str, release: Release, reserved: Reserved, request: Request) -> Reservation:
         """The reservation with its envelope; signs unless another copy did meanwhile."""
-        await self._audit(release, reserved.reservation, request)
         protected = envelopes.protected_header(self.hsm.key.alg, self.hsm.key.kid)
-        payload = envelopes.encode_release(release)
+        payload = envelopes.encode_release(release)  # before the audit: what cannot be encoded was not signed
+        await self._audit(release, reserved.reservation, request)
         data = envelopes.to_be_signed(protected, payload)
         with tracing.span(
             "sign", attributes={"unibpf.sequence": release.sequence, "unibpf.kid": self.hsm.key.kid.hex()}

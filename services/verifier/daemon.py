@@ -45,6 +45,7 @@ async def _serve(settings: Settings) -> None:
             service = VerifierService(
                 bus=bus,
                 verification=Verification(translate=pool.translate, analyser=analyser, span=step_span, also=also),
+                offers=settings.offers,
                 revision=" ".join([VERSION, _revision(analyser.executable), *(other.revision for other in also)]),
             )
             await service.run(concurrency=settings.workers)

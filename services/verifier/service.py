@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from services.verifier import report
+from services.verifier.classes import Offers
 from services.verifier.errors import Broken, Malformed
 from services.verifier.frontend.frontend import Answer, Options
 from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions
@@ -49,6 +50,7 @@ class VerifierService:
     bus: Bus
     verification: Verification
     revision: str
+    offers: Offers
 
     async def run(self, *, concurrency: int) -> None:
         """Serve until cancelled."""
@@ -81,7 +83,7 @@ class VerifierService:
         try:
             upload = parse(received.headers)
             data = await self._bytes(upload, received)
-            outcome = await self.verification.verify(data, _options(upload))
+            outcome = await self._verification(upload).verify(data, self._options(upload))
         except UploadError as error:
             raise ServiceError("400", f"{error.rule}: {error}") from error
         except (Malformed, Retry) as error:
@@ -106,15 +108,15 @@ class VerifierService:
             data = await self._bytes(upload, received)
         except (UploadError, Malformed) as error:
             return await self._refused(push, received, error)
-        options = _options(upload, name=push.program)
+        verification, options = self._verification(upload), self._options(upload, name=push.program)
         digest = hashlib.sha256(data).hexdigest()
-        key = f"{digest}.{self._cache_key(options)}"
+        key = f"{digest}.{self._cache_key(verification.options_digest(options))}"
         cached = await self._cached(key)
         if cached is not None:
             return _Found(Outcome(report=cached), digest)
         storing = asyncio.create_task(self.bus.put_object(data, store=UPLOADED))
         try:
-            outcome = await self.verification.verify(data, options)
+            outcome = await verification.verify(data, options)
         except Broken as error:
             raise Retry(str(error)) from error
         finally:
@@ -145,8 +147,22 @@ class VerifierService:
         storing += [self.bus.put_object(data) for data in (outcome.bundle, outcome.certificate) if data]
         await asyncio.gather(*storing)
 
-    def _cache_key(self, options: Options) -> str:
-        return report.digest(f"{self.verification.options_digest(options)} {self.revision}".encode())
+    def _verification(self, upload: Upload) -> Verification:
+        """For guests of the class that the push is for."""
+        return self.verification.within(self.offers.of(upload.audience).asked(upload.budget))
+
+    def _options(self, upload: Upload, *, name: str | None = None) -> Options:
+        return Options(
+            name=name,
+            section=upload.section,
+            function=upload.function,
+            kind=upload.kind,
+            loading=upload.loading,
+            memory_mib=self.offers.of(upload.audience).memory_mib,
+        )
+
+    def _cache_key(self, options_digest: str) -> str:
+        return report.digest(f"{options_digest} {self.revision}".encode())
 
     async def _cached(self, key: str) -> Report | None:
         entry = await (await self.bus.kv(VERDICTS)).get(key)
@@ -165,12 +181,6 @@ class VerifierService:
             await (await self.bus.kv(VERDICTS)).create(found.cache_key, report.encode(found.outcome.report))
         except Conflict:
             logger.debug("another copy verified `%s` first", found.cache_key)
-
-
-def _options(upload: Upload, *, name: str | None = None) -> Options:
-    return Options(
-        name=name, section=upload.section, function=upload.function, kind=upload.kind, loading=upload.loading
-    )
 
 
 def step_span(name: str) -> AbstractContextManager[object]:

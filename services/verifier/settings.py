@@ -4,6 +4,7 @@ UNIBPF_VERIFIER_WORKERS            objects verified at once                     
 UNIBPF_VERIFIER_SECONDS            CPU seconds for one analysis                    (default 5)
 UNIBPF_VERIFIER_MEMORY_MIB         address space of one analysis                   (default 1024)
 UNIBPF_VERIFIER_BUDGET             instructions that guests give one packet        (default 1000000)
+UNIBPF_VERIFIER_CLASSES            what guests of a class give instead (services/verifier/classes.py; default: none differs)
 UNIBPF_VERIFIER_ALSO               other verifiers to ask, comma-separated: `kernel`, `prevail` (default none)
 UNIBPF_VERIFIER_IDENTITY           identity on the bus, key in the state directory (default `verifier`)
 and those of `unibpf.host.settings`: UNIBPF_STATE, UNIBPF_BIN, UNIBPF_NATS_URL.
@@ -13,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.verifier import classes
+from services.verifier.classes import Offers
 from unibpf.host.settings import StatePaths, binary_directory, count, nats_url
 
 
@@ -27,6 +30,7 @@ class Settings:
     workers: int
     seconds: int
     memory_mib: int
+    offers: Offers
     budget: int = 1_000_000
     also: tuple[str, ...] = ()
 
@@ -34,6 +38,7 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingError, with its name, for a value of the wrong form."""
         paths = StatePaths.from_environment(environ)
+        budget = count(environ, "UNIBPF_VERIFIER_BUDGET", 1_000_000)
         return cls(
             url=nats_url(environ, paths),
             keys=paths.keys,
@@ -42,6 +47,7 @@ class Settings:
             workers=count(environ, "UNIBPF_VERIFIER_WORKERS", 2),
             seconds=count(environ, "UNIBPF_VERIFIER_SECONDS", 5),
             memory_mib=count(environ, "UNIBPF_VERIFIER_MEMORY_MIB", 1024),
-            budget=count(environ, "UNIBPF_VERIFIER_BUDGET", 1_000_000),
+            budget=budget,
+            offers=classes.from_environment(environ, budget),
             also=tuple(filter(None, map(str.strip, environ.get("UNIBPF_VERIFIER_ALSO", "").split(",")))),
         )

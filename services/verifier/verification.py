@@ -4,6 +4,7 @@ The order of a verification is fixed: translate (in a limited process), analyse 
 bytes are, there is an outcome; only a broken installation raises (Broken).
 """
 
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -41,6 +42,11 @@ class Verification:
     analyser: Analyser
     span: Span = _no_span
     also: Sequence[Judge] = field(default=())
+
+    def within(self, budget: int) -> "Verification":
+        """Return the same for guests that give one packet that many instructions."""
+        options = replace(self.analyser.options, budget=budget)
+        return dataclasses.replace(self, analyser=dataclasses.replace(self.analyser, options=options))
 
     def options_digest(self, options: Options) -> str:
         """Return the digest of all options of a verification with `options`."""

@@ -88,7 +88,7 @@ def spec(**changes):
     base = {
         "guest": "g1",
         "audience": "edge",
-        "graph": "Idle -> Discard;",
+        "graph": "Idle -> fw :: BPFFilter(PROGRAM firewall) -> Discard;",
         "nics": [Nic(name="in0", network="left"), Nic(name="out0", network="right")],
         "programs": {"fw": "firewall"},
     }
@@ -103,6 +103,10 @@ def is_alive(pid):
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+def command_line(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 async def gone(pid):
     await eventually(lambda: asyncio.sleep(0, None if is_alive(pid) else True), what=f"the end of {pid}")
 
@@ -114,6 +118,7 @@ async def test_a_guest_is_created_restarted_after_a_kill_and_deleted(bench, envi
         first = await bench.running("g1")
         assert (first.machine, first.accel, first.restarts) == ("microvm", "tcg", 0)
         assert first.boot_ms and first.pid and is_alive(first.pid)
+        assert "tb-size=32" in command_line(first.pid)  # else QEMU grows with each update
         assert {place.split(":")[0] for place in first.networks.values()} == {"unix"}
 
         newest = await bench.signer.release(b"bundle two", program="firewall", audience="edge")
@@ -271,3 +276,36 @@ async def test_a_specification_that_fails_leaves_or_brings_back_the_one_before(b
         await bench.apply(spec(memory_mib=16))
         second = await bench.when("g1", lambda it: it.is_live and it.boot_id != first.boot_id, "the next one")
         assert second.refused is None
+
+
+async def test_a_guest_that_was_never_valid_is_refused_with_every_reason_and_can_be_deleted(
+    bench, environment, tmp_path
+):
+    async with running("deployer", environment=environment, log=tmp_path / "log"):
+        await bench.apply(spec(graph="Idle -> Foo -> fw :: BPFFilter -> Discard;\nBar -> Discard;"))
+        seen = await bench.when("g1", lambda it: it.state == "failed", "a failure")
+        assert "graph 1:9: `Foo`" in seen.reason and "graph 2:1: `Bar`" in seen.reason
+        assert bench.boot("g1") is None, "nothing was started"
+        await bench.apply(spec(programs={"fw": "other"}))
+        await bench.when(
+            "g1", lambda it: "the graph lets it run `firewall` only" in (it.reason or ""), "another failure"
+        )
+        await bench.delete("g1")
+        await eventually(lambda: forgotten(bench, "g1"), what="the end of what was observed")
+
+
+async def test_a_broken_graph_touches_nothing_that_runs(bench, environment, tmp_path):
+    async with running("deployer", environment=environment, log=tmp_path / "log"):
+        await bench.apply(spec())
+        first = await bench.running("g1")
+        await bench.apply(spec(graph="Idle -> fw :: BPFFilter(PROGRAM firewall) -> "))
+        seen = await bench.when("g1", lambda it: it.refused is not None, "a refusal")
+        assert (seen.refused.rule, seen.pid, seen.boot_id) == ("graph", first.pid, first.boot_id)
+        assert is_alive(first.pid)
+
+
+async def test_an_element_that_no_program_is_named_for_is_degraded(bench, environment, tmp_path):
+    async with running("deployer", environment=environment, log=tmp_path / "log"):
+        await bench.apply(spec(programs={}))
+        seen = await bench.running("g1")
+        assert seen.state == "degraded" and "`programs` does not name it" in seen.reason

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.support.kernel.kernel_oracle import available
 from tests.support.programs.bad_objects import make
 from tests.support.programs.programs import compiled
 from tests.support.services.nats import PUSHER, NatsFixture
@@ -100,6 +101,35 @@ async def test_the_pusher_says_the_kind_of_an_xdp_program_and_fills_its_program_
     assert chosen.bundle is not None
     found = bundle.decode(await pipeline.bus.get_object(chosen.bundle))
     assert (found.kind, [index for index, _ in found.maps[0].entries]) == ("rewriter", [2])
+
+
+@pytest.fixture
+async def classes(nats: NatsFixture, bin_directory: Path, tmp_path: Path) -> AsyncIterator[Pipeline]:
+    environment = nats.environment() | {
+        "UNIBPF_BIN": str(bin_directory),
+        "UNIBPF_VERIFIER_CLASSES": "small=budget:100,memory:4; large=budget:5000000",
+    }
+    async with (
+        running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
+        await nats.connect(PUSHER) as bus,
+    ):
+        yield Pipeline(nats, bus, service)
+
+
+async def test_the_bound_is_compared_with_what_the_class_gives_and_with_what_the_pusher_asks_for(
+    classes: Pipeline,
+) -> None:
+    async def verdict(audience: str, budget: int | None = None) -> tuple[str, str]:
+        upload = Upload(audience=audience, budget=budget)
+        found = await classes.verdict("loops", compiled("loops"), upload)
+        findings = (await classes.report(found)).findings
+        return found.verdict, findings[0].rule if findings else ""
+
+    assert await verdict("edge") == ("safe", "")
+    assert await verdict("small") == ("unsafe", "instruction-budget")
+    assert await verdict("large") == ("safe", "")
+    assert await verdict("large", budget=100) == ("unsafe", "instruction-budget")
+    assert await verdict("small", budget=5_000_000) == ("unsafe", "instruction-budget")  # nobody asks for more
 
 
 async def test_what_a_loader_would_set_comes_in_headers_and_is_in_the_bundle(pipeline: Pipeline) -> None:
@@ -211,6 +241,29 @@ async def test_a_second_verifier_is_asked_and_its_opinion_signed_with_the_verdic
     ]
     # what the front end refuses, nobody is asked about
     assert (await doubting.verdict("bad", make("text-file"))).also == []
+
+
+@pytest.mark.skipif(not available(), reason="loading programs into the kernel needs CAP_BPF")
+async def test_the_kernel_is_asked_and_its_three_answers_are_signed_with_the_verdict(
+    nats: NatsFixture, bin_directory: Path, tmp_path: Path
+) -> None:
+    environment = nats.environment() | {"UNIBPF_BIN": str(bin_directory), "UNIBPF_VERIFIER_ALSO": "kernel"}
+    async with (
+        running("verifier", environment=environment, log=tmp_path / "verifier.log") as service,
+        await nats.connect(PUSHER) as bus,
+    ):
+        asked = Pipeline(nats, bus, service)
+        agreed = await asked.verdict("parse", compiled("parse"))
+        assert agreed.also == [SecondOpinion(verifier="kernel", accepts=True, agrees=True)]
+        refused = await asked.verdict("unsafe", compiled("unsafe_parse"))
+        assert (refused.verdict, refused.also) == (
+            "unsafe",
+            [SecondOpinion(verifier="kernel", accepts=False, agrees=True, said="R1 offset is outside of the packet")],
+        )
+        # it judges the bundle, with what a loader set
+        changed = Upload(loading=Loading(constants=(Constant("limit", "1"),)))
+        (opinion,) = (await asked.verdict("globals", compiled("globals"), changed)).also
+        assert opinion.agrees
 
 
 @pytest.mark.parametrize(

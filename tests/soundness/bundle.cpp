@@ -33,6 +33,10 @@ constexpr MapSpec maps[] = {
     {"lru", T::lru_hash, 4, 24, 3},
     {"percpu", T::percpu_array, 4, 16, 2},
     {"events", T::perf_event_array, 4, 4, 1},
+    {"percpu_hash", T::percpu_hash, 4, 16, 3},
+    {"lru_percpu", T::lru_percpu_hash, 4, 16, 3},
+    {"port_names", T::devmap_hash, 4, 4, 2},
+    {"outer_hash", T::hash_of_maps, 4, 4, 2, 0, static_cast<int>(Map::inner)},
 };
 static_assert(std::size(maps) == static_cast<std::size_t>(Map::count));
 
@@ -86,6 +90,8 @@ Bytes ProgramGenerator::bundle(const std::vector<Instruction>& code, std::uint32
     out.resize(writer.size());
     return out;
 }
+
+std::string_view ProgramGenerator::type_of_map(unsigned index) { return abi::find_map_type(static_cast<std::uint32_t>(maps[index].type))->name; }
 
 Bytes ProgramGenerator::packet() {
     static constexpr std::uint64_t sizes[] = {14, 15, 20, 34, 42, 54, 60, 64, 128, 1500};

@@ -14,9 +14,6 @@ namespace {
 using analyser::Claim;
 using analyser::Kind;
 
-constexpr std::int32_t marker = 0x5afe1234;
-constexpr unsigned no_register = 255;  // return the marker
-
 Instruction instruction(Operation operation, unsigned dst, unsigned src, std::int32_t imm) {
     return {describe(operation).opcode, static_cast<std::uint8_t>(dst), static_cast<std::uint8_t>(src), 0, imm};
 }

@@ -17,12 +17,16 @@ struct Run {
     bool ended = false;  // by exit
     std::uint64_t result = 0;
     std::uint64_t packet = 0, packet_end = 0, stack_top = 0, context = 0;
+    Bytes left{};  // the packet afterwards
 };
 using Runner = std::function<Run(const std::vector<Instruction>&, const Bytes& packet)>;
 
 struct ClaimTally {
     std::uint64_t checked = 0, pointers = 0, dead = 0;
 };
+
+inline constexpr std::int32_t marker = 0x5afe1234;
+inline constexpr unsigned no_register = 255;  // return the marker
 
 // The program that returns `reg` before its instruction `at`, which is one of the entry function; the function ends at `end`.
 // False: it cannot be cut open there.

@@ -1,6 +1,7 @@
 #include "tests/soundness/coverage.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <fstream>
 
@@ -70,9 +71,26 @@ void Coverage::note(const std::vector<Instruction>& code, const analyser::Report
         if (operation == Operation::count || !registers[frame_register].reached) continue;
         const bool refused = std::any_of(report.findings.begin(), report.findings.end(), [&](const analyser::Finding& finding) { return finding.instruction == at; });
         if (!accepted && !refused) continue;
-        Outcome& outcome = seen_[form_of(code[at], operation, registers)];
-        (accepted ? outcome.accepted : outcome.refused) += 1;
+        const std::string form = form_of(code[at], operation, registers);
+        count(form, accepted);
+        if (operation == Operation::op_call_helper) note_maps(form, registers, accepted);
     }
+}
+
+// `bpf_map_update_elem on hash`, for each type of map that the call may be given.
+void Coverage::note_maps(const std::string& helper, const std::array<Claim, register_count>& registers, bool accepted) {
+    for (unsigned reg = 1; reg <= 5; ++reg) {
+        if (registers[reg].kind != Kind::map_handle && registers[reg].kind != Kind::inner_map) continue;
+        const std::string_view inside = registers[reg].kind == Kind::inner_map ? "a map in " : "";
+        for (std::uint64_t maps = registers[reg].object; maps != 0; maps &= maps - 1) {
+            count(helper + " on " + std::string{inside} + std::string{ProgramGenerator::type_of_map(static_cast<unsigned>(std::countr_zero(maps)))}, accepted);
+        }
+    }
+}
+
+void Coverage::count(const std::string& form, bool accepted) {
+    Outcome& outcome = seen_[form];
+    (accepted ? outcome.accepted : outcome.refused) += 1;
 }
 
 void Coverage::print() const {

@@ -25,6 +25,9 @@ class Coverage {
     bool holds(const char* path) const;
 
   private:
+    void note_maps(const std::string& helper, const std::array<analyser::Claim, register_count>& registers, bool accepted);
+    void count(const std::string& form, bool accepted);
+
     std::map<std::string, Outcome> seen_;
 };
 

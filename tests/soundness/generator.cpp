@@ -462,7 +462,7 @@ std::vector<Instruction> ProgramGenerator::program() {
     aims_.clear();
     tail_ = 0;
     hostile_ = 0;
-    for (unsigned i = 0; i < 4; ++i) hostile_ |= chance(75) ? 1U << below(16) : 0;
+    for (unsigned i = 0; i < 4; ++i) hostile_ |= chance(75) ? 1U << below(17) : 0;
     emit(Operation::op_stxdw, frame_register, 1, -56);
     emit(Operation::op_ldxw, 6, 1, 0);
     emit(Operation::op_ldxw, 7, 1, 4);

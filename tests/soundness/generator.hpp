@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "guest/bpf/bundle/abi.hpp"
@@ -42,6 +43,10 @@ enum class Map : std::uint8_t {
     lru,
     percpu,
     events,
+    percpu_hash,
+    lru_percpu,
+    port_names,
+    outer_hash,
     count
 };
 
@@ -63,6 +68,8 @@ class ProgramGenerator {
     // As a rewriter with a map of every kind (Map). `tail` is what the program array holds.
     static Bytes bundle(const std::vector<Instruction>& code, std::uint32_t tail);
     Bytes packet();
+    // The type of the map at that place, as abi.hpp names it.
+    static std::string_view type_of_map(unsigned index);
 
   private:
     enum class Holds : std::uint8_t {
@@ -132,6 +139,7 @@ class ProgramGenerator {
     void any_helper();
     bool argument(const abi::HelperRow& row, unsigned position, Map& map);
     void buffer();
+    void failing_load();
     void pointer_branch();
     void pointer_alu();
     void begin_function(unsigned index);

@@ -79,7 +79,7 @@ std::uint8_t ProgramGenerator::unknown_number() {
 void ProgramGenerator::hostile() {
     unsigned choice;
     do {
-        choice = static_cast<unsigned>(below(16));
+        choice = static_cast<unsigned>(below(17));
     } while ((hostile_ >> choice & 1) == 0);
     switch (choice) {
         case 0: return narrow_move();
@@ -97,6 +97,7 @@ void ProgramGenerator::hostile() {
         case 12:
         case 13: return any_helper();
         case 14: return pointer_branch();
+        case 15: return failing_load();
         default: return pointer_alu();
     }
 }
@@ -226,8 +227,8 @@ void ProgramGenerator::for_each() {
     if (in_function_) return;
     emit(Operation::op_stdw, frame_register, 0, context_start, static_cast<std::int32_t>(below(3)));
     emit(Operation::op_stdw, frame_register, 0, context_start + 8, immediate());
-    static constexpr Map maps[] = {Map::hash, Map::array, Map::lru, Map::percpu, Map::inner, Map::routes};
-    load_map(1, maps[below(chance(95) ? 5 : 6)]);
+    static constexpr Map maps[] = {Map::hash, Map::array, Map::lru, Map::percpu, Map::inner, Map::percpu_hash, Map::lru_percpu, Map::routes};
+    load_map(1, maps[below(chance(95) ? 7 : 8)]);
     load_function(2, 3);
     load_stack(3, context_start);
     emit(Operation::op_mov64_imm, 4, 0, 0, chance(95) ? 0 : 1);
@@ -286,7 +287,7 @@ void ProgramGenerator::tail_function() {
 
 void ProgramGenerator::inner_map() {
     emit(Operation::op_stw, frame_register, 0, -4, static_cast<std::int32_t>(below(3)));
-    load_map(1, Map::outer);
+    load_map(1, chance(70) ? Map::outer : Map::outer_hash);
     load_stack(2, -4);
     call_helper(1);
     if (chance(95)) to_exit(Operation::op_jeq64_imm, 0, 0, 0);
@@ -358,8 +359,8 @@ bool ProgramGenerator::argument(const abi::HelperRow& row, unsigned position, Ma
         case A::map:
             if (row.maps == abi::holding(abi::Holds::records)) choose({Map::ring});
             else if (row.maps == abi::holding(abi::Holds::events)) choose({Map::events});
-            else if (row.maps == abi::holding(abi::Holds::devices)) choose({Map::ports});
-            else choose({Map::hash, Map::array, Map::lru, Map::percpu, Map::inner, Map::routes});
+            else if (row.maps == abi::holding(abi::Holds::devices)) choose({Map::ports, Map::port_names});
+            else choose({Map::hash, Map::array, Map::lru, Map::percpu, Map::inner, Map::routes, Map::percpu_hash, Map::lru_percpu});
             return true;
         case A::map_key:
             emit(Operation::op_stdw, frame_register, 0, key_start, static_cast<std::int32_t>(below(6)));
@@ -408,6 +409,26 @@ void ProgramGenerator::any_helper() {
         emit(pick(below(4), {Operation::op_ldxdw, Operation::op_ldxsw, Operation::op_ldxh, Operation::op_ldxsb}), dst, frame_register, buffer_start + static_cast<int>(below(24)));
         holds_[dst] = Holds::number;
     }
+}
+
+// A buffer of numbers, of nothing or with an address, which the helper leaves as it is where the packet is too short.
+void ProgramGenerator::failing_load() {
+    if (in_function_) return;
+    const int start = spill_start - 8 * static_cast<int>(below(2));
+    const auto kept = chance(50) ? any(Holds::packet, readable()) : readable();
+    if (chance(40)) emit(Operation::op_stdw, frame_register, 0, spill_start - 8, immediate());
+    if (chance(70)) emit(chance(80) ? Operation::op_stxdw : Operation::op_stxw, frame_register, kept, spill_start - 8);
+    load_context(1);
+    emit(Operation::op_mov64_imm, 2, 0, 0, chance(50) ? static_cast<std::int32_t>(below(60)) : 60000);
+    load_stack(3, start);
+    emit(Operation::op_mov64_imm, 4, 0, 0, chance(80) ? 8 : static_cast<std::int32_t>(1 + below(16)));
+    call_helper(189);
+    static constexpr Operation tests[] = {Operation::op_jne64_imm, Operation::op_jne32_imm, Operation::op_jslt64_imm, Operation::op_jslt32_imm, Operation::op_jeq64_imm};
+    if (chance(70)) to_exit(tests[below(chance(90) ? 4 : 5)], 0, 0, chance(95) ? 0 : immediate());
+    if (chance(15)) emit(Operation::op_stxdw, frame_register, readable(), start);
+    const auto dst = static_cast<std::uint8_t>(1 + below(5));
+    emit(pick(below(3), {Operation::op_ldxdw, Operation::op_ldxw, Operation::op_ldxb}), dst, frame_register, start + static_cast<int>(chance(80) ? 0 : below(8)));
+    holds_[dst] = Holds::number;
 }
 
 // Any comparison of any two things.

@@ -1,5 +1,6 @@
 // test_soundness: what the analyser accepts must never trap in the checking interpreter, must never run longer than the
-// instruction bound in its report or its certificate's proof, and its registers must be what was claimed of them. Prints the seed of the first program that does,
+// instruction bound in its report or its certificate's proof, and its registers must be what was claimed of them; numbers must not
+// depend on where things lie. Prints the seed of the first program that does,
 // and its instructions. Of every second program no loop is unrolled: what is claimed of loops is tried then, not of their rounds.
 // Packets and maps lie above 2 GiB, where a sign is seen.
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -27,7 +29,7 @@ using soundness::Bytes;
 using soundness::ProgramGenerator;
 
 constexpr std::uint64_t budget = 2'000'000;
-constexpr unsigned packets_each = 12, claims_each = 20;
+constexpr unsigned packets_each = 12, claims_each = 20, places_each = 6;
 constexpr std::uint64_t uncertified_in = 500;  // of so many accepted programs the checker may refuse one
 
 struct Options {
@@ -69,11 +71,19 @@ Result<Owned<Program>> load(const Bytes& bundle) {
     return loader.link(shape);
 }
 
-// True if the run ended as verdict and proof promised, as the policy counts.
-bool run(const Program& program, const Bytes& bytes, const std::optional<std::uint64_t>& bound, Policy policy, Tally& tally) {
+// What lies around a packet's bytes is what others left: here always the same.
+PacketPtr packet_of(const Bytes& bytes) {
     PacketPtr packet = PacketPool::system().acquire();
+    std::memset(packet->data() - packet->headroom(), 0x77, packet->headroom());
+    std::memset(packet->end(), 0x77, packet->tailroom());
     packet->put(static_cast<std::uint16_t>(bytes.size()));
     std::memcpy(packet->data(), bytes.data(), bytes.size());
+    return packet;
+}
+
+// True if the run ended as verdict and proof promised, as the policy counts.
+bool run(const Program& program, const Bytes& bytes, const std::optional<std::uint64_t>& bound, Policy policy, Tally& tally) {
+    PacketPtr packet = packet_of(bytes);
     Machine machine{program, *packet, budget};
     std::memset(machine.stack, 0xa5, sizeof machine.stack);
     const Stop stop = interpret(machine, policy);
@@ -91,17 +101,58 @@ bool run(const Program& program, const Bytes& bytes, const std::optional<std::ui
     return true;
 }
 
-soundness::Run run_once(const std::vector<Instruction>& code, std::uint32_t tail, const Bytes& bytes) {
+// `found`: what a stack holds that nobody has written.
+soundness::Run run_once(const std::vector<Instruction>& code, std::uint32_t tail, const Bytes& bytes, int found = 0xa5) {
     const auto program = load(ProgramGenerator::bundle(code, tail));
     if (!program.ok()) return {};
-    PacketPtr packet = PacketPool::system().acquire();
-    packet->put(static_cast<std::uint16_t>(bytes.size()));
-    std::memcpy(packet->data(), bytes.data(), bytes.size());
+    PacketPtr packet = packet_of(bytes);
     Machine machine{*program.value(), *packet, budget};
-    std::memset(machine.stack, 0xa5, sizeof machine.stack);
+    std::memset(machine.stack, found, sizeof machine.stack);
     const Stop stop = interpret(machine, Policy::checking);
     const std::uint64_t context = machine.stack_top() - sizeof machine.stack - offsetof(MachineCore, stack) + offsetof(MachineCore, context);
-    return {stop == Stop::exit, machine.r0, machine.context.data, machine.context.data_end, machine.stack_top(), context};
+    const Bytes left{packet->data(), packet->end()};
+    return {stop == Stop::exit, machine.r0, machine.context.data, machine.context.data_end, machine.stack_top(), context, left};
+}
+
+bool asks_clocks_or_chance(const std::vector<Instruction>& code) {
+    static constexpr std::int32_t asking[] = {5, 7, 118, 125, 160};
+    return std::any_of(code.begin(), code.end(), [&](const Instruction& in) {
+        return find_operation(in) == Operation::op_call_helper && std::find(std::begin(asking), std::end(asking), in.imm) != std::end(asking);
+    });
+}
+
+// Nothing: the program does the same wherever its stack, maps and packets lie and whatever others left. Else what differs.
+std::optional<std::pair<std::uint64_t, std::uint64_t>> differs_elsewhere(const std::vector<Instruction>& code, std::uint32_t tail, const Bytes& bytes) {
+    const soundness::Run here = run_once(code, tail, bytes);
+    const auto maps = load(ProgramGenerator::bundle(code, tail));
+    const PacketPtr place = PacketPool::system().acquire();
+    std::memset(__builtin_alloca(1040), 0, 1040);
+    const soundness::Run there = run_once(code, tail, bytes, 0x5a);
+    if (here.ended == there.ended && (!here.ended || (here.result == there.result && here.left == there.left))) return std::nullopt;
+    return std::pair{here.result, there.result};
+}
+
+// A program that takes no address for a number, and reads what it has written, has the same numbers elsewhere, at whatever place it is
+// cut open. Which way it goes may differ, where an address was aimed at 0: only places that both runs reach are looked at.
+bool tells_no_address(const std::vector<Instruction>& code, std::size_t end, const analyser::Invariants& invariants, ProgramGenerator& generator, std::uint64_t seed) {
+    if (asks_clocks_or_chance(code)) return true;
+    const Bytes packet = generator.packet();
+    std::mt19937_64 random{seed};
+    for (unsigned i = 0; i < places_each; ++i) {
+        const std::size_t at = random() % end;
+        const auto reg = static_cast<unsigned>(random() % frame_register);
+        const analyser::Claim& claim = invariants.before(at)[reg];
+        std::vector<Instruction> open = code, marked = code;
+        const bool is_number = claim.reached && claim.kind == analyser::Kind::number;
+        if (!is_number || !soundness::cut_open(open, at, end, reg) || !soundness::cut_open(marked, at, end, soundness::no_register)) continue;
+        if (run_once(marked, generator.tail(), packet).result != soundness::marker || differs_elsewhere(marked, generator.tail(), packet)) continue;
+        const auto told = differs_elsewhere(open, generator.tail(), packet);
+        if (!told) continue;
+        std::printf("an address is told, or what others left: before instruction %zu r%u is %#llx and %#llx\n", at, reg, static_cast<unsigned long long>(told->first),
+                    static_cast<unsigned long long>(told->second));
+        return false;
+    }
+    return true;
 }
 
 // Chooses the constants that move pointers for where these point: the sum shall be 0, or where a number wraps or changes its sign.
@@ -140,9 +191,17 @@ bool try_program(std::uint64_t seed, const Options& options, Tally& tally) {
     }
     std::string why;
     const auto proof = soundness::prove(bundle, report, tally.certified, why);
-    if (!proof && options.uncertified) std::printf("seed %llu: the checker refuses: %s\n", static_cast<unsigned long long>(seed), why.c_str());
+    if (!proof && options.uncertified) {
+        std::printf("seed %llu: the checker refuses: %s\n", static_cast<unsigned long long>(seed), why.c_str());
+        print_program(code);
+    }
     std::optional<std::uint64_t> bound = report.instruction_bound;
     if (proof) bound = std::min(bound.value_or(UINT64_MAX), proof->cost);
+    if (!tells_no_address(code, end, *report.invariants, generator, seed)) {
+        std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+        print_program(code);
+        return false;
+    }
     for (unsigned i = 0; i < packets_each; ++i) {
         const Bytes packet = generator.packet();
         const bool ran = run(*program.value(), packet, bound, Policy::checking, tally) && run(*program.value(), packet, bound, Policy::trusting, tally);

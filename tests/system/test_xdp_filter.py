@@ -135,7 +135,7 @@ def test_thousands_of_rules_come_from_a_file_and_a_dump_is_such_a_file(
     more = [{"key": f"10.2.{n >> 8}.{n & 255}", "value": SOURCE} for n in range(2000)]
     file.write_text(str(more).replace("'", '"'))
     full = stack.cli.run("map", "set", GUEST, "filter", "filter_ipv4", "--file", str(file), "--json", ok=False)
-    assert (full.code, full.json["applied"], full.json["error"]) == (1, 1000, "E2BIG")
+    assert (full.code, full.json["applied"], full.json["errno_name"]) == (1, 1000, "E2BIG")
     gone = [{"key": one["key"], "value": None} for one in rules(stack, "dump", "filter_ipv4")["entries"]]
     file.write_text(str(gone).replace("'", '"').replace("None", "null"))
     assert rules(stack, "set", "filter_ipv4", "--file", str(file))["entries"] == 0

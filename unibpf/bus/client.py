@@ -93,7 +93,7 @@ class Bus:
 
     @property
     def jetstream(self) -> JetStreamContext:
-        """The context below, for the operator's work (`topology.init`) and for tests."""
+        """The context below, for the operator's work (stores/setup.py) and for tests."""
         return self._js
 
     async def __aenter__(self) -> "Bus":

@@ -28,7 +28,7 @@ async def open_client(url: str, identity: Identity, violations: Violations, *, p
         await _abandon(client, connecting)
         raise BusUnavailable(f"the server at `{url}` does not know the key of `{identity.name}`")
     if not connecting.done() or connecting.exception() is not None:
-        cause = violations.last_error
+        cause = violations.last_error or (connecting.exception() if connecting.done() else None)
         await _abandon(client, connecting)
         raise BusUnavailable(f"no NATS server answers at `{url}` ({cause or 'timeout'}); is `unibpf up` running?")
     await _check_version(client, url)
@@ -68,5 +68,5 @@ async def _check_version(client: Client, url: str) -> None:
 async def _abandon(client: Client, connecting: "asyncio.Future[None]") -> None:
     connecting.cancel()
     await asyncio.gather(connecting, return_exceptions=True)
-    with contextlib.suppress(NatsError, NoServersError, OSError):
+    with contextlib.suppress(NatsError, NoServersError, OSError, AssertionError):  # the last: it never began
         await client.close()

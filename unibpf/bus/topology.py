@@ -1,4 +1,4 @@
-"""Every stream, bucket and consumer of UniBPF: one table, created by `init` (`unibpf bus init`, as the operator).
+"""Every stream, bucket and consumer of UniBPF: one table, made by `unibpf bus init` (stores/setup.py), as the operator.
 
 Services only bind to what is here (`missing`), they never create it. Work queues hold what must be done once; limits
 streams hold what happened, for any number of readers. A work queue's consumers never overlap in their subjects.
@@ -154,8 +154,14 @@ BUCKETS: Final = (
     Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8),
     Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved"),
     Bucket(name=SEQUENCES, description="{program,graph}.<audience>.<name>: highest sequence"),
-    # Kept for longer than the event that could ask for it again.
-    Bucket(name=RESERVATIONS, description="push.<stream>.<sequence>: what a push was signed as", max_age=60 * DAY),
+    # Kept for longer than the event that could ask for it again: by age, and by count under load (some 170,000 pushes, while
+    # at most `max_ack_pending` events can be delivered again). A full bucket must not stop signing.
+    Bucket(
+        name=RESERVATIONS,
+        description="push.<stream>.<sequence>: what a push was signed as",
+        full="forget",
+        max_age=60 * DAY,
+    ),
     Bucket(
         name=VERDICTS,
         description="<object digest>.<options digest>: Report; a cache",
@@ -203,17 +209,6 @@ def consumer(name: str, hosts: tuple[str, ...] = (DEFAULT_HOST,)) -> Consumer:
     if name.startswith("reconfigurer-"):
         hosts = (*hosts, name.removeprefix("reconfigurer-"))
     return next(row for row in consumers(hosts) if row.name == name)
-
-
-async def init(js: JetStreamContext, *, hosts: tuple[str, ...] = (DEFAULT_HOST,), replicas: int = 1) -> list[str]:
-    """Create or update everything in the table; says what it did. Running it again changes nothing."""
-    done = []
-    for config in stream_configs(replicas):
-        done.append(await _ensure_stream(js, config))
-    for row in consumers(hosts):
-        await js.add_consumer(row.stream, consumer_config(row))
-        done.append(f"consumer {row.name}")
-    return done
 
 
 async def missing(js: JetStreamContext, *, streams: tuple[str, ...] = ()) -> list[str]:
@@ -284,6 +279,7 @@ def _bucket_config(row: Bucket, replicas: int) -> StreamConfig:
         max_bytes=row.max_bytes,
         max_age=row.max_age,
         discard=_DISCARD[row.full],
+        retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         num_replicas=replicas,
         allow_direct=True,
@@ -301,6 +297,7 @@ def _store_config(row: Store, replicas: int) -> StreamConfig:
         max_msgs=row.max_messages,
         max_age=row.max_age,
         discard=_DISCARD[row.full],
+        retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         num_replicas=replicas,
         max_msg_size=MAX_PAYLOAD,
@@ -309,13 +306,3 @@ def _store_config(row: Store, replicas: int) -> StreamConfig:
 
 
 _DISCARD: Final = {"refuse": DiscardPolicy.NEW, "forget": DiscardPolicy.OLD}
-
-
-async def _ensure_stream(js: JetStreamContext, config: StreamConfig) -> str:
-    try:
-        await js.stream_info(str(config.name))
-    except NotFoundError:
-        await js.add_stream(config)
-        return f"stream {config.name} created"
-    await js.update_stream(config)
-    return f"stream {config.name} kept"

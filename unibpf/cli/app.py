@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "status": "stack",
     "trace": "stack",
     "demo": "stack",
+    "graph": "graph",
     "guest": "guest",
     "map": "map",
     "bus": "bus",

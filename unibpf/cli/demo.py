@@ -52,7 +52,8 @@ def run_demo(*, machine: str, output: Path) -> DemoResult:
 def _keep_logs(state: Path, folder: Path) -> Path:
     kept = folder / "demo-logs"
     shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(state / "logs", kept, dirs_exist_ok=True)
+    if (state / "logs").is_dir():
+        shutil.copytree(state / "logs", kept, dirs_exist_ok=True)
     return kept
 
 

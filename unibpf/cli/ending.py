@@ -5,6 +5,7 @@ People read `error: ...` and `hint: ...` on stderr. With `--json` the last line 
 (`UNIBPF_DEBUG`). SIGTERM ends a command as Ctrl-C does.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -21,20 +22,35 @@ DEBUG: Final = "UNIBPF_DEBUG"
 def end(work: Callable[[], Any], arguments: Sequence[str]) -> int:
     """Do a command's work; returns the exit code, after everything has been said."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    code = _done(work, json=wants_json(arguments))
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # what was said did not arrive: whoever read it went away, or the disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: the answer could not be written: {error.strerror}", file=sys.stderr)
+        return code or int(Exit.USAGE)
+    return code
+
+
+def _done(work: Callable[[], Any], *, json: bool) -> int:
     try:
         work()
+        sys.stdout.flush()
     except Failed as failed:
-        return say(failed, json=wants_json(arguments))
+        return _say(failed, json=json)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read it went away: nothing to tell
-        return int(Exit.REFUSED)
     except (Exception, KeyboardInterrupt) as error:  # the rim: nothing may get past it
         if os.environ.get(DEBUG):
             traceback.print_exc()
-        return say(failure(error), json=wants_json(arguments))
+        return _say(failure(error), json=json)
     return int(Exit.OK)
+
+
+def _say(failed: Failed, *, json: bool) -> int:
+    with contextlib.suppress(OSError):  # then stdout is not there to say it on
+        return say(failed, json=json)
+    return int(failed.exit)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

@@ -99,7 +99,13 @@ def print_changed(changed: Changed, *, json: bool) -> None:
     made = f"{changed.applied} of {changed.changes} changes made, {changed.entries} entries in `{changed.map}`"
     progress(f"{made}  trace {changed.trace_id}")
     if changed.failed is not None:
-        reason = f"the guest refused key `hex:{changed.failed}` with {changed.error}"
-        fail(Exit.REFUSED, reason, "what was changed before it stays, none after it was tried", result=changed)
+        reason = f"the guest refused key `hex:{changed.failed}` with {changed.errno_name}"
+        fail(
+            Exit.REFUSED,
+            reason,
+            "what was changed before it stays, none after it was tried",
+            rule=changed.errno_name,
+            result=changed,
+        )
     if json:
         emit_json(changed)

@@ -52,7 +52,6 @@ def run(wanted: Run) -> None:
     """Translate, run, print."""
     try:
         installed.require_native(os.environ, installed.RUNNER)
-        installed.require_modules(installed.ELF_MODULE)
     except installed.NotInstalled as missing:
         fail(Exit.USAGE, str(missing), missing.hint, rule="not-installed")
     hexes = [packet.hex() for packet in (*map(_packet, wanted.packets), *_captured(wanted.capture))]

@@ -24,6 +24,9 @@ def status_fields(status: Status) -> dict[str, str]:
     fields = {"state": status.state}
     fields["bus"] = (status.url or "reached") if status.bus else f"not reached: {status.problem}"
     others = {name: "runs" for name in status.pids if name not in status.services}
+    if status.stores is not None:
+        fields["stores"] = "; ".join(status.stores.faults) or "ready"
+        fields["dead letters"] = str(status.stores.dead_letters)
     services = {name: "answers" if does else "silent" for name, does in status.services.items()}
     for name, how in (others | services).items():
         pid = status.pids.get(name)

@@ -17,7 +17,7 @@ from unibpf.stack import lock
 from unibpf.stack.embedded import Stack, StackError, lock_file, occupied
 from unibpf.stack.ending import end_stack
 
-MODULES: Final = ("elftools", "pkcs11", "libvirt", "aiocoap")
+MODULES: Final = ("pkcs11", "libvirt", "aiocoap")
 EXECUTABLES: Final = (installed.ANALYSER, "unibpf-check")
 LOG: Final = "stack.log"
 

@@ -35,7 +35,7 @@ from unibpf.push.compile import CompileError, compile_c
 from unibpf.text import decoded, visible
 
 _GRACE_SECONDS: Final = 60  # beside the analysis: start, front end, and a machine with other work
-_PASSED_ON: Final = ("section", "kind", "platform", "budget", "max_seconds", "max_mebibytes")
+_PASSED_ON: Final = ("section", "kind", "platform", "budget", "memory", "max_seconds", "max_mebibytes")
 
 
 def main(arguments: list[str]) -> int:
@@ -100,7 +100,6 @@ def require_verifier() -> None:
     """End the command where the verifier cannot run here: a wheel has no native code."""
     try:
         installed.require_native(os.environ, installed.ANALYSER)
-        installed.require_modules(installed.ELF_MODULE)
     except installed.NotInstalled as missing:
         fail(Exit.USAGE, str(missing), missing.hint, rule="not-installed")
 
@@ -197,6 +196,9 @@ def _parser() -> argparse.ArgumentParser:
         "--platform", choices=["guest", "linux-xdp"], default="guest", help="what runs it (default: guest)"
     )
     how.add_argument("--budget", metavar="N", help="instructions that a guest gives one packet (default: 1000000)")
+    how.add_argument(
+        "--memory", type=_positive, metavar="MIB", help="memory of the guests that it is for, which holds its maps"
+    )
     how.add_argument(
         "--max-seconds", type=_positive, default=5, metavar="N", help="CPU time of the analysis (default: 5)"
     )

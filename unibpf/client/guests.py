@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,24 +34,45 @@ def read_guest_file(path: Path, *, name: str | None = None, machine: str | None 
             table["graph"] = (path.parent / graph).read_text()
         overrides = {"guest": name, "machine": machine}
         table.update({key: value for key, value in overrides.items() if value is not None})
-        _expect_known(path, "", table, GuestSpec)
-        for nic in table.get("nics", []):
-            _expect_known(path, "nics.", nic, Nic)
-        return msgspec.convert(table, type=GuestSpec)
     except (OSError, UnicodeDecodeError) as error:
         raise GuestFileError(f"`{path}` or its graph cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise GuestFileError(f"`{path}`: {error}") from error
+    if faults := _field_faults(table):
+        raise GuestFileError("; ".join(f"`{path}`: {fault}" for fault in faults))
+    return msgspec.convert(table, type=GuestSpec)
 
 
-def _expect_known(path: Path, where: str, table: Any, kind: type[msgspec.Struct]) -> None:
+def _field_faults(table: dict[str, Any]) -> list[str]:
+    """Every field that is unknown, missing or of the wrong form: one look is to show all."""
+    rows = table.get("nics")
+    faults = [*_unknown("", table, GuestSpec), *_misshapen(table)]
+    for row in rows if isinstance(rows, list) else ():
+        faults += _unknown("nics.", row, Nic)
+    return faults
+
+
+def _misshapen(table: dict[str, Any]) -> Iterator[str]:
+    for field in msgspec.structs.fields(GuestSpec):
+        name = field.encode_name
+        if name not in table:
+            if field.required:
+                yield f"Object missing required field `{name}`"
+            continue
+        try:
+            msgspec.convert({name: table[name]}, type=dict[str, field.type])  # type: ignore[name-defined]
+        except msgspec.ValidationError as error:
+            yield str(error).replace("$[...]", f"$.{name}")
+
+
+def _unknown(where: str, table: Any, kind: type[msgspec.Struct]) -> Iterator[str]:
     """A field that nobody reads is a typo: what it was meant to ask for would silently not be there."""
     known = [field.encode_name for field in msgspec.structs.fields(kind)]
     for name in table if isinstance(table, dict) else ():
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean `{near[0]}`?" if near else f"expected one of {', '.join(sorted(known))}"
-            raise GuestFileError(f"`{path}`: there is no field `{where}{name}`; {hint}")
+            yield f"there is no field `{where}{name}`; {hint}"
 
 
 async def apply(bus: Bus, spec: GuestSpec, *, wait: bool, timeout: float) -> GuestObserved | None:  # noqa: ASYNC109
@@ -77,8 +99,8 @@ def _is_answer(spec: str, before: Entry | None, now: Entry) -> bool:
     earlier = before.decode(GuestObserved) if before is not None else None
     if seen.refused is not None and seen.refused.spec == spec:
         return earlier is None or earlier.refused != seen.refused
-    if seen.spec != spec or seen.state not in FINAL_STATES:
-        return False
+    if seen.spec != spec or seen.state not in FINAL_STATES or seen.refused is not None:
+        return False  # a refusal of another specification is over once the deployer has seen this one
     return seen.is_live or before is None or now.revision > before.revision
 
 

@@ -69,7 +69,7 @@ class Changed(msgspec.Struct, kw_only=True):
     entries: int = 0
     failed: str | None = None
     errno: int | None = None
-    error: str | None = None
+    errno_name: str | None = None
     trace_id: str = ""
 
 
@@ -140,7 +140,7 @@ class View:
             done.entries = answer.entries
             if answer.errno is not None:
                 done.failed, done.errno = part[answer.applied][0], answer.errno
-                done.error = errno.errorcode.get(answer.errno, str(answer.errno))
+                done.errno_name = errno.errorcode.get(answer.errno, str(answer.errno))
                 break
         return done
 

@@ -1,6 +1,7 @@
 """Publish an object, and when asked follow it to its end (unibpf.client.waiting says which ends there are)."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Push:
     section: str | None = None
     function: str | None = None
     kind: Kind | None = None
+    budget: int | None = None
     loading: Loading = NOTHING
     maps: dict[str, MapWish] = field(default_factory=dict)
 
@@ -45,6 +47,7 @@ async def publish(bus: Bus, push: Push) -> str:
         section=push.section,
         function=push.function,
         kind=push.kind,
+        budget=push.budget,
         loading=push.loading,
         maps=push.maps,
     )
@@ -91,10 +94,11 @@ async def _wait(bus: Bus, follower: Follower, waiting: Waiting, seconds: float) 
     async with asyncio.timeout(seconds):
         while not waiting.finished():
             event = await follower.next()
-            if event.tokens[2] == "dead":
-                await _hear_letter(bus, waiting, event.decode(DeadLetter))
-                continue
-            waiting.hear(event, time.monotonic())
+            with contextlib.suppress(msgspec.MsgspecError):  # of a newer version: not for us
+                if event.tokens[2] == "dead":
+                    await _hear_letter(bus, waiting, event.decode(DeadLetter))
+                else:
+                    waiting.hear(event, time.monotonic())
             signed = waiting.outcome.signed
             if signed is not None and not waiting.is_aimed:
                 waiting.aim(targets_of(signed, await guests.all_observed(bus)))

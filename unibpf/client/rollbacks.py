@@ -10,11 +10,9 @@ import msgspec
 
 from unibpf import subjects
 from unibpf.bus import Bus, RequestFailed
-from unibpf.bus.kv import readable
-from unibpf.bus.release_keys import release_keys
+from unibpf.bus.release_keys import newest_release
 from unibpf.bus.topology import RELEASES
 from unibpf.client import guests
-from unibpf.host.outcomes import ANY_ELEMENT, newest_of
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.programs import Signed
@@ -88,7 +86,7 @@ async def standings(bus: Bus, observed: GuestObserved, status: GuestStatus | Non
     elements = {one.name: one for one in status.elements} if status is not None else {}
     rows = []
     for element, program in sorted(observed.programs.items()):
-        newest = await _newest(bus, observed.audience, program, element)
+        newest = await newest_release(await bus.kv(RELEASES), observed.audience, program, element)
         found = elements.get(element)
         row = Standing(element=element, program=program, newest=newest.sequence if newest else None)
         row.running = found.sequence if found is not None else None
@@ -96,13 +94,6 @@ async def standings(bus: Bus, observed: GuestObserved, status: GuestStatus | Non
             row.why = await _why(bus, observed.guest, element, newest)
         rows.append(row)
     return rows
-
-
-async def _newest(bus: Bus, audience: str, program: str, element: str) -> Signed | None:
-    bucket = await bus.kv(RELEASES)
-    entries = [await bucket.get(key) for key in release_keys(audience, program, element)]
-    releases = readable([entry for entry in entries if entry is not None], Signed)
-    return newest_of([one for one in releases if one.element in {ANY_ELEMENT, element}])
 
 
 async def _why(bus: Bus, guest: str, element: str, newest: Signed) -> str:

@@ -5,6 +5,8 @@ import asyncio
 import msgspec
 
 from unibpf.bus import BusError, RequestFailed
+from unibpf.bus.stores import setup
+from unibpf.bus.stores.setup import Condition
 from unibpf.client import guests
 from unibpf.client.rollbacks import Standing, standings
 from unibpf.client.session import open_bus, state_paths
@@ -25,6 +27,7 @@ class Status(msgspec.Struct, kw_only=True):
     pids: dict[str, int] = {}
     services: dict[str, bool] = {}
     guests: list[GuestObserved] = []
+    stores: Condition | None = None
 
 
 class GuestDescription(msgspec.Struct, kw_only=True):
@@ -49,6 +52,7 @@ async def collect() -> Status:
     try:
         async with open_bus() as bus:
             status.bus = True
+            status.stores = await setup.condition(bus.jetstream)
             answers = await asyncio.gather(*(bus.ping(f"unibpf-{name}") for name in SERVICES))
             status.services = dict(zip(SERVICES, answers, strict=True))
             status.guests = await guests.all_observed(bus)

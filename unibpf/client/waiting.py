@@ -7,7 +7,7 @@ probation is over, or `rolled_back`. An element that runs something newer has su
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,7 +18,11 @@ from unibpf.messages.operations import DeadLetter
 from unibpf.messages.programs import Refused, Signed, Verdict
 from unibpf.messages.reports import Report
 
-Stage = Literal["prepared", "published", "verified", "rejected", "refused", "dead", "signed", "active", "settled"]
+Stage = Literal[
+    "prepared", "published", "verified", "rejected", "refused", "dead", "signed",
+    "active", "settled", "superseded", "rolled_back", "failed",
+]  # fmt: skip
+_GRAVEST_FIRST: Final[tuple[Stage, ...]] = ("failed", "rolled_back", "superseded")
 SEQUENCE_RULE = "sequence"  # what a guest answers to a release that is older than what it had
 
 
@@ -147,7 +151,9 @@ class Waiting:
     def _tell(self) -> None:
         self.outcome.waits_for = sorted(f"{guest}/{element}" for guest, element in self._missing())
         if self._targets and self._targets <= set(self._answers):
-            self.outcome.stage = "settled" if self.settle and not self._missing() else "active"
+            states = self.outcome.states()
+            well: Stage = "settled" if self.settle and not self._missing() else "active"
+            self.outcome.stage = next((stage for stage in _GRAVEST_FIRST if stage in states), well)
 
 
 def _superseded(event: ElementEvent, signed: Signed) -> ElementEvent:

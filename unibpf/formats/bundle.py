@@ -82,7 +82,7 @@ class BundleMap(Struct, frozen=True, kw_only=True):
     lock: int | None = None
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, gc=False):
     """From instruction `insn` on, until the next row, code came from `files[file]`, `line`, `column` (0: unknown)."""
 
     insn: int

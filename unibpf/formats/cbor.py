@@ -9,7 +9,8 @@ over the value. `decode` never looks past `max_bytes`, never nests deeper than `
 trailing, range, type.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, cast
 
 MAX_DEPTH: Final = 8
 _U64: Final = (1 << 64) - 1
@@ -74,6 +75,16 @@ _SHORT_COUNT: Final = 4096
 _SHORT: Final = tuple(_short(value) for value in range(_SHORT_COUNT))
 
 
+_ONLY_NUMBERS: Final = frozenset({int})
+
+
+def _is_short_row(row: list[object]) -> bool:
+    if not 0 < len(row) < 24 or not _ONLY_NUMBERS.issuperset(map(type, row)):
+        return False
+    numbers = cast("list[int]", row)
+    return min(numbers) >= 0 and max(numbers) < _SHORT_COUNT
+
+
 def _write(out: bytearray, item: object) -> None:
     match item:
         case bool():
@@ -92,16 +103,23 @@ def _write(out: bytearray, item: object) -> None:
             _write(out, value)
         case list() | tuple():
             _write_head(out, _ARRAY, len(item))
-            for element in item:
-                # Line information is thousands of short rows of small numbers: one lookup each.
-                if type(element) is int and 0 <= element < _SHORT_COUNT:
-                    out += _SHORT[element]
-                else:
-                    _write(out, element)
+            _write_elements(out, item)
         case dict():
             _write_map(out, item)
         case _:
             raise CborError("type", f"a `{type(item).__name__}` has no place in this encoding")
+
+
+def _write_elements(out: bytearray, elements: Sequence[object]) -> None:
+    """Line information is thousands of short rows of small numbers: one lookup for each number."""
+    for element in elements:
+        if type(element) is int and 0 <= element < _SHORT_COUNT:
+            out += _SHORT[element]
+        elif type(element) is list and _is_short_row(element):
+            out.append(_ARRAY << 5 | len(element))
+            out += b"".join([_SHORT[number] for number in element])
+        else:
+            _write(out, element)
 
 
 def _write_integer(out: bytearray, value: int) -> None:

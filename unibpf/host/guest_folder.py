@@ -8,6 +8,7 @@ It holds the guest's seed, so everything in it is readable by its owner only and
 - `outcomes.json` and `shelf/` say what became of releases here (outcomes.py). The reconfigurer writes them.
 - `good-spec.json` is the specification that the guest was last ready with, `refused-spec.json` the one that failed where
   that one works. The deployer writes them.
+- `liveness.json` says whether the guest answers (liveness.py). The reconfigurer writes it.
 - `image-<boot>.cbor` and `console-<boot>.log` belong to one boot.
 """
 
@@ -21,9 +22,11 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from unibpf.host.liveness import LivenessFile
 from unibpf.host.outcomes import OutcomeFile
 from unibpf.host.private_file import write_private
 from unibpf.messages.guests import GuestSpec, SpecRefusal
+from unibpf.messages.programs import Signed
 
 _BOOT: Final = "boot.json"
 _FLOORS: Final = "floors.json"
@@ -45,7 +48,8 @@ class FirstRelease(Struct, frozen=True, kw_only=True):
 class Boot(Struct, frozen=True, kw_only=True):
     """One boot. `boot_id` is also the UUID of the VM; `control` is host:port of the CoAP channel; times are Unix us.
 
-    `lacking` are the elements that booted without a program, and why.
+    `programs` and `releases` say what elements booted with (older records have no `releases`), `lacking` which elements
+    booted without a program, and why.
     """
 
     boot_id: str
@@ -57,6 +61,7 @@ class Boot(Struct, frozen=True, kw_only=True):
     started_us: int
     networks: dict[str, str] = {}
     programs: dict[str, FirstRelease] = {}
+    releases: dict[str, Signed] = {}
     lacking: dict[str, str] = {}
     graph_digest: str = ""
     graph_sequence: int = 0
@@ -88,6 +93,11 @@ class GuestFolder:
     def outcomes(self) -> OutcomeFile:
         """What became of releases on this guest."""
         return OutcomeFile(self.path)
+
+    @property
+    def liveness(self) -> LivenessFile:
+        """Whether the guest answers."""
+        return LivenessFile(self.path)
 
     def boot(self) -> Boot | None:
         """The boot started last, if there is one that can be read."""

@@ -15,9 +15,8 @@ from unibpf.host.settings import REPOSITORY, binary_directory
 # What a part needs: executables of the native build, and modules with the extra of the package that brings them.
 ANALYSER: Final = "unibpf-analyse"
 RUNNER: Final = "unibpf-run"
-ELF_MODULE: Final = "elftools"
+CALLED: Final = {ANALYSER: "analyser", RUNNER: "runner", "unibpf-check": "checker"}
 EXTRAS: Final = {
-    ELF_MODULE: "verifier",
     "pkcs11": "signer",
     "libvirt": "deployer",
     "aiocoap": "reconfigurer",
@@ -38,7 +37,8 @@ def require_native(environ: Mapping[str, str], *names: str) -> Path:
     for name in names:
         if not os.access(folder / name, os.X_OK):
             raise NotInstalled(
-                f"there is no `{name}` at `{folder}`: the native part is not built", _build_hint(environ)
+                f"there is no {CALLED.get(name, name)} at `{folder / name}`: the native part is not built",
+                _build_hint(environ),
             )
     return folder
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from unibpf.formats import cbor
+from unibpf.formats import envelope as envelopes
 from unibpf.formats.envelope import SIGNED_BUNDLE_BYTES
 from unibpf.host.private_file import write_private
 from unibpf.messages.programs import Signed
@@ -92,6 +93,26 @@ def newest_of(releases: Sequence[Signed | None]) -> Signed | None:
     return max((one for one in releases if one is not None), key=lambda one: one.sequence, default=None)
 
 
+def release_of(envelope: bytes, digest: str) -> Signed:
+    """The release of an envelope whose event is not at hand; who pushed it is not in there. Raises EnvelopeError."""
+    release = envelopes.parse(envelope).release
+    if release.kind == "graph":
+        raise envelopes.EnvelopeError("payload", "got a graph, expected a program")
+    return Signed(
+        push_id="",
+        program=release.program,
+        audience=release.audience,
+        kind=release.kind,
+        element=release.element,
+        sequence=release.sequence,
+        envelope=digest,
+        bundle=release.bundle.hex(),
+        policy="",
+        identity="unknown",
+        not_after=release.not_after,
+    )
+
+
 def _said(outcome: Outcome) -> str:
     words = {"refused": "refused here", "rolled_back": "rolled back here", "active": "active here"}[outcome.state]
     return f"{words} ({outcome.rule})" if outcome.rule else words
@@ -113,6 +134,15 @@ class OutcomeFile:
         except (FileNotFoundError, msgspec.MsgspecError):
             return {}
 
+    def alarm(self) -> str | None:
+        """What somebody has to look at: records that cannot be read, here or put aside. What failed may be tried again."""
+        aside = self._file.with_name(UNREADABLE)
+        if aside.exists():
+            return f"outcomes of releases can't be read and were put aside: `{aside}`; remove it when it was looked at"
+        if self._is_readable():
+            return None
+        return f"outcomes of releases can't be read (written by a newer version?): `{self._file}`"
+
     def note(self, element: str, outcome: Outcome) -> None:
         """Add one record; on the disk when this returns."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -120,9 +150,16 @@ class OutcomeFile:
             self._put_aside()
             write_private(self._file, msgspec.json.encode(note(self.read(), element, outcome)))
 
+    def _is_readable(self) -> bool:
+        """Whether nothing is lost by writing: there is no file, or one that was read."""
+        try:
+            return bool(self.read()) or self._file.read_bytes() == b"{}"
+        except FileNotFoundError:
+            return True
+
     def _put_aside(self) -> None:
         """Keep records that this version cannot read: a newer one may have written them."""
-        if self._file.exists() and not self.read() and self._file.stat().st_size > len(b"{}"):
+        if not self._is_readable():
             self._file.replace(self._file.with_name(UNREADABLE))
 
     def shelve(self, release: Signed, envelope: bytes, bundle: bytes) -> None:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from unibpf.messages.base import Audience, Digest, GuestName, Message
 
-GuestState = Literal["booting", "running", "degraded", "failed", "stopped"]
+GuestState = Literal["booting", "running", "degraded", "unresponsive", "failed", "stopped"]
 
 
 class Nic(Message, frozen=True, kw_only=True):
@@ -23,7 +23,8 @@ class GuestSpec(Message, frozen=True, kw_only=True):
 
     `graph` is the text of the Click configuration; the deployer takes it to the signer to have it signed (kind graph).
     `programs` maps an element to the program whose newest release it boots with; an element whose program has no release
-    yet boots without (and drops).
+    yet boots without (and drops). `instruction_budget` is what it gives one packet (default 1,000,000): say the same to the
+    verifier of its class (UNIBPF_VERIFIER_CLASSES). `on_hang`: what to do about a guest that answered and does not any more.
     """
 
     guest: GuestName
@@ -32,8 +33,10 @@ class GuestSpec(Message, frozen=True, kw_only=True):
     nics: list[Nic] = []
     programs: dict[str, str] = {}
     memory_mib: Annotated[int, Meta(ge=4, le=1024)] = 8
+    instruction_budget: Annotated[int, Meta(ge=1000, le=1_000_000_000)] | None = None
     machine: Literal["microvm", "q35", "process"] = "microvm"
     host: str | None = None
+    on_hang: Literal["keep", "restart"] = "keep"
 
 
 def spec_digest(spec: GuestSpec) -> str:
@@ -54,7 +57,8 @@ class GuestObserved(Message, frozen=True, kw_only=True):
     """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel.
 
     `spec` is the digest of the specification that this is about, `refused` a newer one that failed and was left. `degraded`
-    runs, but an element has no program: `reason` says which and why. `alarm` is what somebody has to look at.
+    runs, but an element has no program: `reason` says which and why; `unresponsive` runs and does not answer. `alarm` is what
+    somebody has to look at.
     """
 
     guest: GuestName
@@ -78,8 +82,8 @@ class GuestObserved(Message, frozen=True, kw_only=True):
 
     @property
     def is_live(self) -> bool:
-        """Whether it forwards packets and can be updated."""
-        return self.state in {"running", "degraded"}
+        """Whether it runs, so that it may be told what to run."""
+        return self.state in {"running", "degraded", "unresponsive"}
 
 
 class GuestEvent(Message, frozen=True, kw_only=True):
@@ -97,9 +101,14 @@ class GuestEvent(Message, frozen=True, kw_only=True):
 
 
 class HostStatus(Message, frozen=True, kw_only=True):
-    """Answer of `deployer.<host>.status` (request: empty): the guests of this host as its deployer sees them."""
+    """Answer of `deployer.<host>.status` (request: empty): the guests of this host as its deployer sees them.
+
+    `networks` and `most_memory_mib` are what a guest may ask for here; older deployers do not say it.
+    """
 
     host: str
     accel: str
     accel_reason: str
     guests: list[GuestObserved] = []
+    networks: list[str] | None = None
+    most_memory_mib: int | None = None

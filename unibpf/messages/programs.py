@@ -83,3 +83,10 @@ class AuditRecord(Message, frozen=True, kw_only=True):
     signed_at: int
     kid: str
     certificate: Digest | None = None
+
+
+class Counter(Message, frozen=True, kw_only=True):
+    """KV `unibpf-sequences`, key `{program,graph}.<audience>.<name>`: the highest number given out."""
+
+    sequence: int
+    push_id: str

@@ -8,6 +8,7 @@
     Unibpf-Tails, Unibpf-Constants, Unibpf-Max-Entries, Unibpf-Inner-Maps
                       what a loader of the object's own would set (unibpf.push.loading), words with commas between them
     Unibpf-Maps       what becomes of maps at the swap: NAME=reset or NAME=keep, with commas between them  (default keep)
+    Unibpf-Budget     instructions that one packet may cost at most, where that is less than the class gives
     Unibpf-Object     digest of the object in the object store; then the payload is empty (objects above INLINE_BYTES)
 
 Every header is optional, so that `nats pub` alone is a valid push.
@@ -32,6 +33,7 @@ SECTION: Final = "Unibpf-Section"
 FUNCTION: Final = "Unibpf-Function"
 KIND: Final = "Unibpf-Kind"
 MAPS: Final = "Unibpf-Maps"
+BUDGET: Final = "Unibpf-Budget"
 OBJECT: Final = "Unibpf-Object"
 
 HEADERS: Final = {
@@ -42,6 +44,7 @@ HEADERS: Final = {
     KIND: "what a program of an xdp section is: filter (default), classifier or rewriter",
     **{option.header: f"{option.help}: {option.metavar}, with commas between them" for option in loading.OPTIONS},
     MAPS: "what becomes of maps at the swap: NAME=reset or NAME=keep (default), with commas between them",
+    BUDGET: "instructions that one packet may cost at most, where that is less than its guests give",
     OBJECT: "SHA-256 of the object in the object store; then the payload is empty",
 }
 
@@ -49,6 +52,7 @@ DEFAULT_AUDIENCE: Final = "edge"
 ANY_ELEMENT: Final = "*"
 INLINE_BYTES: Final = 512 << 10
 MAX_OBJECT_BYTES: Final = 4 << 20  # of the object store; the front end itself would take more
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,11}")
 _PLAIN: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -70,6 +74,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     kind: Kind | None = None
     loading: Loading = NOTHING
     maps: dict[str, MapWish] = {}
+    budget: int | None = None
     object: str | None = None
 
     def headers(self) -> dict[str, str]:
@@ -81,6 +86,7 @@ class Upload(Struct, frozen=True, kw_only=True):
             FUNCTION: self.function,
             KIND: self.kind,
             MAPS: ",".join(f"{name}={wish}" for name, wish in self.maps.items()) or None,
+            BUDGET: None if self.budget is None else str(self.budget),
             OBJECT: self.object,
         }
         return {name: value for name, value in named.items() if value is not None} | self.loading.headers()
@@ -97,6 +103,7 @@ def parse(headers: Mapping[str, str]) -> Upload:
         kind=_kind(headers),
         loading=_loading(headers),
         maps=_maps(headers),
+        budget=_budget(headers),
         object=_checked(headers[OBJECT], Digest, "object", OBJECT) if OBJECT in headers else None,
     )
 
@@ -115,6 +122,13 @@ def _kind(headers: Mapping[str, str]) -> Kind | None:
     if value is not None and found is None:
         raise UploadError("upload-header", f"header `{KIND}` is not valid: got `{value!r:.64}`")
     return found
+
+
+def _budget(headers: Mapping[str, str]) -> int | None:
+    value = headers.get(BUDGET)
+    if value is not None and not _NUMBER.fullmatch(value):
+        raise UploadError("upload-header", f"header `{BUDGET}` is not valid: got `{value!r:.64}`")
+    return None if value is None else int(value)
 
 
 def read_wishes(words: Iterable[str]) -> dict[str, MapWish]:

@@ -8,6 +8,7 @@ on the same state directory goes on where the first one ended, at the same addre
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from typing import Final
 
 import msgspec
 
-from unibpf.bus import Bus, BusSettings, topology
-from unibpf.bus.embedded import EmbeddedServer, answers
+from unibpf.bus import Bus, BusSettings
+from unibpf.bus.embedded import LOOPBACK, EmbeddedServer, answers
 from unibpf.bus.permissions import OPERATOR
+from unibpf.bus.stores import setup
 from unibpf.host import identity
 from unibpf.host.settings import REPOSITORY, StatePaths, host_name
 from unibpf.stack import lock
@@ -104,7 +106,9 @@ class Stack:
         await self._start_server()
         operator = identity.load(self._paths.keys, OPERATOR)
         async with await Bus.connect(BusSettings(url=self.url, identity=operator)) as bus:
-            await topology.init(bus.jetstream, hosts=(host_name(self._environ),))
+            done = await setup.init(bus.jetstream, hosts=(host_name(self._environ),))
+            if failed := [str(one) for one in done if one.outcome == "failed"]:
+                raise StackError(f"the server refused: {'; '.join(failed)}")
             await self._make_token()
             for service in SERVICES:
                 await self._supervisor.start(self._service(service))
@@ -122,8 +126,8 @@ class Stack:
     async def _start_server(self) -> None:
         names = (OPERATOR, *SERVICES, *PUSHERS)
         identities = [identity.create(self._paths.keys, name) for name in names]
-        if self._port and answers(self._port):
-            raise StackError(f"port {self._port} is taken: something answers there already")
+        if self._port and _is_taken(self._port):
+            raise StackError(f"port {self._port} is taken: something listens there already")
         server = EmbeddedServer(directory=self._paths.nats, identities=identities, port=self._port)
         command = Command(
             name="nats", arguments=server.prepare(), environment=self._environ, log=self._paths.logs / "nats.log"
@@ -185,6 +189,16 @@ class Stack:
         partial.write_bytes(msgspec.json.encode(state))
         partial.chmod(0o600)
         partial.replace(path)
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False
 
 
 def last_line(log: Path) -> str:

@@ -3,11 +3,16 @@
 #include <utility>
 
 #include "guest/elements/handlers.hpp"
+#include "guest/graph/router.hpp"
 
 namespace unibpf {
 
 namespace {
 const Queue& queue(const Element& element) { return static_cast<const Queue&>(element); }
+
+// What the control channel can hold at once: requests, strangers' requests and answers in its queues, one of each in work.
+constexpr std::size_t for_management = 128;
+constexpr std::size_t on_their_way = 2 * Batch::most_packets;
 
 constexpr Handler handler_rows[] = {
     {"length", [](const Element& e, Text& out) { out.number(queue(e).length()); }, nullptr},
@@ -27,9 +32,28 @@ void Queue::configure(Args& args) {
     if (capacity_ == 0 || capacity_ > max_capacity) args.error("got capacity ", capacity_, ", expected 1 to ", max_capacity);
 }
 
-void Queue::initialize(Environment&, Errors& errors) {
+void Queue::initialize(Environment& environment, Errors& errors) {
+    pool_ = environment.pool;
     ring_ = make_array<PacketPtr>(capacity_);
     if (!ring_) errors.add(place(), "`", name(), "`: no memory for ", capacity_, " packets");
+}
+
+void Queue::divide_slots(const Router& router, PacketPool& pool, Errors& errors) {
+    std::size_t queues = 0, wanted = 0;
+    const Queue* last = nullptr;
+    for (const Element* element : router.elements()) {
+        if (&element->element_class() != &class_row) continue;
+        last = static_cast<const Queue*>(element);
+        wanted += last->capacity();
+        ++queues;
+    }
+    const std::size_t passing = on_their_way + queues * own_packets;
+    const Place place = last == nullptr ? Place{} : last->place();
+    if (wanted > pool.capacity())
+        errors.add(place, "queues hold ", wanted, " packets, expected at most ", pool.capacity(), ": smaller CAPACITY or more memory");
+    if (pool.available() < for_management + passing)
+        errors.add(place, "NICs leave ", pool.available(), " packet slots, expected ", for_management + passing, ": more memory");
+    pool.reserve(for_management, passing);
 }
 
 void Queue::append(PacketPtr&& packet) {
@@ -46,7 +70,7 @@ PacketPtr Queue::take_front() {
 }
 
 void Queue::push(unsigned, Batch&& batch) {
-    while (!batch.empty() && length_ < capacity_) append(batch.pop_front());
+    while (!batch.empty() && has_room()) append(batch.pop_front());
     drop(std::move(batch), DropReason::queue_full);
 }
 

@@ -10,7 +10,8 @@ namespace unibpf {
 //   Queue([CAPACITY])
 //
 // Packets pushed in wait until they are pulled out. At most CAPACITY packets wait (default 1000); what comes when the queue
-// is full is dropped. After a graph swap the new queue goes on with the old one's packets.
+// is full is dropped, and so is what comes when the guest's packet slots run out and 32 packets wait already. A graph whose
+// queues hold more packets than the guest has slots is refused. After a graph swap the new queue goes on with the old one's packets.
 // Ports: one push input, one pull output.
 // Drops: queue-full.
 // Handlers: length, highwater_length, capacity, drops (read), reset_counts (write).
@@ -19,6 +20,7 @@ class Queue : public Element {
   public:
     static constexpr std::uint32_t default_capacity = 1000;
     static constexpr std::uint32_t max_capacity = 65536;
+    static constexpr std::uint32_t own_packets = 32;  // may wait however few slots are left
     static const ElementClass class_row;
 
     void configure(Args& args) override;
@@ -27,17 +29,22 @@ class Queue : public Element {
     void pull(unsigned port, Batch& batch) override;
     void take_state(Element& old) override;
 
+    // Divides the packet slots among the uses of a graph that is built, once. Errors: its queues hold more than there is.
+    static void divide_slots(const Router& router, PacketPool& pool, Errors& errors);
+
     std::uint32_t length() const { return length_; }
     std::uint32_t highwater() const { return highwater_; }
     std::uint32_t capacity() const { return capacity_; }
     void reset();
 
   private:
+    bool has_room() const { return length_ < capacity_ && (length_ < own_packets || !pool_ || pool_->may_wait()); }
     void append(PacketPtr&& packet);
     PacketPtr take_front();
 
     // A ring: `length_` packets from `first_` on, modulo the capacity.
     OwnedArray<PacketPtr> ring_;
+    const PacketPool* pool_ = nullptr;
     std::uint32_t capacity_ = default_capacity;
     std::uint32_t first_ = 0;
     std::uint32_t length_ = 0;

@@ -8,6 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from unibpf.text import decoded
+
 POLL_SECONDS: Final = 0.002
 TAIL_LINES: Final = 3
 _READY: Final = re.compile(
@@ -33,7 +35,7 @@ def parse_ready(text: bytes, seen_ns: int) -> Ready | None:
     if match is None:
         return None
     return Ready(
-        guest=match["guest"].decode(),
+        guest=decoded(match["guest"]),
         elements=int(match["elements"]),
         nics=int(match["nics"]),
         entry_ns=int(match["ns"]),
@@ -43,7 +45,7 @@ def parse_ready(text: bytes, seen_ns: int) -> Ready | None:
 
 def last_words(text: bytes) -> str:
     """The end of the console, for people: what a guest said before it stopped."""
-    lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in decoded(text.replace(b"\r\n", b"\n")).split("\n") if line.strip()]
     return " / ".join(lines[-TAIL_LINES:])
 
 

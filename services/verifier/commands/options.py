@@ -18,6 +18,7 @@ def add_words(parser: argparse.ArgumentParser) -> None:
         help="what a program is whose section does not say it (default: filter, or rewriter if need be)",
     )
     loading.add_options(parser)
+    parser.add_argument("--memory", type=int, help="MiB of the guests that it is for")
     parser.add_argument("--platform", choices=["guest", "linux-xdp"], default="guest")
 
 
@@ -30,4 +31,5 @@ def options_of(chosen: argparse.Namespace, *, name: str | None = None) -> Option
         kind=chosen.kind,
         loading=chosen.loading,
         platform=chosen.platform,
+        memory_mib=chosen.memory,
     )

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from services.verifier.errors import Ambiguous, Malformed, Rejection, Unsupported
 from services.verifier.frontend import (
+    capacity,
     constants,
     elf,
     externs,
@@ -48,7 +49,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """What the pusher chose: `name` is the program's name in the bundle, `section` and `function` pick one of several.
 
     `kind` is what a program of an `xdp` section becomes, `loading` what a loader of its own would set. The hooks of
-    devmaps and cpumaps exist on Linux only (`platform`).
+    devmaps and cpumaps exist on Linux only (`platform`). `memory_mib` is what the guests have that it is for.
     """
 
     name: str | None = None
@@ -57,6 +58,7 @@ class Options(Struct, frozen=True, kw_only=True):
     kind: Kind | None = None
     loading: Loading = NOTHING
     platform: Platform = "guest"
+    memory_mib: int | None = None
 
 
 class Candidate(Struct, frozen=True):
@@ -303,6 +305,8 @@ class _Object:
         terms = linker.Terms(self.followers(candidate.kind, options), numbers, self.platform)
         linked = linker.link(self.obj, candidate.function, self.maps, terms)
         self.check_core(linked)
+        if options.memory_mib is not None and self.platform == "guest":
+            capacity.check_memory(linked.maps, options.memory_mib)
         sources = lines.trace(self.obj, linked, self.extension)
         called = needs.helpers(linked.code)
         kind = needs.least_kind(called) if candidate.is_open else candidate.kind

@@ -234,6 +234,7 @@ class _Walk:
     def check_size(self, key: MapKey) -> None:
         entry = self.maps.defined.get(key)
         if entry is None:
+            capacity.check_data(self.maps.data[key[0]], self.terms.platform)
             return
         if not entry.max_entries and entry.type not in SIZELESS:
             raise Unsupported(

@@ -4,8 +4,8 @@ The stack need is an upper bound for code that addresses its frame through r10 a
 write; a function that uses r10 in any other way is counted with a whole frame.
 """
 
-import functools
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +14,6 @@ from services.verifier.errors import Unsupported
 from services.verifier.frontend.initial import Function
 from services.verifier.frontend.linker import INSN, Linked, Placed
 from unibpf.formats.bpf import (
-    CALL,
     DEVICE_MAPS,
     HELPER_TAIL_CALL,
     INSN_BYTES,
@@ -41,8 +40,6 @@ _FEWEST: Final = 8  # instructions from which on a program can be told to be uno
 _MOV64_REG, _ADD64_IMM = 0xBF, 0x07
 _JUMPS: Final = {5, 6}
 _SCHEDULED: Final = 16
-_MOVS_IMM: Final = {0xB7, 0xB4}
-_MOVS_REG: Final = {0xBF, 0xBC}
 # The port by which a packet leaves for an XDP code (design 7): pass 0, drop 1, transmit 2.
 _XDP_PORTS: Final = {2: 0, 1: 1, 3: 2}
 
@@ -51,7 +48,8 @@ Insn = tuple[int, int, int, int, int]  # opcode, dst, src, offset, imm
 
 def helpers(code: bytes) -> tuple[int, ...]:
     """Return the numbers of the helpers called, ascending."""
-    return tuple(sorted({imm & 0xFFFF_FFFF for op, _, src, _, imm in _insns(code) if op == CALL and src == SRC_NUMBER}))
+    calls = (_at(code, place) for place in _places(_IS_CALL, code[_OPCODE::INSN_BYTES]))
+    return tuple(sorted({imm & 0xFFFF_FFFF for _, _, src, _, imm in calls if src == SRC_NUMBER}))
 
 
 def least_kind(called: tuple[int, ...]) -> Kind:
@@ -63,9 +61,10 @@ def least_kind(called: tuple[int, ...]) -> Kind:
 def is_unoptimised(linked: Linked) -> bool:
     """Whether the entry looks like what clang makes with -O0: it begins by storing its argument, and goes to its frame for
     every value."""
-    body = _insns(_body(linked.code, linked.functions[0]))
-    if len(body) < _FEWEST or body[0][:3] != (_STXDW, _R10, 1):
+    code = _body(linked.code, linked.functions[0])
+    if len(code) < _FEWEST * INSN_BYTES or _at(code, 0)[:3] != (_STXDW, _R10, 1):
         return False
+    body = _insns(code)
     on_stack = sum(_R10 in (src if op & 7 == _CLASS_LDX else dst,) for op, dst, src, _, _ in body if op & 7 in _MEMORY)
     return on_stack * 4 >= len(body)
 
@@ -148,8 +147,8 @@ def _body(code: bytes, placed: Placed) -> bytes:
 
 
 def _frame(code: bytes, placed: Placed) -> int:
-    body = _insns(_body(code, placed))
-    need = max((_reach(body, at) for at, insn in enumerate(body) if _R10 in insn[1:3]), default=0)
+    body = _body(code, placed)
+    need = max((_reach(body, place) for place in _places(_NAMES_R10, body[_REGISTERS::INSN_BYTES])), default=0)
     if need > MAX_FRAME:
         raise Unsupported(
             "stack-frame",
@@ -158,14 +157,14 @@ def _frame(code: bytes, placed: Placed) -> int:
     return (need + 7) // 8 * 8
 
 
-def _reach(body: Sequence[Insn], at: int) -> int:
+def _reach(body: bytes, at: int) -> int:
     """How far below r10 the instruction at `at` reaches, directly or by making a pointer."""
-    opcode, dst, src, offset, _ = body[at]
+    opcode, dst, src, offset, _ = _at(body, at)
     base = src if opcode & 7 == _CLASS_LDX else dst if opcode & 7 in (_CLASS_ST, _CLASS_STX) else None
     if base == _R10:
         return max(0, -offset)
     if opcode == _MOV64_REG and src == _R10:
-        return _pointer_reach(body[at + 1 : at + 1 + _SCHEDULED], dst)
+        return _pointer_reach(_insns(body[INSN_BYTES * (at + 1) : INSN_BYTES * (at + 1 + _SCHEDULED)]), dst)
     return 0
 
 
@@ -201,14 +200,36 @@ def _redirect_ports(maps: tuple[BundleMap, ...]) -> int:
 
 def _result_constants(linked: Linked) -> set[int]:
     """Constants written to r0, or to a register that is copied to r0 somewhere."""
-    insns = _insns(linked.code)
-    sources = {_R0} | {src for op, dst, src, _, _ in insns if op in _MOVS_REG and dst == _R0}
-    return {imm for op, dst, _, _, imm in insns if op in _MOVS_IMM and dst in sources}
+    code = linked.code
+    opcodes, registers = code[_OPCODE::INSN_BYTES], code[_REGISTERS::INSN_BYTES]
+    copies = (registers[place] for place in _places(_IS_MOV_REG, opcodes))
+    sources = {_R0} | {both >> 4 for both in copies if both & 15 == _R0}
+    written = (place for place in _places(_IS_MOV_IMM, opcodes) if registers[place] & 15 in sources)
+    return {_at(code, place)[4] for place in written}
 
 
-@functools.lru_cache(maxsize=8)
+# Most of what is asked is about few instructions: they are found by one byte of each, at the speed of a search in bytes. The
+# second half of a 64-bit load has zeroes there (RFC 9669 5.4), whoever writes it otherwise is refused by the decoder.
+_OPCODE, _REGISTERS = 0, 1
+_IS_CALL: Final = re.compile(rb"\x85")
+_IS_MOV_REG: Final = re.compile(rb"[\xbf\xbc]")
+_IS_MOV_IMM: Final = re.compile(rb"[\xb7\xb4]")
+_NAMES_R10: Final = re.compile(
+    b"[" + b"".join(re.escape(bytes([n])) for n in range(256) if _R10 in (n & 15, n >> 4)) + b"]"
+)
+
+
+def _places(pattern: re.Pattern[bytes], column: bytes) -> Iterator[int]:
+    return (match.start() for match in pattern.finditer(column))
+
+
+def _at(code: bytes, place: int) -> Insn:
+    opcode, registers, offset, imm = INSN.unpack_from(code, place * INSN_BYTES)
+    return opcode, registers & 15, registers >> 4, offset, imm
+
+
 def _insns(code: bytes) -> Sequence[Insn]:
-    """Return the instructions; the second half of a 64-bit load is left out. Several questions are asked of the same code."""
+    """Return the instructions; the second half of a 64-bit load is left out."""
     rows = INSN.iter_unpack(code)
     found: list[Insn] = []
     for opcode, registers, offset, imm in rows:

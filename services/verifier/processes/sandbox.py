@@ -5,6 +5,7 @@ whatever it does to itself (recursion, memory, endless loops) ends as a GaveUp i
 anything to do: it prepares itself and waits for its question. Fork safety: only processes with a single thread fork one.
 """
 
+import gc
 import os
 import resource
 import signal
@@ -92,6 +93,7 @@ def _live(work: Callable[[bytes], bytes], prepare: Callable[[], object], limits:
     code = _EXIT_CRASH
     try:
         _confine(limits, parent)
+        gc.disable()  # it ends before there is anything worth collecting
         prepare()
         _write_all(_PARENT, work(_read_all(_PARENT)))
         code = 0

@@ -52,9 +52,9 @@ class Request(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """Either an answer, or the rule and message of a GaveUp."""
+    """Either an answer (as the child wrote it: a frontend.Answer), or the rule and message of a GaveUp."""
 
-    answer: frontend.Answer | None = None
+    answer: bytes | None = None
     rule: str = ""
     message: str = ""
 
@@ -103,7 +103,7 @@ def _living(child: sandbox.Child | None) -> sandbox.Child | None:
 
 def _reply(child: sandbox.Child, frame: bytes) -> Reply:
     try:
-        return Reply(answer=msgspec.msgpack.decode(child.answer(frame), type=frontend.Answer))
+        return Reply(answer=child.answer(frame))
     except GaveUp as error:
         return Reply(rule=error.rule, message=str(error))
 
@@ -154,9 +154,9 @@ class Pool:
             return frontend.answer(data, options)  # refused by its size alone, nothing is read
         async with self._worker() as process:
             reply = await asyncio.wait_for(_ask(process, Request(data, options)), self._patience)
-        if reply.answer is None:
-            raise GaveUp(reply.rule, reply.message)
-        return reply.answer
+            if reply.answer is not None:
+                return msgspec.msgpack.decode(reply.answer, type=frontend.Answer)
+        raise GaveUp(reply.rule, reply.message)
 
     async def warm(self) -> None:
         """Start a worker and let it finish its imports, so that the first object finds it ready."""

@@ -4,7 +4,9 @@
 #include <cstdlib>
 #include <ctime>
 #include <span>
+#include <string_view>
 
+#include "services/signer/native/input/refusal.hpp"
 #include "services/signer/native/verdict/walk.hpp"
 #include "services/verifier/native/report/report.hpp"
 

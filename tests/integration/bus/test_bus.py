@@ -26,6 +26,7 @@ from unibpf.bus import (
 )
 from unibpf.bus.embedded import free_port
 from unibpf.bus.permissions import OPERATOR
+from unibpf.bus.stores import setup
 from unibpf.client.traces import build_tree, load_trace
 from unibpf.host import identity
 from unibpf.messages.graphs import SignedGraph, SignGraph
@@ -34,8 +35,8 @@ from unibpf.messages.graphs import SignedGraph, SignGraph
 async def test_init_may_run_twice_and_says_what_it_did(bare_nats: NatsFixture) -> None:
     async with await bare_nats.connect(OPERATOR) as operator:
         assert len(await topology.missing(operator.jetstream)) == len(topology.stream_configs(1))
-        assert "stream UNIBPF_UPLOADS created" in await topology.init(operator.jetstream)
-        assert "stream UNIBPF_UPLOADS kept" in await topology.init(operator.jetstream)
+        assert "stream UNIBPF_UPLOADS created: missing" in map(str, await setup.init(operator.jetstream))
+        assert {done.outcome for done in await setup.init(operator.jetstream)} == {"kept"}
         assert await topology.missing(operator.jetstream) == []
 
 
@@ -245,7 +246,7 @@ async def test_a_trace_is_one_tree_across_publish_and_consume(nats: NatsFixture)
 
 async def test_the_limits_stream_gives_every_host_every_release(nats: NatsFixture) -> None:
     async with nats.buses(OPERATOR, "signer", "reconfigurer", "reconfigurer") as (operator, signer, one, two):
-        await topology.init(operator.jetstream, hosts=("a", "b"))
+        await setup.init(operator.jetstream, hosts=("a", "b"))
         heard: dict[str, list[bytes]] = {"a": [], "b": []}
 
         def hear(host: str) -> Callable[[Received], Awaitable[None]]:

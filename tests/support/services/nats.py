@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unibpf.bus import Bus, BusSettings, topology
+from unibpf.bus import Bus, BusSettings
 from unibpf.bus.embedded import EmbeddedServer
 from unibpf.bus.permissions import OPERATOR
+from unibpf.bus.stores import setup
 from unibpf.host import identity
 from unibpf.host.identity import Identity
 from unibpf.host.settings import StatePaths
@@ -59,4 +60,4 @@ def running_server(root: Path) -> Iterator[NatsFixture]:
 async def create_topology(fixture: NatsFixture) -> None:
     """What `unibpf bus init` does."""
     async with await fixture.connect(OPERATOR) as operator:
-        await topology.init(operator.jetstream)
+        await setup.init(operator.jetstream)

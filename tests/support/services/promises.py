@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "vnfs/firewall/program.c"
 GUEST = ROOT / "vnfs/firewall/guest.toml"
 # What needs no bus, or reports it away as a finding; `demo` makes a stack of its own.
-LOCAL = {"up", "down", "verify", "run", "demo", "bus keys", "bus config", "status"}
+LOCAL = {"up", "down", "verify", "run", "demo", "graph check", "guest check", "bus keys", "bus config", "status"}
 WORDS = {"key": "1", "keys": "1", "value": "1", "trace_id": "0" * 32, "name": "rules", "element": "fw", "place": "fw-1"}
 
 
@@ -43,6 +43,8 @@ class Leaf:
         return [*found, "--json"]
 
     def _example(self, one: Any) -> str | None:
+        if one.name == "file" and self.path.startswith("graph"):
+            return str(GUEST.with_name("graph.click"))
         if one.name == "file":
             return str(GUEST if self.path.startswith("guest") else PROGRAM)
         if one.name == "guest":

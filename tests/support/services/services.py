@@ -43,6 +43,11 @@ class ServiceProcess:
             finally:
                 self._process = None
 
+    def send(self, number: int) -> None:
+        """Only send it: SIGSTOP, SIGCONT."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     @property
     def log(self) -> str:
         return self._log.read_text()

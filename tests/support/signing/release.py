@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.signing.signing import Signer, release_of
 from unibpf import subjects
-from unibpf.bus import Bus, Received
+from unibpf.bus import Bus, Received, ServiceError
 from unibpf.bus.release_keys import release_key
 from unibpf.bus.topology import RELEASES
 from unibpf.formats import envelope
@@ -29,6 +29,7 @@ class TestSigner:
         self._signer = Signer()
         self._graphs: dict[tuple[str, str], SignedGraph] = {}
         self.sequence = sequence
+        self.is_away = False  # as where the token is gone
 
     @property
     def trusted(self) -> TrustedKey:
@@ -44,6 +45,8 @@ class TestSigner:
         await self._bus.serve("unibpf-signer", {subjects.sign_graph(): self.on_sign_graph})
 
     async def on_sign_graph(self, message: Received) -> SignedGraph:
+        if self.is_away:
+            raise ServiceError("503", "the token is away")
         ask = message.decode(SignGraph)
         digest = envelope.digest(ask.graph.encode())
         if (ask.name, digest) not in self._graphs:

@@ -1,14 +1,17 @@
-"""`unibpf bus keys|config|init`: what an operator of an own server needs."""
+"""`unibpf bus keys|config|init|check|adopt`: what an operator of an own server needs."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from unibpf.cli.options import Json, command_group
-from unibpf.cli.output import Exit, emit_fields, emit_json, fail
+from unibpf.cli.output import Exit, emit_fields, emit_json, emit_table, fail
+
+if TYPE_CHECKING:
+    from unibpf.bus.stores.setup import Look
 
 app = command_group("The bus: keys, server configuration, streams and buckets.")
 
@@ -60,26 +63,108 @@ def bus_config(
         emit_json(made)
 
 
+Hosts = Annotated[list[str] | None, typer.Option("--host", help="Hypervisor hosts (default: this one).")]
+Replicas = Annotated[
+    int | None,
+    typer.Option(min=1, max=5, help="Copies of each stream, 3 in a cluster (default: as many as stand already, or 1)."),
+]
+
+
 @app.command("init")
 def bus_init(
-    replicas: Annotated[int, typer.Option(help="Copies of each stream (3 in a cluster).")] = 1,
-    host: Annotated[list[str] | None, typer.Option(help="Hypervisor hosts.")] = None,
+    replicas: Replicas = None,
+    host: Hosts = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Also change what stands: raise limits, add subjects.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Create every stream, bucket and consumer, as the operator; running it again changes nothing."""
-    from unibpf.bus import topology
+    """Create the streams, buckets and consumers that are missing, as the operator. Nothing is ever lowered or deleted."""
+    from unibpf.bus.stores import setup
     from unibpf.cli.session import run
     from unibpf.client.session import open_bus
-    from unibpf.host.settings import host_name
 
-    hosts = tuple(host or [host_name(os.environ)])
-
-    async def work() -> list[str]:
+    async def work() -> list[setup.Done]:
         async with open_bus("operator") as bus:
-            return await topology.init(bus.jetstream, hosts=hosts, replicas=replicas)
+            return await setup.init(bus.jetstream, hosts=_hosts(host), replicas=replicas, yes=yes)
 
+    if dry_run:
+        _show(run(_look(host, replicas)), json=json)
+        return
     done = run(work())
+    wrong = [str(one) for one in done if not one.is_right]
+    if wrong:
+        hint = "`--yes` changes what waits; `unibpf bus check` says what differs"
+        fail(Exit.REFUSED, "; ".join(wrong), hint, rule="bus-differs", result={"done": done})
+    if json:
+        emit_json({"done": done})
+    else:
+        emit_fields({f"{one.step.kind} {one.step.name}": "; ".join([one.outcome, *one.step.why]) for one in done})
+
+
+@app.command("check")
+def bus_check(replicas: Replicas = None, host: Hosts = None, json: Json = False) -> None:
+    """Say what differs from what this version wants, and what is nearly full; exit code 1 if anything does."""
+    from unibpf.cli.session import run
+
+    found = run(_look(host, replicas))
+    if found.is_right or not json:
+        _show(found, json=json)
+    if not found.is_right:
+        wrong = [str(step) for step in found.steps if step.do != "keep"]
+        wrong += [str(one) for one in found.fills if one.is_alarm]
+        hint = "`unibpf bus init --dry-run` shows the plan, `--yes` carries it out; what is full needs a higher limit"
+        fail(Exit.REFUSED, "; ".join(wrong), hint, rule="bus-differs", result=found)
+
+
+@app.command("adopt")
+def bus_adopt(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what this host knows, and write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """After a lost store: write back what this host's files know of its guests, their releases and sequences."""
+    from unibpf.cli.session import run
+    from unibpf.client import adoption
+    from unibpf.client.session import open_bus, state_paths
+
+    kept = adoption.gather(state_paths().guests)
+
+    async def work() -> adoption.Adopted:
+        async with open_bus("operator") as bus:
+            return await adoption.write_back(bus, kept)
+
+    known = adoption.Adopted(
+        guests=list(kept.specs), releases=list(kept.releases), sequences=kept.sequences, unreadable=kept.unreadable
+    )
+    done = known if dry_run else run(work())
     if json:
         emit_json(done)
     else:
-        emit_fields({line.split(" ", 1)[0] + f" {number}": line for number, line in enumerate(done)})
+        emit_fields({name: _listed(value) for name, value in msgspec.to_builtins(done).items()})
+
+
+def _listed(value: list[str] | dict[str, int]) -> str:
+    rows = value if isinstance(value, list) else [f"{name}={number}" for name, number in value.items()]
+    return " ".join(rows) or "-"
+
+
+def _hosts(named: list[str] | None) -> tuple[str, ...]:
+    from unibpf.host.settings import host_name
+
+    return tuple(named or [host_name(os.environ)])
+
+
+async def _look(host: list[str] | None, replicas: int | None) -> "Look":
+    from unibpf.bus.stores import setup
+    from unibpf.client.session import open_bus
+
+    async with open_bus("operator") as bus:
+        return await setup.look(bus.jetstream, hosts=_hosts(host), replicas=replicas)
+
+
+def _show(found: "Look", *, json: bool) -> None:
+    if json:
+        emit_json(found)
+        return
+    fills = {one.stream: f"{one.used:.0%}" for one in found.fills}
+    rows = [(step.do, step.kind, step.name, fills.get(step.name, "-"), "; ".join(step.why)) for step in found.steps]
+    emit_table(("step", "what", "name", "full", "why"), rows)

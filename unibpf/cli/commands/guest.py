@@ -1,4 +1,4 @@
-"""`unibpf guest apply|list|show|delete`."""
+"""`unibpf guest apply|check|list|show|delete`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from unibpf.cli.options import DEFAULT_WAIT, GuestName, Json, Timeout, a_guest, command_group
 from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
 
-app = command_group("Guests: apply, list, show, delete.")
+app = command_group("Guests: apply, check, list, show, delete.")
 
 
 @app.command("apply")
@@ -19,11 +19,17 @@ def guest_apply(
     wait: Annotated[bool, typer.Option(help="Until it runs or failed.")] = False,
     timeout: Timeout = DEFAULT_WAIT,
     json: Json = False,
+    check: Annotated[bool, typer.Option(help="Look for faults before anything is asked for.")] = True,
 ) -> None:
     """Ask for a guest; the deployer boots it and keeps it running."""
+    import os
+
+    from unibpf.cli.reports.faults import expect_sound
     from unibpf.cli.session import run
     from unibpf.client import guests
+    from unibpf.client.guest_check import check_with_bus
     from unibpf.client.session import open_bus
+    from unibpf.host.settings import binary_directory
     from unibpf.messages.guests import GuestObserved
 
     try:
@@ -33,6 +39,8 @@ def guest_apply(
 
     async def work() -> GuestObserved | None:
         async with open_bus() as bus:
+            if check:
+                expect_sound(file, await check_with_bus(bus, binary_directory(os.environ), spec))
             return await guests.apply(bus, spec, wait=wait, timeout=timeout)
 
     seen = run(work())
@@ -47,6 +55,32 @@ def guest_apply(
             fail(Exit.REFUSED, message, f"`unibpf guest show {seen.guest}` says more", rule=seen.state, result=seen)
     if json:
         emit_json(seen)
+
+
+@app.command("check")
+def guest_check(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A guest file (TOML).")],
+    json: Json = False,
+) -> None:
+    """Say all that is wrong with a guest file and its graph, without a bus."""
+    import asyncio
+    import os
+
+    from unibpf.cli.reports.faults import expect_sound
+    from unibpf.client import guests
+    from unibpf.client.guest_check import check_alone
+    from unibpf.host.settings import binary_directory
+
+    try:
+        spec = guests.read_guest_file(file)
+    except guests.GuestFileError as error:
+        fail(Exit.USAGE, str(error), f"mend `{file}` and check it again", rule="guest-file")
+    found = asyncio.run(check_alone(binary_directory(os.environ), spec))
+    expect_sound(file, found)
+    if json:
+        emit_json(found)
+    else:
+        progress(f"sound  {spec.guest}  {len(found.elements)} elements, {len(spec.nics)} NICs")
 
 
 @app.command("list")

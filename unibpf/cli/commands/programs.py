@@ -46,6 +46,10 @@ def push(
         list[str] | None,
         typer.Option("--map", metavar="NAME=reset|keep", help="What becomes of a map at the swap (default: keep)."),
     ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(min=1, max=999_999_999_999, help="Refuse it where a packet may cost more instructions."),
+    ] = None,
     identity: Annotated[str, typer.Option(callback=an_identity, help="Whose key to use.")] = "cli",
     define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow it until the guests run it.")] = False,
@@ -72,6 +76,7 @@ def push(
         section=section,
         function=function,
         kind=kind,
+        budget=budget,
         loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
         maps=parsed_wishes(map_wish),
     )

@@ -203,7 +203,7 @@ def _type(types: memoryview, at: int) -> tuple[Type, int]:
     return Type(kind, name, argument, bool(info >> 31), types[start:end]), end
 
 
-class LineRecord(Struct, frozen=True):
+class LineRecord(Struct, frozen=True, gc=False):
     """One row of line info; `offset` is bytes into the section, `text` the source line."""
 
     offset: int

@@ -6,6 +6,9 @@ next one and would otherwise name the line of another function.
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Final
 
 from msgspec import Struct
 
@@ -15,8 +18,10 @@ from services.verifier.frontend.linker import Linked, Placed
 from unibpf.formats.bpf import INSN_BYTES
 from unibpf.formats.bundle import Line, LineInfo
 
+_OFFSET: Final = attrgetter("offset")
 
-class SourceLine(Struct, frozen=True):
+
+class SourceLine(Struct, frozen=True, gc=False):
     """From instruction `insn` on the code came from here; `text` is the source line as the compiler saw it."""
 
     insn: int
@@ -29,23 +34,31 @@ class SourceLine(Struct, frozen=True):
 def trace(obj: ObjectFile, linked: Linked, extension: Extension) -> tuple[SourceLine, ...]:
     """Return the source lines of the linked program by rising instruction."""
     rows: list[SourceLine] = []
+    last = None
     for placed in linked.functions:
         records = extension.lines.get(obj.sections[placed.function.section].name, [])
         for row in _function_rows(placed, records):
-            if not rows or _place(rows[-1]) != _place(row):
+            place = (row.file, row.line, row.column)
+            if place != last:
                 rows.append(row)
+                last = place
     return tuple(rows) if any(row.line for row in rows) else ()
 
 
-def _function_rows(placed: Placed, records: list[LineRecord]) -> list[SourceLine]:
+def _function_rows(placed: Placed, records: list[LineRecord]) -> Iterator[SourceLine]:
+    """Of several records of one instruction the last counts."""
     start, end = placed.function.start, placed.function.start + placed.function.size
-    found: dict[int, SourceLine] = {}
-    first, past = (bisect_left(records, at, key=lambda record: record.offset) for at in (start, end))
+    first, past = (bisect_left(records, at, key=_OFFSET) for at in (start, end))
+    if first == past or records[first].offset >= start + INSN_BYTES:
+        yield SourceLine(placed.base, "", 0, 0, "")
+    waiting: SourceLine | None = None
     for record in records[first:past]:
         insn = placed.base + (record.offset - start) // INSN_BYTES
-        found[insn] = SourceLine(insn, record.file, record.line, record.column, record.text)
-    found.setdefault(placed.base, SourceLine(placed.base, "", 0, 0, ""))
-    return [found[insn] for insn in sorted(found)]
+        if waiting is not None and waiting.insn != insn:
+            yield waiting
+        waiting = SourceLine(insn, record.file, record.line, record.column, record.text)
+    if waiting is not None:
+        yield waiting
 
 
 def line_info(rows: tuple[SourceLine, ...]) -> LineInfo:
@@ -65,9 +78,5 @@ def locate(rows: tuple[SourceLine, ...], insn: int) -> SourceLine | None:
 def locate_in_section(extension: Extension, section: str, offset: int) -> LineRecord | None:
     """Return the source line of a byte of a section, for errors before anything is linked."""
     records = extension.lines.get(section, [])
-    at = bisect_right(records, offset, key=lambda record: record.offset)
+    at = bisect_right(records, offset, key=_OFFSET)
     return records[at - 1] if at and records[at - 1].line else None
-
-
-def _place(row: SourceLine) -> tuple[str, int, int]:
-    return row.file, row.line, row.column

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from services.deployer import boot
@@ -48,6 +49,13 @@ def test_the_image_carries_what_was_signed_and_encodes():
     assert [(row.element, row.envelope, row.bundle) for row in image.programs] == [("fw", b"envelope", b"bundle")]
     assert (image.graph, image.seed, image.floors) == (b"c :: Control;", FRESH.seed, {"": 2, "fw": 8})
     assert list(image.nics) == ["in0", "mgmt"]
+
+
+def test_a_guest_gives_a_packet_what_its_specification_says():
+    assert boot.image_of(SPEC, MATERIALS, FRESH, [KEY], {}).limits.instruction_budget is None
+    spec = msgspec.structs.replace(SPEC, instruction_budget=200_000)
+    image = boot_image.decode(boot_image.encode(boot.image_of(spec, MATERIALS, FRESH, [KEY], {})))
+    assert image.limits.instruction_budget == 200_000
 
 
 def test_the_record_names_the_releases_and_where_to_find_the_guest():

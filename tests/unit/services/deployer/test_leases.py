@@ -14,8 +14,8 @@ def test_a_free_guest_is_claimed():
 
 
 def test_a_guest_of_another_host_is_left_alone_until_its_lease_is_over():
-    assert claim(THEIRS, 99.9) is None
-    assert claim(THEIRS, 100.0) == Lease(host="a", until=130.0)
+    assert claim(THEIRS, 109.9) is None, "the clocks of two hosts differ"
+    assert claim(THEIRS, 110.0) == Lease(host="a", until=140.0)
 
 
 def test_our_own_lease_is_renewed_at_half_of_its_time():

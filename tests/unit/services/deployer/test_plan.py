@@ -7,6 +7,7 @@ from unibpf.host.guest_folder import Boot
 from unibpf.messages.guests import GuestSpec
 
 SPEC = GuestSpec(guest="g", audience="edge", graph="a")
+RESTARTED = GuestSpec(guest="g", audience="edge", graph="a", on_hang="restart")
 OTHER = GuestSpec(guest="g", audience="edge", graph="b")
 
 
@@ -36,6 +37,16 @@ TABLE = {
     "a running guest without a record is replaced": (world(running="1"), "replace"),
     "a running guest whose end is known is deleted": (world(desired=False, ended={"g"}, running="1"), "delete"),
     "what an ended guest left is deleted": (world(desired=False, ended={"g"}, boot=boot()), "delete"),
+    "a guest that was never valid is deleted": (world(desired=False, ended={"g"}, seen={"g"}), "delete"),
+    "an observation alone is no wish": (world(desired=False, seen={"g"}), None),
+    "a guest that hangs is kept unless its file says otherwise": (
+        world(boot=boot(), running="1", watched={"g"}, hung={"g"}),
+        None,
+    ),
+    "a guest that hangs is restarted where its file says so": (
+        World(desired={"g": RESTARTED}, boots={"g": boot(RESTARTED)}, running={"g": "1"}, watched={"g"}, hung={"g"}),
+        "restart",
+    ),
     "a tombstone is stronger than a wish": (world(ended={"g"}, boot=boot(), running="1", watched={"g"}), "delete"),
     "a running guest of which nothing is desired goes on": (
         world(desired=False, boot=boot(), running="1", watched={"g"}),

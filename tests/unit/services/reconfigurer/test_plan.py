@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from services.reconfigurer.plan import Target, behind, left_behind, targets
+from services.reconfigurer.plan import Target, behind, left_behind, targets, unrecorded
 from tests.support.signing.signing import SIGNED
 from unibpf.host.outcomes import Outcome
 from unibpf.messages.guests import GuestObserved
@@ -93,3 +93,12 @@ def test_a_release_that_was_active_and_is_not_any_more_was_left_by_the_guest():
     assert left_behind([same, booted, empty], outcomes) == {}
     known = {"fw": [Outcome(release=SIGNED, state="rolled_back")]}
     assert left_behind([back], known) == {}
+
+
+def test_what_a_guest_booted_with_is_recorded_as_good_there():
+    runs = element("fw", SIGNED.sequence, envelope=SIGNED.envelope, sequence=SIGNED.sequence)
+    newer = replace(SIGNED, envelope="9" * 64, sequence=SIGNED.sequence + 1)
+    assert unrecorded([runs], ({"fw": SIGNED}, {"fw": newer}), {}) == {"fw": SIGNED}
+    assert unrecorded([runs], ({}, {"fw": newer}), {}) == {}, "what the guest does not run has shown nothing"
+    for state in ("active", "rolled_back"):
+        assert unrecorded([runs], ({"fw": SIGNED},), {"fw": [Outcome(release=SIGNED, state=state)]}) == {}

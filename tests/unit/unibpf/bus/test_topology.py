@@ -76,6 +76,7 @@ def test_only_what_costs_a_diagnosis_or_a_repeated_push_is_forgotten() -> None:
     forgetting = {config.name for config in stream_configs(1) if config.discard == DiscardPolicy.OLD}
     assert forgetting == {
         "UNIBPF_EVENTS", "UNIBPF_TRACES", "UNIBPF_DEAD", "KV_unibpf-verdicts", "OBJ_unibpf-uploads",
+        "KV_unibpf-reservations",
     }  # fmt: skip
 
 

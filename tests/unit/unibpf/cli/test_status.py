@@ -2,6 +2,8 @@
 
 import pytest
 
+from unibpf.bus.stores.fill import Fill
+from unibpf.bus.stores.setup import Condition
 from unibpf.cli.status import (
     ELEMENT_HEADINGS,
     GUEST_HEADINGS,
@@ -46,6 +48,20 @@ def test_a_service_answers_or_is_silent_and_its_pid_is_told_where_it_is_known() 
     assert status_fields(status) == {
         "state": "/s", "bus": "nats://x", "nats": "runs     pid 1", "signer": "answers  pid 2", "verifier": "silent",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (Condition(), "ready"),
+        (Condition(missing=["KV_x"]), "stream KV_x is missing"),
+        (Condition(fills=[Fill(stream="A", used=0.95, by="bytes", is_alarm=True)]), "stream A is 95% full (bytes)"),
+        (Condition(fills=[Fill(stream="T", used=1.0, by="bytes", is_alarm=False)]), "ready"),
+    ],
+)
+def test_stores_are_ready_or_say_what_they_lack(condition: Condition, said: str) -> None:
+    fields = status_fields(Status(state="/s", bus=True, stores=condition))
+    assert (fields["stores"], fields["dead letters"]) == (said, "0")
 
 
 def test_a_bus_that_is_away_is_told_with_the_reason() -> None:

@@ -76,7 +76,7 @@ def test_what_was_rolled_back_stays_so(late: str) -> None:
     """`rolled_back` names the release that runs now; it is the push that says whose it is."""
     back = answer("rolled_back", envelope=NEWER, sequence=6, push_id="U:1", rule="probation", reason="left")
     found = hear(waiting(settle=True), answer("active"), back, answer(late))
-    assert found.finished() and found.outcome.states() == {"rolled_back"}
+    assert found.finished() and found.outcome.states() == {"rolled_back"} and found.outcome.stage == "rolled_back"
 
 
 def test_a_newer_release_that_runs_there_supersedes_ours() -> None:

@@ -15,7 +15,7 @@ def test_an_executable_that_is_there_is_found(tmp_path: Path) -> None:
 
 
 def test_one_that_is_not_is_named_with_what_to_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotInstalled, match=r"no `unibpf-analyse` at .*: the native part is not built") as missing:
+    with pytest.raises(NotInstalled, match=r"no analyser at .*: the native part is not built") as missing:
         require_native({"UNIBPF_BIN": str(tmp_path)}, installed.ANALYSER)
     assert "make build" in missing.value.hint
     monkeypatch.setattr(installed, "REPOSITORY", tmp_path)  # a wheel lies in no repository
@@ -26,8 +26,8 @@ def test_one_that_is_not_is_named_with_what_to_build(tmp_path: Path, monkeypatch
 
 
 def test_a_module_that_is_not_there_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_modules("elftools")
+    require_modules("pkcs11")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(NotInstalled) as missing:
-        require_modules("elftools")
-    assert "unibpf[verifier]" in missing.value.hint
+        require_modules("pkcs11")
+    assert "unibpf[signer]" in missing.value.hint

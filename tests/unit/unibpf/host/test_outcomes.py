@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+import pytest
 from msgspec.structs import replace
 
 from tests.support.signing.signing import SIGNED
@@ -99,3 +100,15 @@ def test_files_that_cannot_be_read_say_nothing_and_break_nothing(tmp_path):
     file.note("fw", outcome(2))
     assert list(file.read()) == ["fw"]
     assert (tmp_path / "outcomes.unreadable.json").read_bytes() == b'{"fw": [1]}', "what a newer version wrote is kept"
+
+
+@pytest.mark.parametrize("spoilt", [b'{"fw": [1]}', b"[]", b"", b"\xff"])
+def test_outcomes_that_cannot_be_read_are_an_alarm_until_somebody_looked(tmp_path, spoilt):
+    file = OutcomeFile(tmp_path)
+    assert file.alarm() is None
+    (tmp_path / "outcomes.json").write_bytes(spoilt)
+    assert "can't be read" in str(file.alarm())
+    file.note("fw", outcome(2))
+    assert "put aside" in str(file.alarm())
+    (tmp_path / "outcomes.unreadable.json").unlink()
+    assert file.alarm() is None

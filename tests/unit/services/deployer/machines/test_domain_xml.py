@@ -53,6 +53,13 @@ def test_the_accelerator_chooses_type_and_processor(accel, kind, mode):
     assert root.find("cpu").get("mode") == mode
 
 
+@pytest.mark.parametrize("kind", ["microvm", "q35"])
+def test_what_the_emulator_keeps_of_translated_code_is_bounded(kind):
+    cache = tree(kind=kind).find("features/tcg/tb-cache")
+    assert (cache.text, cache.get("unit")) == ("32", "MiB")
+    assert tree(kind=kind, accel="kvm").find("features/tcg") is None
+
+
 def test_the_management_nic_is_reached_by_one_loopback_port():
     netdev, device = arguments(tree())[1], arguments(tree())[3]
     assert netdev == "user,id=net-mgmt,ipv6=off,hostfwd=udp:127.0.0.1:4711-10.0.2.15:5683"
@@ -79,7 +86,7 @@ def test_q35_has_acpi_and_modern_pci_nics_without_boot_roms():
 
 def test_microvm_has_no_acpi_and_mmio_nics():
     root = tree(nics=[nic("tap", device="tap0")])
-    assert root.find("features") is None
+    assert root.find("features/acpi") is None
     assert root.find("devices/interface/address").get("type") == "virtio-mmio"
 
 

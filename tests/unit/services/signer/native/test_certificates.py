@@ -28,6 +28,7 @@ SOURCES = sorted(
     [
         *(REPOSITORY / "tests/data/programs").glob("*.c"),
         *OPERATORS,
+        *(REPOSITORY / "benchmarks/programs").glob("*.c"),
         *(REPOSITORY / "vnfs").glob("*/*.c"),
     ]
 )
@@ -66,12 +67,21 @@ def test_every_program_in_c_that_is_safe_for_guests_is_certified(source: Path, t
             assert answer["verdict"] == "accepted", answer
 
 
-@pytest.mark.parametrize("source", OPERATORS, ids=lambda path: path.stem)
+OTHERWISE = [
+    *(pytest.param(source, "-O1", "-mcpu=v1", id=f"{source.stem}-plain") for source in OPERATORS),
+    *(
+        pytest.param(source, "-O2", "-mcpu=v4", id=f"{source.stem}-v4")
+        for source in sorted((REPOSITORY / "tests/conformance/xdp").glob("*.c"))
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "effort", "instructions"), OTHERWISE)
 def test_how_a_program_was_compiled_does_not_matter_to_the_checker(
-    source: Path, tools: Tools, monkeypatch: pytest.MonkeyPatch
+    source: Path, effort: str, instructions: str, tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without 32-bit instructions, and optimised less: other shapes of the same programs."""
-    monkeypatch.setattr(compile, "FLAGS", ("-O1", "-g", "-target", "bpf", "-mcpu=v1"))
+    """Without 32-bit instructions and optimised less, or with all instructions: other shapes of the same programs."""
+    monkeypatch.setattr(compile, "FLAGS", (effort, "-g", "-target", "bpf", instructions))
     for bundle in bundles(compile.compile_c(source), "rewriter"):
         _, certificate = tools.analyse(bundle)
         if certificate is not None:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from services.verifier.errors import Rejection
-from services.verifier.frontend import frontend
+from services.verifier.errors import Rejection, Unsupported
+from services.verifier.frontend import capacity, frontend
 from services.verifier.frontend.frontend import Options
 from unibpf.formats import bundle
+from unibpf.formats.bpf import MapType
+from unibpf.formats.bundle import BundleMap, InnerMap
 from unibpf.push import loading
 from unibpf.push.compile import compile_c
 
@@ -91,3 +94,55 @@ def test_large_global_data_is_for_linux(tmp_path: Path) -> None:
         frontend.translate(data, Options())
     assert caught.value.rule == "map-size"
     assert frontend.translate(data, Options(platform="linux-xdp")).maps == (".bss",)
+
+
+def test_maps_that_a_guests_memory_cannot_hold_are_told_with_the_largest_and_what_would_fit() -> None:
+    large = BundleMap(
+        name="flows", type=MapType.HASH, key_size=8, value_size=24, max_entries=100_000
+    )  # 64 bytes an entry
+    small = BundleMap(name="few", type=MapType.ARRAY, key_size=4, value_size=4, max_entries=4)
+    capacity.check_memory([small, large], 8)
+    with pytest.raises(Unsupported) as refused:
+        capacity.check_memory([small, large], 4)
+    assert refused.value.rule == "map-size"
+    assert "map `flows` is too large for guests of 4 MiB: got 100000 entries, 6400000 bytes" in refused.value.message
+    assert refused.value.hint is not None and "`--max-entries flows=65533`" in refused.value.hint
+    capacity.check_memory([small, replace(large, max_entries=65_533)], 4)
+    ring = BundleMap(name="ring", type=MapType.RINGBUF, key_size=0, value_size=0, max_entries=8 << 20)
+    with pytest.raises(Unsupported) as refused:
+        capacity.check_memory([small, ring], 4)
+    assert refused.value.hint is not None and f"`--max-entries ring={2 << 20}`" in refused.value.hint
+
+
+def named(**fields: object) -> BundleMap:
+    return BundleMap(**{"name": "m", "type": MapType.HASH, "key_size": 4, "value_size": 4, "max_entries": 4} | fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("platform", ["guest", "linux-xdp"])
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (named(type=MapType.ARRAY, key_size=8), "keys that are none of its type, array: got 8 bytes, expected 4"),
+        (named(type=MapType.PERF_EVENT_ARRAY, value_size=8), "values that are none of its type, perf_event_array"),
+        (named(type=MapType.DEVMAP, value_size=12), "got 12 bytes, expected 4 to 8"),
+        (named(type=MapType.LPM_TRIE, key_size=3, flags=1), "got 3 bytes, expected 5 to 260"),
+        (named(key_size=0), "got 0 bytes, expected 1 or more"),
+    ],
+)
+def test_sizes_that_no_platform_has_are_the_definitions_fault(
+    entry: BundleMap, said: str, platform: capacity.Platform
+) -> None:
+    with pytest.raises(Unsupported) as refused:
+        capacity.check(entry, platform)
+    assert refused.value.rule == "map-size"
+    assert said in refused.value.message
+
+
+def test_maps_in_maps_and_large_sections_have_limits_too() -> None:
+    inner = InnerMap(type=MapType.HASH, key_size=4, value_size=4, max_entries=8_000_000)
+    with pytest.raises(Unsupported, match=r"`--max-entries m.inner=1048576`|map `m.inner` is too large"):
+        capacity.check(named(type=MapType.ARRAY_OF_MAPS, inner=inner), "guest")
+    section = named(name=".bss", type=MapType.ARRAY, value_size=98_304, max_entries=1)
+    capacity.check_data(section, "linux-xdp")
+    with pytest.raises(Unsupported, match=r"section `.bss` has more global variables .* got 98304 bytes"):
+        capacity.check_data(section, "guest")

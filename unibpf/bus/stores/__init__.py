@@ -1,0 +1,1 @@
+"""What stands on the server beside what the table wants: plan, setup, and how full it is."""
