@@ -14,11 +14,12 @@ _NAME: Final = r"%[\w.]+"
 _NOISE: Final = re.compile(
     r"\b(?:noundef|zeroext|signext|nonnull|nocapture|noalias|readonly|writeonly|writable|dead_on_unwind|immarg|inreg|returned|"
     r"nuw|nsw|exact|inbounds|disjoint|nneg|tail|fastcc|samesign)\b ?|"
-    r"\b(?:align \d+|dereferenceable\(\d+\)|sret\([^)]*\)|captures\([^)]*\)|range\([^)]*\)) ?|#\d+|, !\w[\w.]*(?: !\d+)?|local_unnamed_addr"
+    r"\b(?:align \d+|dereferenceable\(\d+\)|sret\([^)]*\)|captures\([^)]*\)|range\([^)]*\)) ?|"
+    r"#\d+|, !\w[\w.]*(?: !\d+)?|local_unnamed_addr"
 )
 
 
-class UnknownCode(Exception):
+class UnknownCodeError(Exception):
     """The compiler used something that the proofs do not know."""
 
 

@@ -1,6 +1,6 @@
 """Runs functions of LLVM's intermediate representation on symbolic words (z3): every path at once.
 
-Blocks run in reverse post-order, once a round of their loop; what comes to one block by several ways is merged, as if-then-else.
+Blocks run in reverse post-order, once a round of their loop; what comes to one block by several ways is merged (if-then-else).
 A loop ends when its condition is impossible, which the solver says; one that does not within MOST_ROUNDS is refused. Memory is
 bytes in objects that do not overlap; pointers are known objects at known distances, or a choice of such. Undefined behaviour is
 not looked for: arithmetic wraps, which is one of the meanings that it may have.
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import z3
 
-from tests.proofs.ir import Function, Instruction, Module, UnknownCode, operands
+from tests.proofs.ir import Function, Instruction, Module, UnknownCodeError, operands
 
 MOST_ROUNDS: Final = 12
 _WIDTH: Final = re.compile(r"^i(\d+)$")
@@ -64,7 +64,9 @@ class Memory:
         """Put pieces, which lie one after the other, in the place of what is there."""
         start, end = pieces[0][0], pieces[-1][0] + pieces[-1][1].size() // 8
         rest = _cut(self.objects[thing], start, end - start)
-        self.objects[thing] = tuple(sorted((*(one for one in rest if not start <= one[0] < end), *pieces), key=lambda one: one[0]))
+        self.objects[thing] = tuple(
+            sorted((*(one for one in rest if not start <= one[0] < end), *pieces), key=lambda one: one[0])
+        )
 
     def pieces(self, thing: int, start: int, size: int) -> Pieces:
         return tuple(one for one in _cut(self.objects[thing], start, size) if start <= one[0] < start + size)
@@ -74,7 +76,7 @@ def _cut(pieces: Pieces, start: int, size: int) -> Pieces:
     """The same, with a seam at both ends of a range."""
     last, word = pieces[-1]
     if start < 0 or start + size > last + word.size() // 8:
-        raise UnknownCode(f"{size} bytes at {start} of an object of {last + word.size() // 8}")
+        raise UnknownCodeError(f"{size} bytes at {start} of an object of {last + word.size() // 8}")
     for seam in (start, start + size):
         pieces = tuple(part for piece in pieces for part in _halves(piece, seam))
     return pieces
@@ -104,7 +106,9 @@ def choose(when: z3.BoolRef, one: Any, other: Any) -> Any:
 def _choose_pointer(when: z3.BoolRef, one: Pointer, other: Pointer) -> Pointer:
     if one.places == other.places:
         return one
-    places = [(z3.And(when, w), t, a) for w, t, a in one.places] + [(z3.And(z3.Not(when), w), t, a) for w, t, a in other.places]
+    places = [(z3.And(when, w), t, a) for w, t, a in one.places] + [
+        (z3.And(z3.Not(when), w), t, a) for w, t, a in other.places
+    ]
     return Pointer(tuple((z3.simplify(w), t, a) for w, t, a in places if not z3.is_false(z3.simplify(w))))
 
 
@@ -118,6 +122,8 @@ class _Arrival:
     memory: Memory
 
 
+# Whether a claim follows from what is known; None: nobody can say in time.
+Ask = Callable[[list[z3.BoolRef], z3.BoolRef], bool | None]
 Contract = Callable[["Machine", list[Value], Memory], Value | None]
 
 
@@ -128,6 +134,11 @@ class Machine:
         self._modules = modules
         self._contracts = contracts
         self.facts: list[z3.BoolRef] = []
+        self.known: list[z3.BoolRef] = []  # what holds from the beginning
+        self.path: z3.BoolRef = _TRUE  # what holds where the machine is
+        self.ask: Ask = lambda _known, _claim: None
+        # By function: what holds whenever its loop begins anew (returns the memory with nothing but that known of it).
+        self.invariants: dict[str, Callable[[Memory], Memory]] = {}
         self._objects = 0
         self._orders: dict[int, dict[str, int]] = {}
 
@@ -139,7 +150,9 @@ class Machine:
     def fresh(self, size: int) -> Pieces:
         return ((0, z3.FreshConst(z3.BitVecSort(8 * size), "memory")),)
 
-    def call(self, name: str, arguments: list[Value], memory: Memory, module: Module | None = None) -> tuple[Value | None, Memory]:
+    def call(
+        self, name: str, arguments: list[Value], memory: Memory, module: Module | None = None
+    ) -> tuple[Value | None, Memory]:
         """Run a function; returns its result and the memory afterwards."""
         if name in self._contracts:
             memory = memory.copy()
@@ -147,34 +160,50 @@ class Machine:
         for candidate in ([module] if module else []) + self._modules:
             if name in candidate:
                 return self._run(candidate[name], candidate, arguments, memory)
-        raise UnknownCode(f"call of {name}")
+        raise UnknownCodeError(f"call of {name}")
+
+    def follows(self, claims: list[z3.BoolRef]) -> bool:
+        """Whether all claims hold here."""
+        return all(self.ask([*self.known, *self.facts, self.path], claim) for claim in claims)
 
     # --- one function
 
-    def _run(self, function: Function, module: Module, arguments: list[Value], memory: Memory) -> tuple[Value | None, Memory]:
+    def _run(
+        self, function: Function, module: Module, arguments: list[Value], memory: Memory
+    ) -> tuple[Value | None, Memory]:
         order = self._order(function)
         first = next(iter(function.blocks))
         names = {name: value for (_, name), value in zip(function.parameters, arguments, strict=True)}
         arrivals: dict[tuple[int, int], list[_Arrival]] = {(0, order[first]): [_Arrival(_TRUE, "", names, memory)]}
         queue = [(0, order[first])]
+        outer = self.path
         labels = {place: label for label, place in order.items()}
         ends: list[tuple[z3.BoolRef, Value | None, Memory]] = []
         while queue:
             key = heapq.heappop(queue)
+            self.path = outer
             for label, arrival in self._block(function, module, labels[key[1]], arrivals.pop(key), ends):
                 target = (key[0] + (order[label] <= key[1]), order[label])
-                if target[0] > key[0] and not self._possible(arrival.when, target[0], function.name):
-                    continue
+                if target[0] > key[0]:
+                    if not self._possible(arrival.when, target[0], function.name):
+                        continue
+                    self._begin_anew(function.name, outer, arrival)
                 if target not in arrivals:
                     heapq.heappush(queue, target)
                 arrivals.setdefault(target, []).append(arrival)
+        self.path = outer
         if not ends:
-            raise UnknownCode(f"{function.name} never returns")
+            raise UnknownCodeError(f"{function.name} never returns")
         when, value, after = ends[-1]
         for when, one, content in reversed(ends[:-1]):
             value = None if one is None else choose(when, one, value)
             after = _merge_memory(when, content, after)
         return value, after
+
+    def _begin_anew(self, name: str, outer: z3.BoolRef, arrival: _Arrival) -> None:
+        if name in self.invariants:
+            self.path = z3.And(outer, arrival.when)
+            arrival.memory = self.invariants[name](arrival.memory)
 
     def _possible(self, when: z3.BoolRef, rounds: int, name: str) -> bool:
         if z3.is_true(when):
@@ -185,7 +214,7 @@ class Machine:
             solver.add(*self.facts, when)
             possible = solver.check() != z3.unsat
         if possible and rounds > MOST_ROUNDS:
-            raise UnknownCode(f"a loop of {name} goes on")
+            raise UnknownCodeError(f"a loop of {name} goes on")
         return possible
 
     def _order(self, function: Function) -> dict[str, int]:
@@ -194,9 +223,15 @@ class Machine:
         return self._orders[id(function)]
 
     def _block(
-        self, function: Function, module: Module, label: str, arrivals: list[_Arrival], ends: list[tuple[z3.BoolRef, Value | None, Memory]]
+        self,
+        function: Function,
+        module: Module,
+        label: str,
+        arrivals: list[_Arrival],
+        ends: list[tuple[z3.BoolRef, Value | None, Memory]],
     ) -> list[tuple[str, _Arrival]]:
         when, names, memory = _merge(arrivals)
+        self.path = z3.simplify(z3.And(self.path, when))
         instructions = function.blocks[label]
         phis = [one for one in instructions if one.code == "phi"]
         names.update({str(one.result): _phi(one, arrivals) for one in phis})
@@ -215,7 +250,7 @@ class Machine:
             if one.code == "unreachable":
                 return []
             step.run(one)
-        raise UnknownCode(f"block {label} of {function.name} has no end")
+        raise UnknownCodeError(f"block {label} of {function.name} has no end")
 
 
 def _merge(arrivals: list[_Arrival]) -> tuple[z3.BoolRef, dict[str, Value], Memory]:
@@ -255,7 +290,7 @@ def _value(text: str, kind: str, names: Mapping[str, Value]) -> Value:
         return names[text]
     width = _WIDTH.match(kind)
     if width is None:
-        raise UnknownCode(f"{kind} {text}")
+        raise UnknownCodeError(f"{kind} {text}")
     if text in {"poison", "undef"}:
         return z3.FreshConst(z3.BitVecSort(int(width[1])), "undefined")
     return z3.BitVecVal({"true": 1, "false": 0}.get(text, 0) if text in {"true", "false"} else int(text), int(width[1]))
@@ -302,7 +337,7 @@ class _Step:
         if one.code in _ARITHMETIC:
             value: Value | None = self._arithmetic(one)
         elif method is None:
-            raise UnknownCode(one.text)
+            raise UnknownCodeError(one.text)
         else:
             value = method(one.text.removeprefix(one.code).strip())
         if one.result is not None and value is not None:
@@ -398,7 +433,7 @@ class _Step:
     def _call(self, text: str) -> Value | None:
         found = re.match(r".*?@([\w.]+)\((.*)\)", text)
         if found is None:
-            raise UnknownCode(text)
+            raise UnknownCodeError(text)
         name, arguments = found[1], operands(found[2])
         if name.startswith(_IGNORED):
             return None
@@ -414,7 +449,7 @@ class _Step:
         to, origin = self.value(target), self.value(source)
         self.memory = self.memory.copy()
         if not isinstance(to, Pointer) or not isinstance(origin, Pointer):
-            raise UnknownCode("a copy between numbers")
+            raise UnknownCodeError("a copy between numbers")
         if len(to.places) == len(origin.places) == 1:
             [(_, thing, at)], [(_, other, start)] = to.places, origin.places
             pieces = self.memory.pieces(other, start, number)
@@ -439,7 +474,7 @@ def _size_of(kind: str) -> int:
         return (int(found[1]) + 7) // 8
     if "Scalar" in kind:
         return 64
-    raise UnknownCode(f"size of {kind}")
+    raise UnknownCodeError(f"size of {kind}")
 
 
 def _intrinsic(name: str, arguments: list[Any]) -> Value:
@@ -462,7 +497,7 @@ def _intrinsic(name: str, arguments: list[Any]) -> Value:
         "abs": lambda word: z3.If(word < 0, -word, word),
     }
     if what not in counts:
-        raise UnknownCode(name)
+        raise UnknownCodeError(name)
     return counts[what](a)
 
 

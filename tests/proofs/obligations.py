@@ -1,7 +1,7 @@
 """What is proved of the scalar domain, for all inputs: each operation's result holds what the machine computes (RFC 9669 4).
 
-An obligation names a function of operations.cpp. `a` and `b` are any words in the scalars A and B, which are any scalars that are
-well formed: known bits have no bit both known and unknown. Functions that others call are proved by themselves and stand in the
+An obligation names a function of operations.cpp. `a` and `b` are any words in the scalars A and B, any scalars that are well
+formed: known bits have no bit both known and unknown. Functions that others call are proved by themselves and stand in the
 others' proofs as what they promise (contracts): for each of the words that a proof follows.
 """
 
@@ -11,9 +11,15 @@ from typing import Any, Final
 
 import z3
 
-from tests.proofs.machine import Machine, Memory, Pieces, Pointer, Value
+from tests.proofs.machine import Contract, Machine, Memory, Pieces, Pointer, Value
 
-_FIELDS: Final = (("u64", 0, 8), ("s64", 16, 8), ("u32", 32, 4), ("s32", 40, 4), ("bits", 48, 8))  # first of two, each so long
+_FIELDS: Final = (
+    ("u64", 0, 8),
+    ("s64", 16, 8),
+    ("u32", 32, 4),
+    ("s32", 40, 4),
+    ("bits", 48, 8),
+)  # first of two, each so long
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,10 @@ class Scalar:
     @classmethod
     def at(cls, memory: Memory, place: Pointer) -> "Scalar":
         return cls(
-            {name: (memory.load(place.moved(at), size), memory.load(place.moved(at + size), size)) for name, at, size in _FIELDS}
+            {
+                name: (memory.load(place.moved(at), size), memory.load(place.moved(at + size), size))
+                for name, at, size in _FIELDS
+            }
         )
 
     @property
@@ -34,15 +43,19 @@ class Scalar:
         return value & mask == 0
 
     def contains(self, word: Any) -> Any:
+        return z3.And(*self.holds(word))
+
+    def holds(self, word: Any) -> list[Any]:
+        """What has to hold for a word to be in it, part by part."""
         low = z3.Extract(31, 0, word)
         (u, v), (s, t) = self.words["u64"], self.words["s64"]
         (p, q), (m, n) = self.words["u32"], self.words["s32"]
         value, mask = self.words["bits"]
-        return z3.And(
+        return [
             *(z3.ULE(u, word), z3.ULE(word, v), s <= word, word <= t),
             *(z3.ULE(p, low), z3.ULE(low, q), m <= low, low <= n),
             word & ~mask == value,
-        )
+        ]
 
 
 def any_scalar() -> Pieces:
@@ -60,51 +73,61 @@ MEET: Final = "_ZN6unibpf8analyser4meetERKNS0_6ScalarES3_"
 UNSIGNED: Final = f"{_SCALAR}14unsigned_rangeEmm"
 SIGNED: Final = f"{_SCALAR}12signed_rangeEll"
 
-Promise = Callable[[Any, list[Value], Memory], Any]  # of a word: whether the result must hold it
 
+def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
+    """Return what the functions promise of these words; `but` is the one that is being proved.
 
-def contracts(words: list[Any], *, but: str = "") -> dict[str, Callable[[Machine, list[Value], Memory], Value | None]]:
-    """Return what the functions promise of these words; `but` is the one that is being proved."""
+    What a promise asks for is proved where the call stands, part by part; where it cannot be, it stays a condition.
+    """
 
-    def renewed(machine: Machine, arguments: list[Value], memory: Memory, promise: Promise, demands: Any) -> None:
-        promised = [promise(word, arguments, memory) for word in words]
-        place = arguments[0]
-        if not isinstance(place, Pointer):
-            raise TypeError("the first argument is where the scalar is")
-        [(_, thing, at)] = place.places
-        memory.replace(thing, tuple((at + start, word) for start, word in any_scalar()))
-        found = Scalar.at(memory, place)
-        kept = [z3.Implies(holds, found.contains(word)) for holds, word in zip(promised, words, strict=True)]
-        machine.facts.append(z3.Implies(demands, z3.And(found.is_well_formed, *kept)))
-
-    def scalar(memory: Memory, value: Value) -> Scalar:
-        if not isinstance(value, Pointer):
-            raise TypeError("a scalar is handed on by its address")
-        return Scalar.at(memory, value)
+    def renewed(
+        machine: Machine, place: Value, memory: Memory, demands: list[Any], claims: Callable[[Any], list[Any]]
+    ) -> None:
+        conditions = [z3.And(*([] if machine.follows(claims(word)) else claims(word))) for word in words]
+        formed = z3.And(*([] if machine.follows(demands) else demands))
+        _overwrite(memory, place)
+        found = _scalar(memory, place)
+        machine.facts.append(z3.Implies(z3.And(machine.path, formed), found.is_well_formed))
+        for condition, word in zip(conditions, words, strict=True):
+            machine.facts += [z3.Implies(z3.And(machine.path, formed, condition), one) for one in found.holds(word)]
 
     def normalise(machine: Machine, arguments: list[Value], memory: Memory) -> None:
-        before = scalar(memory, arguments[0])
-        renewed(machine, arguments, memory, lambda word, _a, _m: before.contains(word), before.is_well_formed)
+        before = _scalar(memory, arguments[0])
+        renewed(machine, arguments[0], memory, [before.is_well_formed], before.holds)
 
-    def of_two(either: bool) -> Callable[[Machine, list[Value], Memory], None]:
-        def contract(machine: Machine, arguments: list[Value], memory: Memory) -> None:
-            one, other = scalar(memory, arguments[1]), scalar(memory, arguments[2])
-            both = z3.Or if either else z3.And
-            well_formed = z3.And(one.is_well_formed, other.is_well_formed)
-            renewed(machine, arguments, memory, lambda w, _a, _m: both(one.contains(w), other.contains(w)), well_formed)
+    def join(machine: Machine, arguments: list[Value], memory: Memory) -> None:
+        one, other = _scalar(memory, arguments[1]), _scalar(memory, arguments[2])
+        either = lambda word: [z3.Or(one.contains(word), other.contains(word))]  # noqa: E731
+        renewed(machine, arguments[0], memory, [one.is_well_formed, other.is_well_formed], either)
 
-        return contract
+    def meet(machine: Machine, arguments: list[Value], memory: Memory) -> None:
+        one, other = _scalar(memory, arguments[1]), _scalar(memory, arguments[2])
+        both = lambda word: [*one.holds(word), *other.holds(word)]  # noqa: E731
+        renewed(machine, arguments[0], memory, [one.is_well_formed, other.is_well_formed], both)
 
-    def of_range(signed: bool) -> Callable[[Machine, list[Value], Memory], None]:
-        def contract(machine: Machine, arguments: list[Value], memory: Memory) -> None:
-            low, high = arguments[1], arguments[2]
-            inside = (lambda w: z3.And(low <= w, w <= high)) if signed else (lambda w: z3.And(z3.ULE(low, w), z3.ULE(w, high)))
-            renewed(machine, arguments, memory, lambda w, _a, _m: inside(w), z3.BoolVal(True))
+    def unsigned(machine: Machine, arguments: list[Value], memory: Memory) -> None:
+        low, high = arguments[1], arguments[2]
+        renewed(machine, arguments[0], memory, [], lambda w: [z3.ULE(low, w), z3.ULE(w, high)])
 
-        return contract
+    def signed(machine: Machine, arguments: list[Value], memory: Memory) -> None:
+        low, high = arguments[1], arguments[2]
+        renewed(machine, arguments[0], memory, [], lambda w: [low <= w, w <= high])
 
-    known = {NORMALISE: normalise, JOIN: of_two(True), MEET: of_two(False), UNSIGNED: of_range(False), SIGNED: of_range(True)}
+    known = {NORMALISE: normalise, JOIN: join, MEET: meet, UNSIGNED: unsigned, SIGNED: signed}
     return {name: contract for name, contract in known.items() if name != but}
+
+
+def _scalar(memory: Memory, value: Value) -> Scalar:
+    if not isinstance(value, Pointer):
+        raise TypeError("a scalar is handed on by its address")
+    return Scalar.at(memory, value)
+
+
+def _overwrite(memory: Memory, value: Value) -> None:
+    if not isinstance(value, Pointer):
+        raise TypeError("a scalar is handed on by its address")
+    [(_, thing, at)] = value.places
+    memory.replace(thing, tuple((at + start, word) for start, word in any_scalar()))
 
 
 # --- obligations -------------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@
 using namespace unibpf;
 using namespace unibpf::analyser;
 
-#define BINARY(name, op)                                                                                               \
-    extern "C" void name##_64(const Scalar& a, const Scalar& b, Scalar& out) { out = compute(Alu::op, 64, a, b); }     \
+#define BINARY(name, op)                                                                                           \
+    extern "C" void name##_64(const Scalar& a, const Scalar& b, Scalar& out) { out = compute(Alu::op, 64, a, b); } \
     extern "C" void name##_32(const Scalar& a, const Scalar& b, Scalar& out) { out = compute(Alu::op, 32, a, b); }
 BINARY(add, add)
 BINARY(sub, sub)
@@ -24,8 +24,8 @@ BINARY(arsh, arsh)
 BINARY(neg, neg)
 BINARY(mov, mov)
 
-#define CONDITION(name)                                                                                                              \
-    extern "C" void assume_##name##_64(bool holds, Scalar& a, Scalar& b) { assume(Condition::name, 64, holds, a, b); }               \
+#define CONDITION(name)                                                                                                \
+    extern "C" void assume_##name##_64(bool holds, Scalar& a, Scalar& b) { assume(Condition::name, 64, holds, a, b); } \
     extern "C" void assume_##name##_32(bool holds, Scalar& a, Scalar& b) { assume(Condition::name, 32, holds, a, b); }
 CONDITION(eq)
 CONDITION(ne)
@@ -39,9 +39,9 @@ CONDITION(sge)
 CONDITION(slt)
 CONDITION(sle)
 
-#define EXTENSION(bytes)                                                                                          \
-    extern "C" void zero_extend_##bytes(const Scalar& a, Scalar& out) { out = zero_extend(a, bytes); }            \
-    extern "C" void sign_extend_##bytes(const Scalar& a, Scalar& out) { out = sign_extend(a, bytes); }            \
+#define EXTENSION(bytes)                                                                               \
+    extern "C" void zero_extend_##bytes(const Scalar& a, Scalar& out) { out = zero_extend(a, bytes); } \
+    extern "C" void sign_extend_##bytes(const Scalar& a, Scalar& out) { out = sign_extend(a, bytes); } \
     extern "C" void to_little_##bytes(const Scalar& a, Scalar& out) { out = swap_bytes(ByteOrder::little, bytes, a); }
 EXTENSION(1)
 EXTENSION(2)
