@@ -155,6 +155,14 @@ def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
         low, high = arguments[1], arguments[2]
         renewed(machine, arguments[0], memory, [], lambda w: [low <= w, w <= high])
 
+    known = {NORMALISE: normalise, JOIN: join, MEET: meet, UNSIGNED: unsigned, SIGNED: signed}
+    known |= _steps(words, normalise)
+    return {name: contract for name, contract in known.items() if name != but}
+
+
+def _steps(words: list[Any], normalise: Contract) -> dict[str, Contract]:
+    """Return what the parts of normalise promise."""
+
     def share(machine: Machine, arguments: list[Value], memory: Memory) -> None:
         signed_before, before = (Bounds.at(memory, one) for one in arguments)
         claims = lambda word: [*signed_before.holds_signed(word), *before.holds(word)]  # noqa: E731
@@ -183,9 +191,7 @@ def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
             machine.facts += [z3.Implies(condition, one) for one in (word & ~mask == value, value & mask == 0)]
         return value, mask
 
-    known = {NORMALISE: normalise, JOIN: join, MEET: meet, UNSIGNED: unsigned, SIGNED: signed, BITS_RANGE: bits_range}
-    known |= {SHARE_64: share, SHARE_32: share, SHARE_HALVES: normalise, SHARE_BITS: share_bits}
-    return {name: contract for name, contract in known.items() if name != but}
+    return {SHARE_64: share, SHARE_32: share, SHARE_HALVES: normalise, SHARE_BITS: share_bits, BITS_RANGE: bits_range}
 
 
 def _scalar(memory: Memory, value: Value) -> Scalar:
