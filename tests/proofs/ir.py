@@ -9,6 +9,7 @@ from typing import Final
 
 _DEFINE: Final = re.compile(r"^define (?P<head>.*?)@(?P<name>[\w.$]+)\((?P<parameters>.*)\) (?P<rest>.*)\{$")
 _LABEL: Final = re.compile(r"^(?P<name>[\w.]+):")
+_TYPE: Final = r'%"(?:struct|class|union)\.[^"]+"'
 _NAME: Final = r"%[\w.]+"
 # What says nothing of the value: attributes, and promises of the compiler to itself (ignoring them makes proofs stronger).
 _NOISE: Final = re.compile(
@@ -49,6 +50,7 @@ def read(text: str) -> Module:
     functions: Module = {}
     current: Function | None = None
     block = ""
+    types = dict(re.findall(rf"^({_TYPE}) = type (.*)$", text, re.MULTILINE))
     for line in _joined(text):
         if current is None:
             if found := _DEFINE.match(line):
@@ -62,7 +64,7 @@ def read(text: str) -> Module:
             block = found["name"]
             current.blocks[block] = []
         elif line.strip() and not line.strip().startswith(";"):
-            current.blocks[block].append(_instruction(line.strip()))
+            current.blocks[block].append(_instruction(line.strip(), types))
     return functions
 
 
@@ -84,12 +86,33 @@ def _parameters(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _instruction(line: str) -> Instruction:
-    text = _clean(line).strip()
+def _instruction(line: str, types: dict[str, str]) -> Instruction:
+    text = re.sub(_TYPE, lambda one: f"[{_extent(one[0], types)[0]} x i8]", _clean(line).strip())
     found = re.match(rf"^({_NAME}) = (.*)$", text)
     result, rest = (found[1], found[2]) if found else (None, text)
     code, _, _ = rest.partition(" ")
     return Instruction(result, code, rest)
+
+
+def _extent(kind: str, types: dict[str, str]) -> tuple[int, int]:
+    """Bytes and alignment of a type, which named types in code are replaced with."""
+    if kind in types:
+        return _extent(types[kind], types)
+    if found := re.match(r"^\[(\d+) x (.*)\]$", kind):
+        size, alignment = _extent(found[2], types)
+        return int(found[1]) * size, alignment
+    if found := re.match(r"^i(\d+)$", kind):
+        return int(found[1]) // 8, int(found[1]) // 8
+    if kind == "ptr":
+        return 8, 8
+    packed, at, most = kind.startswith("<"), 0, 1
+    if not kind.strip("<").startswith("{"):
+        raise UnknownCodeError(f"type {kind}")
+    for part in operands(kind.strip("<>").strip()[1:-1]):
+        size, alignment = _extent(part, types)
+        alignment = 1 if packed else alignment
+        at, most = -(-at // alignment) * alignment + size, max(most, alignment)
+    return -(-at // most) * most, most
 
 
 def _clean(text: str) -> str:

@@ -137,6 +137,7 @@ class Machine:
         self.known: list[z3.BoolRef] = []  # what holds from the beginning
         self.path: z3.BoolRef = _TRUE  # what holds where the machine is
         self.ask: Ask = lambda _known, _claim: None
+        self.ask_quickly: Ask = lambda _known, _claim: None
         # By function: what holds whenever its loop begins anew (returns the memory with nothing but that known of it).
         self.invariants: dict[str, Callable[[Memory], Memory]] = {}
         self._objects = 0
@@ -183,6 +184,8 @@ class Machine:
             key = heapq.heappop(queue)
             self.path = outer
             for label, arrival in self._block(function, module, labels[key[1]], arrivals.pop(key), ends):
+                if self._is_dead(outer, arrival.when):
+                    continue
                 target = (key[0] + (order[label] <= key[1]), order[label])
                 if target[0] > key[0]:
                     if not self._possible(arrival.when, target[0], function.name):
@@ -199,6 +202,12 @@ class Machine:
             value = None if one is None else choose(when, one, value)
             after = _merge_memory(when, content, after)
         return value, after
+
+    def _is_dead(self, outer: z3.BoolRef, when: z3.BoolRef) -> bool:
+        """Whether what is known excludes this way: then no proof has to look at it. In doubt it has."""
+        if z3.is_true(when):
+            return False
+        return bool(self.ask_quickly([*self.known, *self.facts, outer], z3.Not(when)))
 
     def _begin_anew(self, name: str, outer: z3.BoolRef, arrival: _Arrival) -> None:
         if name in self.invariants:
@@ -344,6 +353,8 @@ class _Step:
             self.names[one.result] = z3.simplify(value) if isinstance(value, z3.ExprRef) else value
 
     def value(self, typed: str) -> Value:
+        if constant := re.match(r"^\{[^}]*\} \{(.*)\}$", typed.strip()):
+            return tuple(self.value(part) for part in operands(constant[1]))
         kind, _, text = typed.strip().rpartition(" ")
         return _value(text, kind.strip(), self.names)
 
@@ -430,11 +441,17 @@ class _Step:
         value: Any = self.names[typed.rsplit(" ", 1)[1]]
         return value[int(index)]
 
+    def _insertvalue(self, text: str) -> Value:
+        whole, part, index = operands(text)
+        kind, _, name = whole.rpartition(" ")
+        parts: Any = self.names.get(name) or tuple(None for _ in operands(kind.strip(" {}")))
+        return tuple(self.value(part) if at == int(index) else one for at, one in enumerate(parts))
+
     def _call(self, text: str) -> Value | None:
         found = re.match(r".*?@([\w.]+)\((.*)\)", text)
         if found is None:
             raise UnknownCodeError(text)
-        name, arguments = found[1], operands(found[2])
+        name, arguments = found[1], [one for one in operands(found[2]) if one]
         if name.startswith(_IGNORED):
             return None
         if name.startswith("llvm.memcpy"):
@@ -472,8 +489,6 @@ def _size_of(kind: str) -> int:
         return int(found[1]) * _size_of(found[2])
     if found := _WIDTH.match(kind):
         return (int(found[1]) + 7) // 8
-    if "Scalar" in kind:
-        return 64
     raise UnknownCodeError(f"size of {kind}")
 
 

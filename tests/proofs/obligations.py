@@ -58,6 +58,35 @@ class Scalar:
         ]
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """An interval of words, or of their low halves."""
+
+    low: Any
+    high: Any
+
+    @classmethod
+    def at(cls, memory: Memory, place: Value) -> "Bounds":
+        """Return what lies there, in the pieces that it was stored in."""
+        if not isinstance(place, Pointer):
+            raise TypeError("an interval is handed on by its address")
+        [(_, _, start)] = place.places
+        size = next(size for _, at, size in _FIELDS if at == start)
+        return cls(memory.load(place, size), memory.load(place.moved(size), size))
+
+    @property
+    def size(self) -> int:
+        return int(self.low.size()) // 8
+
+    def holds(self, word: Any) -> list[Any]:
+        part = z3.Extract(self.low.size() - 1, 0, word)
+        return [z3.ULE(self.low, part), z3.ULE(part, self.high)]
+
+    def holds_signed(self, word: Any) -> list[Any]:
+        part = z3.Extract(self.low.size() - 1, 0, word)
+        return [self.low <= part, part <= self.high]
+
+
 def any_scalar() -> Pieces:
     """A scalar of which nothing is known, in the pieces of struct Scalar."""
     places = [(at + part * size, size) for _, at, size in _FIELDS for part in (0, 1)]
@@ -69,9 +98,24 @@ def any_scalar() -> Pieces:
 _SCALAR: Final = "_ZN6unibpf8analyser6Scalar"
 NORMALISE: Final = f"{_SCALAR}9normaliseEv"
 JOIN: Final = "_ZN6unibpf8analyser4joinERKNS0_6ScalarES3_"
+_LOCAL: Final = "_ZN6unibpf8analyser12_GLOBAL__N_1"
+SHARE_64: Final = f"{_LOCAL}5shareIlmEEvRNS0_8IntervalIT_EERNS3_IT0_EE"
+SHARE_32: Final = f"{_LOCAL}5shareIijEEvRNS0_8IntervalIT_EERNS3_IT0_EE"
+SHARE_HALVES: Final = f"{_LOCAL}12share_halvesERNS0_6ScalarE"
+SHARE_BITS: Final = f"{_LOCAL}10share_bitsERNS0_6ScalarE"
+BITS_RANGE: Final = "_ZN6unibpf8analyser4Tnum5rangeEmm"
+SHIFT: Final = f"{_LOCAL}5shiftENS_3AluEjRKNS0_6ScalarES5_"
 MEET: Final = "_ZN6unibpf8analyser4meetERKNS0_6ScalarES3_"
 UNSIGNED: Final = f"{_SCALAR}14unsigned_rangeEmm"
 SIGNED: Final = f"{_SCALAR}12signed_rangeEll"
+
+
+def _conditions(
+    machine: Machine, words: list[Any], demands: list[Any], claims: Callable[[Any], list[Any]]
+) -> list[Any]:
+    """For each word, when a promise is due: what was shown of it here is no longer asked."""
+    formed = [] if machine.follows(demands) else demands
+    return [z3.And(machine.path, *formed, *([] if machine.follows(claims(word)) else claims(word))) for word in words]
 
 
 def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
@@ -83,13 +127,11 @@ def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
     def renewed(
         machine: Machine, place: Value, memory: Memory, demands: list[Any], claims: Callable[[Any], list[Any]]
     ) -> None:
-        conditions = [z3.And(*([] if machine.follows(claims(word)) else claims(word))) for word in words]
-        formed = z3.And(*([] if machine.follows(demands) else demands))
+        conditions = _conditions(machine, words, demands, claims)
         _overwrite(memory, place)
         found = _scalar(memory, place)
-        machine.facts.append(z3.Implies(z3.And(machine.path, formed), found.is_well_formed))
         for condition, word in zip(conditions, words, strict=True):
-            machine.facts += [z3.Implies(z3.And(machine.path, formed, condition), one) for one in found.holds(word)]
+            machine.facts += [z3.Implies(condition, one) for one in (*found.holds(word), found.is_well_formed)]
 
     def normalise(machine: Machine, arguments: list[Value], memory: Memory) -> None:
         before = _scalar(memory, arguments[0])
@@ -114,7 +156,42 @@ def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
         renewed(machine, arguments[0], memory, [], lambda w: [low <= w, w <= high])
 
     known = {NORMALISE: normalise, JOIN: join, MEET: meet, UNSIGNED: unsigned, SIGNED: signed}
+    known |= _steps(words, normalise)
     return {name: contract for name, contract in known.items() if name != but}
+
+
+def _steps(words: list[Any], normalise: Contract) -> dict[str, Contract]:
+    """Return what the parts of normalise promise."""
+
+    def share(machine: Machine, arguments: list[Value], memory: Memory) -> None:
+        signed_before, before = (Bounds.at(memory, one) for one in arguments)
+        claims = lambda word: [*signed_before.holds_signed(word), *before.holds(word)]  # noqa: E731
+        conditions = _conditions(machine, words, [], claims)
+        for place in arguments:
+            _overwrite_bounds(memory, place, before.size)
+        signed_after, after = (Bounds.at(memory, one) for one in arguments)
+        for condition, word in zip(conditions, words, strict=True):
+            machine.facts += [
+                z3.Implies(condition, one) for one in (*signed_after.holds_signed(word), *after.holds(word))
+            ]
+
+    def share_bits(machine: Machine, arguments: list[Value], memory: Memory) -> Value:
+        before = _scalar(memory, arguments[0])
+        conditions = _conditions(machine, words, [before.is_well_formed], before.holds)
+        normalise(machine, arguments, memory)
+        answer = z3.FreshConst(z3.BitVecSort(1), "shared")
+        machine.facts += [z3.Implies(condition, answer == 1) for condition in conditions]
+        return answer
+
+    def bits_range(machine: Machine, arguments: list[Value], _memory: Memory) -> Value:
+        low, high = arguments
+        value, mask = (z3.FreshConst(z3.BitVecSort(64), part) for part in ("value", "mask"))
+        for word in [*words, *(z3.ZeroExt(32, z3.Extract(31, 0, word)) for word in words)]:
+            [condition] = _conditions(machine, [word], [], lambda w: [z3.ULE(low, w), z3.ULE(w, high)])
+            machine.facts += [z3.Implies(condition, one) for one in (word & ~mask == value, value & mask == 0)]
+        return value, mask
+
+    return {SHARE_64: share, SHARE_32: share, SHARE_HALVES: normalise, SHARE_BITS: share_bits, BITS_RANGE: bits_range}
 
 
 def _scalar(memory: Memory, value: Value) -> Scalar:
@@ -128,6 +205,14 @@ def _overwrite(memory: Memory, value: Value) -> None:
         raise TypeError("a scalar is handed on by its address")
     [(_, thing, at)] = value.places
     memory.replace(thing, tuple((at + start, word) for start, word in any_scalar()))
+
+
+def _overwrite_bounds(memory: Memory, place: Value, size: int) -> None:
+    if not isinstance(place, Pointer):
+        raise TypeError("an interval is handed on by its address")
+    [(_, thing, at)] = place.places
+    parts = [z3.FreshConst(z3.BitVecSort(8 * size), "bound") for _ in range(2)]
+    memory.replace(thing, ((at, parts[0]), (at + size, parts[1])))
 
 
 # --- obligations -------------------------------------------------------------------------------------------------------------
@@ -149,6 +234,11 @@ class Obligation:
     follows: Callable[[Word, Word], list[Word]] = lambda _a, _b: []
     proves: str = ""
     hard: bool = False  # for a solver, at full width: nonlinear
+
+    @property
+    def function(self) -> str:
+        """What is called: a part of the domain that is proved by itself, or what operations.cpp defines."""
+        return self.proves if self.form in {"share", "step", "bits"} else self.name
 
 
 def _low(word: Word) -> Word:
@@ -232,6 +322,11 @@ def _swapped(bytes_: int) -> Callable[[Word, Word], Word]:
 
 def obligations() -> Iterator[Obligation]:
     """Yield all of them."""
+    yield Obligation(name="share 64 bits", form="share", proves=SHARE_64)
+    yield Obligation(name="share 32 bits", form="share", proves=SHARE_32)
+    yield Obligation(name="share halves", form="step", proves=SHARE_HALVES)
+    yield Obligation(name="bits of a range", form="bits", proves=BITS_RANGE)
+    yield Obligation(name="share bits", form="step", proves=SHARE_BITS)
     yield Obligation(name="normalise_of", form="normalise", proves=NORMALISE)
     yield Obligation(name="unsigned_range_of", form="unsigned", proves=UNSIGNED)
     yield Obligation(name="signed_range_of", form="signed", proves=SIGNED)

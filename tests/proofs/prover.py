@@ -15,7 +15,7 @@ import z3
 
 from tests.proofs import ir
 from tests.proofs.machine import Machine, Memory, Pointer
-from tests.proofs.obligations import NORMALISE, Obligation, Scalar, any_scalar, contracts
+from tests.proofs.obligations import NORMALISE, SHARE_64, Obligation, Scalar, any_scalar, contracts
 from unibpf.host.settings import REPOSITORY
 
 DOMAIN: Final = tuple(
@@ -30,6 +30,7 @@ _FLAGS: Final = (
 )
 FULL_WIDTH: Final = 64
 EASY_MILLISECONDS: Final = 1000
+QUICK_MILLISECONDS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,15 @@ class Outcome:
 @cache
 def modules(sources: tuple[Path, ...] = (OPERATIONS, *DOMAIN)) -> list[ir.Module]:
     """Compile and read."""
-    return [ir.read(_compiled(source)) for source in sources]
+    return [ir.read(_compiled(source, apart=source.stem == "scalar")) for source in sources]
 
 
-def _compiled(source: Path) -> str:
+def _compiled(source: Path, *, apart: bool) -> str:
+    """`apart`: with a call for each call, so that steps are proved one at a time."""
     with tempfile.NamedTemporaryFile(suffix=".ll") as target:
-        subprocess.run(["clang++-19", *_FLAGS, str(source), "-o", target.name], check=True)
+        subprocess.run(
+            ["clang++-19", *_FLAGS, *(["-fno-inline"] if apart else []), str(source), "-o", target.name], check=True
+        )
         return Path(target.name).read_text()
 
 
@@ -90,6 +94,13 @@ class Solvers:
             return self._bitwuzla(solver.to_smt2())
         return bool(answer == z3.unsat)
 
+    def follows_quickly(self, known: list[Any], claim: Any) -> bool | None:
+        """True, or nothing is known."""
+        solver = z3.SolverFor("QF_BV")
+        solver.set("timeout", QUICK_MILLISECONDS)
+        solver.add(*known, z3.Not(claim))
+        return solver.check() == z3.unsat or None
+
     def _bitwuzla(self, text: str) -> bool | None:
         options = bitwuzla.Options()
         options.set(bitwuzla.Option.TIME_LIMIT_PER, int(1000 * self.seconds))
@@ -109,11 +120,11 @@ class _Run:
 
     def __init__(self, one: Obligation, code: list[ir.Module], width: int, solvers: Solvers) -> None:
         self.a, self.b = z3.BitVecs("a b", 64)
-        words = [self.a, self.b, *one.follows(self.a, self.b)]
+        words = [self.a, *([self.b] if one.form in {"binary", "refine"} else []), *one.follows(self.a, self.b)]
         if one.form in {"binary", "unary"}:
             words.append(one.result(self.a, self.b))
         self.machine = Machine(code, contracts(words, but=one.proves))
-        self.machine.ask = solvers.follows
+        self.machine.ask, self.machine.ask_quickly = solvers.follows, solvers.follows_quickly
         self.memory = Memory()
         self.left, self.right, self.out = (self.machine.add_object(self.memory, any_scalar()) for _ in range(3))
         self.one, self.other = Scalar.at(self.memory, self.left), Scalar.at(self.memory, self.right)
@@ -143,7 +154,9 @@ Question = tuple[_Run, list[Any]]  # what was run, and what has to hold then
 
 
 def _questions(one: Obligation, code: list[ir.Module], width: int, solvers: Solvers) -> Iterator[Question]:
-    if one.form == "refine":
+    if one.form == "join":  # a word is in one of the two: each of these by itself
+        yield from (_joined(one, _Run(one, code, width, solvers), side) for side in (0, 1))
+    elif one.form == "refine":
         yield from (_refined(one, _Run(one, code, width, solvers), holds) for holds in (True, False))
     else:
         run = _Run(one, code, width, solvers)
@@ -196,9 +209,36 @@ def _ranged(one: Obligation, run: _Run) -> list[Any]:
     return _result(run, run.a)
 
 
+def _joined(one: Obligation, run: _Run, side: int) -> Question:
+    run.known += (run.one, run.other)[side].holds(run.a)
+    run.call(one.name, run.left, run.right, run.out)
+    return run, _result(run, run.a)
+
+
+def _shared(one: Obligation, run: _Run) -> list[Any]:
+    """A part of normalise: the signed and the unsigned interval of a width."""
+    run.known += run.one.holds(run.a)
+    signed, unsigned = (16, 0) if one.proves == SHARE_64 else (40, 32)
+    run.call(one.function, run.left.moved(signed), run.left.moved(unsigned))
+    return [*run.scalar(run.left).holds(run.a), run.scalar(run.left).is_well_formed]
+
+
+def _stepped(one: Obligation, run: _Run) -> list[Any]:
+    run.known += run.one.holds(run.a)
+    answer = run.call(one.function, run.left)
+    found = run.scalar(run.left)
+    return [*found.holds(run.a), found.is_well_formed, *([] if answer is None else [answer == 1])]
+
+
+def _bits_ranged(one: Obligation, run: _Run) -> list[Any]:
+    low, high = z3.BitVecs("low high", 64)
+    run.known += [z3.ULE(low, run.a), z3.ULE(run.a, high)]
+    value, mask = run.call(one.function, low, high)
+    return [run.a & ~mask == value, value & mask == 0]
+
+
 def _of_both(one: Obligation, run: _Run) -> list[Any]:
-    both = z3.Or if one.form == "join" else z3.And
-    run.known.append(both(run.one.contains(run.a), run.other.contains(run.a)))
+    run.known += [*run.one.holds(run.a), *run.other.holds(run.a)]
     run.call(one.name, run.left, run.right, run.out)
     return _result(run, run.a)
 
@@ -225,7 +265,9 @@ _FORMS: Final[dict[str, Any]] = {
     "normalise": _normalised,
     "unsigned": _ranged,
     "signed": _ranged,
-    "join": _of_both,
+    "share": _shared,
+    "step": _stepped,
+    "bits": _bits_ranged,
     "meet": _of_both,
     "constant": _constant,
     "leq": _included,
