@@ -149,7 +149,8 @@ def _map(row: Any) -> MapStatus:
 
 def _nic(row: Any) -> NicStatus:
     name, mac, *counters = row
-    rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped = counters
+    rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped, *newer = counters
+    rx_no_slot, rx_too_long = newer or (0, 0)
     return NicStatus(
         name=name,
         mac=mac.hex(":"),
@@ -159,6 +160,8 @@ def _nic(row: Any) -> NicStatus:
         tx_bytes=tx_bytes,
         rx_dropped=rx_dropped,
         tx_dropped=tx_dropped,
+        rx_no_slot=rx_no_slot,
+        rx_too_long=rx_too_long,
     )
 
 
