@@ -16,7 +16,7 @@ from unibpf.client.push import Push, push_and_wait
 from unibpf.client.traces import load_trace
 from unibpf.client.waiting import Outcome
 from unibpf.demo import losses
-from unibpf.demo.attacks import NoAnswer, stage_raw, tampered
+from unibpf.demo.attacks import AttackError, stage_raw, tampered
 from unibpf.demo.losses import Passed, Reading
 from unibpf.demo.result import DemoResult, GuestResult, Refusal, SpanResult, StallResult, TraceResult, UpdateResult
 from unibpf.demo.traffic import Traffic, TrafficReport
@@ -163,7 +163,7 @@ async def attack(demo: Demo, envelope: bytes, bundle: bytes) -> str:
     """The rule by which the guest refuses this; DemoError with what became of the guest where it does not answer."""
     try:
         return await stage_raw(str(demo.running.control), ELEMENT, envelope, bundle)
-    except NoAnswer as error:
+    except AttackError as error:
         seen = await guests.observed(demo.bus, GUEST)
         now = "is not known any more" if seen is None else f"is {seen.state} at {seen.control}, pid {seen.pid}"
         was = f"it was pid {demo.running.pid}; the guest {now}, {seen.restarts if seen else 0} restarts"
