@@ -35,6 +35,11 @@ void Tally::note_pause(std::uint64_t now) {
     last_arrival_ns_ = now;
 }
 
+void Tally::note_round(std::uint64_t began_ns, std::uint64_t late_ns) {
+    const auto length = now_ns() - began_ns;
+    if (length > late_ns) stalled_ns_ += length;
+}
+
 void Tally::arrive(const Stamp& stamp, std::uint64_t now) {
     if (stamp.traffic_class >= classes_.size()) return;
     auto& one = classes_[stamp.traffic_class];
@@ -70,7 +75,8 @@ void Tally::print(std::ostream& out, std::uint64_t started_ns, std::uint64_t ela
         if (index > 0) out << ",";
         print_class(out, classes_[index]);
     }
-    out << "],\"longest_pause_us\":" << longest_pause_ns_ / 1000 << ",\"latency_us\":{\"p50\":" << percentile(latency_us_, 0.5)
+    out << "],\"longest_pause_us\":" << longest_pause_ns_ / 1000 << ",\"stalled_us\":" << stalled_ns_ / 1000
+        << ",\"latency_us\":{\"p50\":" << percentile(latency_us_, 0.5)
         << ",\"p99\":" << percentile(latency_us_, 0.99) << "},\"pauses\":[";
     for (std::size_t index = 0; index < pauses_.size(); ++index)
         out << (index > 0 ? "," : "") << "[" << pauses_[index].at_ns << "," << pauses_[index].length_ns << "]";

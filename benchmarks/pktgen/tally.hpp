@@ -33,6 +33,8 @@ class Tally {
     std::uint64_t next_number(std::uint32_t traffic_class) { return classes_[traffic_class].sent++; }
     void refuse(std::uint32_t traffic_class) { ++classes_[traffic_class].refused; }
     void arrive(const Stamp& stamp, std::uint64_t now);
+    // The last round of the generator began then: what it took above `late_ns` is a stall of its own.
+    void note_round(std::uint64_t began_ns, std::uint64_t late_ns);
 
     // One JSON object; `elapsed_ns` is the sending time.
     void print(std::ostream& out, std::uint64_t started_ns, std::uint64_t elapsed_ns) const;
@@ -46,6 +48,7 @@ class Tally {
     std::vector<std::uint32_t> latency_us_;  // histogram by microsecond, last bucket is "or more"
     std::uint64_t last_arrival_ns_ = 0;
     std::uint64_t longest_pause_ns_ = 0;
+    std::uint64_t stalled_ns_ = 0;
 };
 
 }  // namespace pktgen

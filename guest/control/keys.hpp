@@ -34,6 +34,7 @@ enum class UpdateKey : std::int8_t {
     longest_gap_ns = 10,
     packets_during = 11,
     packets_lost = 12,
+    engine_before = 13,
 };
 
 enum class StatusKey : std::int8_t {

@@ -18,6 +18,7 @@ inline constexpr std::uint8_t driver_failed = 128;
 
 // 2.2, 5.1.3, 6: feature bits
 inline constexpr std::uint64_t net_mac = 1ull << 5;
+inline constexpr std::uint64_t net_merged_buffers = 1ull << 15;
 inline constexpr std::uint64_t any_layout = 1ull << 27;
 inline constexpr std::uint64_t version_1 = 1ull << 32;
 
@@ -25,7 +26,7 @@ inline constexpr std::uint64_t version_1 = 1ull << 32;
 inline constexpr std::uint16_t receive_queue = 0;
 inline constexpr std::uint16_t transmit_queue = 1;
 
-// 5.1.6: the header before each frame; `num_buffers` exists since version 1
+// 5.1.6: the header before each frame; `num_buffers` exists since version 1, or with net_merged_buffers
 struct NetHeader {
     std::uint8_t flags;
     std::uint8_t gso_type;

@@ -1,6 +1,7 @@
 #include "guest/drivers/virtio_net.hpp"
 
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include "guest/platform/platform.hpp"
@@ -23,12 +24,15 @@ Status VirtioNet::start(std::span<std::byte> rings) {
         transport_.add_status(virtio::driver_failed);
         return Error{"nic", "the device lacks a feature that is needed", needed & ~offered};
     }
-    transport_.accept_features(needed);
+    // Without it a device drops what is longer than a buffer, and nobody counts it (5.1.6.3.1).
+    merged_ = (offered & virtio::net_merged_buffers) != 0;
+    transport_.accept_features(needed | (offered & virtio::net_merged_buffers));
     if (!transport_.legacy()) {
         transport_.add_status(virtio::features_ok);  // 5
         if ((transport_.status() & virtio::features_ok) == 0) return Error{"nic", "the device refused the features", needed};  // 6
     }
-    header_ = transport_.legacy() ? virtio::legacy_header_bytes : static_cast<std::uint16_t>(sizeof(virtio::NetHeader));
+    const bool short_header = transport_.legacy() && !merged_;  // 5.1.6.1
+    header_ = short_header ? virtio::legacy_header_bytes : static_cast<std::uint16_t>(sizeof(virtio::NetHeader));
     for (std::uint32_t i = 0; i < 6; ++i) mac_[i] = transport_.config(i);  // 7
     TRY(start_queue(virtio::receive_queue, rx_, rings.first(one_ring())));
     TRY(start_queue(virtio::transmit_queue, tx_, rings.subspan(one_ring())));
@@ -78,11 +82,32 @@ bool VirtioNet::accept_frame(Virtqueue::Completion& done) {
         ++counters_.rx_bad_id;
         return false;
     }
+    if (parts_left_ != 0) {
+        --parts_left_;
+        return false;
+    }
     if (done.what == Virtqueue::Taken::bad_length || done.length < header_ + std::uint32_t{ethernet_header}) {
         ++counters_.rx_bad_length;
         return false;
     }
+    if (part_of_long_frame(done)) return false;
     done.packet->put(static_cast<std::uint16_t>(done.length - header_));
+    return true;
+}
+
+// A frame longer than a packet can be comes in several buffers (5.1.6.4): counted at its first, all of them go back. A number
+// of buffers that the ring does not have is a lie, and no other frame's loss.
+bool VirtioNet::part_of_long_frame(const Virtqueue::Completion& done) {
+    if (!merged_) return false;
+    std::uint16_t buffers = 0;
+    std::memcpy(&buffers, done.packet->data() - header_ + offsetof(virtio::NetHeader, num_buffers), sizeof buffers);
+    if (buffers <= 1) return false;
+    if (buffers > rx_.size()) {
+        ++counters_.rx_bad_length;
+        return true;
+    }
+    ++counters_.rx_too_long;
+    parts_left_ = static_cast<std::uint16_t>(buffers - 1);
     return true;
 }
 

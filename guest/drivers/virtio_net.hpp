@@ -32,6 +32,7 @@ class VirtioNet final : public Nic {
     }
     Status start_queue(std::uint16_t index, Virtqueue& queue, std::span<std::byte> memory);
     bool accept_frame(Virtqueue::Completion& done);
+    bool part_of_long_frame(const Virtqueue::Completion& done);
     bool keep_ring();
     void offer(PacketPtr packet);
     void refill();
@@ -41,6 +42,8 @@ class VirtioNet final : public Nic {
     VirtioTransport& transport_;
     PacketPool& pool_;
     std::uint16_t header_ = sizeof(virtio::NetHeader);
+    bool merged_ = false;           // a frame that is longer than a buffer takes several
+    std::uint16_t parts_left_ = 0;  // buffers to come of the long frame that is being dropped
     Virtqueue rx_;
     Virtqueue tx_;
 };

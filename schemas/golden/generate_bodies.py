@@ -41,6 +41,7 @@ SWAPPED: Final[dict[int, Any]] = {
     UpdateKey.LONGEST_GAP_NS: 90_000,
     UpdateKey.PACKETS_DURING: 77,
     UpdateKey.PACKETS_LOST: 3,
+    UpdateKey.ENGINE_BEFORE: "jit",
 }
 PROGRAM_ELEMENT: Final[dict[int, Any]] = {
     ElementKey.NAME: "fw",
@@ -71,7 +72,7 @@ STATUS: Final[dict[int, Any]] = {
     StatusKey.UPTIME_NS: 1_000_000_007,
     StatusKey.AUDIENCE: "edge",
     StatusKey.ELEMENTS: [PROGRAM_ELEMENT, PLAIN_ELEMENT],
-    StatusKey.NICS: [["in0", bytes.fromhex("525400000002"), 1, 2, 3, 4, 5, 6]],
+    StatusKey.NICS: [["in0", bytes.fromhex("525400000002"), 1, 2, 3, 4, 5, 6, 7, 8]],
     StatusKey.MEMORY: [8 << 20, 3 << 20, 4 << 20],
     StatusKey.GRAPH: ["test-graph", 2, DIGEST],
     StatusKey.LONGEST_GAP_NS: 90_000,

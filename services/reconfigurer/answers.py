@@ -38,6 +38,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     longest_gap_ns: int = 0
     packets_during: int = 0
     packets_lost: int = 0
+    engine_before: str = ""
 
 
 class DumpPage(Struct, frozen=True, kw_only=True):
@@ -61,7 +62,9 @@ def outcome(item: Any) -> Outcome:
 def before_swap(activated: Outcome) -> Outcome:
     """What the guest had done when the program lay beside the running one, from its answer to a request that did both."""
     steps = [step for step in activated.steps if step[0] != SWAP]
-    return replace(activated, steps=steps, swap_ns=0, longest_gap_ns=0, packets_during=0, packets_lost=0)
+    return replace(
+        activated, steps=steps, swap_ns=0, longest_gap_ns=0, packets_during=0, packets_lost=0, engine_before=""
+    )
 
 
 def status(item: Any) -> GuestStatus:
@@ -97,6 +100,7 @@ def _outcome(item: Any) -> Outcome:
         longest_gap_ns=item.get(key.LONGEST_GAP_NS, 0),
         packets_during=item.get(key.PACKETS_DURING, 0),
         packets_lost=item.get(key.PACKETS_LOST, 0),
+        engine_before=item.get(key.ENGINE_BEFORE, ""),
     )
 
 
@@ -149,7 +153,8 @@ def _map(row: Any) -> MapStatus:
 
 def _nic(row: Any) -> NicStatus:
     name, mac, *counters = row
-    rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped = counters
+    rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped, *newer = counters
+    rx_no_slot, rx_too_long = newer or (0, 0)
     return NicStatus(
         name=name,
         mac=mac.hex(":"),
@@ -159,6 +164,8 @@ def _nic(row: Any) -> NicStatus:
         tx_bytes=tx_bytes,
         rx_dropped=rx_dropped,
         tx_dropped=tx_dropped,
+        rx_no_slot=rx_no_slot,
+        rx_too_long=rx_too_long,
     )
 
 

@@ -101,7 +101,8 @@ class Updater:
             outcome = answers.outcome(fact.body)
             left = await self._note_left(target, outcome.envelope, rule="asked", reason=ASKED)
             back = event(target, "rolled_back", left, outcome)
-            return msgspec.structs.replace(back, rule="asked", reason=ASKED)
+            reason = f"{ASKED}; {back.reason}" if back.reason else ASKED
+            return msgspec.structs.replace(back, rule="asked", reason=reason)
 
     async def note_left(self, target: Target, release: Signed, element: ElementStatus) -> ElementEvent:
         """The guest went back by itself: write it down, and say so."""
@@ -273,7 +274,16 @@ def event(target: Target, state: ElementState, release: Signed | None, outcome: 
         longest_gap_ns=outcome.longest_gap_ns,
         packets_during=outcome.packets_during,
         packets_lost=outcome.packets_lost,
+        engine_before=outcome.engine_before,
+        reason=slower(outcome),
     )
+
+
+def slower(outcome: Outcome) -> str | None:
+    """What to say of a program that is interpreted in the place of native code; None of any other."""
+    if (outcome.engine_before, outcome.engine) != ("jit", "interpreter"):
+        return None
+    return "the program before was native code, this one is interpreted: the guest had no memory for its native code"
 
 
 def failure(target: Target, release: Signed, error: GuestRefused | GuestUnreachable | GuestUnknown) -> ElementEvent:

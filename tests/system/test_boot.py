@@ -5,13 +5,17 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.guests.boot import Boot, firewall_boot, mac_text
+from tests.support.guests.live_guest import Channel
 from tests.support.guests.qemu import MACHINES, Machine, running_vm
 from tests.support.guests.wires import Wire
+from unibpf.formats import control_mac
+from unibpf.formats.control_keys import StatusKey
 
 READY = re.compile(r"^unibpf ready guest=test-1 graph=test elements=(\d+) nics=3 ns=(\d+)$", re.MULTILINE)
 LARGEST_IMAGE = 256 * 1024
@@ -42,6 +46,24 @@ def test_forwards_and_answers_on_every_machine(machine: Machine, kernel: Path, f
         outside.send(*back)
         assert inside.receive(200) == back
         assert b"</status>" in ask_core(vm.control_port)
+        inside.close()
+        outside.close()
+
+
+def test_frames_longer_than_a_packet_are_counted_on_every_machine(machine: Machine, kernel: Path, folder: Path) -> None:
+    """They are dropped, and no frame beside them; the guest says how many they were."""
+    boot = Boot()
+    longer = [bytes([2]) * 12 + b"\x88\xb5" + bytes(length - 14) for length in (1665, 9000, 65_000)]
+    with running_vm(machine=machine, kernel=kernel, image=boot.image(), folder=folder) as vm:
+        vm.wait_for("unibpf ready")
+        inside, outside = vm.wire("inside"), vm.wire("outside")
+        around = [bytes([2]) * 12 + b"\x88\xb5" + bytes([number]) * 1650 for number in range(4)]
+        inside.send(around[0], longer[0], around[1], longer[1], around[2], longer[2], around[3])
+        assert outside.receive(4) == around
+        with closing(Channel(("127.0.0.1", vm.control_port), control_mac.derive(boot.guest, boot.seed))) as channel:
+            nics = {row[0]: row for row in channel.status()[StatusKey.NICS]}
+        assert nics["inside"][9] == len(longer)
+        assert nics["outside"][9] == 0
         inside.close()
         outside.close()
 

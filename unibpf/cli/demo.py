@@ -20,7 +20,7 @@ from unibpf.cli.session import run
 from unibpf.cli.trace_tree import tree_lines
 from unibpf.client import guests
 from unibpf.client.session import open_bus
-from unibpf.demo import scenario
+from unibpf.demo import losses, scenario
 from unibpf.demo.result import DemoResult
 from unibpf.demo.traffic import TrafficError
 from unibpf.stack.child import StackError, running_stack
@@ -81,7 +81,7 @@ async def _scenario(demo: scenario.Demo, say: "_Steps") -> DemoResult:
     say.note(f"{guest.machine} under {guest.accel}: {boot}, pid {guest.pid}")
 
     say.step(f"{scenario.RATE} packets/s flow, and version 2 is pushed: port {demo.new_port} is closed as well")
-    before = await scenario.rule_hits(demo)
+    before, at_first = await scenario.rule_hits(demo), await scenario.read_losses(demo)
     traffic = await scenario.start_traffic(demo)
     await asyncio.sleep(SETTLE_SECONDS)
     running = await scenario.rule_hits(demo)
@@ -104,8 +104,8 @@ async def _scenario(demo: scenario.Demo, say: "_Steps") -> DemoResult:
 
     await asyncio.sleep(SETTLE_SECONDS)
     report = await traffic.stop()
-    after = await scenario.rule_hits(demo)
-    scenario.check_counts(report, demo, before, after)
+    after, at_last = await scenario.rule_hits(demo), await scenario.read_losses(demo)
+    stall = scenario.check_counts(report, demo, (before, after), (at_first, at_last))
     sent = sum(one.sent for one in report.classes)
     say.step("the generator's own count")
     say.note(
@@ -116,6 +116,8 @@ async def _scenario(demo: scenario.Demo, say: "_Steps") -> DemoResult:
         f"rule hits kept across the swap: {running[scenario.CLOSED_RULE]} then, {after[scenario.CLOSED_RULE]} now, "
         f"equal to what was sent"
     )
+    if stall is not None:
+        say.note(f"stall: {losses.sentence(stall)}")
 
     say.step(f"one trace of it all: unibpf trace {second.trace_id}")
     spans = await scenario.read_trace(demo, second.trace_id)

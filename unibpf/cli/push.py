@@ -90,7 +90,8 @@ def _element_line(outcome: Outcome, event: ElementEvent) -> str:
         return f"settled    {outcome.settled_ms or 0:.0f} ms  {place}: its probation is over"
     if event.state != "active":
         return f"{event.state.replace('_', ' '):<10} {place}: {event.rule}: {event.reason}"
+    note = f"; {event.reason}" if event.reason else ""
     return (
         f"active     {outcome.active_ms or 0:.0f} ms  {place}, swapped in "
-        f"{event.swap_ns / 1000:.1f} µs, {event.packets_lost} packets lost"
+        f"{event.swap_ns / 1000:.1f} µs, {event.packets_lost} packets lost{note}"
     )

@@ -11,10 +11,14 @@ from unibpf.formats import cbor
 RULE_KEY = "urn:unibpf:v1"
 
 
+class AttackError(Exception):
+    """Nobody took the request, or nobody answered it."""
+
+
 async def stage_raw(control: str, element: str, envelope: bytes, bundle: bytes) -> str:
     """PUT a signed bundle as it is; the rule by which the guest refuses it, or `accepted`.
 
-    `control` is the guest's address, host:port. Staging needs no MAC: a signature suffices (design 6).
+    `control` is the guest's address, host:port; raises AttackError. Staging needs no MAC: a signature suffices (design 6).
     """
     context = await aiocoap.Context.create_client_context()
     try:
@@ -24,6 +28,8 @@ async def stage_raw(control: str, element: str, envelope: bytes, bundle: bytes) 
             payload=cbor.encode([envelope, bundle]),
         )
         answer = await context.request(request).response
+    except (aiocoap.error.Error, OSError) as error:
+        raise AttackError(f"`{control}` gave no answer: {error!r}") from error
     finally:
         await context.shutdown()
     return "accepted" if answer.code.is_successful() else problem_rule(answer.payload)

@@ -11,8 +11,19 @@ class GuestResult(msgspec.Struct, kw_only=True):
     boot_ms: float
 
 
+class StallResult(msgspec.Struct, kw_only=True):
+    """What a machine that was too busy cost: packets lost, by hop, and for how long generator and QEMU were not run."""
+
+    lost_at: dict[str, int]
+    generator_ms: float
+    qemu_ms: float
+
+
 class UpdateResult(msgspec.Struct, kw_only=True):
-    """The update under traffic. `longest_gap_us` is the guest's own: between two batches, from staging to the swap."""
+    """The update under traffic. `longest_gap_us` is the guest's own: between two batches, from staging to the swap.
+
+    `packets_lost` are those that the swap lost; what a stall of the machine cost is in `stall`, where there was one.
+    """
 
     publish_to_active_ms: float
     guest_stage_ms: float
@@ -24,6 +35,7 @@ class UpdateResult(msgspec.Struct, kw_only=True):
     hits_before: dict[str, int] = {}
     hits_after: dict[str, int] = {}
     first_dropped_number: int = -1
+    stall: StallResult | None = None
 
 
 class Refusal(msgspec.Struct, kw_only=True):

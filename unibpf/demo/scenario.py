@@ -15,8 +15,10 @@ from unibpf.client import guests
 from unibpf.client.push import Push, push_and_wait
 from unibpf.client.traces import load_trace
 from unibpf.client.waiting import Outcome
-from unibpf.demo.attacks import stage_raw, tampered
-from unibpf.demo.result import DemoResult, GuestResult, Refusal, SpanResult, TraceResult, UpdateResult
+from unibpf.demo import losses
+from unibpf.demo.attacks import AttackError, stage_raw, tampered
+from unibpf.demo.losses import Passed, Reading
+from unibpf.demo.result import DemoResult, GuestResult, Refusal, SpanResult, StallResult, TraceResult, UpdateResult
 from unibpf.demo.traffic import Traffic, TrafficReport
 from unibpf.host.settings import REPOSITORY
 from unibpf.messages.guests import GuestObserved, HostStatus
@@ -36,6 +38,8 @@ OPEN_PORT: Final = 443
 RULE_HITS: Final = "rule_hits"
 DEFAULT_RULE, CLOSED_RULE, NEW_RULE = 0, 2, 3
 
+Hits = dict[int, int]  # {rule: packets}
+
 
 class DemoError(Exception):
     """A promise of the demo did not hold; the message says which."""
@@ -52,6 +56,7 @@ class Demo:
     first: Outcome | None = None
     second: Outcome | None = None
     guest: GuestObserved | None = None
+    stall: StallResult | None = None
 
     def sockets(self) -> tuple[Path, Path]:
         """Where the guest's NICs `inside` and `outside` are plugged in on this host."""
@@ -142,7 +147,7 @@ async def try_unsafe(demo: Demo) -> tuple[Outcome, Refusal]:
 async def try_replayed(demo: Demo) -> Refusal:
     """Version 1's envelope again, straight to the guest: older than what runs."""
     envelope, bundle = await signed_bytes(demo, demo.first)
-    rule = await stage_raw(str(demo.running.control), ELEMENT, envelope, bundle)
+    rule = await attack(demo, envelope, bundle)
     return Refusal(what="replayed envelope", by="guest", rule=rule)
 
 
@@ -150,8 +155,19 @@ async def try_tampered(demo: Demo) -> Refusal:
     """Version 2's envelope with one bit changed, straight to the guest."""
     envelope, bundle = await signed_bytes(demo, demo.second)
     changed = tampered(envelope, len(envelope) // 2)
-    rule = await stage_raw(str(demo.running.control), ELEMENT, changed, bundle)
+    rule = await attack(demo, changed, bundle)
     return Refusal(what="tampered envelope", by="guest", rule=rule)
+
+
+async def attack(demo: Demo, envelope: bytes, bundle: bytes) -> str:
+    """The rule by which the guest refuses this; DemoError with what became of the guest where it does not answer."""
+    try:
+        return await stage_raw(str(demo.running.control), ELEMENT, envelope, bundle)
+    except AttackError as error:
+        seen = await guests.observed(demo.bus, GUEST)
+        now = "is not known any more" if seen is None else f"is {seen.state} at {seen.control}, pid {seen.pid}"
+        was = f"it was pid {demo.running.pid}; the guest {now}, {seen.restarts if seen else 0} restarts"
+        raise DemoError(f"{error}; {was}") from error
 
 
 async def signed_bytes(demo: Demo, outcome: Outcome | None) -> tuple[bytes, bytes]:
@@ -172,8 +188,44 @@ async def read_trace(demo: Demo, trace_id: str) -> list[SpanRecord]:
             await asyncio.sleep(0.05)
 
 
-def check_counts(report: TrafficReport, demo: Demo, before: dict[int, int], after: dict[int, int]) -> None:
-    """Compare the maps with what the generator itself counted; raises DemoError with the two numbers that differ."""
+async def read_losses(demo: Demo) -> Reading:
+    """The guest's counters of lost packets, and QEMU's clock."""
+    status = await guests.status(demo.bus, demo.running)
+    return losses.read(status, element=ELEMENT, inside="inside", outside="outside", pid=demo.running.pid)
+
+
+def check_counts(
+    report: TrafficReport, demo: Demo, hits: tuple[Hits, Hits], readings: tuple[Reading, Reading]
+) -> StallResult | None:
+    """Compare the maps with what the generator itself counted; raises DemoError with the two numbers that differ.
+
+    What a stall of the machine explains, packet by packet, is returned instead.
+    """
+    fault = differing(report, demo, *hits)
+    if fault is None:
+        return None
+    opened, newly = (report.port(port) for port in (OPEN_PORT, demo.new_port))
+    before, after = hits
+    passed = after[DEFAULT_RULE] - before[DEFAULT_RULE]
+    dropped = sum(after.values()) - sum(before.values()) - passed
+    stall, unexplained = losses.explain(
+        report,
+        *readings,
+        Passed(passed=passed, dropped=dropped, received=opened.received + newly.received),
+        rate=RATE,
+    )
+    if unexplained is None and after[NEW_RULE] > newly.sent - newly.last_received - 1:
+        unexplained = f"packets to port {demo.new_port} passed after the first was dropped"
+    if unexplained is None and report.port(demo.closed_port).received:
+        unexplained = "packets to the closed port came through"
+    if unexplained is not None:
+        raise DemoError(f"{fault}; no stall of the machine explains it: {unexplained} ({losses.sentence(stall)})")
+    demo.stall = stall
+    return stall
+
+
+def differing(report: TrafficReport, demo: Demo, before: Hits, after: Hits) -> str | None:
+    """The first of the demo's promises that the counts do not keep."""
     opened, closed, newly = (report.port(port) for port in (OPEN_PORT, demo.closed_port, demo.new_port))
     expected: dict[str, tuple[Any, Any]] = {
         "packets to the open port that were lost": (opened.lost, 0),
@@ -187,14 +239,17 @@ def check_counts(report: TrafficReport, demo: Demo, before: dict[int, int], afte
     }
     for what, (got, wanted) in expected.items():
         if got != wanted:
-            raise DemoError(f"{what}: got {got}, expected {wanted}")
-
-
-Hits = dict[int, int]
+            return f"{what}: got {got}, expected {wanted}"
+    return None
 
 
 def summarise(
-    demo: Demo, *, report: TrafficReport, hits: tuple[Hits, Hits], refused: list[Refusal], spans: list[SpanRecord]
+    demo: Demo,
+    *,
+    report: TrafficReport,
+    hits: tuple[Hits, Hits],
+    refused: list[Refusal],
+    spans: list[SpanRecord],
 ) -> DemoResult:
     """Everything in one result."""
     if demo.second is None or demo.second.active_ms is None:
@@ -209,7 +264,8 @@ def summarise(
             guest_stage_ms=round(sum(duration for _, _, duration in staged.steps) / 1e6, 3),
             longest_gap_us=round(event.longest_gap_ns / 1000, 1),
             packets_sent=sum(one.sent for one in report.classes),
-            packets_lost=report.port(OPEN_PORT).lost + event.packets_lost,
+            packets_lost=0 if demo.stall else report.port(OPEN_PORT).lost + event.packets_lost,
+            stall=demo.stall,
             map_entries_before=len(before),
             map_entries_kept=kept.entries if kept.decision == "kept" else 0,
             hits_before={str(rule): count for rule, count in before.items() if count},

@@ -30,7 +30,10 @@ class TrafficClass(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrafficReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the generator printed; times are CLOCK_MONOTONIC nanoseconds, pauses [end, length]."""
+    """What the generator printed; times are CLOCK_MONOTONIC nanoseconds, pauses [end, length].
+
+    `stalled_us` is for how long it was itself not run, though it should have been.
+    """
 
     started_ns: int
     elapsed_ns: int
@@ -38,6 +41,7 @@ class TrafficReport(msgspec.Struct, frozen=True, kw_only=True):
     longest_pause_us: int
     latency_us: dict[str, int]
     pauses: list[tuple[int, int]] = []
+    stalled_us: int = 0
 
     def port(self, number: int) -> TrafficClass:
         """The class that went to a port."""

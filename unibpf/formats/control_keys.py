@@ -38,6 +38,7 @@ class UpdateKey(IntEnum):
     LONGEST_GAP_NS = 10
     PACKETS_DURING = 11
     PACKETS_LOST = 12
+    ENGINE_BEFORE = 13
 
 
 class StatusKey(IntEnum):

@@ -20,7 +20,8 @@ class ElementEvent(Message, frozen=True, kw_only=True):
 
     `steps` are the guest's timings, [name, start ns, duration ns]. On `failed`, `rule` and `reason` are the guest's. On
     `rolled_back` the release is the one that runs now, and `push_id` names the push that was rolled back, where that is known.
-    `settled` follows on `active`: the guest still runs it after its probation.
+    `settled` follows on `active`: the guest still runs it after its probation. `engine_before` is that of the program which ran
+    until then; where `engine` is a slower one, `reason` says so, on `active` and `rolled_back` too.
     """
 
     guest: GuestName
@@ -40,6 +41,7 @@ class ElementEvent(Message, frozen=True, kw_only=True):
     longest_gap_ns: int = 0
     packets_during: int = 0
     packets_lost: int = 0
+    engine_before: str = ""
 
 
 class RollbackQuery(Message, frozen=True, kw_only=True):

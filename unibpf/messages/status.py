@@ -51,7 +51,11 @@ class ElementStatus(Message, frozen=True, kw_only=True):
 
 
 class NicStatus(Message, frozen=True, kw_only=True):
-    """The counters of one NIC since boot."""
+    """The counters of one NIC since boot.
+
+    `rx_no_slot` are frames that came while no packet was free, `rx_too_long` those of `rx_dropped` that were longer than a
+    packet can be (1,664 bytes).
+    """
 
     name: str
     mac: str
@@ -61,6 +65,8 @@ class NicStatus(Message, frozen=True, kw_only=True):
     tx_bytes: int
     rx_dropped: int
     tx_dropped: int
+    rx_no_slot: int = 0
+    rx_too_long: int = 0
 
 
 class GuestStatus(Message, frozen=True, kw_only=True):

@@ -70,7 +70,12 @@ Status Uploads::append(Transfer& transfer, const Block& block, const RequestOpti
     }
     // Grow at once to what the client announced, else by doubling; never past the limit.
     const std::size_t capacity = block.more ? std::max(announced, std::min(limit, std::max<std::size_t>(8192, wanted * 2))) : wanted;
-    if (!reserve(transfer, capacity)) return Error{"busy", "there is no memory for the body now", capacity};
+    if (!reserve(transfer, capacity)) {
+        // Where no other body is in the way, waiting does not help.
+        const bool alone = held() == transfer.body.capacity();
+        if (alone) return Error{"memory", "the guest has no memory for a body of this length", capacity};
+        return Error{"busy", "there is no memory for the body now", capacity};
+    }
     (void)transfer.body.append(payload);
     return done();
 }

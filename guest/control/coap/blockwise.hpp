@@ -46,7 +46,7 @@ class Uploads {
     explicit Uploads(std::size_t budget) : budget_{budget} {}
 
     // Adds one block. Gives the whole body after the last one (valid until `finish`), null while more is to come. Errors:
-    // `size` 4.13, `block` 4.08 or 4.00, `busy` 5.03.
+    // `size` 4.13, `block` 4.08 or 4.00, `busy` 5.03, `memory` 5.00 where no other body is in the way.
     Result<const Buffer*> add(const Operation& operation, const RequestOptions& options, const Arrival& arrival);
     // Gives back the memory of a body that has been answered, or of one that will not be continued.
     void finish(const Operation& operation);

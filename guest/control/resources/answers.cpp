@@ -57,6 +57,7 @@ void write_activated(cbor::Writer& writer, const UpdateReport& report, const Ste
     fields[UpdateKey::longest_gap_ns].uint(report.longest_gap_ns);
     fields[UpdateKey::packets_during].uint(report.packets_during);
     fields[UpdateKey::packets_lost].uint(report.packets_lost);
+    if (!report.engine_before.empty()) fields[UpdateKey::engine_before].text(report.engine_before);
 }
 
 void write_problem(cbor::Writer& writer, const Error& error, const RuleRow& row) {

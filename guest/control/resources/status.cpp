@@ -132,7 +132,7 @@ void write_nics(cbor::Writer& writer, const ControlParts& parts) {
     for (std::uint32_t i = 0; i < parts.nic_count; ++i) {
         const Nic& nic = *parts.nics[i];
         const NicCounters& counters = nic.counters();
-        writer.array(8);
+        writer.array(10);
         writer.text(nic.name());
         writer.bytes(nic.mac());
         writer.uint(counters.rx_packets);
@@ -141,6 +141,8 @@ void write_nics(cbor::Writer& writer, const ControlParts& parts) {
         writer.uint(counters.tx_bytes);
         writer.uint(counters.rx_dropped());
         writer.uint(counters.tx_dropped());
+        writer.uint(counters.rx_no_slot);
+        writer.uint(counters.rx_too_long);
     }
 }
 

@@ -108,6 +108,7 @@ Status Updater::roll_back(ProgramSlot& slot, Steps& steps, UpdateReport& report)
 
 Status Updater::swap(ProgramSlot& slot, Swap what, Steps& steps, UpdateReport& report) {
     Swapper::Times times;
+    report.engine_before = slot.active() == nullptr ? std::string_view{} : slot.engine();
     steps.end();
     TRY(swapper_.swap(slot, what, times));
     steps.add({"swap", times.start_ns - steps.origin_ns(), times.duration_ns});

@@ -49,6 +49,7 @@ struct UpdateReport {
     ProgramSlot* slot = nullptr;
     Installed release;
     FixedList<MapOutcome, abi::max_maps> maps;
+    std::string_view engine_before;  // of the program that a swap replaced; empty: there was none
     std::uint64_t swap_ns = 0;
     std::uint64_t longest_gap_ns = 0;
     std::uint64_t packets_during = 0;

@@ -26,6 +26,7 @@ TEST_CASE("status, feature and ring numbers are the kernel's") {
     CHECK(own::features_ok == VIRTIO_CONFIG_S_FEATURES_OK);
     CHECK(own::driver_failed == VIRTIO_CONFIG_S_FAILED);
     CHECK(own::net_mac == 1ull << VIRTIO_NET_F_MAC);
+    CHECK(own::net_merged_buffers == 1ull << VIRTIO_NET_F_MRG_RXBUF);
     CHECK(own::any_layout == 1ull << VIRTIO_F_ANY_LAYOUT);
     CHECK(own::version_1 == 1ull << VIRTIO_F_VERSION_1);
     CHECK(own::desc_write == VRING_DESC_F_WRITE);

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.reconfigurer import answers
+from services.reconfigurer import answers, updater
 from services.reconfigurer.errors import GuestUnreachable
 
 STAGED = {
@@ -53,6 +53,23 @@ def test_a_staged_answer_has_no_swap():
     outcome = answers.outcome(STAGED)
     assert (outcome.already, outcome.sequence, outcome.steps, outcome.swap_ns) == (True, 9, [("parse", 1, 2)], 0)
     assert [(row.name, row.decision) for row in outcome.maps] == [("hits", "kept"), ("new", "new")]
+
+
+def test_what_is_slower_than_before_is_said():
+    swapped = STAGED | {7: "interpreter", 9: 5, 10: 6, 11: 7, 12: 0, 13: "jit"}
+    outcome = answers.outcome(swapped)
+    assert (outcome.engine_before, outcome.engine) == ("jit", "interpreter")
+    assert "interpreted" in (updater.slower(outcome) or "")
+    assert updater.slower(answers.before_swap(outcome)) is None
+    assert updater.slower(answers.outcome(swapped | {7: "jit", 13: "interpreter"})) is None
+    assert updater.slower(answers.outcome(STAGED)) is None
+
+
+@pytest.mark.parametrize(("newer", "expected"), [([], (0, 0)), ([7, 8], (7, 8))], ids=["older guest", "this one"])
+def test_a_guest_may_be_older_than_the_counters_of_its_nics(newer: list[int], expected: tuple[int, int]):
+    nic = ["in0", b"\x52\x54\0\0\0\1", 1, 2, 3, 4, 5, 6, *newer]
+    found = answers.status(STATUS | {5: [nic]}).nics[0]
+    assert (found.rx_no_slot, found.rx_too_long) == expected
 
 
 def test_a_dump_of_a_ring_has_a_position_and_tells_what_was_lost():

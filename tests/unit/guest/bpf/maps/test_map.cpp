@@ -60,6 +60,31 @@ TEST_CASE("a hash behaves as a bounded dictionary under random work") {
     for (const auto& [key, value] : model) CHECK(std::memcmp(map->lookup(bytes(key)), &value, 8) == 0);
 }
 
+// bpf(2): NOEXIST is about the entry, LOCK about the value, and an update may ask for both. The lock's own bytes stay.
+TEST_CASE("BPF_F_LOCK goes with every other flag where values have locks, and with none where they have none") {
+    for (const auto type : {abi::MapType::array, abi::MapType::hash}) {
+        BundleMap spec = spec_of(type, 4, 16, 4);
+        spec.has_lock = true;
+        spec.lock = 8;
+        const bool is_hash = type == abi::MapType::hash;
+        const std::uint32_t key = 1;
+        const std::array<std::uint32_t, 4> value = {1, 2, 0xffff'ffff, 4};
+        MapRef map = Map::create(spec).value();
+        CHECK(map->update(bytes(key), bytes(value), abi::update_exist | abi::update_lock) == (is_hash ? -abi::enoent : 0));
+        CHECK(map->update(bytes(key), bytes(value), abi::update_noexist | abi::update_lock) == (is_hash ? 0 : -abi::eexist));
+        CHECK(map->update(bytes(key), bytes(value), abi::update_noexist | abi::update_lock) == -abi::eexist);
+        CHECK(map->update(bytes(key), bytes(value), abi::update_exist | abi::update_lock) == 0);
+        CHECK(map->update(bytes(key), bytes(value), abi::update_noexist | abi::update_exist | abi::update_lock) == -abi::einval);
+        const std::array<std::uint32_t, 4> stored = {1, 2, 0, 4};
+        CHECK(std::memcmp(map->lookup(bytes(key)), stored.data(), sizeof stored) == 0);
+
+        MapRef bare = map_of(type, 4, 16, 4);
+        REQUIRE(bare->update(bytes(key), bytes(value), 0) == 0);
+        CHECK(bare->update(bytes(key), bytes(value), abi::update_lock) == -abi::einval);
+        CHECK(bare->update(bytes(key), bytes(value), abi::update_exist | abi::update_lock) == -abi::einval);
+    }
+}
+
 TEST_CASE("a value pointer stays valid while other entries come and go") {
     MapRef map = map_of(abi::MapType::hash, 4, 8, 64);
     const std::uint32_t first = 7;

@@ -292,8 +292,16 @@ TEST_CASE("a fifth transfer waits until one of four has been idle for ten second
 TEST_CASE("all transfers together stay within the memory given to them") {
     World world;
     world.echo.limit = 1 << 20;
-    const Answer answer = world.ask(Ask{.block1 = coap::Block{0, true, 6}, .size1 = 65 * 1024, .payload = Octets(1024)});
+    REQUIRE(world.block(0, true, 1024, Octets{1}).code == coap::continue_);
+    const Answer answer = world.ask(Ask{.block1 = coap::Block{0, true, 6}, .size1 = 60 * 1024, .payload = Octets(1024)});
     CHECK(answer.code == coap::unavailable);
+}
+
+TEST_CASE("a body for which there is no memory even alone is refused with `memory`: waiting would not help") {
+    World world;
+    world.echo.limit = 1 << 20;
+    world.ask(Ask{.block1 = coap::Block{0, true, 6}, .size1 = 65 * 1024, .payload = Octets(1024)});
+    CHECK(world.echo.last_rule == "memory");
 }
 
 namespace {

@@ -43,6 +43,7 @@ struct World {
         report.longest_gap_ns = 90'000;
         report.packets_during = 77;
         report.packets_lost = 3;
+        report.engine_before = "jit";
         steps.add({"parse", 1000, 2000});
         steps.add({"swap", 70'000, 300});
         for (std::size_t i = 0; i < trace.size(); ++i) trace[i] = static_cast<std::uint8_t>(i);
