@@ -4,11 +4,12 @@
 #   make lint    ruff, mypy and clang-format                      make build   set-up and native build only
 #   make docs    the pictures of docs/ from their text        make clean   away with build/
 #   make chaos   100,000 random lives of a simulated fleet, then faults on real servers and guests for an hour
+#   make prove    the scalar domain's operations proved sound by SMT, from the code that runs (half an hour)
 #   make mutants  small faults put into the analyser, one at a time: somebody must notice (an hour and more)
 #   make sanitize  native tests and conformance under the address and undefined-behaviour sanitizers (about 10 minutes)
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: demo test bench fuzz chaos sanitize mutants lint format-check docs build native clean
+.PHONY: demo test bench fuzz chaos sanitize mutants prove lint format-check docs build native clean
 
 NATIVE := build/native
 PYTHON := .venv/bin/python
@@ -75,6 +76,9 @@ format-check: build/.debian
 mutants: build
 	ninja -C $(NATIVE) --quiet test_soundness test_analyser unibpf-analyse
 	$(PYTHON) -m tests.soundness.mutants
+
+prove: .venv/.installed
+	$(PYTHON) -m tests.proofs
 
 lint: .venv/.installed format-check
 	.venv/bin/ruff check .

@@ -32,6 +32,9 @@ whole analyser process's, for the first of these platforms."""
 NOT_OFFERED: Final = {
     "helper-unknown": "the program calls a helper of Linux that the platform does not have",
     "malformed": "the program has a map whose type, flags or sizes the platform does not have",
+    "map-type": "the program has a map of a type that the platform does not have",
+    "map-size": "the program has a map that is larger than the platform's may be",
+    "helper-option": "the program asks a helper for what it does not do there",
     "map-values": "a map says nothing of the maps in it",
     "legacy-maps": "a map says nothing of the maps in it",
     "core-relocation": "the layout of a kernel's own type cannot be known without that kernel",

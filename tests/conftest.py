@@ -1,6 +1,7 @@
 """Fixtures that any test may ask for: `bare_nats`, `nats`, `hsm_token`, `bin_directory`. Each test gets fresh ones."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,6 +10,12 @@ import pytest
 from tests.support.services.nats import NatsFixture, create_topology, running_server
 from tests.support.signing.hsm import HsmFixture, make_token
 from unibpf.host.settings import binary_directory
+
+
+def pytest_configure() -> None:
+    """Hear SIGINT: a shell starts what runs in the background deaf to it, and so would be every process that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

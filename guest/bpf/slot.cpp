@@ -5,12 +5,14 @@
 
 #include "guest/bpf/interpreter/interpreter.hpp"
 #include "guest/bpf/jit/compiler.hpp"
+#include "guest/core/format.hpp"
 #include "guest/platform/platform.hpp"
 
 namespace unibpf {
 namespace {
 
 constexpr std::uint64_t probation_min_traps = 32;
+constexpr std::uint64_t probation_least_runs = 64;  // also how often the clock is read
 constexpr std::uint64_t probation_trap_share = 64;  // one trap in so many runs, or more
 
 // Adds the time from its birth to its death.
@@ -93,14 +95,35 @@ Status ProgramSlot::check_identity(const BundleView& bundle) const {
     return done();
 }
 
-// `auto` takes the interpreter when there is no room for native code; `jit` never falls back. Where any program is isolated, the
+// Room is for what runs and what comes: the program that a roll-back would bring goes on as bytecode where there is too little.
+bool ProgramSlot::previous_to_bytecode() {
+    Program* previous = previous_.get();  // stays until `collect`, which runs on this stack
+    if (previous == nullptr || !previous->native() || !prepare(*previous)) return false;
+    NativeCode gone;
+    const platform::NoPreempt whole;
+    if (previous_.get() != previous) return false;  // it came back meanwhile
+    previous->set_native(std::move(gone));
+    return true;
+}
+
+void ProgramSlot::say_interpreted(const Program& program) const {
+    TextBuffer<192> line;
+    line.text("unibpf: element `").visible(options_.element).text("`: no memory for native code of ").number(program.code().size());
+    line.text(" instructions, the interpreter runs them\n");
+    platform::console_write(line.view());
+}
+
+// `auto` takes the interpreter when there is no room for native code, and says so; `jit` never falls back. Where any program is isolated, the
 // code of all is guarded: one may jump into another's.
-Status ProgramSlot::choose_engine(Program& program, const ProgramShape& shape) const {
+Status ProgramSlot::choose_engine(Program& program, const ProgramShape& shape) {
     if (options_.engine != EngineOption::interpreter) {
         const auto guard = IsolatedRuns::any() ? jit::Guard::if_found : jit::Guard::off;
         auto native = jit::compile(program.code(), shape, jit::Features::of_this_cpu(), guard);
+        if (!native.ok() && native.error().rule == std::string_view{"memory"} && previous_to_bytecode())
+            native = jit::compile(program.code(), shape, jit::Features::of_this_cpu(), guard);
         if (native.ok()) return program.set_native(std::move(native).value()), done();
         if (options_.engine == EngineOption::jit) return native.error();
+        say_interpreted(program);
     }
     return prepare(program);
 }
@@ -122,13 +145,15 @@ bool ProgramSlot::has_retired() const {
 Status ProgramSlot::activate() {
     if (!staged_) return Error{"nothing-staged", "no program is staged"};
     if (previous_) retire(std::move(previous_));
-    previous_proven_ = active_ && probation_until_ns_ == 0;
+    const std::uint64_t now = platform::monotonic_ns();
+    // Where few packets come, a program that had its time and no trap has proven what can be proven there.
+    previous_proven_ = active_ && (probation_until_ns_ == 0 || (now > probation_until_ns_ && probation_traps_ == 0));
     previous_ = std::move(active_);
     previous_meta_ = active_meta_;
     active_ = std::move(staged_);
     active_meta_ = staged_meta_;
     raise_floor(active_meta_.sequence);
-    probation_until_ns_ = platform::monotonic_ns() + options_.probation_ns;
+    probation_until_ns_ = options_.probation_ns == 0 ? 0 : now + options_.probation_ns;
     probation_runs_ = 0;
     probation_traps_ = 0;
     return done();
@@ -202,11 +227,12 @@ Stop ProgramSlot::Runner::execute(const Program& active, Packet& packet) {
 void ProgramSlot::watch_probation(bool trapped) {
     ++probation_runs_;
     if (!trapped) {
-        // The clock is read at every 64th run only: probation may last a few packets longer.
-        if (probation_runs_ % 64 == 0 && platform::monotonic_ns() > probation_until_ns_) probation_until_ns_ = 0;
+        // The clock is not read at every run: probation may last a few packets longer.
+        if (probation_runs_ % probation_least_runs == 0 && platform::monotonic_ns() > probation_until_ns_) probation_until_ns_ = 0;
         return;
     }
-    if (platform::monotonic_ns() > probation_until_ns_) {
+    // It ends by time and packets: a bad program is found out by the first that come, however late.
+    if (probation_runs_ > probation_least_runs && platform::monotonic_ns() > probation_until_ns_) {
         probation_until_ns_ = 0;
         return;
     }

@@ -156,7 +156,9 @@ class ProgramSlot {
 
   private:
     Status check_identity(const BundleView& bundle) const;
-    Status choose_engine(Program& program, const ProgramShape& shape) const;
+    Status choose_engine(Program& program, const ProgramShape& shape);
+    bool previous_to_bytecode();
+    void say_interpreted(const Program& program) const;
     void retire(Owned<Program>&& program);
     void swap_active_and_previous();
     void watch_probation(bool trapped);

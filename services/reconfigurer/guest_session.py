@@ -75,7 +75,8 @@ class GuestSession:
         try:
             answer = control_mac.open_answer(self._keys, response.payload, request=sealed, code=response.code)
         except MacError as error:
-            raise GuestUnreachable("mac", self._unproven(response, error)) from error
+            rule = "mac" if _claims_to_be_sealed(response.payload) else "answer"
+            raise GuestUnreachable(rule, self._unproven(response, error)) from error
         item = _decode(answer)
         if not response.is_success:
             raise refusal(response.code, item)
@@ -83,10 +84,23 @@ class GuestSession:
 
     def _unproven(self, response: Response, error: MacError) -> str:
         """Say what the unauthenticated answer claims: it helps whoever looks, and decides nothing."""
-        claimed = ""
+        if not _claims_to_be_sealed(response.payload):
+            return f"`{self._address}` answered {response.dotted} without a MAC{self._claim(response)}"
+        return (
+            f"`{self._address}` gave an answer {response.dotted} that its key does not vouch for "
+            f"({error}){self._claim(response)}"
+        )
+
+    @staticmethod
+    def _claim(response: Response) -> str:
         with contextlib.suppress(GuestUnreachable):
-            claimed = f"; it claims `{refusal(response.code, _decode(response.payload)).rule}`"
-        return f"`{self._address}` gave an answer {response.dotted} that its key does not vouch for ({error}){claimed}"
+            return f"; it claims `{refusal(response.code, _decode(response.payload)).rule}`"
+        return ""
+
+
+def _claims_to_be_sealed(payload: bytes) -> bool:
+    """An array of two, as every answer with a MAC is (schemas/control.cddl); what CoAP itself answers never is."""
+    return payload[:1] == b"\x82"
 
 
 def refusal(code: int, problem: Any) -> GuestRefused:

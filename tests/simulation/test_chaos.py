@@ -100,10 +100,12 @@ class Chaos:
         return True if await self.bench.observed(name) is None else None
 
     async def _bad_spec(self) -> None:
-        """Refused: what runs goes on."""
-        running = [name for name in self.model.wanted if name not in self.model.unknown]
-        if running:
-            bad = self.model.wanted[self.chance.choice(running)]
+        """Refused: a guest goes on as what it was good as. One that was never good would have nothing to go on as."""
+        folders = {name: GuestFolder(self.bench.paths.guests, name) for name in self.model.wanted}
+        good = [name for name, folder in folders.items() if folder.good_spec() == self.model.wanted[name]]
+        good = [name for name in good if name not in self.model.unknown]
+        if good:
+            bad = self.model.wanted[self.chance.choice(good)]
             await self.bench.apply(spec(guest=bad.guest, machine="process", memory_mib=10, graph=GRAPH + "Foo -> Bar;"))
 
     async def _release(self) -> None:

@@ -192,11 +192,12 @@ class Laboratory:
         objects = self.compile(mutant)
         if not objects:
             return "compiler"
-        for name, notices in self._judges(generator_only):
+        for name, notices in self._judges(generator_only or mutant.file.startswith(GUEST)):
             if notices(objects):
                 return name
         return ""
 
+    # Faults of the guest (holes that were in it) are seen by running it.
     def _judges(self, generator_only: bool) -> list[tuple[str, Callable[[Sequence[Path]], bool]]]:
         generator = [
             ("generator", lambda objects: self._fails([self.link("test_soundness", objects), "--programs", PROGRAMS]))

@@ -12,6 +12,13 @@ Operation without_tag(Operation operation) {
     return operation;
 }
 
+// Did this block come before? Its client sends a train of blocks again when one of them was lost, under the same Request-Tag, which
+// no other body has (RFC 9175 3.4): what is held stays, and the first block does not start anew.
+bool came_before(const Operation& operation, Bytes held, const Block& block, Bytes payload) {
+    if (operation.tag_length == 0 || !block.more || block.offset() + payload.size() > held.size()) return false;
+    return std::ranges::equal(held.subspan(block.offset(), payload.size()), payload);
+}
+
 }  // namespace
 
 Operation operation_of(const Endpoint& peer, Code method, const RequestOptions& options) {
@@ -23,6 +30,10 @@ Operation operation_of(const Endpoint& peer, Code method, const RequestOptions& 
 Result<const Buffer*> Uploads::add(const Operation& operation, const RequestOptions& options, const Arrival& arrival) {
     const Block block = options.block1.value_or(Block{});
     Transfer* transfer = find(operation);
+    if (transfer != nullptr && came_before(operation, transfer->body.bytes(), block, arrival.payload)) {
+        transfer->touched_ns = arrival.now_ns;
+        return nullptr;
+    }
     if (block.number == 0) {
         if (transfer != nullptr) finish(operation);  // RFC 7959 2.5: block 0 starts anew
         transfer = begin(operation, arrival.now_ns, is_spent(arrival.voucher) ? 0 : arrival.voucher);
@@ -31,7 +42,8 @@ Result<const Buffer*> Uploads::add(const Operation& operation, const RequestOpti
     if (transfer == nullptr) return Error{"incomplete", "no transfer is in progress that this block continues", block.number};
     transfer->touched_ns = arrival.now_ns;
     if (const Status status = append(*transfer, block, options, arrival); !status) {
-        finish(operation);
+        // A gap is no end where blocks of two bodies cannot mix: the client fills it.
+        if (operation.tag_length == 0 || status.error().rule != std::string_view{"incomplete"}) finish(operation);
         return status.error();
     }
     return block.more ? nullptr : &transfer->body;

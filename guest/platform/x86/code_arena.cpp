@@ -9,7 +9,7 @@ namespace unibpf::platform {
 namespace {
 
 constexpr std::size_t small_page = 4096;
-constexpr std::size_t least_code = 256 * 1024, most_code = 4u << 20;
+constexpr std::size_t least_code = 512 * 1024, most_code = 4u << 20;
 constexpr std::size_t code_share = 32;  // of all memory: with more of it there is room for larger programs
 constexpr int int3 = 0xcc;  // what free pages hold
 std::span<std::byte> code_arena;

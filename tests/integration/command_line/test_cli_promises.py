@@ -151,7 +151,7 @@ def test_a_key_that_the_server_does_not_know(nats, tmp_path):
 
 
 def test_a_server_without_streams(bare_nats):
-    may = {"bus init"}
+    may = {"bus init", "bus check"}
     answers = calls(
         Cli(bare_nats.paths.root, bare_nats.environment()), [leaf for leaf in ON_THE_BUS if leaf.path not in may]
     )
@@ -161,13 +161,20 @@ def test_a_server_without_streams(bare_nats):
         assert path == "trace" or "unibpf bus init" in said["error"], (path, said)
 
 
+def test_a_check_that_finds_something_says_what(bare_nats):
+    answer = Cli(bare_nats.paths.root, bare_nats.environment()).run("bus", "check", "--json", ok=False)
+    said = promise(answer.code, answer.out, answer.err)
+    assert (said["exit_code"], said["rule"]) == (Exit.REFUSED, "bus-differs")
+    assert "UNIBPF_UPLOADS: missing" in said["error"]
+
+
 async def test_what_is_stored_and_cannot_be_read(nats):
     """A newer version may have written it, or the disk."""
     async with nats.buses("operator") as (bus,):
         for name in (GUESTS, GUESTS_OBSERVED):
             await (await bus.kv(name)).create("fw-1", b"\xff noise")
     cli = Cli(nats.paths.root, nats.environment())
-    there = {"push", "guest list", "bus init", "trace", "guest delete"}
+    there = {"push", "guest list", "bus init", "bus check", "bus adopt", "trace", "guest delete"}
     answers = await asyncio.to_thread(calls, cli, [leaf for leaf in ON_THE_BUS if leaf.path not in there])
     for path, answer in answers.items():
         if path == "guest apply" and answer.code == 0:
@@ -240,7 +247,7 @@ def test_an_identity_that_may_not(nats):
 
 def test_names_that_are_not_there(nats):
     cli = Cli(nats.paths.root, nats.environment())
-    there = {"push", "guest apply", "guest list", "bus init"}
+    there = {"push", "guest apply", "guest list", "bus init", "bus check", "bus adopt"}
     for path, answer in calls(cli, [leaf for leaf in ON_THE_BUS if leaf.path not in there]).items():
         said = promise(answer.code, answer.out, answer.err)
         assert (said["exit_code"], said["rule"]) == (Exit.USAGE, "not-found"), (path, said)

@@ -1,4 +1,4 @@
-// Isolation of a process, as far as this host's CPU goes. What isolation does is shown in VMs (tests/system/test_isolation.py).
+// Isolation of a process, as far as this host's CPU goes. What isolation does is shown in VMs (tests/system/isolation/test_isolation.py).
 #include <doctest/doctest.h>
 
 #include <cpuid.h>

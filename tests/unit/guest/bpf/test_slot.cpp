@@ -1,7 +1,9 @@
 // A slot's life: fails closed, stages beside what runs, swaps, keeps maps, rolls back, and guards its budget.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
+#include <time.h>
 
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,9 +34,9 @@ ProgramSlot::Options options_of(EngineOption engine = EngineOption::automatic) {
 // While one lives, the process gets no new pages: no native code.
 class NoNewPages {
   public:
-    NoNewPages() {
+    explicit NoNewPages(rlim_t whole = 0) {
         getrlimit(RLIMIT_AS, &before_);
-        const rlimit none{0, before_.rlim_max};
+        const rlimit none{whole, before_.rlim_max};
         setrlimit(RLIMIT_AS, &none);
     }
     ~NoNewPages() { setrlimit(RLIMIT_AS, &before_); }
@@ -44,6 +46,12 @@ class NoNewPages {
   private:
     rlimit before_{};
 };
+
+rlim_t pages_of_this_process() {
+    std::size_t pages = 0;
+    std::ifstream{"/proc/self/statm"} >> pages;
+    return pages * 4096;
+}
 
 struct Bench {
     explicit Bench(EngineOption engine = EngineOption::automatic) : slot{options_of(engine)} {}
@@ -183,6 +191,29 @@ TEST_CASE("without room for native code `auto` interprets and `jit` refuses") {
     }
 }
 
+TEST_CASE("where only two native programs fit, the program before becomes bytecode, and the new one is native") {
+    for (const EngineOption option : {EngineOption::automatic, EngineOption::jit}) {
+        Bench bench{option};
+        bench.install(returning(1), 1);
+        bench.install(returning(2), 2);
+        const auto bundle = test::encode(returning(3));
+        Status status = done();
+        {
+            const NoNewPages more{pages_of_this_process()};
+            status = bench.slot.stage(bundle, {}, {.sequence = 3}, bench.report);
+        }
+        REQUIRE(status.ok());
+        CHECK(bench.slot.engine() == "jit");
+        CHECK(bench.run().code == 2);
+        REQUIRE(bench.slot.rollback().ok());
+        CHECK(bench.slot.engine() == "interpreter");
+        CHECK(bench.run().code == 1);
+        REQUIRE(bench.slot.activate().ok());
+        CHECK(bench.slot.engine() == "jit");
+        CHECK(bench.run().code == 3);
+    }
+}
+
 TEST_CASE("kept maps are shared by old and new program, in both directions") {
     Bench bench;
     bench.install(counting(), 1);
@@ -318,6 +349,20 @@ TEST_CASE("packets cannot force a second rollback, or one to a program that neve
     for (int i = 0; i < 500; ++i) bench.run();
     CHECK(bench.slot.active()->sequence == 2);
     CHECK(bench.slot.counters().rollbacks == 0);
+}
+
+TEST_CASE("on a quiet guest a bad program is found out by the first packets, after any time") {
+    const timespec pause{0, 3'000'000};
+    Bench bench;
+    bench.slot.set_limits(1000, 1'000'000);
+    bench.install(returning(2), 1);
+    for (int i = 0; i < 3; ++i) bench.run();
+    nanosleep(&pause, nullptr);
+    bench.install(endless(), 2);
+    nanosleep(&pause, nullptr);
+    for (int i = 0; i < 32; ++i) CHECK(bench.run().outcome == RunOutcome::budget);
+    CHECK(bench.slot.active()->sequence == 1);
+    CHECK(bench.run().code == 2);
 }
 
 TEST_CASE("after probation traps only drop packets") {

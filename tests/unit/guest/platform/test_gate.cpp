@@ -1,4 +1,4 @@
-// The rights of isolated runs. The gate itself needs a CPU with protection keys (tests/system/test_isolation.py).
+// The rights of isolated runs. The gate itself needs a CPU with protection keys (tests/system/isolation/test_isolation.py).
 #include <doctest/doctest.h>
 
 #include "guest/platform/gate.hpp"

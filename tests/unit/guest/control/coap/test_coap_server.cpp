@@ -217,6 +217,20 @@ TEST_CASE("a block out of order is 4.08 and forgets the transfer") {
     CHECK(world.echo.calls == 0);
 }
 
+TEST_CASE("a body with a tag goes on after a gap, and blocks that come again change nothing") {
+    World world;
+    const Octets tag{1, 2};
+    world.block(0, true, 1024, tag);
+    CHECK(world.block(2, true, 1024, tag).code == coap::incomplete);
+    CHECK(world.block(0, true, 1024, tag).code == coap::continue_);
+    CHECK(world.block(1, true, 1024, tag).code == coap::continue_);
+    CHECK(world.block(1, true, 1024, tag).code == coap::continue_);
+    CHECK(world.block(2, true, 1024, tag).code == coap::continue_);
+    CHECK(world.block(0, true, 1024, tag).code == coap::continue_);
+    CHECK(world.block(3, false, 10, tag).payload == octets("3082"));
+    CHECK(world.echo.calls == 1);
+}
+
 TEST_CASE("a smaller exponent goes on where the larger ended") {
     World world;
     world.block(0, true, 1024);
