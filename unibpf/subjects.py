@@ -18,7 +18,7 @@ from unibpf.messages.elements import ElementEvent, ElementState, RollbackQuery
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestEvent, GuestSpec, GuestState, HostStatus
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
-from unibpf.messages.operations import DeadLetter, SpanRecord
+from unibpf.messages.operations import DeadLetter, Readiness, SpanRecord
 from unibpf.messages.programs import AuditRecord, Refused, Signed, Verdict
 from unibpf.messages.reports import Report
 from unibpf.messages.status import GuestQuery, GuestStatus
@@ -208,6 +208,16 @@ dead_letter: Final = Subject(
     stream=DEAD,
     hears=(CLI, PUSHER),  # so that a push that was given up ends
 )
+service_state: Final = Subject(
+    name="serviceState",
+    pattern="service.{state}.{identity}",
+    text="a Readiness, from the service `identity`, whenever it changes",
+    senders=SERVICES,
+    message=Readiness,
+    states=("ready", "unready"),
+    stream=EVENTS,
+    hears=(CLI,),
+)
 sign_graph: Final = Subject(
     name="signGraph",
     pattern="signer.sign_graph",
@@ -284,6 +294,7 @@ SUBJECTS: Final = (
     trace,
     audit,
     dead_letter,
+    service_state,
     sign_graph,
     verify,
     deployer_status,

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from services.deployer import boot as booting
 from services.deployer import materials
 from services.deployer.boot import Fresh, Host, Materials
-from services.deployer.errors import BootError, HypervisorError, SpecError
+from services.deployer.errors import BootError, DeployerError, HypervisorError, SpecError
 from services.deployer.host_config import HostConfig
 from services.deployer.machines.hypervisor import Hypervisor, Machine, MachineKind, OnEnded, Running
 from unibpf.bus import Bus
@@ -77,6 +77,15 @@ class Assembly:
     async def running(self) -> list[Running]:
         """What runs, of every driver."""
         return [item for driver in self._each() for item in await driver.running()]
+
+    async def lacking(self) -> str | None:
+        """Why no guest can be started here, or None."""
+        try:
+            self._signers()
+            await self.running()
+        except DeployerError as error:
+            return str(error)
+        return next((one for driver in self._each() if (one := driver.lacking()) is not None), None)
 
     def boots(self) -> dict[str, Boot]:
         """The last boot of every guest of this host."""

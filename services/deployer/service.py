@@ -13,6 +13,7 @@ from collections.abc import Set
 from opentelemetry.context import get_current
 
 from services.deployer import desires as desire
+from services.deployer import host_config
 from services.deployer.assembly import Assembly
 from services.deployer.desires import Desires, Wanted, still_lacking
 from services.deployer.errors import DeployerError, LeaseError
@@ -25,7 +26,9 @@ from services.deployer.settings import Settings
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, BusNotReady, Received, Reject, consume
 from unibpf.bus.kv import readable
+from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
+from unibpf.host.readiness import Outlook
 from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus, spec_digest
 
 logger = logging.getLogger(__name__)
@@ -48,6 +51,11 @@ class Deployer:
             claim=self._claim,
             boot_timeout=settings.boot_timeout,
         )
+        stores = Stores(bus, "deployer")
+        self._outlook = Outlook(
+            "unibpf-deployer", host=settings.host, lacks=[assembly.lacking], around=[self._host_file, stores.check]
+        )
+        stores.outlook = self._outlook
         self._held: set[str] = set()
         self._fence = Fence()
 
@@ -59,10 +67,12 @@ class Deployer:
                 "unibpf-deployer",
                 {subjects.deployer_status(self._settings.host): self.on_status},
                 description="guests of a host",
+                about=self._outlook.now,
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(consume(self._bus, "deployer", self.on_command), name="commands")
                 group.create_task(self._watch(), name="watch")
+                group.create_task(watch(self._bus, self._outlook), name="readiness")
                 group.create_task(self._reconcile(), name="reconcile")
                 group.create_task(self._end_what_is_lost(), name="fence")
         finally:
@@ -95,6 +105,14 @@ class Deployer:
             networks=sorted(self._assembly.config.networks),
             most_memory_mib=self._assembly.config.limits.memory_mib,
         )
+
+    async def _host_file(self) -> str | None:
+        """A host file that was spoilt since is found now, not at the next start."""
+        try:
+            await asyncio.to_thread(host_config.load, self._settings.host_file)
+        except DeployerError as error:
+            return f"the host file is wrong, the deployer goes on with the one that it read: {error}"
+        return None
 
     async def _watch(self) -> None:
         """Any change of the desired state leads to a look."""

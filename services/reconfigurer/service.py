@@ -25,9 +25,11 @@ from unibpf import subjects
 from unibpf.bus import Bus, BusError, ObjectCorrupt, ObjectMissing, Received, ServiceError, consume
 from unibpf.bus.kv import readable
 from unibpf.bus.release_keys import newest_release
+from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.formats.envelope import EnvelopeError
 from unibpf.host.outcomes import Outcome, release_of
+from unibpf.host.readiness import Outlook
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
@@ -62,6 +64,9 @@ class Reconfigurer:
         )
         self._settling = Settling(sessions=sessions, publish=self._publish)
         self._last_observed: list[GuestObserved] = []
+        stores = Stores(bus, reconfigurer(settings.host))
+        self._outlook = Outlook("unibpf-reconfigurer", host=settings.host, around=[stores.check])
+        stores.outlook = self._outlook
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -72,11 +77,13 @@ class Reconfigurer:
             subjects.map_change(host): self.on_change,
             subjects.rollback(host): self.on_rollback,
         }
-        await self._bus.serve("unibpf-reconfigurer", endpoints, description="running guests of a host")
+        about = self._outlook.now
+        await self._bus.serve("unibpf-reconfigurer", endpoints, description="running guests of a host", about=about)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(consume(self._bus, reconfigurer(host), self.on_signed), name="signed")
                 group.create_task(self._follow_guests(), name="guests")
+                group.create_task(watch(self._bus, self._outlook), name="readiness")
         finally:
             await self.close()
 

@@ -22,16 +22,15 @@ NAME = "signer"
 
 
 async def serve(settings: Settings) -> None:
-    """Connect, open the token, work until cancelled."""
+    """Connect, work as soon as the token is there until cancelled."""
     demands = Demands(
         verifier_key=settings.pinned_verifier(),
         checker=Checker(executable=settings.binaries / EXECUTABLE, budget=settings.budget),
         policy=policy.load(settings.policy),
     )
-    demands.checker.require()
     tracing.init(NAME)
     own = identity.load(settings.paths.keys, NAME)
-    hsm = await Hsm.open(settings.hsm)
+    hsm = Hsm.closed(settings.hsm)
     try:
         async with await Bus.connect(BusSettings(url=settings.url, identity=own)) as bus:
             signer = await Signer.create(bus, hsm, demands)

@@ -53,12 +53,24 @@ class Checker:
     executable: Path
     budget: int = DEFAULT_BUDGET
 
+    def is_there(self) -> bool:
+        """Whether there is something to run."""
+        return os.access(self.executable, os.X_OK)
+
     def require(self) -> None:
         """Raise CheckerError where there is nothing to run: such a signer could sign nothing."""
-        if not os.access(self.executable, os.X_OK):
+        if not self.is_there():
             raise CheckerError(
                 f"there is no checker at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`"
             )
+
+    async def lacking(self) -> str | None:
+        """Why nothing can be checked now, or None."""
+        try:
+            self.require()
+        except CheckerError as error:
+            return str(error)
+        return None
 
     async def check(self, bundle: bytes, certificate: bytes) -> Proof:
         """Return the proof; raises EvidenceError where there is none, CheckerError where nothing can be checked."""

@@ -47,9 +47,14 @@ class Hsm:
         self._opening = asyncio.Lock()
 
     @classmethod
+    def closed(cls, settings: HsmSettings) -> "Hsm":
+        """Not opened yet: `until_usable` does it."""
+        return cls(settings, ThreadPoolExecutor(max_workers=1, thread_name_prefix="pkcs11"))
+
+    @classmethod
     async def open(cls, settings: HsmSettings) -> "Hsm":
         """Log in and find the key; raises HsmError with what to do."""
-        hsm = cls(settings, ThreadPoolExecutor(max_workers=1, thread_name_prefix="pkcs11"))
+        hsm = cls.closed(settings)
         try:
             await hsm._call(hsm._open)
         except BaseException:
@@ -84,6 +89,14 @@ class Hsm:
                 else:
                     return
 
+    async def lacking(self) -> str | None:
+        """Why nothing can be signed now, or None. Looks at the token itself, and opens one that is back."""
+        try:
+            await self._call(self._look)
+        except HsmError as error:
+            return str(error)
+        return None
+
     async def close(self) -> None:
         """Log out and end the thread."""
         await self._call(self._close)
@@ -95,11 +108,24 @@ class Hsm:
             return await asyncio.get_running_loop().run_in_executor(self._executor, function)
         except PKCS11Error as error:
             raise HsmError(f"the token refused: {type(error).__name__} {error}".rstrip()) from error
+        except (OSError, RuntimeError) as error:  # a PIN file or a library that cannot be read
+            raise HsmError(f"the token cannot be used: {error}") from error
 
     def _reopen(self) -> None:
         """Open unless it is: whoever waited for the lock finds it done."""
         if self._private is None:
             self._open()
+
+    def _look(self) -> None:
+        """A token that was pulled is noticed by a token that has nothing to sign, too."""
+        if self._private is not None:
+            try:
+                load_library(self._settings).get_token(token_label=self._settings.token)
+                if self._private[Attribute.SENSITIVE]:
+                    return
+            except PKCS11Error:
+                self._close()
+        self._open()
 
     def _open(self) -> None:
         self._close()

@@ -15,7 +15,10 @@ from services.signer.errors import PolicyRefusal
 from unibpf.bus import Bucket, Conflict, Entry
 from unibpf.messages.programs import Counter
 
-MAX_AHEAD: Final = 30 * 86400  # seconds that a sequence may be ahead of the clock: two and a half million pushes
+# Numbers of one second of the clock: more than any program is pushed in one. With less, numbers would run ahead of the clock
+# under load, until MAX_AHEAD ends all updates.
+TICKS: Final = 1000
+MAX_AHEAD: Final = 30 * 86400 * TICKS  # that a sequence may be ahead of the clock
 HINT: Final = "set the signer's clock right, or find out who wrote the audit log"
 
 
@@ -39,16 +42,19 @@ class Reserved:
 
 
 def next_sequence(*, stored: int, audited: int, now: int) -> int:
-    """max(KV + 1, last audited + 1, Unix seconds). Losing the KV loses nothing: audit log and clock both hold the floor.
+    """max(KV + 1, last audited + 1, Unix milliseconds); `now` is in whole seconds.
+
+    Losing the KV loses nothing: audit log and clock both hold the floor.
 
     A counter that is further ahead than pushes can bring it is a spoilt one and is not believed: to sign the highest
     number there is would end all updates. Raises PolicyRefusal when the audit log itself is there.
     """
-    believed = stored if stored <= now + MAX_AHEAD else 0
-    sequence = max(believed + 1, audited + 1, now)
-    if sequence > now + MAX_AHEAD + 1:
+    clock = now * TICKS
+    believed = stored if stored <= clock + MAX_AHEAD else 0
+    sequence = max(believed + 1, audited + 1, clock)
+    if sequence > clock + MAX_AHEAD + 1:
         raise PolicyRefusal(
-            "sequence-ahead", f"sequence {sequence} is more than {MAX_AHEAD} s ahead of the clock", HINT
+            "sequence-ahead", f"sequence {sequence} is more than {MAX_AHEAD // TICKS} s ahead of the clock", HINT
         )
     return sequence
 

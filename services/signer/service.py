@@ -17,6 +17,8 @@ from services.signer.sequence import Sequences
 from services.signer.signing import Signing
 from unibpf import subjects
 from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, consume, topology
+from unibpf.bus.stores.health import Stores, watching
+from unibpf.host.readiness import Outlook
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.programs import Refused, Signed, Verdict
 
@@ -38,13 +40,17 @@ class Demands:
 class Signer:
     """One copy of the service; any number may run."""
 
-    def __init__(self, bus: Bus, hsm: Hsm, *, programs: Programs, graphs: Graphs, verifier_key: str) -> None:
+    def __init__(self, bus: Bus, hsm: Hsm, *, programs: Programs, graphs: Graphs, demands: Demands) -> None:
         self._bus = bus
         self._hsm = hsm
         self._opening: asyncio.Task[None] | None = None
         self._programs = programs
         self._graphs = graphs
-        self._verifier_key = verifier_key
+        self._verifier_key = demands.verifier_key
+        self._checker = demands.checker
+        self._stores = Stores(bus, CONSUMER, alarms=True)
+        self._outlook = Outlook(SERVICE, lacks=[hsm.lacking, demands.checker.lacking], around=[self._stores.check])
+        self._stores.outlook = self._outlook
 
     @classmethod
     async def create(cls, bus: Bus, hsm: Hsm, demands: Demands, *, clock: Callable[[], float] = time.time) -> "Signer":
@@ -58,13 +64,16 @@ class Signer:
             signing=signing, checker=demands.checker, releases=releases, policy=demands.policy, clock=clock
         )
         graphs = Graphs(signing=signing, policy=demands.policy, clock=clock)
-        return cls(bus, hsm, programs=programs, graphs=graphs, verifier_key=demands.verifier_key)
+        return cls(bus, hsm, programs=programs, graphs=graphs, demands=demands)
 
     async def run(self, *, workers: int = 1) -> None:
         """Serve and consume until cancelled."""
         endpoints = {subjects.sign_graph(): self.on_sign_graph}
-        await self._bus.serve(SERVICE, endpoints, description="signs verified programs and graphs inside an HSM")
-        await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
+        about = "signs verified programs and graphs inside an HSM"
+        await self._bus.serve(SERVICE, endpoints, description=about, about=self._outlook.now)
+        async with watching(self._bus, self._outlook):
+            await self._outlook.until_able()
+            await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
 
     async def on_verified(self, received: Received) -> None:
         """`program.verified`: sign, refuse, or put aside."""
@@ -88,8 +97,10 @@ class Signer:
             logger.info("push", extra=_line(verdict, started, outcome="signed", sequence=signed.sequence))
 
     async def _released(self, verdict: Verdict) -> Signed:
-        """The release. While the token is away the push waits here: it costs none of its deliveries, so none ends as dead."""
+        """The release. A push waits here for token and checker: that costs none of its deliveries, so none ends as dead."""
         while True:
+            if not self._checker.is_there():
+                await self._outlook.until_able()
             try:
                 return await self._programs.release(verdict)
             except HsmError as error:

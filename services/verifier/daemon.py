@@ -1,6 +1,7 @@
 """`python -m services.verifier`: the service on the bus, until SIGTERM or SIGINT."""
 
 import asyncio
+import functools
 import os
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ from services.verifier.settings import Settings
 from services.verifier.verification import Verification
 from unibpf import VERSION, tracing
 from unibpf.bus import Bus, BusError, BusSettings
+from unibpf.bus.stores.health import Stores
 from unibpf.host import identity, logs, process
 from unibpf.host.identity import IdentityError
+from unibpf.host.readiness import Outlook
 
 NAME = "verifier"
 
@@ -36,17 +39,21 @@ def main(arguments: list[str]) -> int:
 async def _serve(settings: Settings) -> None:
     tracing.init(NAME)
     analyser, pool = make_analyser(settings), make_pool(settings)
-    analyser.require()
     also = [second_verifier.find(name) for name in settings.also]
     own = identity.load(settings.keys, settings.identity)
     try:
-        await pool.warm()
         async with await Bus.connect(BusSettings(url=settings.url, identity=own)) as bus:
+            stores = Stores(bus, "verifier")
+            outlook = Outlook("unibpf-verifier", lacks=[analyser.lacking, pool.lacking], around=[stores.check])
+            stores.outlook = outlook
             service = VerifierService(
                 bus=bus,
+                outlook=outlook,
                 verification=Verification(translate=pool.translate, analyser=analyser, span=step_span, also=also),
                 offers=settings.offers,
-                revision=" ".join([VERSION, _revision(analyser.executable), *(other.revision for other in also)]),
+                revision=functools.cache(
+                    lambda: " ".join([VERSION, _revision(analyser.executable), *(other.revision for other in also)])
+                ),
             )
             await service.run(concurrency=settings.workers)
     finally:

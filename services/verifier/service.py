@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -27,7 +28,9 @@ from services.verifier.verdict import Push, verdict
 from services.verifier.verification import Verification
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError, consume
+from unibpf.bus.stores.health import watching
 from unibpf.bus.topology import UPLOADED, VERDICTS
+from unibpf.host.readiness import Outlook
 from unibpf.messages.reports import Finding, Report
 from unibpf.push.upload import MAPS, MAX_OBJECT_BYTES, Upload, UploadError, parse
 
@@ -49,16 +52,22 @@ class VerifierService:
 
     bus: Bus
     verification: Verification
-    revision: str
+    revision: Callable[[], str]  # of the analyser, which may have to be waited for
+    outlook: Outlook
     offers: Offers
 
     async def run(self, *, concurrency: int) -> None:
         """Serve until cancelled."""
-        await self.bus.serve("unibpf-verifier", {subjects.verify(): self.answer}, description="verify without signing")
-        await consume(self.bus, "verifier", self.handle, concurrency=concurrency)
+        endpoints = {subjects.verify(): self.answer}
+        about = self.outlook.now
+        await self.bus.serve("unibpf-verifier", endpoints, description="verify without signing", about=about)
+        async with watching(self.bus, self.outlook):
+            await self.outlook.until_able()
+            await consume(self.bus, "verifier", self.handle, concurrency=concurrency)
 
     async def handle(self, received: Received) -> None:
-        """Verify one upload and say what came of it."""
+        """Verify one upload and say what came of it. While the analyser is away the upload waits here."""
+        await self.outlook.until_able()
         started = time.perf_counter()
         push = Push.of(received)
         found = await self._find(push, received)
@@ -162,7 +171,7 @@ class VerifierService:
         )
 
     def _cache_key(self, options_digest: str) -> str:
-        return report.digest(f"{options_digest} {self.revision}".encode())
+        return report.digest(f"{options_digest} {self.revision()}".encode())
 
     async def _cached(self, key: str) -> Report | None:
         entry = await (await self.bus.kv(VERDICTS)).get(key)

@@ -6,6 +6,7 @@ while the call itself would only time out, is raised from the call that caused i
 
 import asyncio
 import base64
+import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -170,15 +171,20 @@ class Bus:
         return Bucket(self._client, name, self._js, self.guarded)
 
     async def serve(
-        self, name: str, endpoints: Mapping[str, serving.Handler], *, version: str = VERSION, description: str = ""
+        self,
+        name: str,
+        endpoints: Mapping[str, serving.Handler],
+        *,
+        version: str = VERSION,
+        description: str = "",
+        about: serving.About | None = None,
     ) -> None:
         """Answer requests as an ADR-32 micro-service, found by `nats micro`; `endpoints` maps subjects to handlers.
 
         A handler gets the Request and returns a message; a ServiceError (or any exception, as 500) is the error answer.
         """
-        self._services.append(
-            await serving.serve(self._client, name, endpoints, version=version, description=description)
-        )
+        card = serving.Card(name=name, version=version, description=description, about=about)
+        self._services.append(await serving.serve(self._client, card, endpoints))
 
     async def request(
         self,
@@ -213,6 +219,25 @@ class Bus:
         except (NoRespondersError, NatsTimeout):
             return False
         return True
+
+    async def survey(self, service: str, *, timeout: float = 1.0, quiet: float = 0.2) -> list[dict[str, Any]]:  # noqa: ASYNC109
+        """The statistics (ADR-32, STATS) of every copy of a micro-service: until none came for `quiet` seconds."""
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox)
+        found: list[dict[str, Any]] = []
+        try:
+            await self._client.publish(f"$SRV.STATS.{service}", b"", reply=inbox)
+            while True:
+                answer = await subscription.next_msg(timeout=quiet if found else timeout)
+                if (answer.headers or {}).get("Status") == "503":
+                    break
+                with contextlib.suppress(msgspec.MsgspecError):
+                    found.append(msgspec.json.decode(answer.data, type=dict[str, Any]))
+        except (NoRespondersError, NatsTimeout):
+            pass
+        finally:
+            await subscription.unsubscribe()
+        return found
 
     async def follow(self, subjects: Sequence[str]) -> "Follower":
         """Hear events as they are published from now on (not durable): subscribed once this returns."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 import nats.micro
@@ -17,14 +18,30 @@ from unibpf.bus.received import Received
 
 logger = logging.getLogger(__name__)
 
+About = Callable[[], msgspec.Struct]
 Handler = Callable[[Received], Awaitable[msgspec.Struct | bytes]]
 
 
-async def serve(
-    client: Client, name: str, endpoints: Mapping[str, Handler], *, version: str, description: str
-) -> Service:
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """How a micro-service introduces itself; `about` is what each endpoint's statistics have as `data`."""
+
+    name: str
+    version: str
+    description: str
+    about: About | None = None
+
+
+async def serve(client: Client, card: Card, endpoints: Mapping[str, Handler]) -> Service:
     """Start one micro-service with an endpoint a subject; the endpoint's name is the subject's last token."""
-    service: Service = await nats.micro.add_service(client, name=name, version=version, description=description)
+    about = card.about
+    service: Service = await nats.micro.add_service(
+        client,
+        name=card.name,
+        version=card.version,
+        description=card.description,
+        stats_handler=None if about is None else lambda _: msgspec.to_builtins(about()),
+    )
     for subject, handler in endpoints.items():
         await service.add_endpoint(
             name=subject.rsplit(".", 1)[-1], subject=subject, handler=_answering(subject, handler)

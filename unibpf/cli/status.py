@@ -1,14 +1,19 @@
 """What `unibpf status`, `guest list` and `guest show` say for people."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Final
 
+from unibpf import VERSION
 from unibpf.cli.output import emit_fields, emit_table
 from unibpf.client.rollbacks import Standing
 from unibpf.client.status import GuestDescription, Status
 from unibpf.messages.guests import GuestObserved
+from unibpf.messages.operations import Readiness
 from unibpf.messages.status import ElementStatus, GuestStatus
 from unibpf.text import visible
+
+MIB: Final = 1 << 20
 
 
 def say(status: Status) -> None:
@@ -27,11 +32,37 @@ def status_fields(status: Status) -> dict[str, str]:
     if status.stores is not None:
         fields["stores"] = "; ".join(status.stores.faults) or "ready"
         fields["dead letters"] = str(status.stores.dead_letters)
-    services = {name: "answers" if does else "silent" for name, does in status.services.items()}
+        fields["stored"] = _stored(status)
+    services = {name: _service(status, name) for name in status.services}
     for name, how in (others | services).items():
         pid = status.pids.get(name)
         fields[name] = f"{how:<8} pid {pid}" if pid is not None else how
     return fields
+
+
+def _stored(status: Status) -> str:
+    held = f"{(status.stores.stored_bytes if status.stores else 0) / MIB:.1f} MiB"
+    return (
+        held if status.disk_free_bytes is None else f"{held}, {status.disk_free_bytes / MIB:.0f} MiB free on its disk"
+    )
+
+
+def _service(status: Status, name: str) -> str:
+    """`silent`, `answers` (a copy older than readiness), or whether each copy can do its work."""
+    copies = [one for one in status.readiness if one.service == f"unibpf-{name}"]
+    if not status.services[name] or not copies:
+        return "answers" if status.services[name] else "silent"
+    return "; ".join(dict.fromkeys(_copy(one) for one in copies))
+
+
+def _copy(one: Readiness) -> str:
+    parts = [f"waiting {one.waiting}"] if one.waiting else []
+    parts += [] if one.version == VERSION else [f"version {one.version}"]
+    parts += one.alarms
+    if one.is_ready:
+        return " ".join(["ready", *([f"({', '.join(parts)})"] if parts else [])])
+    since = datetime.fromtimestamp(one.since_us / 1e6, tz=UTC).isoformat(timespec="seconds")
+    return visible(f"NOT READY since {since}: {'; '.join([*one.why, *parts])}")
 
 
 GUEST_HEADINGS: Final = ("guest", "state", "audience", "machine", "boot ms", "restarts", "programs", "reason")

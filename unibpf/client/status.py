@@ -1,6 +1,10 @@
 """What runs, asked of those who know: processes of this state directory, services on the bus, guests."""
 
 import asyncio
+import contextlib
+import shutil
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -12,6 +16,7 @@ from unibpf.client.rollbacks import Standing, standings
 from unibpf.client.session import open_bus, state_paths
 from unibpf.host.identity import IdentityError
 from unibpf.messages.guests import GuestObserved, GuestSpec
+from unibpf.messages.operations import Readiness
 from unibpf.messages.status import GuestStatus
 from unibpf.stack.embedded import read_state
 from unibpf.subjects import SERVICES
@@ -28,6 +33,8 @@ class Status(msgspec.Struct, kw_only=True):
     services: dict[str, bool] = {}
     guests: list[GuestObserved] = []
     stores: Condition | None = None
+    readiness: list[Readiness] = []
+    disk_free_bytes: int | None = None
 
 
 class GuestDescription(msgspec.Struct, kw_only=True):
@@ -49,16 +56,29 @@ async def collect() -> Status:
     stack = read_state(paths)
     pids = stack.alive() if stack else {}
     status = Status(state=str(paths.root), bus=False, url=stack.url if stack else None, pids=pids)
+    if stack is not None:
+        status.disk_free_bytes = shutil.disk_usage(paths.root).free
     try:
         async with open_bus() as bus:
             status.bus = True
             status.stores = await setup.condition(bus.jetstream)
-            answers = await asyncio.gather(*(bus.ping(f"unibpf-{name}") for name in SERVICES))
-            status.services = dict(zip(SERVICES, answers, strict=True))
+            answers = await asyncio.gather(*(bus.survey(f"unibpf-{name}") for name in SERVICES))
+            status.services = {name: bool(found) for name, found in zip(SERVICES, answers, strict=True)}
+            status.readiness = [one for found in answers for one in readiness(found)]
             status.guests = await guests.all_observed(bus)
     except (BusError, IdentityError) as error:
         status.problem = str(error)
     return status
+
+
+def readiness(answers: Iterable[dict[str, Any]]) -> list[Readiness]:
+    """Out of the statistics of a service's copies; a copy older than readiness says nothing of it."""
+    found = []
+    for answer in answers:
+        for endpoint in (answer.get("endpoints") or [])[:1]:
+            with contextlib.suppress(msgspec.ValidationError):
+                found.append(msgspec.convert(endpoint.get("data"), Readiness))
+    return found
 
 
 async def describe_guest(name: str) -> GuestDescription | None:

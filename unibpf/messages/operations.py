@@ -18,6 +18,23 @@ class DeadLetter(Message, frozen=True, kw_only=True):
     deliveries: int = 0
 
 
+class Readiness(Message, frozen=True, kw_only=True):
+    """Whether a service can do its work: in the `data` of its statistics (ADR-32), and as an event when it changes.
+
+    `since_us` (Unix) is when `is_ready` changed last. `alarms` do not keep it from working yet. `waiting` is what lies in its
+    queue, None where it could not ask.
+    """
+
+    service: str
+    version: str
+    is_ready: bool
+    since_us: int
+    host: str = ""
+    why: list[str] = []
+    alarms: list[str] = []
+    waiting: int | None = None
+
+
 class SpanRecord(Message, frozen=True, kw_only=True):
     """One finished span, as `unibpf.v1.trace.<trace id>` keeps it (its payload is a JSON array of these).
 

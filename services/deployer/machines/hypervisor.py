@@ -82,6 +82,9 @@ class Hypervisor(Protocol):
     async def close(self) -> None:
         """Disconnect; guests go on running."""
 
+    def lacking(self) -> str | None:
+        """What is not there without which no guest starts, or None."""
+
     async def running(self) -> list[Running]:
         """The guests that run now, including those an earlier process started."""
 

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from typing import Any, Final, TypeVar
 from services.deployer.errors import HypervisorError
 from services.deployer.machines import domain_xml
 from services.deployer.machines.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running
+from services.deployer.machines.kvm_probe import QEMU
 
 # libvirt reads this once, when it is loaded, and would mix its banners and warnings into our log lines.
 os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", "4:stderr")
@@ -79,6 +81,12 @@ class LibvirtDriver:
             connection, self._connection = self._connection, None
             await self._call(connection.close)
         self._calls.shutdown(wait=False)
+
+    def lacking(self) -> str | None:
+        """A libvirt elsewhere brings its own QEMU."""
+        if self.is_embedded and shutil.which(QEMU) is None:
+            return f"there is no `{QEMU}` on this host"
+        return None
 
     async def running(self) -> list[Running]:
         """Active domains that carry our prefix."""

@@ -56,6 +56,12 @@ class ProcessDriver:
         for pid in list(self._watched):
             self._unwatch(pid)
 
+    def lacking(self) -> str | None:
+        """The guest as a program."""
+        if not os.access(self._executable, os.X_OK):
+            return f"there is no guest program at `{self._executable}`; build it with `make build`, or set `UNIBPF_BIN`"
+        return None
+
     async def running(self) -> list[Running]:
         """Those whose file names a live process of that boot."""
         return [Running(guest=item.guest, boot_id=item.boot_id, pid=item.pid) for item in self._alive()]

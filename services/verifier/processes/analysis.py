@@ -98,6 +98,14 @@ class Analyser:
                 f"there is no analyser at `{self.executable}`; build it with `make build`, or set `UNIBPF_BIN`"
             )
 
+    async def lacking(self) -> str | None:
+        """Why nothing can be analysed now, or None."""
+        try:
+            self.require()
+        except Broken as error:
+            return str(error)
+        return None
+
     async def analyse(self, bundle: bytes, *, hook: Hook = "driver") -> Analysis:
         """Return the analyser's verdict; raises GaveUp or Broken. `hook` is where Linux attaches the program."""
         options = self.options

@@ -147,6 +147,7 @@ class Pool:
         for _ in range(size):
             self._free.put_nowait(None)
         self._patience = wall_seconds
+        self._warming: asyncio.Task[None] | None = None
 
     async def translate(self, data: bytes, options: frontend.Options) -> frontend.Answer:
         """Return the front end's answer; raises GaveUp."""
@@ -161,6 +162,17 @@ class Pool:
     async def warm(self) -> None:
         """Start a worker and let it finish its imports, so that the first object finds it ready."""
         await self.translate(b"", frontend.Options())
+
+    async def lacking(self) -> str | None:
+        """Why nothing can be translated now, or None. One warm-up at a time, which goes on when nobody waits any more."""
+        if self._warming is None:
+            self._warming = asyncio.create_task(self.warm(), name="warm up the front end")
+        try:
+            await asyncio.shield(self._warming)
+        except GaveUp as error:
+            self._warming = None
+            return str(error)
+        return None
 
     async def close(self) -> None:
         """End all free workers; call it when no translation is under way."""
@@ -179,6 +191,7 @@ class Pool:
             yield process
             keep = process
         except (TimeoutError, OSError, EOFError, ValueError, msgspec.MsgspecError) as error:
+            self._warming = None  # the next look tries whether another one does
             raise GaveUp("frontend-crash", f"the process that reads objects failed: {error!r}") from error
         finally:
             if keep is None and process is not None:

@@ -5,7 +5,7 @@ import shutil
 import time
 
 from services.deployer import desires
-from services.signer.sequence import Sequences
+from services.signer.sequence import TICKS, Sequences
 from tests.support.services.nats import NatsFixture, create_topology
 from unibpf.bus import topology
 from unibpf.bus.permissions import OPERATOR
@@ -16,7 +16,7 @@ from unibpf.host.outcomes import Outcome
 from unibpf.messages.guests import GuestSpec
 from unibpf.messages.programs import Counter, Signed
 
-AHEAD = 5000  # seconds that pushes had brought the sequences ahead of the clock
+AHEAD = 5000  # seconds that a clock, wrong for a while, had brought the sequences ahead of the clock
 
 
 def digest(data: bytes) -> str:
@@ -71,7 +71,7 @@ async def lose_the_store(nats: NatsFixture) -> None:
 
 
 async def test_a_lost_store_is_written_back_from_the_hosts_files(nats: NatsFixture) -> None:
-    newest = int(time.time()) + AHEAD
+    newest = (int(time.time()) + AHEAD) * TICKS
     kept_guest(nats, "fw1", newest)
     await lose_the_store(nats)
     kept = adoption.gather(nats.paths.guests)

@@ -37,6 +37,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     missing: list[str] = []
     fills: list[Fill] = []
     dead_letters: int = 0
+    stored_bytes: int = 0
 
     @property
     def faults(self) -> list[str]:
@@ -87,7 +88,19 @@ async def condition(js: JetStreamContext) -> Condition:
         missing=[name for name, info in infos.items() if info is None],
         fills=[fill.of(info["config"], info["state"]) for info in there.values()],
         dead_letters=int(there[DEAD]["state"]["messages"]) if DEAD in there else 0,
+        stored_bytes=await account(js),
     )
+
+
+async def consumer(js: JetStreamContext, row: topology.Consumer) -> dict[str, Any] | None:
+    """What the server says of one consumer; None where it has none."""
+    return await _ask(js, f"CONSUMER.INFO.{row.stream}.{row.name}")
+
+
+async def account(js: JetStreamContext) -> int:
+    """The bytes that JetStream holds on the disk."""
+    answer = await _ask(js, "INFO")
+    return int(answer["storage"]) if answer is not None else 0
 
 
 async def _infos(js: JetStreamContext) -> dict[str, dict[str, Any] | None]:

@@ -3,39 +3,53 @@
 import pytest
 
 from services.signer.errors import PolicyRefusal
-from services.signer.sequence import MAX_AHEAD, next_sequence, push_key
+from services.signer.sequence import MAX_AHEAD, TICKS, next_sequence, push_key
+
+NOW = 1_700_000_000
+CLOCK = NOW * TICKS
 
 
 @pytest.mark.parametrize(
     ("stored", "audited", "now", "expected"),
     [
-        (0, 0, 1_700_000_000, 1_700_000_000),
-        (1_700_000_000, 0, 1_700_000_000, 1_700_000_001),
-        (1_700_000_005, 1_700_000_005, 1_700_000_000, 1_700_000_006),
-        (0, 1_700_000_009, 1_700_000_000, 1_700_000_010),
+        (0, 0, NOW, CLOCK),
+        (CLOCK, 0, NOW, CLOCK + 1),
+        (CLOCK + 5, CLOCK + 5, NOW, CLOCK + 6),
+        (0, CLOCK + 9, NOW, CLOCK + 10),
+        (NOW + 5, NOW + 5, NOW, CLOCK),
         (5, 9, 0, 10),
     ],
-    ids=["first", "same second", "burst", "lost KV", "clock at zero"],
+    ids=["first", "same second", "burst", "lost KV", "numbers of version before, in seconds", "clock at zero"],
 )
 def test_the_next_number_is_above_kv_audit_and_clock(stored: int, audited: int, now: int, expected: int) -> None:
     assert next_sequence(stored=stored, audited=audited, now=now) == expected
+
+
+@pytest.mark.parametrize("rate", [1, 20, 500])
+def test_numbers_do_not_run_ahead_of_the_clock_under_load(rate: int) -> None:
+    """So a year of it is no nearer to MAX_AHEAD than its first second."""
+    stored = 0
+    for now in range(NOW, NOW + 200):
+        for _ in range(rate):
+            stored = next_sequence(stored=stored, audited=stored, now=now)
+        assert stored < (now + 1) * TICKS
 
 
 def test_a_push_id_becomes_a_key_that_buckets_allow() -> None:
     assert push_key("UNIBPF_UPLOADS:17") == "push.UNIBPF_UPLOADS.17"
 
 
-@pytest.mark.parametrize("stored", [2**63 - 1, 2**64 - 1, 1_700_000_000 + MAX_AHEAD + 1])
+@pytest.mark.parametrize("stored", [2**63 - 1, 2**64 - 1, CLOCK + MAX_AHEAD + 1])
 def test_a_spoilt_counter_is_not_believed(stored: int) -> None:
-    assert next_sequence(stored=stored, audited=1_700_000_009, now=1_700_000_000) == 1_700_000_010
+    assert next_sequence(stored=stored, audited=CLOCK + 9, now=NOW) == CLOCK + 10
 
 
-def test_a_counter_that_bursts_brought_ahead_is_believed() -> None:
-    ahead = 1_700_000_000 + MAX_AHEAD
-    assert next_sequence(stored=ahead, audited=0, now=1_700_000_000) == ahead + 1
+def test_a_counter_that_a_clock_set_right_left_ahead_is_believed() -> None:
+    ahead = CLOCK + MAX_AHEAD
+    assert next_sequence(stored=ahead, audited=0, now=NOW) == ahead + 1
 
 
-@pytest.mark.parametrize("audited", [2**63 - 1, 1_700_000_000 + MAX_AHEAD + 1])
+@pytest.mark.parametrize("audited", [2**63 - 1, CLOCK + MAX_AHEAD + 1])
 def test_a_spoilt_audit_log_is_refused_not_signed(audited: int) -> None:
     with pytest.raises(PolicyRefusal, match="ahead of the clock"):
-        next_sequence(stored=0, audited=audited, now=1_700_000_000)
+        next_sequence(stored=0, audited=audited, now=NOW)
