@@ -118,8 +118,10 @@ class Deployer:
         """Any change of the desired state leads to a look."""
         while True:
             try:
-                async for _ in (await self._bus.kv(GUESTS)).watch():
-                    self._reconciler.wake.set()
+                async with await self._bus.changes(GUESTS) as changes:
+                    while True:
+                        self._reconciler.wake.set()
+                        await changes.next()
             except BusError as error:
                 logger.warning("the desired state can't be watched: %s", error)
             await asyncio.sleep(PAUSE_SECONDS)

@@ -27,7 +27,8 @@ from opentelemetry.trace import SpanKind
 from unibpf import VERSION, tracing
 from unibpf.bus import service as serving
 from unibpf.bus import topology
-from unibpf.bus.connecting import barrier, open_client
+from unibpf.bus.connection.connecting import barrier, open_client
+from unibpf.bus.connection.violations import Violations
 from unibpf.bus.errors import (
     BusError,
     BusFull,
@@ -41,8 +42,8 @@ from unibpf.bus.events import event_headers, event_type
 from unibpf.bus.follower import Follower
 from unibpf.bus.kv import Bucket
 from unibpf.bus.objects import MAX_OBJECT_BYTES, ObjectStore
+from unibpf.bus.permissions import changes_of
 from unibpf.bus.received import SIGNATURE_HEADER, Received
-from unibpf.bus.violations import Violations
 from unibpf.host.identity import Identity
 
 logger = logging.getLogger(__name__)
@@ -242,6 +243,10 @@ class Bus:
     async def follow(self, subjects: Sequence[str]) -> "Follower":
         """Hear events as they are published from now on (not durable): subscribed once this returns."""
         return await Follower.start(self._client, subjects)
+
+    async def changes(self, bucket: str) -> "Follower":
+        """Hear writes to a bucket, to look at it then: what a change says is for the reader of the bucket to judge."""
+        return await Follower.start(self._client, changes_of(bucket))
 
     async def history(self, stream: str, subject: str, *, start: int = 1) -> AsyncIterator[Received]:
         """The stored messages of `subject` (wildcards allowed) from stream sequence `start` on, up to the newest."""

@@ -7,7 +7,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from unibpf.bus.connecting import barrier
+from unibpf.bus.connection.connecting import barrier
 from unibpf.bus.received import Received
 
 

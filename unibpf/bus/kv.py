@@ -1,7 +1,7 @@
 """Key-value buckets (ADR-8), changed by compare-and-set only: every write names the revision that it replaces."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -30,7 +30,7 @@ Guard = Callable[[str, Awaitable[Any]], Awaitable[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One value. `value` is None for a deleted key: a tombstone (`watch` and `records` show those)."""
+    """One value. `value` is None for a deleted key: a tombstone (`records` shows those)."""
 
     key: str
     value: bytes | None
@@ -119,19 +119,6 @@ class Bucket:
             for message in found
         ]
         return sorted(entries, key=lambda entry: entry.key)
-
-    async def watch(self, pattern: str = ">") -> AsyncIterator[Entry | None]:
-        """What is there, then None once, then every change until the caller stops (permissions: `Role.watches`)."""
-        watcher = await self._reach(self._store.watch(pattern))
-        try:
-            async for found in watcher:
-                if found is None:
-                    yield None
-                    continue
-                deleted = found.operation in {KV_DEL, KV_PURGE}
-                yield Entry(key=found.key, value=None if deleted else found.value, revision=found.revision or 0)
-        finally:
-            await watcher.stop()
 
     async def _delete(self, key: str, revision: int | None) -> int:
         await self._store.delete(key, last=revision)

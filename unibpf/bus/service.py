@@ -12,7 +12,7 @@ from nats.micro.service import Service
 from opentelemetry.trace import SpanKind
 
 from unibpf import tracing
-from unibpf.bus.connecting import barrier
+from unibpf.bus.connection.connecting import barrier
 from unibpf.bus.errors import BusError, Reject
 from unibpf.bus.received import Received
 

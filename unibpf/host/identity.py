@@ -73,6 +73,12 @@ def load(directory: Path, name: str) -> Identity:
     return _from_seed(name, path.read_bytes().strip())
 
 
+def load_of_host(directory: Path, role: str, host: str) -> Identity:
+    """The key of a service on one host, `<role>-<host>`, else the one that all hosts of an installation share, `<role>`."""
+    own = f"{role}-{host}"
+    return load(directory, own if seed_file(directory, own).exists() else role)
+
+
 def load_public(directory: Path, name: str) -> str:
     """The public half alone, for those who only check signatures."""
     path = public_file(directory, name)
