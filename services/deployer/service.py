@@ -85,13 +85,13 @@ class Deployer:
         bucket = await self._bus.kv(GUESTS)
         if command == "delete":
             self._reconciler.caused(guest, get_current())
-            await bucket.delete(guest)
+            await bucket.carry(guest, message, deletes=True)
             return
         spec = message.decode(GuestSpec)
         if spec.guest != guest:
             raise Reject("guest", f"the subject names `{guest}` and the message `{spec.guest}`")
         self._reconciler.caused(guest, get_current())
-        await bucket.change(guest, lambda _: spec)  # also where it is the same: what was refused is tried again
+        await bucket.carry(guest, message, deletes=False)  # also where it is the same: what was refused is tried again
 
     async def on_status(self, _message: Received) -> HostStatus:
         """The guests of this host."""

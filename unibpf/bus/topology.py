@@ -44,6 +44,7 @@ OBJECTS: Final = "unibpf-objects"
 UPLOADED: Final = "unibpf-uploads"
 
 Full = Literal["refuse", "forget"]
+Authority = Literal["writer", "command", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,11 @@ class Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """One key-value bucket: the newest `history` values of a key."""
+    """One key-value bucket: the newest `history` values of a key.
+
+    `authority` says whose signature makes a value one: its writer's (permissions.py says who those are), or that of the command
+    that asked for it (`guest.apply.<key>` or, of a tombstone, `guest.delete.<key>`, kept as they came); `none`: anybody's.
+    """
 
     name: str
     description: str
@@ -78,6 +83,8 @@ class Bucket:
     max_bytes: int = 64 * MIB
     full: Full = "refuse"
     max_age: float = 0
+    authority: Authority = "writer"
+    of_host: bool = False  # a value's `host` is its writer's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +158,8 @@ STREAMS: Final = (
 
 BUCKETS: Final = (
     Bucket(name=RELEASES, description="<audience>.<program>: newest Signed", history=16),
-    Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8),
-    Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved"),
+    Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8, authority="command"),
+    Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved", of_host=True),
     Bucket(name=SEQUENCES, description="{program,graph}.<audience>.<name>: highest sequence"),
     # Kept for longer than the event that could ask for it again: by age, and by count under load (some 170,000 pushes, while
     # at most `max_ack_pending` events can be delivered again). A full bucket must not stop signing.
@@ -168,8 +175,9 @@ BUCKETS: Final = (
         max_bytes=128 * MIB,
         full="forget",
         max_age=30 * DAY,
+        authority="none",  # a cache, which the verifier believes for reasons of its own
     ),
-    Bucket(name=LEASES, description="<guest>: the host that runs it"),
+    Bucket(name=LEASES, description="<guest>: the host that runs it", of_host=True),
 )
 
 STORES: Final = (
@@ -306,3 +314,8 @@ def _store_config(row: Store, replicas: int) -> StreamConfig:
 
 
 _DISCARD: Final = {"refuse": DiscardPolicy.NEW, "forget": DiscardPolicy.OLD}
+
+
+def bucket(name: str) -> Bucket:
+    """The table row of a bucket."""
+    return next(row for row in BUCKETS if row.name == name)
