@@ -74,7 +74,7 @@ class VerifierService:
         found = await self._find(push, received)
         message = verdict(push, found.outcome, object_digest=found.object)
         subject = (subjects.verified if message.verdict == "safe" else subjects.rejected)(message.program)
-        await self.bus.publish(subject, message, signed=True, message_id=f"verdict-{push.push_id}")
+        await self.bus.publish(subject, message, signed=True)
         logger.info(
             "verified",
             extra={

@@ -331,6 +331,15 @@ async def test_the_same_object_again_is_answered_from_memory(pipeline: Pipeline)
     assert (second.report, second.bundle, second.verdict_digest) == (first.report, first.bundle, first.verdict_digest)
 
 
+async def test_no_message_that_somebody_stored_before_swallows_a_verdict(pipeline: Pipeline) -> None:
+    """A verdict's id used to be made from the push's number, which anybody can count."""
+    async with await pipeline.nats.connect("operator") as operator:
+        for push in range(1, 4):
+            for taken in (f"verdict-{subjects.UPLOADS}:{push}", f"{subjects.UPLOADS}:{push}", str(push)):
+                await operator.jetstream.publish("unibpf.v1.guest.running.x", b"", headers={"Nats-Msg-Id": taken})
+    assert [(await pipeline.verdict("pass", compiled("pass"))).verdict for _ in range(3)] == ["safe"] * 3
+
+
 async def test_what_a_verdict_from_memory_names_is_stored_again_where_the_store_was_lost(pipeline: Pipeline) -> None:
     first = await pipeline.verdict("maps", compiled("maps"))
     async with await pipeline.nats.connect("operator") as operator:
