@@ -87,6 +87,11 @@ class Assembly:
             return str(error)
         return next((one for driver in self._each() if (one := driver.lacking()) is not None), None)
 
+    @property
+    def guests(self) -> Path:
+        """Where the private folders of this host's guests lie."""
+        return self._paths.guests
+
     def boots(self) -> dict[str, Boot]:
         """The last boot of every guest of this host."""
         return all_boots(self._paths.guests)
