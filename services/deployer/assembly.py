@@ -106,7 +106,8 @@ class Assembly:
 
     async def draft(self, spec: GuestSpec) -> Draft:
         """Collect and check; raises DeployerError where the guest can't boot."""
-        self._host.config.check(spec, others=len(self.boots().keys() - {spec.guest}))
+        others = [boot.spec for guest, boot in self.boots().items() if guest != spec.guest]
+        self._host.config.check(spec, others=others)
         wrong = await self._disagreements(spec)
         fresh = Fresh(
             boot_id=str(uuid.uuid4()),
