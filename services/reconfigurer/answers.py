@@ -12,8 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.reconfigurer.errors import GuestUnreachable
-from services.reconfigurer.plain import MAX_MAPS, MAX_STEPS, at_most, natural, plain
 from unibpf.formats.control_keys import DumpKey, ElementKey, MapChangedKey, StatusKey, UpdateKey
+from unibpf.formats.plain import MAX_MAPS, MAX_STEPS, at_most, natural, plain
 from unibpf.messages.base import Digest, ElementName, Kind, ProgramName
 from unibpf.messages.elements import MapDecision
 from unibpf.messages.maps import MapChanged

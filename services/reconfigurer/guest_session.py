@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from services.reconfigurer.coap_client import Response
 from services.reconfigurer.errors import GuestRefused, GuestUnreachable
-from services.reconfigurer.plain import MAX_TEXT, RULE
 from unibpf.formats import cbor, control_mac
 from unibpf.formats.control_keys import ProblemKey, RefusalKey
 from unibpf.formats.control_mac import ControlKeys, MacError
+from unibpf.formats.plain import MAX_TEXT, RULE
 from unibpf.text import visible
 
 MAX_ANSWER_BYTES: Final = 128 << 10  # a guest has a buffer of 80 KiB (guest/control/resources/resources.hpp)

@@ -1,8 +1,8 @@
-"""services.reconfigurer.plain: what a guest says is counted, measured and shown before it is used."""
+"""unibpf.formats.plain: what a guest says is counted, measured and shown before it is used."""
 
 import pytest
 
-from services.reconfigurer.plain import MAX_NUMBER, MAX_ROWS, MAX_TEXT, RULE, at_most, natural, plain
+from unibpf.formats.plain import MAX_NUMBER, MAX_ROWS, MAX_TEXT, RULE, at_most, natural, plain
 
 
 def test_text_is_made_visible_wherever_it_stands():
