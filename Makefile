@@ -5,7 +5,7 @@
 #   make docs    the pictures of docs/ from their text        make clean   away with build/
 #   make chaos   100,000 random lives of a simulated fleet, then faults on real servers and guests for an hour
 #   make prove    the scalar domain's operations proved sound by SMT, from the code that runs (half an hour)
-#   make mutants  small faults put into the analyser, one at a time: somebody must notice (an hour and more)
+#   make mutants  small faults put into the analyser, one at a time: somebody must notice (a quarter of an hour)
 #   make sanitize  native tests and conformance under the address and undefined-behaviour sanitizers (about 10 minutes)
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:

@@ -31,6 +31,7 @@ from unibpf import subjects, tracing
 from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError, consume
 from unibpf.bus.stores.health import watching
 from unibpf.bus.topology import UPLOADED
+from unibpf.host import fenced
 from unibpf.host.readiness import Outlook
 from unibpf.messages.reports import Finding, Report
 from unibpf.push.upload import MAPS, MAX_OBJECT_BYTES, Upload, UploadError, parse
@@ -175,7 +176,7 @@ def step_span(name: str) -> AbstractContextManager[object]:
     return tracing.span(name)
 
 
-def make_analyser(settings: Settings) -> Analyser:
+def make_analyser(settings: Settings, ahead: fenced.Ahead | None = None) -> Analyser:
     """The analyser that the settings name."""
     return Analyser(
         executable=settings.binaries / EXECUTABLE,
@@ -183,6 +184,7 @@ def make_analyser(settings: Settings) -> Analyser:
             max_seconds=settings.seconds, max_mebibytes=settings.memory_mib, budget=settings.budget
         ),
         certificate=True,
+        ahead=ahead,
     )
 
 

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "rollback": "releases",
     "verify": "programs",
     "run": "programs",
+    "wire": "packets",
     "status": "stack",
     "trace": "stack",
     "demo": "stack",

@@ -64,9 +64,10 @@ class Running(Struct, frozen=True, kw_only=True):
 
 
 class Ended(Struct, frozen=True, kw_only=True):
-    """A guest stopped running, by itself or by force."""
+    """One boot of a guest stopped running, by itself or by force. The news may come when the next boot has begun."""
 
     guest: str
+    boot_id: str
     reason: Literal["crashed", "stopped"]
 
 

@@ -154,8 +154,11 @@ class LibvirtDriver:
         name = domain.name()
         if self._loop is None or self._on_ended is None or not name.startswith(NAME_PREFIX) or event not in _ENDED:
             return
-        has_crashed = event == libvirt.VIR_DOMAIN_EVENT_CRASHED or detail in _CRASH_DETAILS
-        ended = Ended(guest=name.removeprefix(NAME_PREFIX), reason="crashed" if has_crashed else "stopped")
+        ended = Ended(
+            guest=name.removeprefix(NAME_PREFIX),
+            boot_id=domain.UUIDString(),
+            reason="crashed" if event == libvirt.VIR_DOMAIN_EVENT_CRASHED or detail in _CRASH_DETAILS else "stopped",
+        )
         self._loop.call_soon_threadsafe(self._on_ended, ended)
 
 

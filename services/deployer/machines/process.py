@@ -142,7 +142,9 @@ class ProcessDriver:
         child = self._children.pop(process.pid, None)
         status = child.wait() if child else None
         if self._on_ended is not None:
-            self._on_ended(Ended(guest=process.guest, reason="stopped" if status == 0 else "crashed"))
+            self._on_ended(
+                Ended(guest=process.guest, boot_id=process.boot_id, reason="stopped" if status == 0 else "crashed")
+            )
 
 
 def _where(nic: MachineNic) -> str:
