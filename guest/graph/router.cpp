@@ -38,7 +38,7 @@ Owned<Router> Router::create(std::string_view text, const Registry& registry, En
 
 bool Router::run_once(std::uint64_t now_ns) {
     now_ns_ = now_ns;
-    bool busy = false;
+    bool busy = timers_.run(now_ns);
     for (Element* element : tasks_) busy |= element->run_task();
     if (busy)
         for (Nic* nic : environment_->nics) nic->flush();
