@@ -53,6 +53,7 @@ struct Binding {
 
 struct Arg {
     std::string_view text;     // the whole argument, unquoted, no blanks around
+    std::string_view raw;      // the same, quotes and all
     std::string_view keyword;  // empty unless it reads `KEYWORD value`
     std::string_view value;    // what follows the keyword, unquoted
     Place place;

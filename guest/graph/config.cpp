@@ -155,6 +155,7 @@ std::string_view leading_keyword(std::string_view argument) {
 
 Arg make_arg(std::string_view argument, const char* fallback, BuildContext& context) {
     Arg arg;
+    arg.raw = argument;
     arg.text = unquote(argument, context.lasting);
     arg.keyword = leading_keyword(argument);
     if (!arg.keyword.empty()) {

@@ -47,7 +47,7 @@ struct Environment {
     ControlContext* control = nullptr;
     void (*print)(std::string_view text) = nullptr;  // console; may be null
     RunControl* run = nullptr;
-    std::span<const Binding> defines;  // variables from outside the text
+    std::span<const Binding> defines{};  // variables from outside the text
 };
 
 // A handler: the only way in from outside. `read` writes the value as text; `write` takes one. Either may be null.

@@ -32,6 +32,7 @@ class Errors {
         Place place;
         char context_buffer[context_size];  // "While configuring `name :: Class`", empty for the graph's own faults
         std::size_t context_length;
+        Place context_place;  // of the element's declaration
         std::string_view context() const { return {context_buffer, context_length}; }
         char buffer[text_size];
         std::size_t length;

@@ -437,7 +437,7 @@ void Parser::resolve(BodySyntax& body) {
             continue;
         }
         if (element->alias && !element->type.known())
-            context_.error(element->at, "`", element->name, "` is neither a declared element nor an element class");
+            unknown_name(*element);
         element->alias = nullptr;
         char buffer[longest_element_name + 12];
         Text name{buffer};
@@ -478,6 +478,12 @@ void Parser::unknown_class(const Token& name) {
     const std::string_view near = nearest_name(name.text, registry_);
     if (near.empty()) context_.error(name.text.data(), "unknown element class `", name.text, "`");
     else context_.error(name.text.data(), "unknown element class `", name.text, "`, did you mean `", near, "`?");
+}
+
+void Parser::unknown_name(const ElementSyntax& use) {
+    const std::string_view near = nearest_name(use.name, registry_);
+    if (near.empty()) context_.error(use.at, "`", use.name, "` is neither a declared element nor an element class");
+    else context_.error(use.at, "`", use.name, "` is neither a declared element nor an element class, did you mean `", near, "`?");
 }
 
 bool Parser::expect(TokenKind kind, std::string_view what) {

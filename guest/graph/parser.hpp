@@ -83,6 +83,7 @@ class Parser {
     bool config(ClassUse& use);
     bool ports(Ports& ports);
     void unknown_class(const Token& name);
+    void unknown_name(const ElementSyntax& use);
 
     ElementSyntax* declare(BodySyntax& body, const Token& name, const ClassUse& use);
     ElementSyntax* anonymous(BodySyntax& body, const char* at, const ClassUse& use);

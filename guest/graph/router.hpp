@@ -44,7 +44,9 @@ class Router {
   public:
     // Null when `errors` is not empty. Copies what it keeps of `text`; `environment` and `registry` must outlive the router.
     Router() = default;  // empty; `create` fills it
-    static Owned<Router> create(std::string_view text, const Registry& registry, Environment& environment, Errors& errors);
+    // `now_ns`: the time as elements see it while they are initialized.
+    static Owned<Router> create(std::string_view text, const Registry& registry, Environment& environment, Errors& errors,
+                                std::uint64_t now_ns = 0);
 
     // One round: the timers whose time has come, every task once, then every NIC flushed. Returns whether anything was done. `now_ns` is what `now()` gives.
     bool run_once(std::uint64_t now_ns);
