@@ -64,8 +64,8 @@ void Driver::begin() {
 void Driver::stop(const Element&) { --run_count_; }
 void Driver::stop_from_outside() { --run_count_; }
 
-void Driver::complain(const Element* who, std::string_view text) {
-    ++faults_;
+void Driver::complain(const Element* who, std::string_view text, bool counts) {
+    faults_ += counts;
     std::fputs(complaint(who, text, options_.text, options_.file).c_str(), stderr);
 }
 

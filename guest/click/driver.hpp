@@ -43,8 +43,8 @@ class Driver final : public RunControl {
     std::uint64_t now_ns() const { return now_ns_; }
 
     void add_script(Script& script) { scripts_.push_back(&script); }
-    // A fault while running: on standard error, in Click's form, and the exit status is 1.
-    void complain(const Element* who, std::string_view text);
+    // A fault while running: on standard error, in Click's form. The exit status is 1 then, if it counts.
+    void complain(const Element* who, std::string_view text, bool counts = true);
     std::size_t faults() const { return faults_; }
 
   private:
