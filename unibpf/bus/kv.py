@@ -220,7 +220,7 @@ class Bucket:
     def _said(self, found: Received, key: str, *, deleted: bool) -> Said | None:
         """Who said it; raises NoAuthority."""
         judge = self._seal.judge
-        if self._row.authority == "none" or not self._judges():
+        if not self._judges():
             return None
         if self._row.authority == "command" and _signer(found) != OPERATOR:
             row = subjects.guest_delete if deleted else subjects.guest_apply
@@ -251,7 +251,7 @@ class Bucket:
         if not VALID_KEY_RE.fullmatch(key):
             raise ValueError(f"`{key!r:.100}` is no key")
         all_headers = {**headers, EXPECTED: str(revision), **({KV_OP: KV_DEL} if deletes else {})}
-        if HEADER not in headers and self._row.authority != "none":
+        if HEADER not in headers:
             all_headers = signed(self._seal.identity, self._subject(key), value, all_headers)
         try:
             ack = await self._reach(self._js.publish(self._subject(key), value, headers=all_headers))

@@ -37,14 +37,16 @@ GUESTS: Final = "unibpf-guests"
 GUESTS_OBSERVED: Final = "unibpf-guests-observed"
 SEQUENCES: Final = "unibpf-sequences"
 RESERVATIONS: Final = "unibpf-reservations"
-VERDICTS: Final = "unibpf-verdicts"
 LEASES: Final = "unibpf-leases"
+
+# What older versions made and nobody uses any more: it may stand, so servers keep its room, and nothing ever writes there.
+RETIRED: Final = {"KV_unibpf-verdicts": 128 * MIB}
 
 OBJECTS: Final = "unibpf-objects"
 UPLOADED: Final = "unibpf-uploads"
 
 Full = Literal["refuse", "forget"]
-Authority = Literal["writer", "command", "none"]
+Authority = Literal["writer", "command"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ class Bucket:
     """One key-value bucket: the newest `history` values of a key.
 
     `authority` says whose signature makes a value one: its writer's (permissions.py says who those are), or that of the command
-    that asked for it (`guest.apply.<key>` or, of a tombstone, `guest.delete.<key>`, kept as they came); `none`: anybody's.
+    that asked for it (`guest.apply.<key>` or, of a tombstone, `guest.delete.<key>`, kept as they came).
     """
 
     name: str
@@ -169,14 +171,6 @@ BUCKETS: Final = (
         full="forget",
         max_age=60 * DAY,
     ),
-    Bucket(
-        name=VERDICTS,
-        description="<object digest>.<options digest>: Report; a cache",
-        max_bytes=128 * MIB,
-        full="forget",
-        max_age=30 * DAY,
-        authority="none",  # a cache, which the verifier believes for reasons of its own
-    ),
     Bucket(name=LEASES, description="<guest>: the host that runs it", of_host=True),
 )
 
@@ -240,8 +234,8 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
 
 
 def total_bytes() -> int:
-    """What the server has to have room for: the sum of all limits."""
-    return sum(row.max_bytes for row in (*STREAMS, *BUCKETS, *STORES))
+    """What the server has to have room for: the sum of all limits, and of what an older version may have left there."""
+    return sum(row.max_bytes for row in (*STREAMS, *BUCKETS, *STORES)) + sum(RETIRED.values())
 
 
 def consumer_config(row: Consumer) -> ConsumerConfig:

@@ -16,8 +16,8 @@ import nkeys  # type: ignore[import-untyped]
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}\Z")
-_PUBLIC: Final = re.compile(r"U[A-Z2-7]{55}\Z")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_PUBLIC: Final = re.compile(r"U[A-Z2-7]{55}")
 
 
 class IdentityError(Exception):
@@ -93,7 +93,7 @@ def load_public(directory: Path, name: str) -> str:
 
 def checked_public(text: str) -> str:
     """An encoded public user key, or IdentityError."""
-    if not _PUBLIC.match(text):
+    if not _PUBLIC.fullmatch(text):
         raise IdentityError(f"got `{text[:64]}`, expected a public user key (`U` and 55 base32 characters)")
     return text
 
@@ -112,7 +112,7 @@ def verify(public_key: str, data: bytes, signature: bytes) -> bool:
 
 def is_name(text: str) -> bool:
     """Whether it can be an identity's name."""
-    return _NAME.match(text) is not None
+    return _NAME.fullmatch(text) is not None
 
 
 def seed_file(directory: Path, name: str) -> Path:
