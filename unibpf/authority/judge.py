@@ -114,10 +114,10 @@ class Judge:
             raise NoAuthority("stale", f"`{said.identity}` signed it before this service began to listen; ask again")
         self._new(self._requests, said)
 
-    def live(self, said: Said) -> None:
-        """Fresh as a live event is."""
+    def live(self, said: Said, heard: Nonces) -> None:
+        """Fresh as a live event is; `heard` is what that listener heard before: each of several hears the same message."""
         self._near(said, self._now_us(), "now")
-        self._new(self._events, said)
+        self._new(heard, said)
 
     def delivered(self, said: Said, *, stored_us: int, place: str) -> None:
         """Fresh as a message of a queue is."""

@@ -27,8 +27,9 @@ from opentelemetry.trace import SpanKind
 
 from unibpf import VERSION, subjects, tracing
 from unibpf.authority.judge import Judge, NoAuthority
+from unibpf.authority.nonces import Nonces
 from unibpf.authority.ring import Ring
-from unibpf.authority.roles import CORE, role_of
+from unibpf.authority.roles import OPERATOR, role_of
 from unibpf.authority.signing import signed as signed_headers
 from unibpf.bus import service as serving
 from unibpf.bus import topology
@@ -261,15 +262,19 @@ class Bus:
         return await Follower.start(self._client, changes_of(bucket))
 
     async def history(self, stream: str, subject: str, *, start: int = 1) -> AsyncIterator[Received]:
-        """The stored messages of `subject` (wildcards allowed) from stream sequence `start` on, up to the newest."""
-        sequence = start
+        """The stored messages of `subject` (wildcards allowed) from stream sequence `start` on, up to the newest.
+
+        What nobody may say, or said only once and is there again, is left out.
+        """
+        sequence, read = start, Nonces()
         while True:
             try:
                 stored = await self._js.get_msg(stream, subject=subject, seq=sequence, next=True, direct=True)
             except NotFoundError:
                 return
             found = self._believed(Received.stored(stream, stored))
-            if found is not None:
+            said = found.said if found is not None else None
+            if found is not None and (said is None or read.is_new(said.nonce, said.at_us)):
                 yield found
             sequence = (stored.seq or 0) + 1
 
@@ -287,7 +292,7 @@ class Bus:
 
     def _judge_of_events(self) -> Judge | None:
         """A person or a CI job that has nobody's public key hears events as they come; a service never does."""
-        is_service = role_of(self.identity.name) in {*CORE, *subjects.SERVICES}
+        is_service = role_of(self.identity.name) in {OPERATOR, *subjects.SERVICES}
         return self.judge if is_service or self.judge.ring.knows_services() else None
 
     def _believed(self, received: Received) -> Received | None:

@@ -76,7 +76,7 @@ ROLES: Final = {
     VERIFIER: Role(stores=(OBJECTS, UPLOADED)),
     SIGNER: Role(writes=(RELEASES, SEQUENCES, RESERVATIONS), streams=(AUDIT,), stores=(OBJECTS,)),
     DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, LEASES), watches=(GUESTS,), reads=(RELEASES,)),
-    RECONFIGURER: Role(writes=(GUESTS_OBSERVED,), reads=(RELEASES, GUESTS, LEASES), streams=(EVENTS,)),
+    RECONFIGURER: Role(reads=(RELEASES, GUESTS, GUESTS_OBSERVED, LEASES), streams=(EVENTS,)),
     CLI: Role(reads=ALL_BUCKETS, streams=(EVENTS, TRACES, AUDIT, DEAD), stores=(UPLOADED,), whole_families=True),
     # Pushes under its own name and hears what becomes of it: who runs the program says when the push has come to its end.
     PUSHER: Role(reads=(GUESTS_OBSERVED,), streams=(EVENTS, TRACES), stores=(UPLOADED,)),
