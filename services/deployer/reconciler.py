@@ -26,6 +26,7 @@ from services.deployer.reporting import Reporter
 from unibpf import tracing
 from unibpf.bus import BusError
 from unibpf.host.guest_folder import Boot, GuestFolder
+from unibpf.messages.desired_maps import MapsPutBack
 from unibpf.messages.guests import GuestSpec, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
@@ -54,12 +55,27 @@ class _Guest:
 
 
 Claim = Callable[[str], Awaitable[bool]]  # takes or renews the lease of a guest; whether it is ours now
+PutBack = Callable[[GuestFolder, str], Awaitable[MapsPutBack | None]]  # has the desired map entries put back
+
+
+async def nothing_to_put_back(_folder: GuestFolder, _guest: str) -> MapsPutBack | None:
+    """Where nobody keeps map entries."""
+    return None
 
 
 class Reconciler:
     """One host's guests. `wake` is set whenever another look is due."""
 
-    def __init__(self, *, assembly: Assembly, reporter: Reporter, claim: Claim, boot_timeout: float) -> None:
+    def __init__(
+        self,
+        *,
+        assembly: Assembly,
+        reporter: Reporter,
+        claim: Claim,
+        boot_timeout: float,
+        put_back: PutBack = nothing_to_put_back,
+    ) -> None:
+        self._put_back = put_back
         self._assembly = assembly
         self._reporter = reporter
         self._claim = claim
@@ -244,7 +260,8 @@ class Reconciler:
         folder.is_good(boot.spec)
         guest.ready_at = time.monotonic()
         await self._reporter.alarm(name, CHANGE, None)
-        await self._reporter.running(boot, running, ready)
+        put_back = await self._put_back(folder, name)
+        await self._reporter.running(boot, running, ready, put_back)
         await self._reporter.refused(name, folder.refused_spec())
         guest.is_watched = True  # last: what could not be reported is adopted, and so reported, at the next look
 

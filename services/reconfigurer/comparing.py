@@ -1,4 +1,4 @@
-"""Compares each guest with what it should run: status in, offers and roll-backs out (plan.py decides).
+"""Compares each guest with what it should run: status in, offers and roll-backs out (plan.py decides), map entries put back.
 
 One comparison a guest at a time; a guest that does not answer is asked again by the next round and holds up no other.
 """
@@ -38,7 +38,16 @@ class Releases:
 class Comparing:
     """The comparisons of one host."""
 
-    def __init__(self, *, sessions: Sessions, updater: Updater, releases: Releases, publish: Publish) -> None:
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        updater: Updater,
+        releases: Releases,
+        publish: Publish,
+        put_back: Callable[[str], Awaitable[Any]],
+    ) -> None:
+        self._put_back = put_back
         self._sessions = sessions
         self._updater = updater
         self._releases = releases
@@ -87,6 +96,7 @@ class Comparing:
         for name, release in plan.unrecorded(elements, (booted, newest), file.read()).items():
             await self._record(Target(guest=guest.guest, element=name), release)
         await self._releases.offer(plan.behind(newest, elements, guest, file.read()))
+        await self._put_back(guest.guest)
 
     async def _record(self, target: Target, release: Signed) -> None:
         """What the guest booted with is good there, and is what it boots with again where a newer one is not."""

@@ -12,10 +12,12 @@ import time
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from services.reconfigurer import inspection, map_changes, plan
+from services.reconfigurer import inspection, plan
 from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
+from services.reconfigurer.maps import map_changes
+from services.reconfigurer.maps.putting_back import PuttingBack
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
@@ -30,6 +32,7 @@ from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.formats.envelope import EnvelopeError
 from unibpf.host.outcomes import Outcome, release_of
 from unibpf.host.readiness import Outlook
+from unibpf.messages.desired_maps import MapsPutBack, PutBackQuery
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
@@ -53,14 +56,20 @@ class Reconfigurer:
         self._sessions = sessions
         self._updater = Updater(sessions=sessions, patience=settings.patience)
         self._packages: dict[str, Package] = {}
+        self._putting = PuttingBack(bus=bus, sessions=sessions)
         self._convergence = Convergence(
-            updater=self._updater, fetch=self._package, publish=self._publish, on_active=self._look_again
+            updater=self._updater,
+            fetch=self._package,
+            publish=self._publish,
+            on_active=self._look_again,
+            after_swap=self._putting.after_swap,
         )
         self._comparing = Comparing(
             sessions=sessions,
             updater=self._updater,
             releases=Releases(newest=self._newest, offer=self._convergence.offer, fetch=self._package),
             publish=self._publish,
+            put_back=self._putting.put_back,
         )
         self._settling = Settling(sessions=sessions, publish=self._publish)
         self._last_observed: list[GuestObserved] = []
@@ -76,6 +85,7 @@ class Reconfigurer:
             subjects.map_dump(host): self.on_dump,
             subjects.map_change(host): self.on_change,
             subjects.rollback(host): self.on_rollback,
+            subjects.put_back(host): self.on_put_back,
         }
         about = self._outlook.now
         await self._bus.serve("unibpf-reconfigurer", endpoints, description="running guests of a host", about=about)
@@ -146,9 +156,14 @@ class Reconfigurer:
         event = await _answering(self._updater.roll_back(Target(guest=query.guest, element=query.element)))
         with contextlib.suppress(BusError):  # the next comparison learns it
             await self._learn_one(query.guest, query.element, event.envelope)
+        await self._putting.after_swap(event)
         if not event.already:
             await self._publish(event)
         return event
+
+    async def on_put_back(self, message: Received) -> MapsPutBack:
+        """The deployer asks before it calls a guest running."""
+        return await _answering(self._putting.put_back(message.decode(PutBackQuery).guest))
 
     async def _learn_one(self, guest: str, element: str, digest: str) -> None:
         """What a guest went back to is good there: without a record its next boot would have nothing."""
