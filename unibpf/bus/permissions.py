@@ -20,7 +20,6 @@ from unibpf.bus.topology import (
     RESERVATIONS,
     SEQUENCES,
     UPLOADED,
-    VERDICTS,
 )
 from unibpf.subjects import (
     AUDIT,
@@ -62,7 +61,7 @@ class Role:
 
 
 ROLES: Final = {
-    VERIFIER: Role(writes=(VERDICTS,), stores=(OBJECTS, UPLOADED)),
+    VERIFIER: Role(stores=(OBJECTS, UPLOADED)),
     SIGNER: Role(writes=(RELEASES, SEQUENCES, RESERVATIONS), streams=(AUDIT,), stores=(OBJECTS,)),
     DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, MAPS, LEASES), watches=(GUESTS,), reads=(RELEASES,)),
     RECONFIGURER: Role(writes=(GUESTS_OBSERVED,), reads=(RELEASES, GUESTS, MAPS, LEASES), streams=(EVENTS,)),

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from services.deployer.errors import HypervisorError, PortTaken
-from services.deployer.machines import domain_xml
+from services.deployer.machines import console_file, domain_xml
 from services.deployer.machines.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running, is_port_taken
 from services.deployer.machines.kvm_probe import QEMU
 
@@ -126,7 +126,10 @@ class LibvirtDriver:
         return [self._describe(domain) for domain in domains if domain.name().startswith(NAME_PREFIX)]
 
     def _start(self, xml: str) -> Running:
-        return self._describe(self._connection.createXML(xml, 0))
+        started = self._describe(self._connection.createXML(xml, 0))
+        if started.pid is not None:
+            console_file.limit(started.pid)
+        return started
 
     def _stop(self, guest: str) -> None:
         try:
