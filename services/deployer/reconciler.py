@@ -26,6 +26,7 @@ from services.deployer.reporting import Reporter
 from unibpf import tracing
 from unibpf.bus import BusError
 from unibpf.host.guest_folder import Boot, GuestFolder
+from unibpf.host.liveness import Liveness
 from unibpf.messages.desired_maps import MapsPutBack
 from unibpf.messages.guests import GuestSpec, SpecRefusal, spec_digest
 
@@ -130,6 +131,7 @@ class Reconciler:
             watched={name for name, guest in self._guests.items() if guest.is_watched},
             busy=set(self._tasks),
             hung={name for name in running if self._is_hung(name)},
+            leaving=self._leaving(running),
             now=time.monotonic(),
         )
         waiting = {name: guest.not_before for name, guest in self._guests.items() if guest.spec == world.spec(name)}
@@ -170,10 +172,18 @@ class Reconciler:
 
     def _is_hung(self, name: str) -> bool:
         """It answered in this boot, and does not any more: where nothing ever answered, another boot would not either."""
+        liveness = self._liveness(name)
+        return liveness is not None and liveness.answered and liveness.is_hung
+
+    def _leaving(self, running: Mapping[str, Running]) -> dict[str, str]:
+        """Why the present boot is to end, where the host's reconfigurer was asked for something that takes another one."""
+        asked = {name: liveness.restart for name in running if (liveness := self._liveness(name)) is not None}
+        return {name: reason for name, reason in asked.items() if reason is not None}
+
+    def _liveness(self, name: str) -> Liveness | None:
         folder = self._assembly.folder(name)
         boot = folder.boot()
-        liveness = folder.liveness.read(boot.boot_id) if boot is not None else None
-        return liveness is not None and liveness.answered and liveness.is_hung
+        return folder.liveness.read(boot.boot_id) if boot is not None else None
 
     def _done(self, name: str, _task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)

@@ -23,6 +23,10 @@ from unibpf.messages.status import GuestStatus
 
 logger = logging.getLogger(__name__)
 
+Compared = Callable[
+    [str, Mapping[str, Signed]], Awaitable[None]
+]  # a guest that answered, and the newest release by element
+
 COMPARISONS: Final = 128  # at a time: guests of which none answers shall not fill the host with waiting exchanges
 
 
@@ -45,9 +49,9 @@ class Comparing:
         updater: Updater,
         releases: Releases,
         publish: Publish,
-        put_back: Callable[[str], Awaitable[Any]],
+        compared: Compared,
     ) -> None:
-        self._put_back = put_back
+        self._compared = compared
         self._sessions = sessions
         self._updater = updater
         self._releases = releases
@@ -96,7 +100,7 @@ class Comparing:
         for name, release in plan.unrecorded(elements, (booted, newest), file.read()).items():
             await self._record(Target(guest=guest.guest, element=name), release)
         await self._releases.offer(plan.behind(newest, elements, guest, file.read()))
-        await self._put_back(guest.guest)
+        await self._compared(guest.guest, newest)
 
     async def _record(self, target: Target, release: Signed) -> None:
         """What the guest booted with is good there, and is what it boots with again where a newer one is not."""

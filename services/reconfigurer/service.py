@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final, TypeVar
 
 from services.reconfigurer import inspection, plan
 from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
+from services.reconfigurer.going_back import GoingBack, Setbacks
 from services.reconfigurer.maps import map_changes
 from services.reconfigurer.maps.putting_back import PuttingBack
 from services.reconfigurer.plan import Target
@@ -31,7 +32,7 @@ from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.formats.envelope import EnvelopeError
 from unibpf.host import genuine
-from unibpf.host.outcomes import ANY_ELEMENT, Outcome, release_of
+from unibpf.host.outcomes import ANY_ELEMENT, Outcome, fault, release_of
 from unibpf.host.readiness import Outlook
 from unibpf.messages.desired_maps import MapsPutBack, PutBackQuery
 from unibpf.messages.elements import ElementEvent, RollbackQuery
@@ -55,7 +56,9 @@ class Reconfigurer:
         self._bus = bus
         self._settings = settings
         self._sessions = sessions
-        self._updater = Updater(sessions=sessions, patience=settings.patience)
+        self._setbacks = Setbacks(bus)
+        self._updater = Updater(sessions=sessions, patience=settings.patience, on_setback=self._setbacks.tell)
+        self._going_back = GoingBack(sessions=sessions, updater=self._updater)
         self._packages: dict[str, Package] = {}
         self._putting = PuttingBack(bus=bus, sessions=sessions)
         self._convergence = Convergence(
@@ -70,7 +73,7 @@ class Reconfigurer:
             updater=self._updater,
             releases=Releases(newest=self._newest, offer=self._convergence.offer, fetch=self._package),
             publish=self._publish,
-            put_back=self._putting.put_back,
+            compared=self._compared,
         )
         self._settling = Settling(sessions=sessions, publish=self._publish)
         self._last_observed: list[GuestObserved] = []
@@ -103,6 +106,15 @@ class Reconfigurer:
         await self._settling.close()
         await self._comparing.close()
         await self._convergence.close()
+
+    async def _compared(self, guest: str, newest: Mapping[str, Signed]) -> None:
+        """What else is seen to, each time that a guest answers."""
+        await self._putting.put_back(guest)
+        outcomes = self._sessions.folder(guest).outcomes.read()
+        for element, release in newest.items():
+            failed = fault(outcomes, element, release)
+            if failed is not None:
+                await self._setbacks.tell(guest, element, failed)
 
     def _look_again(self, target: Target, release: Signed) -> None:
         """A program that was just activated may be left by the guest itself: look when its probation is over."""
@@ -154,7 +166,7 @@ class Reconfigurer:
     async def on_rollback(self, message: Received) -> ElementEvent:
         """Back to the previous program; published, unless it took place before."""
         query = message.decode(RollbackQuery)
-        event = await _answering(self._updater.roll_back(Target(guest=query.guest, element=query.element)))
+        event = await _answering(self._going_back.roll_back(Target(guest=query.guest, element=query.element)))
         with contextlib.suppress(BusError):  # the next comparison learns it
             await self._learn_one(query.guest, query.element, event.envelope)
         await self._putting.after_swap(event)

@@ -36,6 +36,7 @@ RELEASES: Final = "unibpf-releases"
 GUESTS: Final = "unibpf-guests"
 GUESTS_OBSERVED: Final = "unibpf-guests-observed"
 MAPS: Final = "unibpf-maps"
+SETBACKS: Final = "unibpf-setbacks"
 SEQUENCES: Final = "unibpf-sequences"
 RESERVATIONS: Final = "unibpf-reservations"
 LEASES: Final = "unibpf-leases"
@@ -165,6 +166,13 @@ BUCKETS: Final = (
         description="push.<stream>.<sequence>: what a push was signed as",
         full="forget",
         max_age=60 * DAY,
+    ),
+    Bucket(
+        name=SETBACKS,
+        description="<envelope>: the Setback of a release that a guest refused or left",
+        max_bytes=16 * MIB,
+        full="forget",
+        max_age=90 * DAY,
     ),
     Bucket(name=LEASES, description="<guest>: the host that runs it"),
 )
