@@ -13,16 +13,16 @@ from collections.abc import Awaitable, Mapping
 from typing import Final, TypeVar
 
 from services.reconfigurer import inspection, plan
+from services.reconfigurer.afterwards.going_back import GoingBack, Setbacks
+from services.reconfigurer.afterwards.settling import Settling
 from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
-from services.reconfigurer.going_back import GoingBack, Setbacks
 from services.reconfigurer.maps import map_changes
 from services.reconfigurer.maps.putting_back import PuttingBack
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
-from services.reconfigurer.settling import Settling
 from services.reconfigurer.updater import Package, Updater
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, ObjectCorrupt, ObjectMissing, Received, ServiceError, consume
