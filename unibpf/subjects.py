@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from unibpf.messages.base import Message
+from unibpf.messages.desired_maps import DesiredChange, DesiredChanged, MapsPutBack, PutBackQuery
 from unibpf.messages.elements import ElementEvent, ElementState, RollbackQuery
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestEvent, GuestSpec, GuestState, HostStatus
@@ -244,6 +245,24 @@ deployer_status: Final = Subject(
     server=DEPLOYER,
     answer=HostStatus,
 )
+keep: Final = Subject(
+    name="keep",
+    pattern="deployer.{host}.keep",
+    text="request/reply, a DesiredChange answered by a DesiredChanged",
+    senders=(CLI,),
+    message=DesiredChange,
+    server=DEPLOYER,
+    answer=DesiredChanged,
+)
+put_back: Final = Subject(
+    name="putBack",
+    pattern="reconfigurer.{host}.put_back",
+    text="request/reply, a PutBackQuery answered by a MapsPutBack",
+    senders=(DEPLOYER,),
+    message=PutBackQuery,
+    server=RECONFIGURER,
+    answer=MapsPutBack,
+)
 guest_status: Final = Subject(
     name="guestStatus",
     pattern="reconfigurer.{host}.status",
@@ -298,6 +317,8 @@ SUBJECTS: Final = (
     sign_graph,
     verify,
     deployer_status,
+    keep,
+    put_back,
     guest_status,
     map_dump,
     map_change,

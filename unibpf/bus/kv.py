@@ -55,10 +55,16 @@ class Bucket:
 
     async def get(self, key: str) -> Entry | None:
         """The newest value, or None."""
+        found = await self.record(key)
+        return found if found is not None and found.value is not None else None
+
+    async def record(self, key: str) -> Entry | None:
+        """`get` that shows a tombstone too: None is a key that was never written, or whose store was lost."""
         try:
             found = await self._reach(self._store.get(key))
-        except KeyNotFoundError:
-            return None
+        except KeyNotFoundError as error:
+            gone = error.entry  # nats-py gives the tombstone along
+            return Entry(key=key, value=None, revision=gone.revision or 0) if gone is not None else None
         return Entry(key=key, value=found.value or b"", revision=found.revision or 0)
 
     async def create(self, key: str, value: bytes | msgspec.Struct) -> int:

@@ -35,6 +35,8 @@ MAX_DELIVERIES: Final = 6
 RELEASES: Final = "unibpf-releases"
 GUESTS: Final = "unibpf-guests"
 GUESTS_OBSERVED: Final = "unibpf-guests-observed"
+MAPS: Final = "unibpf-maps"
+SETBACKS: Final = "unibpf-setbacks"
 SEQUENCES: Final = "unibpf-sequences"
 RESERVATIONS: Final = "unibpf-reservations"
 LEASES: Final = "unibpf-leases"
@@ -155,6 +157,7 @@ BUCKETS: Final = (
     Bucket(name=RELEASES, description="<audience>.<program>: newest Signed", history=16),
     Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8),
     Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved"),
+    Bucket(name=MAPS, description="<guest>: DesiredMaps", history=8),
     Bucket(name=SEQUENCES, description="{program,graph}.<audience>.<name>: highest sequence"),
     # Kept for longer than the event that could ask for it again: by age, and by count under load (some 170,000 pushes, while
     # at most `max_ack_pending` events can be delivered again). A full bucket must not stop signing.
@@ -163,6 +166,13 @@ BUCKETS: Final = (
         description="push.<stream>.<sequence>: what a push was signed as",
         full="forget",
         max_age=60 * DAY,
+    ),
+    Bucket(
+        name=SETBACKS,
+        description="<envelope>: the Setback of a release that a guest refused or left",
+        max_bytes=16 * MIB,
+        full="forget",
+        max_age=90 * DAY,
     ),
     Bucket(name=LEASES, description="<guest>: the host that runs it"),
 )
