@@ -28,7 +28,8 @@ from unibpf.bus.release_keys import newest_release
 from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.formats.envelope import EnvelopeError
-from unibpf.host.outcomes import Outcome, release_of
+from unibpf.host import genuine
+from unibpf.host.outcomes import ANY_ELEMENT, Outcome, release_of
 from unibpf.host.readiness import Outlook
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
@@ -154,11 +155,16 @@ class Reconfigurer:
         """What a guest went back to is good there: without a record its next boot would have nothing."""
         file = self._sessions.folder(guest).outcomes
         rows = await asyncio.to_thread(lambda: file.read().get(element, []))
+        boot = self._sessions.boot(guest)
         if any(one.release.envelope == digest for one in rows):
             return
         try:
             envelope = await self._bus.get_object(digest)
             release = release_of(envelope, digest)
+            wanted = (boot.spec.audience, boot.spec.programs.get(element))
+            if (release.audience, release.program) != wanted or release.element not in {ANY_ELEMENT, element}:
+                logger.warning("what `%s/%s` says to run is not for it: `%s`", guest, element, digest)
+                return
             bundle = await self._bus.get_object(release.bundle)
         except (ObjectMissing, ObjectCorrupt, EnvelopeError) as error:
             logger.warning("what `%s/%s` runs is not known on the bus: %s", guest, element, error)
@@ -190,6 +196,9 @@ class Reconfigurer:
         envelope, bundle = await asyncio.gather(
             self._bus.get_object(release.envelope), self._bus.get_object(release.bundle)
         )
+        wrong = genuine.difference(release, envelope)
+        if wrong is not None:
+            raise ObjectCorrupt(f"release `{release.envelope}` is not what it is said to be: {wrong}")
         return Package(release=release, envelope=envelope, bundle=bundle)
 
     async def _observed(self) -> list[GuestObserved]:

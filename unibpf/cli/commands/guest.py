@@ -86,8 +86,8 @@ def guest_check(
 @app.command("list")
 def guest_list(json: Json = False) -> None:
     """All guests that a deployer has seen."""
+    from unibpf.cli.reports.status import GUEST_HEADINGS, guest_row
     from unibpf.cli.session import run
-    from unibpf.cli.status import GUEST_HEADINGS, guest_row
     from unibpf.client import guests as asking
     from unibpf.client.session import open_bus
     from unibpf.messages.guests import GuestObserved
@@ -106,8 +106,8 @@ def guest_list(json: Json = False) -> None:
 @app.command("show")
 def guest_show(guest: GuestName, json: Json = False) -> None:
     """One guest: what was asked for, what runs, and what the guest itself says."""
+    from unibpf.cli.reports.status import say_guest
     from unibpf.cli.session import run
-    from unibpf.cli.status import say_guest
     from unibpf.client import guests
     from unibpf.client.status import describe_guest
 

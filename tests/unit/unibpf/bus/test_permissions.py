@@ -47,7 +47,7 @@ def may_hear(identity: str, subject: str) -> bool:
         (subjects.rollback("h1"), {CLI}),
         ("$KV.unibpf-releases.edge.fw", {"signer"}),
         ("$KV.unibpf-sequences.program.edge.fw", {"signer"}),
-        ("$KV.unibpf-verdicts.a.b", {"verifier"}),
+        ("$KV.unibpf-verdicts.a.b", set()),
         ("$JS.API.STREAM.CREATE.X", set()),
         ("$JS.API.STREAM.DELETE.UNIBPF_AUDIT", set()),
         ("$JS.API.STREAM.PURGE.UNIBPF_EVENTS", set()),
