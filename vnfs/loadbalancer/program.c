@@ -101,23 +101,6 @@ static __always_inline int is_first(struct xdp_md *ctx, const struct layers *lay
 	return known && health_of(known->backend) != UP;
 }
 
-static __always_inline int name_whole(struct xdp_md *ctx, const struct layers *layers, const struct flow *flow, struct whole *key)
-{
-	key->source = flow->source;
-	key->destination = flow->destination;
-	key->protocol = layers->protocol;
-	key->id = 0;
-	if (layers->version == 4) {
-		struct iphdr *ip = at(ctx, layers->network, sizeof(*ip));
-
-		key->id = ip ? ip->id : 0;
-		return ip != NULL;
-	}
-	__be32 *id = at(ctx, layers->fragment + 4, sizeof(*id));
-	key->id = id ? *id : 0;
-	return id != NULL;
-}
-
 static __always_inline int later_fragment(struct xdp_md *ctx, const struct layers *layers, const struct flow *flow, __u32 *reason)
 {
 	struct whole key;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <include/counters.h>
-#include <include/flow.h>
+#include <include/fragments.h>
 
 #ifndef SERVICES
 #define SERVICES 16
@@ -116,11 +116,6 @@ struct {
 	__type(value, struct config);
 } config SEC(".maps");
 
-struct whole {
-	struct address source, destination;
-	__be32 id;
-	__u32 protocol;
-};
 struct part {
 	__u64 until;
 	__u32 backend;
