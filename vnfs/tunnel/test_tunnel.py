@@ -98,7 +98,7 @@ def after_a_hop(packet: Packet) -> Packet:
 
 SHIMS = {
     "IPIP": (IPIP, None, lambda: None),
-    "GRE": (GRE_IP, None, lambda: GRE()),
+    "GRE": (GRE_IP, None, GRE),
     "GRE with a key": (GRE_IP, 0xABCD1234, lambda: GRE(key_present=1, key=0xABCD1234)),
 }
 
