@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from unibpf.messages.base import Message
+from unibpf.messages.desired_maps import DesiredChange, DesiredChanged, MapsPutBack, PutBackQuery
 from unibpf.messages.elements import ElementEvent, ElementState, RollbackQuery
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestEvent, GuestSpec, GuestState, HostStatus
+from unibpf.messages.handlers import HandlerCall, HandlerValue
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
 from unibpf.messages.operations import DeadLetter, Readiness, SpanRecord
 from unibpf.messages.programs import AuditRecord, Refused, Signed, Verdict
@@ -260,6 +262,24 @@ deployer_status: Final = Subject(
     answer=HostStatus,
     authority="not",
 )
+keep: Final = Subject(
+    name="keep",
+    pattern="deployer.{host}.keep",
+    text="request/reply, a DesiredChange answered by a DesiredChanged",
+    senders=(CLI,),
+    message=DesiredChange,
+    server=DEPLOYER,
+    answer=DesiredChanged,
+)
+put_back: Final = Subject(
+    name="putBack",
+    pattern="reconfigurer.{host}.put_back",
+    text="request/reply, a PutBackQuery answered by a MapsPutBack",
+    senders=(DEPLOYER,),
+    message=PutBackQuery,
+    server=RECONFIGURER,
+    answer=MapsPutBack,
+)
 guest_status: Final = Subject(
     name="guestStatus",
     pattern="reconfigurer.{host}.status",
@@ -288,6 +308,15 @@ map_change: Final = Subject(
     server=RECONFIGURER,
     answer=MapChanged,
 )
+handler_call: Final = Subject(
+    name="handlerCall",
+    pattern="reconfigurer.{host}.handler",
+    text="request/reply, a HandlerCall answered by a HandlerValue",
+    senders=(CLI,),
+    message=HandlerCall,
+    server=RECONFIGURER,
+    answer=HandlerValue,
+)
 rollback: Final = Subject(
     name="rollback",
     pattern="reconfigurer.{host}.rollback",
@@ -315,9 +344,12 @@ SUBJECTS: Final = (
     sign_graph,
     verify,
     deployer_status,
+    keep,
+    put_back,
     guest_status,
     map_dump,
     map_change,
+    handler_call,
     rollback,
 )
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from tests.support.services.nats import NatsFixture, running_server
 from unibpf import subjects
-from unibpf.authority.roles import OPERATOR, host_of, role_of
+from unibpf.authority.roles import OF_A_HOST, OPERATOR, host_of, role_of
 from unibpf.bus import Bus, Received, consume, topology
 from unibpf.bus.accounts import account_of
 from unibpf.bus.permissions import ROLES
@@ -30,6 +30,7 @@ READERS: Final = {
     topology.GUESTS: "deployer-a",
     topology.GUESTS_OBSERVED: "reconfigurer-a",
     topology.LEASES: "deployer-a",
+    topology.MAPS: "deployer-a",
 }
 KEY: Final = "fw1"
 CANARY: Final = b'{"host": "a", "canary": true}'
@@ -227,7 +228,8 @@ async def _say_all(made: World) -> None:
         else:
             await made.buses[sender].publish(subject, b'{"host": "a", "genuine": 1}')
     for bucket in topology.BUCKETS:
-        writer = {"deployer": "deployer-a"}.get(writers(bucket.name)[0], writers(bucket.name)[0])
+        role = writers(bucket.name)[0]
+        writer = f"{role}-a" if role in OF_A_HOST else role
         kv = await made.buses[writer].kv(bucket.name)
         if bucket.authority == "writer":
             await kv.create(KEY, b'{"host": "a", "genuine": 1}')

@@ -93,6 +93,8 @@ class Judge:
             raise NoAuthority("wrong-signer", f"`{said.identity}` may not say `{subject}`")
         if "service" in tokens and not _is_of(said, tokens["service"]):
             raise NoAuthority("wrong-signer", f"`{said.identity}` may not say `{subject}`")
+        if said.host is not None and tokens.get("host", said.host) != said.host:
+            raise NoAuthority("wrong-signer", f"`{said.identity}` may not ask at host `{tokens['host']}`")
         if row.of_host:
             check_host(said, data)
         return said

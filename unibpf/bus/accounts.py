@@ -92,9 +92,9 @@ def _requests(name: str, identity: str, members: Mapping[str, list[str]]) -> Ite
             continue
         for other in others:
             rows = [row for row in asked if row.server == role_of(other)]
-            if role != OPERATOR:
+            between_hosts = role in OF_A_HOST and role_of(other) in OF_A_HOST  # which ask none but their own
+            if role != OPERATOR and not between_hosts:
                 yield from (("service", account, request_family(row, host_of(other))) for row in rows[:1])
-            between_hosts = role in OF_A_HOST and role_of(other) in OF_A_HOST  # where it would be a circle
             if not between_hosts and any(row.server == role_of(other) for row in SUBJECTS):
                 yield from (("service", account, verb) for verb in _discovery(role_of(other)))
 

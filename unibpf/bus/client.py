@@ -181,6 +181,10 @@ class Bus:
         with tracing.span("get object", attributes={"unibpf.digest": digest}):
             return await _ready(self._stores[store].get(digest, max_bytes=max_bytes))
 
+    async def object_place(self, digest: str) -> tuple[int, int]:
+        """Where in its store an object is, the first ones are forgotten first, and its bytes. Raises ObjectMissing."""
+        return await _ready(self._stores[topology.OBJECTS].place(digest))
+
     async def kv(self, name: str) -> Bucket:
         """A bucket of `topology.BUCKETS`. Costs nothing: a missing bucket shows at first use."""
         return Bucket(self._client, name, self._js, self.guarded, Seal(identity=self.identity, judge=self.judge))

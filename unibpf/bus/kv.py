@@ -82,7 +82,7 @@ class Bucket:
 
     async def get(self, key: str) -> Entry | None:
         """The newest value, or None."""
-        found = await self._newest(key)
+        found = await self.record(key)
         return found if found is not None and (found.value is not None or found.fault is not None) else None
 
     async def create(self, key: str, value: bytes | msgspec.Struct) -> int:
@@ -90,7 +90,7 @@ class Bucket:
         try:
             return await self._put(key, _bytes(value), 0)
         except Conflict:
-            found = await self._newest(key)
+            found = await self.record(key)
             if found is None or found.value is not None:
                 raise
             return await self._put(key, _bytes(value), found.revision)
@@ -131,7 +131,7 @@ class Bucket:
             raise Reject("unsigned", f"`{command.subject}` is not signed")
         headers = {name: value for name, value in command.headers.items() if name.lower().startswith("unibpf-")}
         while True:
-            before = await self._newest(key)
+            before = await self.record(key)
             if before is not None and before.said is not None and before.said.role != OPERATOR:
                 if before.said.nonce == command.said.nonce:
                     return
@@ -149,7 +149,7 @@ class Bucket:
         while True:
             newest = revision
             if newest is None:
-                found = await self._newest(key)
+                found = await self.record(key)
                 newest = found.revision if found is not None else 0
             try:
                 await self._delete(key, newest)
@@ -175,8 +175,8 @@ class Bucket:
         entries = [await self._judged(one) for one in found]
         return sorted(entries, key=lambda entry: entry.key)
 
-    async def _newest(self, key: str) -> Entry | None:
-        """The newest value or tombstone."""
+    async def record(self, key: str) -> Entry | None:
+        """`get` that shows a tombstone too: None is a key that was never written, or whose store was lost."""
         if not VALID_KEY_RE.fullmatch(key):
             raise ValueError(f"`{key!r:.100}` is no key")
         found = await self._reach(self._stored(subject=self._subject(key)))

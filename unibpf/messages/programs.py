@@ -2,7 +2,17 @@
 
 from typing import Annotated, Literal
 
-from unibpf.messages.base import Audience, Digest, Identity, Kind, Message, ProgramName, whole
+from unibpf.messages.base import (
+    Audience,
+    Digest,
+    ElementName,
+    GuestName,
+    Identity,
+    Kind,
+    Message,
+    ProgramName,
+    whole,
+)
 from unibpf.messages.reports import SecondOpinion, VerdictKind
 
 MapName = Annotated[str, whole("[A-Za-z0-9_.]{1,63}")]
@@ -85,6 +95,18 @@ class AuditRecord(Message, frozen=True, kw_only=True):
     kid: str
     certificate: Digest | None = None
     upload_signed: bool = False
+
+
+class Setback(Message, frozen=True, kw_only=True):
+    """KV `unibpf-setbacks`, key `<envelope>`: a release that a guest refused or left. Pushed again, it is signed anew.
+
+    What failed on a guest is not offered there again; with a new sequence the same bytes are another release.
+    """
+
+    guest: GuestName
+    element: ElementName
+    state: Literal["rolled_back", "refused"]
+    at_us: int
 
 
 class Counter(Message, frozen=True, kw_only=True):

@@ -136,7 +136,11 @@ def bus_adopt(
             return await adoption.write_back(bus, kept)
 
     known = adoption.Adopted(
-        guests=list(kept.specs), releases=list(kept.releases), sequences=kept.sequences, unreadable=kept.unreadable
+        guests=list(kept.specs),
+        maps=list(kept.maps),
+        releases=list(kept.releases),
+        sequences=kept.sequences,
+        unreadable=kept.unreadable,
     )
     done = known if dry_run else run(work())
     if json:
