@@ -28,6 +28,7 @@ from opentelemetry.trace import SpanKind
 from unibpf import VERSION, subjects, tracing
 from unibpf.authority.judge import Judge, NoAuthority
 from unibpf.authority.nonces import Nonces
+from unibpf.authority.order import Order
 from unibpf.authority.ring import Ring
 from unibpf.authority.roles import OPERATOR, role_of
 from unibpf.authority.signing import signed as signed_headers
@@ -66,12 +67,14 @@ class BusSettings:
     """How to connect. `url` may name several servers, separated by commas; `timeout` is in seconds.
 
     `ring` is the folder of public keys that others' signatures are checked with; the folder of the identity's own key if unset.
+    `order` is the file in which the order of commands outlives this process.
     """
 
     url: str
     identity: Identity
     timeout: float = 5.0
     ring: Path | None = None
+    order: Path | None = None
 
 
 class Bus:
@@ -82,7 +85,7 @@ class Bus:
         self._settings = settings
         self._violations = violations
         self._js: JetStreamContext = client.jetstream(timeout=settings.timeout)
-        self.judge = Judge(Ring(settings.ring or settings.identity.directory))
+        self.judge = Judge(Ring(settings.ring or settings.identity.directory), order=Order(settings.order))
         self._stores = {row.name: ObjectStore(row.name, self._js, self.guarded) for row in topology.STORES}
         self._services: list[Service] = []
         current = tracing.current()
