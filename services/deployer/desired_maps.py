@@ -88,8 +88,8 @@ class DesiredEntries:
         try:
             entry = await (await self._bus.kv(GUESTS_OBSERVED)).get(guest)
             seen = entry.decode(GuestObserved) if entry is not None else None
-            if seen is not None and seen.is_live:
-                await self._ask(seen.host, guest, POKE_SECONDS)
+            if seen is not None and seen.is_live and seen.host == self._host:  # another host compares by itself
+                await self._ask(self._host, guest, POKE_SECONDS)
         except (BusError, msgspec.MsgspecError) as error:
             logger.info("the desired map entries of `%s` are put there later: %s", guest, error)
 

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Set
 
-from msgspec.structs import replace
 from opentelemetry.context import get_current
 
 from services.deployer import desires as desire
@@ -95,17 +94,15 @@ class Deployer:
         bucket = await self._bus.kv(GUESTS)
         if command == "delete":
             self._reconciler.caused(guest, get_current())
+            await bucket.carry(guest, message, deletes=True)
             await self._desired_maps.forget(guest)
-            await bucket.delete(guest)
             return
         spec = message.decode(GuestSpec)
         if spec.guest != guest:
             raise Reject("guest", f"the subject names `{guest}` and the message `{spec.guest}`")
-        has_others = spec.maps is not None and await self._desired_maps.from_file(guest, spec.maps)
-        alone = replace(spec, maps=None)  # other entries are no reason for another boot
         self._reconciler.caused(guest, get_current())
-        await bucket.change(guest, lambda _: alone)  # also where it is the same: what was refused is tried again
-        if has_others:
+        await bucket.carry(guest, message, deletes=False)  # also where it is the same: what was refused is tried again
+        if spec.maps is not None and await self._desired_maps.from_file(guest, spec.maps):
             self._desired_maps.poke(guest)
 
     async def on_keep(self, message: Received) -> DesiredChanged:
@@ -140,8 +137,10 @@ class Deployer:
         """Any change of the desired state leads to a look."""
         while True:
             try:
-                async for _ in (await self._bus.kv(GUESTS)).watch():
-                    self._reconciler.wake.set()
+                async with await self._bus.changes(GUESTS) as changes:
+                    while True:
+                        self._reconciler.wake.set()
+                        await changes.next()
             except BusError as error:
                 logger.warning("the desired state can't be watched: %s", error)
             await asyncio.sleep(PAUSE_SECONDS)

@@ -45,6 +45,7 @@ class Programs:
             audience=verdict.audience,
             kind=str(verdict.kind),
             element=verdict.element,
+            signed=verdict.upload_signed,
             agreeing=[opinion.verifier for opinion in verdict.also if opinion.agrees and opinion.accepts],
             others={one.verifier: sentence(one, verdict.program) for one in verdict.also if not one.accepts},
         )
@@ -59,7 +60,13 @@ class Programs:
         reservation = reserved.reservation
         if not reservation.envelope:
             release = program_release(verdict, reservation)
-            asking = Request(identity=verdict.identity, now=now, audited=state.audited, certificate=verdict.certificate)
+            asking = Request(
+                identity=verdict.identity,
+                now=now,
+                audited=state.audited,
+                certificate=verdict.certificate,
+                upload_signed=verdict.upload_signed,
+            )
             reservation = await self.signing.sign(key, release, reserved, asking)
         signed = signed_event(verdict, reservation)
         await self._note(signed, state.newest)

@@ -86,6 +86,7 @@ def signed_event(verdict: Verdict, reservation: Reservation) -> Signed:
         identity=verdict.identity,
         not_after=reservation.not_after,
         probation=verdict.probation,
+        upload_signed=verdict.upload_signed,
     )
 
 

@@ -23,6 +23,7 @@ class Push(Struct, frozen=True, kw_only=True):
     element: str = ANY_ELEMENT
     maps: dict[MapName, MapWish] = {}
     probation: Probation | None = None
+    signed: bool = False
 
     @classmethod
     def of(cls, received: Received) -> "Push":
@@ -40,6 +41,7 @@ class Push(Struct, frozen=True, kw_only=True):
             "element": upload.element,
             "maps": upload.maps,
             "probation": upload.probation,
+            "signed": received.said is not None,
         }
         try:
             return msgspec.convert(fields, cls)
@@ -73,4 +75,5 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         also=found.also,
         maps=push.maps,
         probation=push.probation,
+        upload_signed=push.signed,
     )

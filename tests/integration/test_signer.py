@@ -144,7 +144,7 @@ async def test_a_verdict_signed_by_another_key_never_reaches_the_hsm(nats: NatsF
         forged = await make_verdict(operator, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(operator, forged)
         letter = await dead_letter(cli)
-        assert letter.reason.startswith("verdict-signature:")
+        assert letter.reason.startswith("wrong-signer:")
         assert token.signatures == 0
         assert await cli.last(subjects.AUDIT, subjects.audit("firewall")) is None
 

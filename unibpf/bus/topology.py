@@ -49,6 +49,7 @@ OBJECTS: Final = "unibpf-objects"
 UPLOADED: Final = "unibpf-uploads"
 
 Full = Literal["refuse", "forget"]
+Authority = Literal["writer", "command"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,11 @@ class Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """One key-value bucket: the newest `history` values of a key."""
+    """One key-value bucket: the newest `history` values of a key.
+
+    `authority` says whose signature makes a value one: its writer's (permissions.py says who those are), or that of the command
+    that asked for it (`guest.apply.<key>` or, of a tombstone, `guest.delete.<key>`, kept as they came).
+    """
 
     name: str
     description: str
@@ -85,6 +90,8 @@ class Bucket:
     full: Full = "refuse"
     max_age: float = 0
     cleaner: str = ""
+    authority: Authority = "writer"
+    of_host: bool = False  # a value's `host` is its writer's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +172,19 @@ BUCKETS: Final = (
         history=16,
         cleaner="16 are kept of each",
     ),
-    Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8, cleaner="the deployer, at a guest's end"),
-    Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved", cleaner="the deployer, at a guest's end"),
+    Bucket(
+        name=GUESTS,
+        description="<guest>: desired GuestSpec",
+        history=8,
+        authority="command",
+        cleaner="the deployer, at a guest's end",
+    ),
+    Bucket(
+        name=GUESTS_OBSERVED,
+        description="<guest>: GuestObserved",
+        of_host=True,
+        cleaner="the deployer, at a guest's end",
+    ),
     Bucket(name=MAPS, description="<guest>: DesiredMaps", history=8, cleaner="the deployer, at a guest's end"),
     Bucket(
         name=SEQUENCES,
@@ -188,7 +206,12 @@ BUCKETS: Final = (
         full="forget",
         max_age=90 * DAY,
     ),
-    Bucket(name=LEASES, description="<guest>: the host that runs it", cleaner="the deployer, when it gives a guest up"),
+    Bucket(
+        name=LEASES,
+        description="<guest>: the host that runs it",
+        of_host=True,
+        cleaner="the deployer, when it gives a guest up",
+    ),
 )
 
 STORES: Final = (
@@ -329,3 +352,8 @@ def _store_config(row: Store, replicas: int) -> StreamConfig:
 
 
 _DISCARD: Final = {"refuse": DiscardPolicy.NEW, "forget": DiscardPolicy.OLD}
+
+
+def bucket(name: str) -> Bucket:
+    """The table row of a bucket."""
+    return next(row for row in BUCKETS if row.name == name)

@@ -41,7 +41,8 @@ class Verdict(Message, frozen=True, kw_only=True):
     the pusher asked for (header `Unibpf-Audience`), `maps` what he wants of maps at the swap (`Unibpf-Maps`; not named: keep),
     `probation` how it is to be watched (`Unibpf-Probation`; None: as the guest does by itself).
     Header `Unibpf-Signature` (base64) is the verifier's nkey signature over the payload bytes. `also` are the opinions of
-    other verifiers that this one was told to ask, the same as in the report.
+    other verifiers that this one was told to ask, the same as in the report. `upload_signed`: the pusher's key signed the
+    upload (docs/authority.md); where not, the server alone vouches for `identity`.
     """
 
     push_id: str
@@ -64,6 +65,7 @@ class Verdict(Message, frozen=True, kw_only=True):
     also: list[SecondOpinion] = []
     maps: dict[MapName, MapWish] = {}
     probation: Probation | None = None
+    upload_signed: bool = False
 
 
 class Signed(Message, frozen=True, kw_only=True):
@@ -81,6 +83,7 @@ class Signed(Message, frozen=True, kw_only=True):
     identity: Identity
     not_after: int | None = None
     probation: Probation | None = None
+    upload_signed: bool = False
 
 
 class Refused(Message, frozen=True, kw_only=True):
@@ -109,6 +112,7 @@ class AuditRecord(Message, frozen=True, kw_only=True):
     signed_at: int
     kid: str
     certificate: Digest | None = None
+    upload_signed: bool = False
 
 
 class Setback(Message, frozen=True, kw_only=True):

@@ -55,7 +55,7 @@ def _ports(rule: Table, name: str) -> tuple[int, int]:
     return first, last
 
 
-def _value(
+def _value(  # noqa: PLR0913, PLR0917 - the fields of a rule
     source: Network | None = None,
     destination: Network | None = None,
     protocol: int = 0,
