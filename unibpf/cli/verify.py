@@ -166,7 +166,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """What argparse calls."""
-        wrong = _UNKNOWN.match(message)
+        wrong = _UNKNOWN.match(message, 0)
         known = [name for action in self._actions for name in action.option_strings]
         near = difflib.get_close_matches(wrong[1], known, n=1) if wrong else []
         meant = f"; did you mean `{near[0]}`?" if near else ""
