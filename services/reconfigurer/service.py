@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from services.reconfigurer import handler_calls, inspection, map_changes, plan
+from services.reconfigurer import inspection, map_changes, plan
 from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
@@ -146,7 +146,7 @@ class Reconfigurer:
     async def on_handler(self, message: Received) -> HandlerValue:
         """Read a handler of an element, or write to it."""
         wanted = message.decode(HandlerCall)
-        value = await _answering(handler_calls.call(self._sessions, wanted))
+        value = await _answering(inspection.call_handler(self._sessions, wanted))
         if wanted.write:
             line = {"guest": wanted.guest, "element": wanted.element, "handler": wanted.handler}
             logger.info("handler written", extra=line)
