@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind
 
 from services.reconfigurer import answers
 from services.reconfigurer.errors import GuestUnreachable
-from services.reconfigurer.map_changes import map_path
+from services.reconfigurer.maps.map_changes import map_path
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import EMPTY
 from unibpf import tracing
