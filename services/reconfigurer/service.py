@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Mapping
 from typing import Final, TypeVar
 
-from services.reconfigurer import inspection, plan
+from services.reconfigurer import plan
 from services.reconfigurer.afterwards.going_back import GoingBack, Setbacks
 from services.reconfigurer.afterwards.settling import Settling
 from services.reconfigurer.comparing import Comparing, Releases
@@ -21,6 +21,7 @@ from services.reconfigurer.errors import GuestRefused, GuestUnknown, Reconfigure
 from services.reconfigurer.maps import map_changes
 from services.reconfigurer.maps.putting_back import PuttingBack
 from services.reconfigurer.plan import Target
+from services.reconfigurer.queries import handler_calls, inspection
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
 from services.reconfigurer.updater import Package, Updater
@@ -168,7 +169,7 @@ class Reconfigurer:
     async def on_handler(self, message: Received) -> HandlerValue:
         """Read a handler of an element, or write to it."""
         wanted = message.decode(HandlerCall)
-        value = await _answering(inspection.call_handler(self._sessions, wanted))
+        value = await _answering(handler_calls.call(self._sessions, wanted))
         if wanted.write:
             line = {"guest": wanted.guest, "element": wanted.element, "handler": wanted.handler}
             logger.info("handler written", extra=line)

@@ -1,26 +1,16 @@
-"""Read what a guest is and holds: status, maps page by page, handlers of elements, which may be written too.
+"""Read what a guest is and holds: status, and maps page by page. Every answer is authenticated."""
 
-Every answer is authenticated.
-"""
-
-from typing import Any, Final
-
-from opentelemetry.trace import SpanKind
+from typing import Final
 
 from services.reconfigurer import answers
 from services.reconfigurer.errors import GuestUnreachable
-from services.reconfigurer.maps.map_changes import map_path
-from services.reconfigurer.sessions import Sessions
+from services.reconfigurer.sessions import Sessions, map_path
 from services.reconfigurer.updater import EMPTY
-from unibpf import tracing
-from unibpf.bus import Reject
 from unibpf.formats import cbor
-from unibpf.formats.control_keys import HandlerKey, MapQueryKey
-from unibpf.messages.handlers import MAX_WRITE_BYTES, HandlerCall, HandlerValue
+from unibpf.formats.control_keys import MapQueryKey
 from unibpf.messages.maps import MapDump, MapQuery
 from unibpf.messages.status import GuestStatus
 
-HANDLERS: Final = "/handlers"
 PAGE_ENTRIES: Final = 4096
 ENOUGH_CHARACTERS: Final = 300_000  # of hex in one message: NATS takes a MiB, and a page may have twice 70,000 more
 
@@ -52,30 +42,6 @@ async def dump(sessions: Sessions, query: MapQuery) -> MapDump:
             raise GuestUnreachable("answer", f"the dump of `{query.map}` does not come to an end")
         cursor = page.next
         asks = _page(cursor)
-
-
-def handler_body(call: HandlerCall) -> bytes:
-    """Pure: `handler-call`; raises Reject where the value is more than one request takes."""
-    items: dict[int, Any] = {HandlerKey.ELEMENT: call.element, HandlerKey.NAME: call.handler}
-    if call.value is not None:
-        if len(call.value.encode()) > MAX_WRITE_BYTES:
-            raise Reject("size", f"got {len(call.value.encode())} bytes, expected at most {MAX_WRITE_BYTES}")
-        items[HandlerKey.VALUE] = call.value
-    return cbor.encode(items)
-
-
-async def call_handler(sessions: Sessions, wanted: HandlerCall) -> HandlerValue:
-    """Read a handler of an element, or write to it; without an answer a write may have been done or not.
-
-    Raises Reject, GuestRefused, GuestUnreachable or GuestUnknown.
-    """
-    data = handler_body(wanted)
-    attributes: dict[str, str | int] = {"unibpf.guest": wanted.guest, "unibpf.element": wanted.element}
-    attributes |= {"unibpf.handler": wanted.handler, "network.protocol.name": "coap"}
-    with tracing.span("call handler", kind=SpanKind.CLIENT, attributes=attributes):
-        session = sessions.of(wanted.guest)
-        fact = await session.request("POST" if wanted.write else "FETCH", HANDLERS, data, trace=tracing.context_bytes())
-        return answers.handler_value(fact.body)
 
 
 def _page(cursor: int) -> dict[int, bytes | int]:
