@@ -15,8 +15,9 @@ from services.deployer.machines.hypervisor import Accel, Hypervisor, MachineKind
 from services.deployer.machines.kvm_probe import Probe
 from services.deployer.machines.libvirt_driver import EMBEDDED, LibvirtDriver
 from services.deployer.machines.process import ProcessDriver
+from services.deployer.runtime import create_private
 from services.deployer.service import Deployer
-from services.deployer.settings import Settings, create_private
+from services.deployer.settings import Settings
 from unibpf import tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.host import identity, logs, process

@@ -18,9 +18,9 @@ from opentelemetry.context import Context
 
 from services.deployer import plan
 from services.deployer.assembly import Assembly
-from services.deployer.errors import BootError, DeployerError, LeaseError
+from services.deployer.errors import BootError, DeployerError, LeaseError, PortTaken
 from services.deployer.machines import console
-from services.deployer.machines.hypervisor import Ended, Running
+from services.deployer.machines.hypervisor import Ended, Running, is_port_taken
 from services.deployer.plan import Action, World
 from services.deployer.reporting import Reporter
 from unibpf import tracing
@@ -37,6 +37,7 @@ class _Guest:
     """What this process knows of a guest besides its folder."""
 
     def __init__(self) -> None:
+        self.boot_id: str | None = None  # the boot that all the rest is about, once there is one
         self.ended = asyncio.Event()
         self.is_watched = False
         self.is_stopped = False
@@ -74,8 +75,11 @@ class Reconciler:
         self._causes[name] = context
 
     def on_ended(self, ended: Ended) -> None:
-        """A driver's news: a guest is gone."""
+        """A driver's news: a guest is gone. Late news of an earlier boot says nothing of the one that goes on."""
         guest = self._guest(ended.guest)
+        if guest.boot_id not in (None, ended.boot_id):
+            self.wake.set()
+            return
         guest.ended.set()
         if guest.is_watched:
             guest.is_watched = False
@@ -207,7 +211,7 @@ class Reconciler:
         draft = await self._assembly.draft(spec)  # before anything that runs is stopped: it may be refused
         guest.is_watched, guest.is_stopped = False, True
         await self._assembly.stop(spec.guest)
-        guest.ended = asyncio.Event()
+        guest.ended, guest.boot_id = asyncio.Event(), draft.machine.boot_id
         if not await self._claim(spec.guest):  # once more: what comes before this may take longer than a lease lasts
             raise LeaseError("lease", "another host took the guest while its boot was prepared")
         boot = await self._assembly.install(draft, is_restart=restart)
@@ -220,6 +224,7 @@ class Reconciler:
         guest.spec = spec
         boot = self._assembly.folder(spec.guest).boot()
         if boot is not None:
+            guest.boot_id = boot.boot_id
             await self._until_ready(boot, running)
 
     async def _until_ready(self, boot: Boot, running: Running) -> None:
@@ -234,7 +239,7 @@ class Reconciler:
             words = console.read_last_words(file)
             raise BootError("not-ready", f"not ready after {self._boot_timeout:g} s; it said: {words}") from None
         if ready is None:
-            raise BootError("ended", f"the guest ended before it was ready; it said: {console.read_last_words(file)}")
+            raise _early_end(console.read_last_words(file))
         note_floors(folder, boot)
         folder.is_good(boot.spec)
         guest.ready_at = time.monotonic()
@@ -287,6 +292,11 @@ class Reconciler:
 def is_passing(error: Exception) -> bool:
     """Whether the fault is in what was asked for, or only in what was there to carry it out."""
     return isinstance(error, BusError) or getattr(error, "is_passing", False)
+
+
+def _early_end(words: str) -> DeployerError:
+    what = f"the guest ended before it was ready; it said: {words}"
+    return PortTaken("port", what) if is_port_taken(words) else BootError("ended", what)
 
 
 def note_floors(folder: GuestFolder, boot: Boot) -> None:

@@ -19,6 +19,7 @@ from services.deployer.desires import Desires, Wanted, still_lacking
 from services.deployer.errors import DeployerError, LeaseError
 from services.deployer.fencing import Fence
 from services.deployer.leases import Claimed, Leases
+from services.deployer.machines import console, console_file
 from services.deployer.machines.kvm_probe import Probe
 from services.deployer.reconciler import Reconciler
 from services.deployer.reporting import Reporter
@@ -75,6 +76,7 @@ class Deployer:
                 group.create_task(watch(self._bus, self._outlook), name="readiness")
                 group.create_task(self._reconcile(), name="reconcile")
                 group.create_task(self._end_what_is_lost(), name="fence")
+                group.create_task(self._bound_consoles(), name="consoles")
         finally:
             await self._reconciler.finish()
             await self._assembly.close()
@@ -123,6 +125,16 @@ class Deployer:
             except BusError as error:
                 logger.warning("the desired state can't be watched: %s", error)
             await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _bound_consoles(self) -> None:
+        """What a guest prints may not fill the disk."""
+        while True:
+            try:
+                for shortened in await asyncio.to_thread(console.bound, self._assembly.guests):
+                    logger.info("a console was too long and begins anew", extra={"file": shortened})
+            except OSError as error:
+                logger.warning("a console can't be shortened: %s", error)
+            await asyncio.sleep(console_file.PAUSE_SECONDS)
 
     async def _reconcile(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from services.reconfigurer.errors import GuestUnreachable, ReconfigurerError
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import Package, Publish, Updater
-from unibpf.bus import BusError
+from unibpf.bus import BusError, ObjectCorrupt
 from unibpf.host.outcomes import Outcome
 from unibpf.messages.guests import GuestObserved
 from unibpf.messages.programs import Signed
@@ -90,12 +90,18 @@ class Comparing:
 
     async def _record(self, target: Target, release: Signed) -> None:
         """What the guest booted with is good there, and is what it boots with again where a newer one is not."""
-        outcome = Outcome(release=release, state="active", at_us=time.time_ns() // 1000)
-        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, outcome)
+        package = None
         try:
-            await self._updater.keep(target, await self._releases.fetch(release))
+            package = await self._releases.fetch(release)
+        except ObjectCorrupt as error:
+            logger.warning("release %s of `%s` is not believed: %s", release.sequence, release.program, error)
+            return
         except BusError as error:  # the bus has its bytes, and will be asked for them
             logger.warning("release %s of `%s` is not on the shelf: %s", release.sequence, release.program, error)
+        outcome = Outcome(release=release, state="active", at_us=time.time_ns() // 1000)
+        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, outcome)
+        if package is not None:
+            await self._updater.keep(target, package)
 
     async def _status(self, guest: str) -> GuestStatus:
         """Ask, and note for the deployer of this host whether there was an answer."""

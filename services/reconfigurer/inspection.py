@@ -19,7 +19,10 @@ ENOUGH_CHARACTERS: Final = 300_000  # of hex in one message: NATS takes a MiB, a
 async def status(sessions: Sessions, guest: str) -> GuestStatus:
     """The guest's own account of itself."""
     fact = await sessions.of(guest).request("FETCH", "/status", EMPTY)
-    return answers.status(fact.body)
+    found = answers.status(fact.body)
+    if found.guest != guest:
+        raise GuestUnreachable("answer", f"`{guest}` calls itself `{found.guest}`")
+    return found
 
 
 async def dump(sessions: Sessions, query: MapQuery) -> MapDump:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from services.reconfigurer import inspection, map_changes, plan
+from services.reconfigurer import handler_calls, inspection, map_changes, plan
 from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
@@ -28,10 +28,12 @@ from unibpf.bus.release_keys import newest_release
 from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.formats.envelope import EnvelopeError
-from unibpf.host.outcomes import Outcome, release_of
+from unibpf.host import genuine
+from unibpf.host.outcomes import ANY_ELEMENT, Outcome, release_of
 from unibpf.host.readiness import Outlook
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
+from unibpf.messages.handlers import HandlerCall, HandlerValue
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
 from unibpf.messages.programs import Signed
 from unibpf.messages.status import GuestQuery, GuestStatus
@@ -75,6 +77,7 @@ class Reconfigurer:
             subjects.guest_status(host): self.on_status,
             subjects.map_dump(host): self.on_dump,
             subjects.map_change(host): self.on_change,
+            subjects.handler_call(host): self.on_handler,
             subjects.rollback(host): self.on_rollback,
         }
         about = self._outlook.now
@@ -140,6 +143,15 @@ class Reconfigurer:
         finally:
             logger.info("map change", extra=_map_line(wanted, started, outcome, detail))
 
+    async def on_handler(self, message: Received) -> HandlerValue:
+        """Read a handler of an element, or write to it."""
+        wanted = message.decode(HandlerCall)
+        value = await _answering(handler_calls.call(self._sessions, wanted))
+        if wanted.write:
+            line = {"guest": wanted.guest, "element": wanted.element, "handler": wanted.handler}
+            logger.info("handler written", extra=line)
+        return value
+
     async def on_rollback(self, message: Received) -> ElementEvent:
         """Back to the previous program; published, unless it took place before."""
         query = message.decode(RollbackQuery)
@@ -154,11 +166,16 @@ class Reconfigurer:
         """What a guest went back to is good there: without a record its next boot would have nothing."""
         file = self._sessions.folder(guest).outcomes
         rows = await asyncio.to_thread(lambda: file.read().get(element, []))
+        boot = self._sessions.boot(guest)
         if any(one.release.envelope == digest for one in rows):
             return
         try:
             envelope = await self._bus.get_object(digest)
             release = release_of(envelope, digest)
+            wanted = (boot.spec.audience, boot.spec.programs.get(element))
+            if (release.audience, release.program) != wanted or release.element not in {ANY_ELEMENT, element}:
+                logger.warning("what `%s/%s` says to run is not for it: `%s`", guest, element, digest)
+                return
             bundle = await self._bus.get_object(release.bundle)
         except (ObjectMissing, ObjectCorrupt, EnvelopeError) as error:
             logger.warning("what `%s/%s` runs is not known on the bus: %s", guest, element, error)
@@ -190,6 +207,9 @@ class Reconfigurer:
         envelope, bundle = await asyncio.gather(
             self._bus.get_object(release.envelope), self._bus.get_object(release.bundle)
         )
+        wrong = genuine.difference(release, envelope)
+        if wrong is not None:
+            raise ObjectCorrupt(f"release `{release.envelope}` is not what it is said to be: {wrong}")
         return Package(release=release, envelope=envelope, bundle=bundle)
 
     async def _observed(self) -> list[GuestObserved]:

@@ -4,8 +4,9 @@ The request is `PUT program`: the guest stages and activates, so that an update 
 answer is both of our events.
 
 Invariants:
-- `active` is reported only after the guest said so, authenticated, and after floor and outcome are on the host's disk
-  (design 5); what the guest refused for good is on the disk before `failed` is reported;
+- `active` is reported only after the guest said so, authenticated, of this very release, and after floor and outcome are on the
+  host's disk (design 5); what the guest refused for good is on the disk before `failed` is reported;
+- what outlives the guest (floors, outcomes) has the release's numbers, which are signed, never the guest's own;
 - updates of one element never overlap;
 - doing it again is harmless: the guest answers `already`, and that is reported as active.
 """
@@ -77,7 +78,7 @@ class Updater:
                 await self._note_refusal(target, package.release, told)
                 return failure(target, package.release, told)
             staged = event(target, "staged", package.release, answers.before_swap(installed))
-            await asyncio.gather(self._note_active(target, package.release, installed), publish(staged))
+            await asyncio.gather(self._note_active(target, package.release), publish(staged))
             return event(target, "active", package.release, installed)
 
     async def keep(self, target: Target, package: Package) -> None:
@@ -154,7 +155,7 @@ class Updater:
         body = envelope.signed_bundle(package.envelope, package.bundle)
         with tracing.span("install", kind=SpanKind.CLIENT, attributes=_attributes(target)):
             fact = await self._request(target, "PUT", "program", body)
-            outcome = answers.outcome(fact.body)
+            outcome = vouched(target, package.release, answers.outcome(fact.body))
             timings.record_steps(target.guest, outcome.steps, sent_ns=fact.sent_ns, received_ns=fact.received_ns)
             return outcome
 
@@ -163,12 +164,12 @@ class Updater:
         path = f"/elements/{target.element}/{what}"
         return await session.request(method, path, body, trace=tracing.context_bytes())
 
-    async def _note_active(self, target: Target, release: Signed, outcome: Outcome) -> None:
+    async def _note_active(self, target: Target, release: Signed) -> None:
         folder = self._sessions.folder(target.guest)
         record = Recorded(release=release, state="active", at_us=_now_us())
 
         def write() -> None:
-            folder.raise_floor(target.element, outcome.sequence)
+            folder.raise_floor(target.element, release.sequence)
             folder.outcomes.note(target.element, record)
 
         with tracing.span("write floor"):
@@ -208,6 +209,20 @@ class Updater:
             return
         record = Recorded(release=release, state="refused", rule=refused.rule, reason=str(refused), at_us=_now_us())
         await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, record)
+
+
+def vouched(target: Target, release: Signed, outcome: Outcome) -> Outcome:
+    """The guest's answer, if it is about what it was asked for."""
+    rows: tuple[tuple[str, object, object], ...] = (
+        ("element", outcome.element, target.element),
+        ("program", outcome.program, release.program),
+        ("sequence", outcome.sequence, release.sequence),
+        ("envelope", outcome.envelope, release.envelope),
+    )
+    for field, got, expected in rows:
+        if got != expected:
+            raise GuestUnreachable("answer", f"the guest answers with {field} `{got}`, expected `{expected}`")
+    return outcome
 
 
 def has_gone_back(element: ElementStatus) -> bool:

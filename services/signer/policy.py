@@ -1,7 +1,8 @@
 """The policy: who may have which program signed for which audience. Pure; refuses by default.
 
 The file is TOML with any number of `[[program]]` and `[[graph]]` rules, in order; the first that matches allows. Every
-list is of shell globs and must be given: a rule without `audiences` is an error, not a rule for all audiences.
+list is of shell globs and must be given: a rule without `audiences` is an error, not a rule for all audiences. To push for any
+element (`*`) a rule must have `*` itself among its `elements`; `?` or `[!f]*` name elements, not the right to all of them.
 `require_also` of a program rule names other verifiers that must have accepted the program too; a rule that matches but for
 that refuses, so that a more generous rule after it does not undo it.
 """
@@ -9,7 +10,7 @@ that refuses, so that a more generous rule after it does not undo it.
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,6 +18,8 @@ from msgspec import Meta, Struct
 from services.signer.errors import PolicyError, PolicyRefusal
 
 Globs = Annotated[list[str], Meta(min_length=1)]
+ANY: Final = "*"  # the element of a release that may go to any
+
 Seconds = Annotated[int, Meta(ge=1)]
 
 
@@ -167,6 +170,9 @@ def _refusal(reason: str, mismatches: dict[str, list[str]]) -> PolicyRefusal:
 
 
 def _matches(value: str, globs: list[str]) -> bool:
+    """A release for any element is a right of its own: `*` itself gives it, no other pattern that happens to match does."""
+    if value == ANY:
+        return ANY in globs
     return any(fnmatchcase(value, glob) for glob in globs)
 
 

@@ -36,6 +36,7 @@ from unibpf.bus.errors import (
     PermissionDenied,
     RequestFailed,
     RequestTimeout,
+    Swallowed,
 )
 from unibpf.bus.events import event_headers, event_type
 from unibpf.bus.follower import Follower
@@ -120,16 +121,16 @@ class Bus:
         message: msgspec.Struct | bytes,
         *,
         headers: Mapping[str, str] | None = None,
-        message_id: str | None = None,
         signed: bool = False,
     ) -> str:
         """Store an event and return its delivery id `<stream>:<sequence>` (what `push_id` is for an upload).
 
-        `message_id` is the retry id of this very publish (`Nats-Msg-Id`): give the same one again after a time-out, never
-        for another event. `signed` adds `Unibpf-Signature`, this identity's signature over the payload.
+        Its `Nats-Msg-Id` is random: nobody who foresees it can have the server swallow the message as a repeat of his own.
+        So a handler that runs twice stores twice, and whoever reads has to bear that. `signed` adds `Unibpf-Signature`, this
+        identity's signature over the payload. Raises Swallowed.
         """
         payload = message if isinstance(message, bytes) else msgspec.json.encode(message)
-        event_id = message_id or str(uuid.uuid4())
+        event_id = str(uuid.uuid4())
         all_headers = {
             **event_headers(subject=subject, source=f"/unibpf/{self.identity.name}", event_id=event_id),
             "content-type": "application/octet-stream" if isinstance(message, bytes) else "application/json",
@@ -293,12 +294,24 @@ class Bus:
 
     async def _publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> PubAck:
         """Publish until it is acknowledged: a try that a reconnect swallowed is repeated under the same `Nats-Msg-Id`."""
-        for _ in range(PUBLISH_TRIES - 1):
+        for number in range(PUBLISH_TRIES):
             try:
-                return await self._js.publish(subject, payload, headers=headers, timeout=PUBLISH_SECONDS)
+                ack = await self._js.publish(subject, payload, headers=headers, timeout=PUBLISH_SECONDS)
             except NatsTimeout:
+                if number == PUBLISH_TRIES - 1:
+                    raise
                 logger.warning("publish to `%s`: the server does not answer yet", subject)
-        return await self._js.publish(subject, payload, headers=headers, timeout=PUBLISH_SECONDS)
+                continue
+            if ack.duplicate and number == 0:
+                raise _swallowed(subject, ack)
+            return ack
+        raise AssertionError("the last try returns or raises")
+
+
+def _swallowed(subject: str, ack: PubAck) -> Swallowed:
+    """The first try of a message whose id was just made cannot be a repeat."""
+    logger.error("a message was swallowed", extra={"subject": subject, "taken_for": f"{ack.stream}:{ack.seq}"})
+    return Swallowed(f"`{subject}`: the server stored nothing and says it was stored before, as {ack.stream}:{ack.seq}")
 
 
 def _is_full(error: APIError) -> bool:

@@ -19,7 +19,6 @@ from unibpf.bus.topology import (
     RESERVATIONS,
     SEQUENCES,
     UPLOADED,
-    VERDICTS,
 )
 from unibpf.subjects import (
     AUDIT,
@@ -61,7 +60,7 @@ class Role:
 
 
 ROLES: Final = {
-    VERIFIER: Role(writes=(VERDICTS,), stores=(OBJECTS, UPLOADED)),
+    VERIFIER: Role(stores=(OBJECTS, UPLOADED)),
     SIGNER: Role(writes=(RELEASES, SEQUENCES, RESERVATIONS), streams=(AUDIT,), stores=(OBJECTS,)),
     DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, LEASES), watches=(GUESTS,), reads=(RELEASES,)),
     RECONFIGURER: Role(writes=(GUESTS_OBSERVED,), reads=(RELEASES, GUESTS, LEASES), streams=(EVENTS,)),

@@ -37,8 +37,10 @@ GUESTS: Final = "unibpf-guests"
 GUESTS_OBSERVED: Final = "unibpf-guests-observed"
 SEQUENCES: Final = "unibpf-sequences"
 RESERVATIONS: Final = "unibpf-reservations"
-VERDICTS: Final = "unibpf-verdicts"
 LEASES: Final = "unibpf-leases"
+
+# What older versions made and nobody uses any more: it may stand, so servers keep its room, and nothing ever writes there.
+RETIRED: Final = {"KV_unibpf-verdicts": 128 * MIB}
 
 OBJECTS: Final = "unibpf-objects"
 UPLOADED: Final = "unibpf-uploads"
@@ -162,13 +164,6 @@ BUCKETS: Final = (
         full="forget",
         max_age=60 * DAY,
     ),
-    Bucket(
-        name=VERDICTS,
-        description="<object digest>.<options digest>: Report; a cache",
-        max_bytes=128 * MIB,
-        full="forget",
-        max_age=30 * DAY,
-    ),
     Bucket(name=LEASES, description="<guest>: the host that runs it"),
 )
 
@@ -232,8 +227,8 @@ def stream_configs(replicas: int) -> list[StreamConfig]:
 
 
 def total_bytes() -> int:
-    """What the server has to have room for: the sum of all limits."""
-    return sum(row.max_bytes for row in (*STREAMS, *BUCKETS, *STORES))
+    """What the server has to have room for: the sum of all limits, and of what an older version may have left there."""
+    return sum(row.max_bytes for row in (*STREAMS, *BUCKETS, *STORES)) + sum(RETIRED.values())
 
 
 def consumer_config(row: Consumer) -> ConsumerConfig:

@@ -9,7 +9,8 @@ It holds the guest's seed, so everything in it is readable by its owner only and
 - `good-spec.json` is the specification that the guest was last ready with, `refused-spec.json` the one that failed where
   that one works. The deployer writes them.
 - `liveness.json` says whether the guest answers (liveness.py). The reconfigurer writes it.
-- `image-<boot>.cbor` and `console-<boot>.log` belong to one boot.
+- `image-<boot>.cbor` and `console-<boot>.log` belong to one boot; `console-<boot>.before.log` has the end of what the latter
+  held before it was too long.
 """
 
 import fcntl
@@ -140,7 +141,7 @@ class GuestFolder:
         write_private(self.image_file(boot.boot_id), image)
         self.console_file(boot.boot_id).touch(mode=0o600)
         write_private(self.path / _BOOT, msgspec.json.encode(boot))
-        keep = {self.image_file(boot.boot_id), self.console_file(boot.boot_id)}
+        keep = {self.image_file(boot.boot_id), self.console_file(boot.boot_id)}  # of a new boot: there is no more yet
         for old in [*self.path.glob("image-*.cbor"), *self.path.glob("console-*.log")]:
             if old not in keep:
                 old.unlink(missing_ok=True)

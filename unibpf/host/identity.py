@@ -16,8 +16,8 @@ import nkeys  # type: ignore[import-untyped]
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}\Z")
-_PUBLIC: Final = re.compile(r"U[A-Z2-7]{55}\Z")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_PUBLIC: Final = re.compile(r"U[A-Z2-7]{55}")
 
 
 class IdentityError(Exception):
@@ -48,7 +48,7 @@ class Identity:
 
 def create(directory: Path, name: str) -> Identity:
     """Make the key of `name`, or load it when it exists: creation is idempotent."""
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise IdentityError(f"`{name}` is not an identity: expected lower-case letters, digits, `_` and `-`")
     path = seed_file(directory, name)
     if path.exists():
@@ -83,7 +83,7 @@ def load_public(directory: Path, name: str) -> str:
 
 def checked_public(text: str) -> str:
     """An encoded public user key, or IdentityError."""
-    if not _PUBLIC.match(text):
+    if not _PUBLIC.fullmatch(text):
         raise IdentityError(f"got `{text[:64]}`, expected a public user key (`U` and 55 base32 characters)")
     return text
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from unibpf.messages.base import Audience, Digest, GuestName, Message
+from unibpf.messages.base import Audience, Digest, GuestName, Message, whole
 
 GuestState = Literal["booting", "running", "degraded", "unresponsive", "failed", "stopped"]
 
@@ -14,8 +14,8 @@ GuestState = Literal["booting", "running", "degraded", "unresponsive", "failed",
 class Nic(Message, frozen=True, kw_only=True):
     """A data NIC of a guest: its name in the graph and the host network (named in the host's own configuration)."""
 
-    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9]{0,14}$")]
-    network: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,47}$")]
+    name: Annotated[str, whole("[a-z][a-z0-9]{0,14}")]
+    network: Annotated[str, whole("[a-z0-9][a-z0-9_-]{0,47}")]
 
 
 class GuestSpec(Message, frozen=True, kw_only=True):

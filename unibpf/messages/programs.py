@@ -2,12 +2,10 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
-
-from unibpf.messages.base import Audience, Digest, Identity, Kind, Message, ProgramName
+from unibpf.messages.base import Audience, Digest, Identity, Kind, Message, ProgramName, whole
 from unibpf.messages.reports import SecondOpinion, VerdictKind
 
-MapName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.]{1,63}$")]
+MapName = Annotated[str, whole("[A-Za-z0-9_.]{1,63}")]
 MapWish = Literal["keep", "reset"]
 
 

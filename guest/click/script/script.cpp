@@ -149,9 +149,13 @@ void Script::finish() {
     if (manages_driver()) driver_->stop(*this);
 }
 
+// Of a handler: the script goes on.
+void Script::complain(std::string_view text) { driver_->complain(this, text, false); }
+
 bool Script::fail(std::string_view text) {
     driver_->complain(this, text);
     running_ = false;
+    failed_ = true;
     if (manages_driver()) driver_->stop(*this);
     return false;
 }
@@ -299,7 +303,7 @@ void Script::print(const Instruction& instruction) {
         if (instruction.newline && !answer.text.ends_with('\n')) answer.text += '\n';
         write_text(file, append, answer.text, answer);
     }
-    if (!answer.ok) fail(answer.text);
+    if (!answer.ok) complain(answer.text);
 }
 
 void Script::call(const Instruction& instruction) {
@@ -307,11 +311,11 @@ void Script::call(const Instruction& instruction) {
     if (instruction.op == ScriptOp::write) {
         const Answer answer = call_write(*driver_, this, text);
         result_ = answer.ok ? "0" : "1";
-        if (!answer.ok) fail(answer.text);
+        if (!answer.ok) complain(answer.text);
         return;
     }
     const Answer answer = call_read(*driver_, this, text);
-    if (!answer.ok) return void(fail(answer.text));
+    if (!answer.ok) return complain(answer.text);
     std::string_view rest = text;
     std::fprintf(stderr, "%s:\n%s\n", std::string{take_word(rest)}.c_str(), answer.text.c_str());
 }
@@ -322,7 +326,7 @@ void Script::save(const Instruction& instruction) {
     const std::string file = unquoted_text(expand(rest, true));
     Answer answer = call_read(*driver_, this, handler);
     if (answer.ok) write_text(file, instruction.op == ScriptOp::append, answer.text, answer);
-    if (!answer.ok) fail(answer.text);
+    if (!answer.ok) complain(answer.text);
 }
 
 // --- texts -----------------------------------------------------------------------------------------------------------
@@ -349,7 +353,7 @@ std::string Script::expand(std::string_view text, bool quote) {
         Answer answer;
         const bool own = name.find('.') == std::string::npos && read_own(name, arguments, answer);
         if (!own) answer = call_read(*driver_, this, whole);
-        if (!answer.ok) driver_->complain(this, answer.text);
+        if (!answer.ok) complain(answer.text);
         return answer.ok ? answer.text : "";
     });
 }
@@ -364,14 +368,14 @@ std::string Script::value(const Instruction& instruction) {
 // One call of a passive script: from its beginning, to its end or first wait.
 Answer Script::run_with(std::string_view arguments) {
     const std::string before = std::exchange(arguments_, std::string{arguments});
-    const std::size_t faults = driver_->faults();
+    failed_ = false;
     result_.clear();
     at_ = 0;
     running_ = true;
     timer_.cancel();
     execute();
     arguments_ = before;
-    return {driver_->faults() == faults, result_};
+    return {!failed_, failed_ ? "script " + std::string{name()} + " failed" : result_};
 }
 
 bool Script::read_own(std::string_view handler, std::string_view argument, Answer& answer) {

@@ -97,6 +97,7 @@ class Script : public Element {
     void save(const Instruction& instruction);
     void call(const Instruction& instruction);
     void finish();
+    void complain(std::string_view text);
     bool fail(std::string_view text);
 
     std::string expand(std::string_view text, bool quote);
@@ -117,6 +118,7 @@ class Script : public Element {
     Type type_ = Type::active;
     bool running_ = false;
     bool jumped_ = false;
+    bool failed_ = false;
     Timer timer_;
     Driver* driver_ = nullptr;
 };

@@ -22,8 +22,10 @@ void Tee::configure(Args& args) {
 
 void Tee::initialize(Environment& environment, Errors&) { pool_ = environment.pool; }
 
+// In the order of the outputs; the last one gets the packets themselves.
 void Tee::push(unsigned, Batch&& batch) {
-    for (unsigned port = 1; port < outputs(); ++port) {
+    const unsigned last = outputs() - 1;
+    for (unsigned port = 0; port < last; ++port) {
         Batch copies;
         for (const Packet& packet : batch) {
             PacketPtr made = pool_->copy(packet);
@@ -32,7 +34,7 @@ void Tee::push(unsigned, Batch&& batch) {
         }
         if (!copies.empty()) output(port).push(std::move(copies));
     }
-    output(0).push(std::move(batch));
+    output(last).push(std::move(batch));
 }
 
 }  // namespace unibpf

@@ -126,6 +126,10 @@ def run_program(
     ] = "interpreter",
     packet: Annotated[list[str] | None, typer.Option(help="HEX; may be given again (default: 64 zero bytes).")] = None,
     pcap: Annotated[Path | None, typer.Option(help="A capture whose packets follow.")] = None,
+    pcap_out: Annotated[
+        Path | None, typer.Option(help="A capture of the packets that leave: passed, sent back, redirected, to a port.")
+    ] = None,
+    define: Annotated[list[str] | None, typer.Option("-D", help="NAME=VALUE for the C compiler.")] = None,
     map_entry: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="NAME:KEY=VALUE", help="An entry of a map at first, as for `map set`."),
@@ -148,6 +152,8 @@ def run_program(
         engine=engine,
         packets=packet or [],
         capture=pcap,
+        capture_out=pcap_out,
+        defines=define or [],
         map_words=map_entry or [],
         maps_from=maps_from,
         repeat=repeat,

@@ -65,6 +65,16 @@ def test_one_part_outside_every_rule_is_refused(field: str, value: str) -> None:
     assert caught.value.hint is not None and "edge-firewalls" in caught.value.hint
 
 
+@pytest.mark.parametrize("glob", ["?", "[!f]*", "**", "*?", "?*", "[*]", "[!a]", "fw", "f*"])
+def test_a_release_for_any_element_is_a_right_that_no_pattern_gives(glob: str) -> None:
+    rule = replace(RULES.program[0], elements=[glob])
+    with pytest.raises(PolicyRefusal) as caught:
+        policy.decide(policy.Policy(program=[rule]), replace(REQUEST, element="*"), now=0)
+    assert "elements" in (caught.value.hint or "")
+    allowed = policy.Policy(program=[replace(rule, elements=[glob, "*"])])
+    assert policy.decide(allowed, replace(REQUEST, element="*"), now=0).rule == "edge-firewalls"
+
+
 def test_an_empty_policy_refuses_everything() -> None:
     with pytest.raises(PolicyRefusal, match="no rule lets `ci`"):
         policy.decide(policy.parse(""), REQUEST, now=0)

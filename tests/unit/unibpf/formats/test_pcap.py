@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from unibpf.cli.inputs.pcap import MAX_BYTES, PcapError, packets
+from unibpf.formats.pcap import MAX_BYTES, PcapError, encode, packets
 
 PACKETS = [bytes(range(60)), b"\xff" * 14, b""]
 
@@ -23,6 +23,10 @@ def test_packets_come_out_whole_and_in_order(order: str, magic: int) -> None:
 
 def test_a_check_sequence_length_beside_the_link_type_is_allowed() -> None:
     assert packets(capture(link=0x5000_0001)) == PACKETS
+
+
+def test_what_is_written_is_read_again() -> None:
+    assert packets(encode(PACKETS)) == PACKETS
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from unibpf.cli.trace_tree import DEEPEST, tree_lines
+from unibpf.cli.reports.trace_tree import DEEPEST, tree_lines
 
 
 @dataclass(frozen=True)

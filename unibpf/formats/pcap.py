@@ -1,9 +1,10 @@
-"""Reads the classic capture format of tcpdump (draft-ietf-opsawg-pcap): strictly, of either byte order, Ethernet only.
+"""Reads and writes captures in the classic format (draft-ietf-opsawg-pcap): strictly, of either byte order, Ethernet only.
 
 A packet is either whole or the file is refused: what was cut when it was captured would not be what a guest sees.
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 MAX_BYTES: Final = 64 << 20
@@ -14,6 +15,7 @@ _MAGICS: Final = {
 ETHERNET: Final = 1
 _FILE_HEADER: Final = 24
 _RECORD_HEADER: Final = 16
+_SNAP: Final = 1 << 18  # longer than any frame
 
 
 class PcapError(ValueError):
@@ -33,6 +35,12 @@ def packets(data: bytes) -> list[bytes]:
     if link & 0x0FFF_FFFF != ETHERNET:  # the highest four bits tell the length of the check sequence
         raise PcapError(f"got link type {link & 0x0FFF_FFFF}, expected {ETHERNET} (Ethernet)")
     return _records(data, order)
+
+
+def encode(frames: Sequence[bytes]) -> bytes:
+    """A capture of Ethernet frames, little endian, all at the time 0: the same frames give the same bytes."""
+    head = struct.pack("<4sHHiIII", b"\xd4\xc3\xb2\xa1", 2, 4, 0, 0, _SNAP, ETHERNET)
+    return head + b"".join(struct.pack("<IIII", 0, 0, len(one), len(one)) + one for one in frames)
 
 
 def _records(data: bytes, order: str) -> list[bytes]:

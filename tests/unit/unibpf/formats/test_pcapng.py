@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from unibpf.cli.inputs.pcap import MAX_BYTES, PcapError
-from unibpf.cli.inputs.pcapng import packets
+from unibpf.formats.pcap import MAX_BYTES, PcapError
+from unibpf.formats.pcapng import packets
 
 PACKETS = [bytes(range(60)), b"\xff" * 14, b""]
 

@@ -1,10 +1,10 @@
-"""unibpf.cli.status: what `status`, `guest list` and `guest show` say, from what was found."""
+"""unibpf.cli.reports.status: what `status`, `guest list` and `guest show` say, from what was found."""
 
 import pytest
 
 from unibpf.bus.stores.fill import Fill
 from unibpf.bus.stores.setup import Condition
-from unibpf.cli.status import (
+from unibpf.cli.reports.status import (
     ELEMENT_HEADINGS,
     GUEST_HEADINGS,
     GuestDescription,

@@ -6,7 +6,7 @@ Blocks that say nothing about packets are passed by. As with the classic format,
 import struct
 from typing import Final
 
-from unibpf.cli.inputs.pcap import ETHERNET, MAX_BYTES, PcapError
+from unibpf.formats.pcap import ETHERNET, MAX_BYTES, PcapError
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the section header's block type, the same in either order
 _ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
