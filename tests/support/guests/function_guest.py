@@ -1,4 +1,4 @@
-"""A guest of the catalogue as its folder describes it, graph, NICs, memory and programs, with the test at the end of each NIC."""
+"""A guest of the catalogue as its folder describes it, with the test at the end of each of its NICs."""
 
 import subprocess
 import tomllib
@@ -47,12 +47,12 @@ class FunctionGuest:
 
 @contextmanager
 def running_function(
-    function: Path, machine: Machine, binaries: Path, *, defines: Sequence[str] = ()
+    function: Path, machine: Machine, binaries: Path, *, others: Mapping[str, bytes] | None = None
 ) -> Iterator[FunctionGuest]:
-    """Boot the guest of `function/guest.toml` with its program compiled now."""
+    """Boot the guest of `function/guest.toml`; `program.c` is compiled now, bundles of `others` are by program."""
     described = tomllib.loads((function / "guest.toml").read_text())
     names = [nic["name"] for nic in described["nics"]]
-    image = _image(function, described, names, bundle_of(function / "program.c", *defines))
+    image = _image(function, described, names, others or {})
     with short_folder() as folder, ExitStack() as stack:
         (folder / "boot").write_bytes(boot_image.encode(image))
         listeners = {name: Listener(folder / name) for name in names}
@@ -76,20 +76,23 @@ def running_function(
         yield FunctionGuest(machine=machine, wires=wires, channel=channel)
 
 
-def _image(function: Path, described: dict[str, Any], names: Sequence[str], data: bytes) -> BootImage:
+def _image(function: Path, described: dict[str, Any], names: Sequence[str], others: Mapping[str, bytes]) -> BootImage:
     signer = Signer()
     graph = (function / "graph.click").read_text()
-    kind = bundle.decode(data).kind
+    own = bundle_of(function / "program.c")
+
+    def first(element: str, program: str) -> FirstProgram:
+        data = others.get(program, own)
+        kind = bundle.decode(data).kind
+        return FirstProgram(element=element, envelope=signer.release(data, program=program, kind=kind), bundle=data)
+
     return boot_image_of(
         signer,
         guest=described["guest"],
         graph_envelope=signer.graph(graph),
         graph=graph.encode(),
         nics={name: mac(number) for number, name in enumerate(["mgmt", *names], 1)},
-        programs=[
-            FirstProgram(element=element, envelope=signer.release(data, program=program, kind=kind), bundle=data)
-            for element, program in described["programs"].items()
-        ],
+        programs=[first(element, program) for element, program in described["programs"].items()],
     )
 
 
