@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from unibpf import messages
-from unibpf.messages.base import Message
+from unibpf.messages.base import NO_MORE, Message
 from unibpf.messages.operations import SpanRecord
 from unibpf.push import loading, upload
 from unibpf.subjects import PREFIX, SUBJECTS, Subject
@@ -81,7 +81,8 @@ def message_types() -> list[type[Message]]:
 
 def message_schema() -> dict[str, Any]:
     """One JSON Schema with a definition a message."""
-    _, definitions = msgspec.json.schema_components(message_types(), ref_template="#/$defs/{name}")
+    _, components = msgspec.json.schema_components(message_types(), ref_template="#/$defs/{name}")
+    definitions = json.loads(json.dumps(components).replace(json.dumps(NO_MORE)[1:-1], ""))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:unibpf:v1:messages",

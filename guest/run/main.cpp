@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
 
 #include "guest/run/load.hpp"
 #include "guest/run/load_costs.hpp"
@@ -121,6 +122,12 @@ int print_load_costs(const Bytes& bundle, std::uint64_t times) {
     return 0;
 }
 
+std::string summary(const std::map<std::string, std::size_t>& verdicts, std::size_t packets) {
+    std::string text = std::to_string(packets) + " packets:";
+    for (const auto& [verdict, count] : verdicts) text += (text.ends_with(':') ? " " : ", ") + std::to_string(count) + " " + verdict;
+    return text + "\n";
+}
+
 int run(const Options& options) {
     const auto bytes = read_bundle(options.bundle);
     if (!bytes) {
@@ -136,14 +143,26 @@ int run(const Options& options) {
         return 2;
     }
     std::FILE* output = separate_output_from_console();
+    std::ofstream left;
+    if (!options.packets_out.empty()) left.open(options.packets_out);
+    std::map<std::string, std::size_t> verdicts;
+    const bool are_numbered = options.packets.size() > 1 && !options.json;
     bool stopped = false;
     for (std::size_t i = 0; i < options.packets.size(); ++i) {
         const RunReport report = (options.in_place ? run_in_place : run_packet)(program, options.packets[i], options);
         const bool with_maps = options.maps && i + 1 == options.packets.size();
+        if (are_numbered) std::fprintf(output, "%zu: ", i + 1);
         std::fputs((options.json ? report_json : report_text)(program, report, with_maps).c_str(), output);
+        if (leaves(program, report)) left << report.packet << '\n';
+        ++verdicts[verdict_name(program, report)];
         stopped |= report.stop != Stop::exit;
     }
+    if (are_numbered) std::fputs(summary(verdicts, options.packets.size()).c_str(), output);
     std::fclose(output);
+    if (!options.packets_out.empty() && !left.flush()) {
+        std::cerr << "error: cannot write `" << options.packets_out << "`\n";
+        return 2;
+    }
     return stopped ? 1 : 0;
 }
 

@@ -61,6 +61,7 @@ bool set_option(Options& options, const std::string& name, const std::string& va
     if (name == "--set") return add_preset(options, value, error);
     if (name == "--packets") return add_packet_file(options, value, error);
     if (name == "--entries") return add_preset_file(options, value, error);
+    if (name == "--packets-out") return options.packets_out = value, true;
     if (name == "--repeat" && parse_number(value, options.repeat)) return true;
     if (name == "--loads" && parse_number(value, options.loads)) return true;
     if (name == "--budget" && parse_number(value, options.budget)) return true;

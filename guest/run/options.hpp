@@ -31,6 +31,7 @@ struct Options {
     std::uint64_t loads = 0;                  // load so many times, print what that costs, and end
     bool maps = false;                        // print map contents after the last packet
     bool json = false;
+    std::string packets_out;                  // file for the packets that leave the program, a line each, hex
     bool opcodes = false;                     // print the opcode table and end
     bool tables = false;                      // print the tables of the program interface and end
 };
@@ -39,7 +40,7 @@ inline constexpr const char* usage =
     "usage: unibpf-run BUNDLE [--packet HEX]... [--packets FILE] [--entries FILE]\n"
     "                         [--engine interpreter|jit [--guarded]]\n"
     "                         [--policy checking|trusting] [--repeat N [--in-place]] [--budget N]\n"
-    "                         [--set MAP=KEY:VALUE]... [--maps] [--json]\n"
+    "                         [--set MAP=KEY:VALUE]... [--maps] [--json] [--packets-out FILE]\n"
     "       unibpf-run BUNDLE --loads N\n"
     "       unibpf-run --opcodes | --tables\n"
     "--packets: a packet a line, hex; --entries: an entry of a map a line, as for --set\n";

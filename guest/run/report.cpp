@@ -48,6 +48,15 @@ std::string trap_json(const RunReport& report) {
            ",\"instruction\":" + std::to_string(report.trap.instruction) + ",\"address\":" + std::to_string(report.trap.address) + "}";
 }
 
+std::string maps_text(const Program& program) {
+    std::string text;
+    for (const MapRef& map : program.maps()) {
+        text += "map " + std::string{map->name()} + "\n";
+        for (const Entry& entry : entries_of(*map)) text += "  " + entry.key + " " + entry.value + "\n";
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string hex(const std::uint8_t* bytes, std::size_t size) {
@@ -93,19 +102,21 @@ std::string report_json(const Program& program, const RunReport& report, bool wi
 }
 
 std::string report_text(const Program& program, const RunReport& report, bool with_maps) {
-    const bool redirected = report.redirect_port != no_port;
-    std::string text = verdict_name(program, report) + (redirected ? " to port " + std::to_string(report.redirect_port) : "") + " (r0 = " + std::to_string(report.code) + "), " + std::to_string(report.instructions) +
-                       " instructions, " + std::to_string(static_cast<std::uint64_t>(report.ns)) + " ns\n";
+    std::string text = verdict_name(program, report);
+    if (report.redirect_port != no_port) text += " to port " + std::to_string(report.redirect_port);
+    text += " (r0 = " + std::to_string(report.code) + "), " + std::to_string(report.instructions) + " instructions, " +
+            std::to_string(static_cast<std::uint64_t>(report.ns)) + " ns\n";
     if (report.stop != Stop::exit) {
         text += "stopped at instruction " + std::to_string(report.trap.instruction) + ": " + report.trap.text + "\n";
     }
     text += "packet " + report.packet + "\n";
-    if (!with_maps) return text;
-    for (const MapRef& map : program.maps()) {
-        text += "map " + std::string{map->name()} + "\n";
-        for (const Entry& entry : entries_of(*map)) text += "  " + entry.key + " " + entry.value + "\n";
-    }
-    return text;
+    return with_maps ? text + maps_text(program) : text;
+}
+
+bool leaves(const Program& program, const RunReport& report) {
+    if (report.stop != Stop::exit) return false;
+    if (abi::describe(program.kind()).returns_port) return true;
+    return report.code == abi::xdp_pass || report.code == abi::xdp_tx || report.code == abi::xdp_redirect;
 }
 
 }  // namespace unibpf::run

@@ -23,5 +23,6 @@ std::string verdict_name(const Program& program, const RunReport& report);
 std::string maps_json(const Program& program);
 std::string report_json(const Program& program, const RunReport& report, bool with_maps);
 std::string report_text(const Program& program, const RunReport& report, bool with_maps);
+bool leaves(const Program& program, const RunReport& report);  // whether the packet goes on, as the verdict says
 
 }  // namespace unibpf::run

@@ -15,8 +15,9 @@ from services.deployer.machines.hypervisor import Accel, Hypervisor, MachineKind
 from services.deployer.machines.kvm_probe import Probe
 from services.deployer.machines.libvirt_driver import EMBEDDED, LibvirtDriver
 from services.deployer.machines.process import ProcessDriver
+from services.deployer.runtime import create_private
 from services.deployer.service import Deployer
-from services.deployer.settings import Settings, create_private
+from services.deployer.settings import Settings
 from unibpf import tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.host import identity, logs, process
@@ -66,7 +67,7 @@ async def _main() -> None:
     tracing.init("deployer")
     has_vms = _has_vms(settings)
     probe = await _probe(settings, has_vms=has_vms)
-    key = identity.load(settings.paths.keys, "deployer")
+    key = identity.load_of_host(settings.paths.keys, "deployer", settings.host)
     async with await Bus.connect(BusSettings(url=settings.nats_url, identity=key)) as bus:
         assembly = _assembly(settings, bus, probe.accel, has_vms=has_vms)
         await Deployer(bus=bus, settings=settings, assembly=assembly, probe=probe).run()

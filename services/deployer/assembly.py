@@ -87,6 +87,11 @@ class Assembly:
             return str(error)
         return next((one for driver in self._each() if (one := driver.lacking()) is not None), None)
 
+    @property
+    def guests(self) -> Path:
+        """Where the private folders of this host's guests lie."""
+        return self._paths.guests
+
     def boots(self) -> dict[str, Boot]:
         """The last boot of every guest of this host."""
         return all_boots(self._paths.guests)
@@ -101,7 +106,8 @@ class Assembly:
 
     async def draft(self, spec: GuestSpec) -> Draft:
         """Collect and check; raises DeployerError where the guest can't boot."""
-        self._host.config.check(spec, others=len(self.boots().keys() - {spec.guest}))
+        others = [boot.spec for guest, boot in self.boots().items() if guest != spec.guest]
+        self._host.config.check(spec, others=others)
         wrong = await self._disagreements(spec)
         fresh = Fresh(
             boot_id=str(uuid.uuid4()),

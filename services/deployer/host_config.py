@@ -3,6 +3,9 @@
     [limits]                      # all optional
     guests = 16                   # guests at a time
     memory_mib = 1024             # for one guest
+    all_memory_mib = 8192         # for all guests together; default: what the machine has
+    nics = 16                     # of one guest
+    programs = 64                 # of one guest
 
     [networks.left]
     kind = "stream"               # a unix stream socket a NIC, frames as QEMU's `stream`: 4-byte length, then the frame
@@ -27,8 +30,10 @@ Messages from the bus can only name what is here; paths, devices and addresses n
 host has `left` and `right`, both of kind stream.
 """
 
+import os
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -65,6 +70,9 @@ class HostLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     guests: int = 16
     memory_mib: int = 1024
+    all_memory_mib: int | None = None
+    nics: int = 16
+    programs: int = 64
 
 
 class HostConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,14 +81,20 @@ class HostConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: HostLimits = HostLimits()
     networks: dict[str, Network] = {}
 
-    def check(self, spec: GuestSpec, *, others: int = 0) -> None:
-        """Raise SpecError where `spec` asks for what this host does not have; `others` guests are here already."""
-        if others >= self.limits.guests:
-            raise SpecError("guests", f"this host has {others} guests, expected at most {self.limits.guests}")
-        if spec.memory_mib > self.limits.memory_mib:
-            raise SpecError(
-                "memory", f"got {spec.memory_mib} MiB, expected at most {self.limits.memory_mib} MiB on this host"
-            )
+    def check(self, spec: GuestSpec, *, others: Sequence[GuestSpec] = ()) -> None:
+        """Raise SpecError where `spec` asks for what this host does not have; `others` are here already."""
+        limits, taken = self.limits, sum(other.memory_mib for other in others)
+        memory = limits.all_memory_mib or machine_memory_mib()
+        rows = (
+            ("guests", len(others) + 1, limits.guests, "guests with this one"),
+            ("memory", spec.memory_mib, limits.memory_mib, "MiB"),
+            ("memory", taken + spec.memory_mib, memory, "MiB with all other guests"),
+            ("nics", len(spec.nics), limits.nics, "NICs"),
+            ("programs", len(spec.programs), limits.programs, "programs"),
+        )
+        for rule, got, most, what in rows:
+            if got > most:
+                raise SpecError(rule, f"got {got} {what}, expected at most {most} on this host")
         names = [nic.name for nic in spec.nics]
         if len(set(names)) != len(names) or "mgmt" in names:
             raise SpecError("nics", f"got NICs {names}, expected different names and none called `mgmt`")
@@ -91,6 +105,11 @@ class HostConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                     f"got network `{nic.network}` for NIC `{nic.name}`, expected one of {sorted(self.networks)}",
                     hint="the host's operator adds networks to its host file",
                 )
+
+
+def machine_memory_mib() -> int:
+    """What the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 
 
 DEFAULT: Final = HostConfig(networks={"left": Network(kind="stream"), "right": Network(kind="stream")})

@@ -16,6 +16,7 @@ from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
 from unibpf.bus.release_keys import newest_release
 from unibpf.bus.topology import RELEASES
+from unibpf.host import genuine
 from unibpf.host.outcomes import OutcomeFile, choose
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestSpec
@@ -73,4 +74,7 @@ async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcome
         await bus.get_object(choice.release.envelope),
         await bus.get_object(choice.release.bundle),
     )
+    wrong = genuine.difference(choice.release, envelope)
+    if wrong is not None:
+        return Found(why=f"release `{choice.release.envelope}` of `{program}` is not what it is said to be: {wrong}")
     return Found(program=SignedProgram(release=choice.release, envelope=envelope, bundle=bundle), why=choice.why)

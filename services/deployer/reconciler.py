@@ -18,14 +18,16 @@ from opentelemetry.context import Context
 
 from services.deployer import plan
 from services.deployer.assembly import Assembly
-from services.deployer.errors import BootError, DeployerError, LeaseError
+from services.deployer.errors import BootError, DeployerError, LeaseError, PortTaken
 from services.deployer.machines import console
-from services.deployer.machines.hypervisor import Ended, Running
+from services.deployer.machines.hypervisor import Ended, Running, is_port_taken
 from services.deployer.plan import Action, World
 from services.deployer.reporting import Reporter
 from unibpf import tracing
 from unibpf.bus import BusError
 from unibpf.host.guest_folder import Boot, GuestFolder
+from unibpf.host.liveness import Liveness
+from unibpf.messages.desired_maps import MapsPutBack
 from unibpf.messages.guests import GuestSpec, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class _Guest:
     """What this process knows of a guest besides its folder."""
 
     def __init__(self) -> None:
+        self.boot_id: str | None = None  # the boot that all the rest is about, once there is one
         self.ended = asyncio.Event()
         self.is_watched = False
         self.is_stopped = False
@@ -53,12 +56,27 @@ class _Guest:
 
 
 Claim = Callable[[str], Awaitable[bool]]  # takes or renews the lease of a guest; whether it is ours now
+PutBack = Callable[[GuestFolder, str], Awaitable[MapsPutBack | None]]  # has the desired map entries put back
+
+
+async def nothing_to_put_back(_folder: GuestFolder, _guest: str) -> MapsPutBack | None:
+    """Where nobody keeps map entries."""
+    return None
 
 
 class Reconciler:
     """One host's guests. `wake` is set whenever another look is due."""
 
-    def __init__(self, *, assembly: Assembly, reporter: Reporter, claim: Claim, boot_timeout: float) -> None:
+    def __init__(
+        self,
+        *,
+        assembly: Assembly,
+        reporter: Reporter,
+        claim: Claim,
+        boot_timeout: float,
+        put_back: PutBack = nothing_to_put_back,
+    ) -> None:
+        self._put_back = put_back
         self._assembly = assembly
         self._reporter = reporter
         self._claim = claim
@@ -74,8 +92,11 @@ class Reconciler:
         self._causes[name] = context
 
     def on_ended(self, ended: Ended) -> None:
-        """A driver's news: a guest is gone."""
+        """A driver's news: a guest is gone. Late news of an earlier boot says nothing of the one that goes on."""
         guest = self._guest(ended.guest)
+        if guest.boot_id not in (None, ended.boot_id):
+            self.wake.set()
+            return
         guest.ended.set()
         if guest.is_watched:
             guest.is_watched = False
@@ -110,6 +131,7 @@ class Reconciler:
             watched={name for name, guest in self._guests.items() if guest.is_watched},
             busy=set(self._tasks),
             hung={name for name in running if self._is_hung(name)},
+            leaving=self._leaving(running),
             now=time.monotonic(),
         )
         waiting = {name: guest.not_before for name, guest in self._guests.items() if guest.spec == world.spec(name)}
@@ -150,10 +172,18 @@ class Reconciler:
 
     def _is_hung(self, name: str) -> bool:
         """It answered in this boot, and does not any more: where nothing ever answered, another boot would not either."""
+        liveness = self._liveness(name)
+        return liveness is not None and liveness.answered and liveness.is_hung
+
+    def _leaving(self, running: Mapping[str, Running]) -> dict[str, str]:
+        """Why the present boot is to end, where the host's reconfigurer was asked for something that takes another one."""
+        asked = {name: liveness.restart for name in running if (liveness := self._liveness(name)) is not None}
+        return {name: reason for name, reason in asked.items() if reason is not None}
+
+    def _liveness(self, name: str) -> Liveness | None:
         folder = self._assembly.folder(name)
         boot = folder.boot()
-        liveness = folder.liveness.read(boot.boot_id) if boot is not None else None
-        return liveness is not None and liveness.answered and liveness.is_hung
+        return folder.liveness.read(boot.boot_id) if boot is not None else None
 
     def _done(self, name: str, _task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
@@ -207,7 +237,7 @@ class Reconciler:
         draft = await self._assembly.draft(spec)  # before anything that runs is stopped: it may be refused
         guest.is_watched, guest.is_stopped = False, True
         await self._assembly.stop(spec.guest)
-        guest.ended = asyncio.Event()
+        guest.ended, guest.boot_id = asyncio.Event(), draft.machine.boot_id
         if not await self._claim(spec.guest):  # once more: what comes before this may take longer than a lease lasts
             raise LeaseError("lease", "another host took the guest while its boot was prepared")
         boot = await self._assembly.install(draft, is_restart=restart)
@@ -220,6 +250,7 @@ class Reconciler:
         guest.spec = spec
         boot = self._assembly.folder(spec.guest).boot()
         if boot is not None:
+            guest.boot_id = boot.boot_id
             await self._until_ready(boot, running)
 
     async def _until_ready(self, boot: Boot, running: Running) -> None:
@@ -234,12 +265,13 @@ class Reconciler:
             words = console.read_last_words(file)
             raise BootError("not-ready", f"not ready after {self._boot_timeout:g} s; it said: {words}") from None
         if ready is None:
-            raise BootError("ended", f"the guest ended before it was ready; it said: {console.read_last_words(file)}")
+            raise _early_end(console.read_last_words(file))
         note_floors(folder, boot)
         folder.is_good(boot.spec)
         guest.ready_at = time.monotonic()
         await self._reporter.alarm(name, CHANGE, None)
-        await self._reporter.running(boot, running, ready)
+        put_back = await self._put_back(folder, name)
+        await self._reporter.running(boot, running, ready, put_back)
         await self._reporter.refused(name, folder.refused_spec())
         guest.is_watched = True  # last: what could not be reported is adopted, and so reported, at the next look
 
@@ -287,6 +319,11 @@ class Reconciler:
 def is_passing(error: Exception) -> bool:
     """Whether the fault is in what was asked for, or only in what was there to carry it out."""
     return isinstance(error, BusError) or getattr(error, "is_passing", False)
+
+
+def _early_end(words: str) -> DeployerError:
+    what = f"the guest ended before it was ready; it said: {words}"
+    return PortTaken("port", what) if is_port_taken(words) else BootError("ended", what)
 
 
 def note_floors(folder: GuestFolder, boot: Boot) -> None:

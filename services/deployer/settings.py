@@ -11,16 +11,12 @@ UNIBPF_LEASE          seconds for which a claim on a guest holds           (defa
 and those of unibpf.host.settings.
 """
 
-import hashlib
-import os
-import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.deployer.errors import HostConfigError
+from services.deployer import runtime
 from services.deployer.machines.hypervisor import UNIX_PATH_BYTES
 from services.deployer.machines.libvirt_driver import EMBEDDED
 from unibpf.host.settings import SettingError, StatePaths, binary_directory, host_name, nats_url, seconds
@@ -71,12 +67,8 @@ class Settings:
 
     @property
     def runtime(self) -> Path:
-        """Where unix sockets live: `<state>/run`, or a folder in `/tmp` where that is too long for a socket's path."""
-        preferred = self.paths.run
-        if len(bytes(preferred)) <= RUNTIME_BYTES:
-            return preferred
-        digest = hashlib.sha256(bytes(self.paths.root)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"unibpf-{os.getuid()}-{digest}"
+        """Where unix sockets live (runtime.py)."""
+        return runtime.find(self.paths.run, longest=RUNTIME_BYTES)
 
     @property
     def libvirt_root(self) -> Path:
@@ -87,11 +79,3 @@ class Settings:
     def sockets(self) -> Path:
         """Where NICs on stream networks listen."""
         return self.runtime / "net"
-
-
-def create_private(path: Path) -> None:
-    """Make a folder for its owner only; refuse one that somebody else made, as anybody can in `/tmp`."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    facts = path.lstat()
-    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
-        raise HostConfigError("runtime", f"`{path}` belongs to somebody else, or others may write to it")

@@ -1,18 +1,22 @@
 """The guest's CBOR answers (schemas/control.cddl) as messages. Pure.
 
-They are authenticated, so a wrong shape means another version of the guest: one error, `answer`, names the field.
+They are authenticated, so a wrong shape means another version of the guest, or one that was taken over: sizes first (plain.py),
+then every field by the type that the message has. One error, `answer`, names what is wrong.
 """
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from services.reconfigurer.errors import GuestUnreachable
-from unibpf.formats.control_keys import DumpKey, ElementKey, MapChangedKey, StatusKey, UpdateKey
-from unibpf.messages.base import Kind
+from unibpf.formats.control_keys import DumpKey, ElementKey, HandlerKey, MapChangedKey, StatusKey, UpdateKey
+from unibpf.formats.plain import MAX_MAPS, MAX_STEPS, at_most, natural, plain
+from unibpf.messages.base import Digest, ElementName, Kind, ProgramName
 from unibpf.messages.elements import MapDecision
+from unibpf.messages.handlers import HandlerValue
 from unibpf.messages.maps import MapChanged
 from unibpf.messages.status import ElementStatus, GuestStatus, MapStatus, NicStatus, Placed
 
@@ -20,6 +24,7 @@ T = TypeVar("T")
 
 KINDS: Final[tuple[Kind, ...]] = ("filter", "classifier", "rewriter")
 SWAP: Final = "swap"
+_RESULTS: Final = (False, True)
 _DECISIONS: Final = ("kept", "new", "reset", "migrated")
 
 
@@ -27,10 +32,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """A `staged` or an `activated`; the latter's numbers are 0 in the former. Steps: name, start, duration in ns."""
 
     already: bool
-    element: str
-    program: str
+    element: ElementName
+    program: ProgramName
     sequence: int
-    envelope: str
+    envelope: Digest
     steps: list[tuple[str, int, int]]
     maps: list[MapDecision]
     engine: str
@@ -54,9 +59,14 @@ class DumpPage(Struct, frozen=True, kw_only=True):
     lost: int = 0
 
 
+class _Changed(Struct, frozen=True, kw_only=True):
+    changed: MapChanged
+    steps: list[tuple[str, int, int]]
+
+
 def outcome(item: Any) -> Outcome:
     """`staged` and `activated`."""
-    return _reading("outcome", lambda: _outcome(item))
+    return _reading("outcome", Outcome, _outcome, item)
 
 
 def before_swap(activated: Outcome) -> Outcome:
@@ -69,91 +79,102 @@ def before_swap(activated: Outcome) -> Outcome:
 
 def status(item: Any) -> GuestStatus:
     """`status`."""
-    return _reading("status", lambda: _status(item))
+    return _reading("status", GuestStatus, _status, item)
 
 
 def dump_page(item: Any) -> DumpPage:
     """`map-dump` and `ring-dump`."""
-    return _reading("map dump", lambda: _dump_page(item))
+    return _reading("map dump", DumpPage, _dump_page, item)
 
 
 def map_changed(item: Any) -> tuple[MapChanged, list[tuple[str, int, int]]]:
     """`map-changed`, and the guest's steps."""
-    return _reading("map change", lambda: (_map_changed(item), _steps(item[MapChangedKey.STEPS])))
+    found = _reading("map change", _Changed, _map_changed, item)
+    return found.changed, found.steps
+
+
+def handler_value(item: Any) -> HandlerValue:
+    """`handler-value`."""
+    return _reading("handler value", HandlerValue, lambda fields: HandlerValue(value=fields[HandlerKey.VALUE]), item)
 
 
 def _outcome(item: Any) -> Outcome:
     key = UpdateKey
     return Outcome(
-        already=bool(item[key.ALREADY]),
+        already=_RESULTS[natural(item[key.ALREADY])],
         element=item[key.ELEMENT],
         program=item[key.PROGRAM],
-        sequence=item[key.SEQUENCE],
+        sequence=natural(item[key.SEQUENCE]),
         envelope=item[key.ENVELOPE].hex(),
         steps=_steps(item[key.STEPS]),
         maps=[
-            MapDecision(name=name, decision=_DECISIONS[decision], entries=entries)
-            for name, decision, entries in item[key.MAPS]
+            MapDecision(name=name, decision=_DECISIONS[natural(decision)], entries=natural(entries))
+            for name, decision, entries in at_most(item[key.MAPS], MAX_MAPS)
         ],
         engine=item[key.ENGINE],
-        swap_ns=item.get(key.SWAP_NS, 0),
-        longest_gap_ns=item.get(key.LONGEST_GAP_NS, 0),
-        packets_during=item.get(key.PACKETS_DURING, 0),
-        packets_lost=item.get(key.PACKETS_LOST, 0),
+        swap_ns=natural(item.get(key.SWAP_NS, 0)),
+        longest_gap_ns=natural(item.get(key.LONGEST_GAP_NS, 0)),
+        packets_during=natural(item.get(key.PACKETS_DURING, 0)),
+        packets_lost=natural(item.get(key.PACKETS_LOST, 0)),
         engine_before=item.get(key.ENGINE_BEFORE, ""),
     )
 
 
 def _status(item: Any) -> GuestStatus:
     key = StatusKey
-    total, used, peak = item[key.MEMORY]
+    total, used, peak = map(natural, item[key.MEMORY])
     graph, sequence, digest = item[key.GRAPH]
-    own = {key.MEMORY, key.GRAPH, key.ELEMENTS, key.NICS, key.BOOT, key.RECENT_GAP_NS}
     return GuestStatus(
-        **{field.name.lower(): _plain(item[field]) for field in key if field not in own},
+        guest=item[key.GUEST],
+        boot_nonce=item[key.BOOT_NONCE].hex(),
+        uptime_ns=natural(item[key.UPTIME_NS]),
+        audience=item[key.AUDIENCE],
         elements=[_element(element) for element in item[key.ELEMENTS]],
         nics=[_nic(nic) for nic in item[key.NICS]],
         memory_total=total,
         memory_used=used,
         memory_peak=peak,
         graph=graph,
-        graph_sequence=sequence,
+        graph_sequence=natural(sequence),
         graph_digest=digest.hex(),
+        longest_gap_ns=natural(item[key.LONGEST_GAP_NS]),
         boot=_steps(item[key.BOOT]),
-        recent_gap_ns=item.get(key.RECENT_GAP_NS, 0),
+        version=item[key.VERSION],
+        platform=item[key.PLATFORM],
+        recent_gap_ns=natural(item.get(key.RECENT_GAP_NS, 0)),
     )
 
 
 def _element(item: Any) -> ElementStatus:
     key = ElementKey
-    plain = (key.PROGRAM, key.SEQUENCE, key.ENVELOPE, key.ENGINE, key.FLOOR, key.ISOLATION)
     return ElementStatus(
-        **{field.name.lower(): _plain(item.get(field)) for field in plain},
         name=item[key.NAME],
         class_name=item[key.CLASS_NAME],
-        kind=KINDS[item[key.KIND]] if key.KIND in item else None,
-        packets=item[key.PACKETS],
-        drops={str(reason): int(count) for reason, count in item[key.DROPS]},
-        maps=[_map(row) for row in item.get(key.MAPS, [])],
-        staged=_placed(item.get(key.STAGED)),
-        previous=_placed(item.get(key.PREVIOUS)),
-        handlers={str(name): str(value) for name, value in item.get(key.HANDLERS, [])},
+        kind=KINDS[natural(item[key.KIND])] if key.KIND in item else None,
+        program=item.get(key.PROGRAM),
+        sequence=_maybe(natural, item.get(key.SEQUENCE)),
+        envelope=_maybe(bytes.hex, item.get(key.ENVELOPE)),
+        engine=item.get(key.ENGINE),
+        packets=natural(item[key.PACKETS]),
+        drops={reason: natural(count) for reason, count in item[key.DROPS]},
+        maps=[_map(row) for row in at_most(item.get(key.MAPS, []), MAX_MAPS)],
+        staged=_maybe(_placed, item.get(key.STAGED)),
+        previous=_maybe(_placed, item.get(key.PREVIOUS)),
+        floor=_maybe(natural, item.get(key.FLOOR)),
+        handlers=dict(item.get(key.HANDLERS, [])),
+        isolation=item.get(key.ISOLATION),
     )
 
 
-def _plain(value: Any) -> Any:
-    """What a message holds as the guest tells it, but for bytes, which are told in hexadecimal."""
-    return value.hex() if isinstance(value, bytes) else value
-
-
 def _map(row: Any) -> MapStatus:
-    name, kind, key, value, most, entries = row
+    name, *numbers = row
+    kind, key, value, most, entries = map(natural, numbers)
     return MapStatus(name=name, type=kind, key_size=key, value_size=value, max_entries=most, entries=entries)
 
 
 def _nic(row: Any) -> NicStatus:
     name, mac, *counters = row
-    rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped, *newer = counters
+    rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped, *newer = map(natural, counters)
     rx_no_slot, rx_too_long = newer or (0, 0)
     return NicStatus(
         name=name,
@@ -173,36 +194,44 @@ def _dump_page(item: Any) -> DumpPage:
     key = DumpKey
     return DumpPage(
         name=item[key.NAME],
-        type=item[key.TYPE],
-        key_size=item[key.KEY_SIZE],
-        value_size=item[key.VALUE_SIZE],
+        type=natural(item[key.TYPE]),
+        key_size=natural(item[key.KEY_SIZE]),
+        value_size=natural(item[key.VALUE_SIZE]),
         entries=[(entry.hex(), value.hex()) for entry, value in item[key.ENTRIES]],
-        next=item[key.NEXT],
-        position=item.get(key.POSITION),
-        lost=item.get(key.LOST, 0),
+        next=natural(item[key.NEXT]),
+        position=_maybe(natural, item.get(key.POSITION)),
+        lost=natural(item.get(key.LOST, 0)),
     )
 
 
-def _map_changed(item: Any) -> MapChanged:
+def _map_changed(item: Any) -> _Changed:
     key = MapChangedKey
-    return MapChanged(
+    changed = MapChanged(
         name=item[key.NAME],
-        applied=int(item[key.APPLIED]),
-        entries=int(item[key.ENTRIES]),
-        errno=item.get(key.ERROR),
+        applied=natural(item[key.APPLIED]),
+        entries=natural(item[key.ENTRIES]),
+        errno=_maybe(natural, item.get(key.ERROR)),
     )
+    return _Changed(changed=changed, steps=_steps(item[key.STEPS]))
 
 
-def _placed(row: Any) -> Placed | None:
-    return None if row is None else Placed(sequence=row[0], envelope=row[1].hex())
+def _placed(row: Any) -> Placed:
+    sequence, envelope = row
+    return Placed(sequence=natural(sequence), envelope=envelope.hex())
 
 
 def _steps(rows: Any) -> list[tuple[str, int, int]]:
-    return [(str(name), int(start), int(duration)) for name, start, duration in rows]
+    return [(name, natural(start), natural(duration)) for name, start, duration in at_most(rows, MAX_STEPS)]
 
 
-def _reading(what: str, read: Callable[[], T]) -> T:
+def _maybe(read: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else read(value)
+
+
+def _reading(what: str, kind: type[T], read: Callable[[Any], T], item: Any) -> T:
+    """`read` puts fields in their places; only what has the types that `kind` says is let out."""
     try:
-        return read()
+        return msgspec.convert(msgspec.to_builtins(read(plain(item))), kind)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise GuestUnreachable("answer", f"the guest's {what} is not as in schemas/control.cddl: {error!r}") from error
+        text = f"{error!r:.300}"
+        raise GuestUnreachable("answer", f"the guest's {what} is not as in schemas/control.cddl: {text}") from error

@@ -33,7 +33,7 @@ TRAIN_ATTEMPTS: Final = (
 RESEND_SECONDS: Final = 1.0
 BEGINS: Final = 3  # of a body that the guest forgot half way
 MAX_ANSWER: Final = 64 << 10  # to a body of several blocks: timings and map decisions
-MAX_PAGE: Final = 8 << 20  # to others: status, pages of maps
+MAX_PAGE: Final = 128 << 10  # to others: status, pages of maps; a guest has a buffer of 80 KiB for it
 CBOR: Final = 60  # application/cbor (RFC 8949 9.2)
 METHODS: Final = {"PUT": aiocoap.PUT, "POST": aiocoap.POST, "FETCH": aiocoap.FETCH}
 

@@ -18,8 +18,12 @@ from services.reconfigurer.errors import GuestRefused, GuestUnreachable
 from unibpf.formats import cbor, control_mac
 from unibpf.formats.control_keys import ProblemKey, RefusalKey
 from unibpf.formats.control_mac import ControlKeys, MacError
+from unibpf.formats.plain import MAX_TEXT, RULE
+from unibpf.text import visible
 
-MAX_ANSWER_BYTES: Final = 8 << 20
+MAX_ANSWER_BYTES: Final = 128 << 10  # a guest has a buffer of 80 KiB (guest/control/resources/resources.hpp)
+MAX_COUNTER: Final = 1 << 62
+AT_ONCE_BYTES: Final = 8 << 10  # what is longer is decoded beside the event loop: other guests do not wait for it
 COUNTER_RULE: Final = "counter"
 CONFLICT: Final = 4 << 5 | 9
 PROBLEM: Final = "urn:unibpf:v1"
@@ -77,7 +81,7 @@ class GuestSession:
         except MacError as error:
             rule = "mac" if _claims_to_be_sealed(response.payload) else "answer"
             raise GuestUnreachable(rule, self._unproven(response, error)) from error
-        item = _decode(answer)
+        item = _decode(answer) if len(answer) <= AT_ONCE_BYTES else await asyncio.to_thread(_decode, answer)
         if not response.is_success:
             raise refusal(response.code, item)
         return Fact(body=item, sent_ns=response.sent_ns, received_ns=response.received_ns)
@@ -107,16 +111,16 @@ def refusal(code: int, problem: Any) -> GuestRefused:
     """RFC 9290 problem details, with our own entry for rule and highest (schemas/control.cddl, problem)."""
     ours = problem.get(PROBLEM) if isinstance(problem, dict) else None
     rule = ours.get(RefusalKey.RULE) if isinstance(ours, dict) else None
-    if not isinstance(ours, dict) or not isinstance(rule, str):
+    if not isinstance(ours, dict) or not isinstance(rule, str) or not RULE.fullmatch(rule):
         raise GuestUnreachable("answer", f"the guest refused with {code >> 5}.{code & 31:02d} and no problem details")
     title, detail = problem.get(ProblemKey.TITLE), problem.get(ProblemKey.DETAIL)
-    message = ": ".join(part for part in (title, detail) if isinstance(part, str) and part)
+    message = ": ".join(visible(part[:MAX_TEXT]) for part in (title, detail) if isinstance(part, str) and part)
     highest = ours.get(RefusalKey.HIGHEST)
     return GuestRefused(
         rule,
         message or rule,
         code=code,
-        highest=highest if isinstance(highest, int) else None,
+        highest=highest if isinstance(highest, int) and 0 <= highest < MAX_COUNTER else None,
     )
 
 

@@ -4,8 +4,9 @@ The request is `PUT program`: the guest stages and activates, so that an update 
 answer is both of our events.
 
 Invariants:
-- `active` is reported only after the guest said so, authenticated, and after floor and outcome are on the host's disk
-  (design 5); what the guest refused for good is on the disk before `failed` is reported;
+- `active` is reported only after the guest said so, authenticated, of this very release, and after floor and outcome are on the
+  host's disk (design 5); what the guest refused for good is on the disk before `failed` is reported;
+- what outlives the guest (floors, outcomes) has the release's numbers, which are signed, never the guest's own;
 - updates of one element never overlap;
 - doing it again is harmless: the guest answers `already`, and that is reported as active.
 """
@@ -14,7 +15,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from opentelemetry.trace import SpanKind
@@ -43,6 +44,9 @@ ASKED = "somebody asked for it"
 PASSING = frozenset({UNAVAILABLE, 4 << 5 | 9, 4 << 5 | 8})  # 5.03 busy, 4.09 sequence or counter, 4.08 incomplete
 
 Publish = Callable[[ElementEvent], Awaitable[None]]
+OnSetback = Callable[
+    [str, str, Recorded], Awaitable[None]
+]  # guest, element, what was refused or left: it is on the disk
 
 
 class Package:
@@ -57,7 +61,8 @@ class Package:
 class Updater:
     """Installs releases and rolls back."""
 
-    def __init__(self, *, sessions: Sessions, patience: float) -> None:
+    def __init__(self, *, sessions: Sessions, patience: float, on_setback: OnSetback) -> None:
+        self._on_setback = on_setback
         self._sessions = sessions
         self._patience = patience
         self._locks: dict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -77,7 +82,7 @@ class Updater:
                 await self._note_refusal(target, package.release, told)
                 return failure(target, package.release, told)
             staged = event(target, "staged", package.release, answers.before_swap(installed))
-            await asyncio.gather(self._note_active(target, package.release, installed), publish(staged))
+            await asyncio.gather(self._note_active(target, package.release), publish(staged))
             return event(target, "active", package.release, installed)
 
     async def keep(self, target: Target, package: Package) -> None:
@@ -94,7 +99,8 @@ class Updater:
             session = self._sessions.of(target.guest)
             fact = await session.request("FETCH", "/status", EMPTY)
             element = next((one for one in answers.status(fact.body).elements if one.name == target.element), None)
-            if element is not None and has_gone_back(element):
+            rows = self._sessions.folder(target.guest).outcomes.read().get(target.element, [])
+            if element is not None and has_gone_back(element, rows):
                 return already_back(target, element)
             with tracing.span("roll back", kind=SpanKind.CLIENT, attributes=_attributes(target)):
                 fact = await self._request(target, "POST", "rollback", EMPTY)
@@ -128,8 +134,13 @@ class Updater:
         if left is None or left.envelope == now_active:
             return None
         record = Recorded(release=left, state="rolled_back", rule=rule, reason=reason, at_us=_now_us())
-        await asyncio.to_thread(file.note, target.element, record)
+        await self.note(target, record)
         return left
+
+    async def note(self, target: Target, record: Recorded) -> None:
+        """Write down that a release was refused or left, and tell whoever is to know."""
+        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, record)
+        await self._on_setback(target.guest, target.element, record)
 
     async def _patiently(
         self, target: Target, work: Callable[[], Awaitable[Outcome]], is_wanted: Callable[[], bool]
@@ -154,7 +165,7 @@ class Updater:
         body = envelope.signed_bundle(package.envelope, package.bundle)
         with tracing.span("install", kind=SpanKind.CLIENT, attributes=_attributes(target)):
             fact = await self._request(target, "PUT", "program", body)
-            outcome = answers.outcome(fact.body)
+            outcome = vouched(target, package.release, answers.outcome(fact.body))
             timings.record_steps(target.guest, outcome.steps, sent_ns=fact.sent_ns, received_ns=fact.received_ns)
             return outcome
 
@@ -163,12 +174,12 @@ class Updater:
         path = f"/elements/{target.element}/{what}"
         return await session.request(method, path, body, trace=tracing.context_bytes())
 
-    async def _note_active(self, target: Target, release: Signed, outcome: Outcome) -> None:
+    async def _note_active(self, target: Target, release: Signed) -> None:
         folder = self._sessions.folder(target.guest)
         record = Recorded(release=release, state="active", at_us=_now_us())
 
         def write() -> None:
-            folder.raise_floor(target.element, outcome.sequence)
+            folder.raise_floor(target.element, release.sequence)
             folder.outcomes.note(target.element, record)
 
         with tracing.span("write floor"):
@@ -207,12 +218,30 @@ class Updater:
         if refused.code in PASSING:
             return
         record = Recorded(release=release, state="refused", rule=refused.rule, reason=str(refused), at_us=_now_us())
-        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, record)
+        await self.note(target, record)
 
 
-def has_gone_back(element: ElementStatus) -> bool:
-    """Whether it runs something older than what was active there last."""
-    return element.sequence is not None and element.floor is not None and element.sequence < element.floor
+def vouched(target: Target, release: Signed, outcome: Outcome) -> Outcome:
+    """The guest's answer, if it is about what it was asked for."""
+    rows: tuple[tuple[str, object, object], ...] = (
+        ("element", outcome.element, target.element),
+        ("program", outcome.program, release.program),
+        ("sequence", outcome.sequence, release.sequence),
+        ("envelope", outcome.envelope, release.envelope),
+    )
+    for field, got, expected in rows:
+        if got != expected:
+            raise GuestUnreachable("answer", f"the guest answers with {field} `{got}`, expected `{expected}`")
+    return outcome
+
+
+def has_gone_back(element: ElementStatus, rows: Sequence[Recorded]) -> bool:
+    """Whether it runs something older than what was active there last, in this boot or before it."""
+    if element.sequence is None or element.floor is None:
+        return False
+    last = max(rows, key=lambda one: one.release.sequence, default=None)
+    is_left = last is not None and last.state == "rolled_back" and last.release.sequence > element.sequence
+    return element.sequence < element.floor or is_left
 
 
 def already_back(target: Target, element: ElementStatus) -> ElementEvent:

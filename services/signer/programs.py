@@ -13,8 +13,9 @@ from services.signer.releases import is_same_release, program_release, signed_ev
 from services.signer.sequence import Reservation, Reserved, push_key
 from services.signer.signing import Request, Signing
 from unibpf import tracing
-from unibpf.bus import Bucket, BusError, Entry, ObjectCorrupt, ObjectMissing
+from unibpf.bus import Bucket, BusError, BusNotReady, Entry, ObjectCorrupt, ObjectMissing
 from unibpf.bus.release_keys import release_key
+from unibpf.bus.topology import SETBACKS
 from unibpf.formats.envelope import MAX_BUNDLE_BYTES
 from unibpf.messages.programs import AuditRecord, Signed, Verdict
 from unibpf.push.second_opinion import sentence
@@ -44,6 +45,7 @@ class Programs:
             audience=verdict.audience,
             kind=str(verdict.kind),
             element=verdict.element,
+            signed=verdict.upload_signed,
             agreeing=[opinion.verifier for opinion in verdict.also if opinion.agrees and opinion.accepts],
             others={one.verifier: sentence(one, verdict.program) for one in verdict.also if not one.accepts},
         )
@@ -58,7 +60,13 @@ class Programs:
         reservation = reserved.reservation
         if not reservation.envelope:
             release = program_release(verdict, reservation)
-            asking = Request(identity=verdict.identity, now=now, audited=state.audited, certificate=verdict.certificate)
+            asking = Request(
+                identity=verdict.identity,
+                now=now,
+                audited=state.audited,
+                certificate=verdict.certificate,
+                upload_signed=verdict.upload_signed,
+            )
             reservation = await self.signing.sign(key, release, reserved, asking)
         signed = signed_event(verdict, reservation)
         await self._note(signed, state.newest)
@@ -97,10 +105,10 @@ class Programs:
     async def _reserve(
         self, key: str, verdict: Verdict, allowed: policies.Allowed, state: "_State", now: int
     ) -> Reserved:
-        """Decide the sequence: the newest release's when it is this very bundle, else a new one."""
+        """Decide the sequence: the newest release's when it is this very bundle and did not fail anywhere, else a new one."""
         sequences = self.signing.sequences
         newest = None if state.newest is None else state.newest.decode(Signed)
-        if newest is not None and is_same_release(newest, verdict, now=now):
+        if newest is not None and is_same_release(newest, verdict, now=now) and not await self._has_failed(newest):
             wanted = Reservation(
                 push_id=verdict.push_id,
                 sequence=newest.sequence,
@@ -125,6 +133,13 @@ class Programs:
             not_after=allowed.not_after,
         )
         return await sequences.reserve(key, wanted)
+
+    async def _has_failed(self, newest: Signed) -> bool:
+        """Whether a guest refused or left it: who pushes it again wants it tried again, and guests try what is newer."""
+        try:
+            return await (await self.signing.bus.kv(SETBACKS)).get(newest.envelope) is not None
+        except BusNotReady:  # a server that nobody gave this bucket yet
+            return False
 
     async def _note(self, signed: Signed, seen: Entry | None) -> None:
         """Make it the newest release unless a newer one is there."""

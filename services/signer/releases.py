@@ -84,6 +84,7 @@ def signed_event(verdict: Verdict, reservation: Reservation) -> Signed:
         policy=reservation.policy,
         identity=verdict.identity,
         not_after=reservation.not_after,
+        upload_signed=verdict.upload_signed,
     )
 
 

@@ -11,6 +11,7 @@ from services.signer.checking import Checker
 from services.signer.errors import CheckerError, EvidenceError, HsmError, PolicyRefusal
 from services.signer.graphs import Graphs
 from services.signer.hsm import Hsm
+from services.signer.keeping import Keeping
 from services.signer.policy import Policy
 from services.signer.programs import Programs
 from services.signer.sequence import Sequences
@@ -51,6 +52,8 @@ class Signer:
         self._stores = Stores(bus, CONSUMER, alarms=True)
         self._outlook = Outlook(SERVICE, lacks=[hsm.lacking, demands.checker.lacking], around=[self._stores.check])
         self._stores.outlook = self._outlook
+        self._keeping = Keeping(bus)
+        self._stores.more_alarms = lambda: self._keeping.alarm
 
     @classmethod
     async def create(cls, bus: Bus, hsm: Hsm, demands: Demands, *, clock: Callable[[], float] = time.time) -> "Signer":
@@ -71,9 +74,14 @@ class Signer:
         endpoints = {subjects.sign_graph(): self.on_sign_graph}
         about = "signs verified programs and graphs inside an HSM"
         await self._bus.serve(SERVICE, endpoints, description=about, about=self._outlook.now)
-        async with watching(self._bus, self._outlook):
-            await self._outlook.until_able()
-            await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
+        keeping = asyncio.create_task(self._keeping.run(), name="keep objects")
+        try:
+            async with watching(self._bus, self._outlook):
+                await self._outlook.until_able()
+                await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
     async def on_verified(self, received: Received) -> None:
         """`program.verified`: sign, refuse, or put aside."""

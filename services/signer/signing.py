@@ -32,6 +32,7 @@ class Request:
     now: int
     audited: AuditRecord | None
     certificate: str | None = None
+    upload_signed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,5 +68,5 @@ class Signing:
         if last is not None and (last.push_id, last.sequence) == (reservation.push_id, reservation.sequence):
             return
         record = audit_record(release, reservation, identity=request.identity, kid=self.hsm.key.kid, now=request.now)
-        record = replace(record, certificate=request.certificate)
+        record = replace(record, certificate=request.certificate, upload_signed=request.upload_signed)
         await self.bus.publish(subjects.audit(release.program), record)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.verifier.errors import Trouble
 from services.verifier.processes import second_verifier
+from services.verifier.processes.worker import QUIET_SECONDS
 from services.verifier.report import digest
 from services.verifier.service import VerifierService, make_analyser, make_pool, step_span
 from services.verifier.settings import Settings
@@ -15,7 +16,7 @@ from services.verifier.verification import Verification
 from unibpf import VERSION, tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.bus.stores.health import Stores
-from unibpf.host import identity, logs, process
+from unibpf.host import fenced, identity, logs, process
 from unibpf.host.identity import IdentityError
 from unibpf.host.readiness import Outlook
 
@@ -38,7 +39,8 @@ def main(arguments: list[str]) -> int:
 
 async def _serve(settings: Settings) -> None:
     tracing.init(NAME)
-    analyser, pool = make_analyser(settings), make_pool(settings)
+    ahead, pool = fenced.Ahead(quiet=QUIET_SECONDS), make_pool(settings)
+    analyser = make_analyser(settings, ahead)
     also = [second_verifier.find(name) for name in settings.also]
     own = identity.load(settings.keys, settings.identity)
     try:
@@ -58,6 +60,7 @@ async def _serve(settings: Settings) -> None:
             await service.run(concurrency=settings.workers)
     finally:
         await pool.close()
+        await ahead.close()
 
 
 def _revision(executable: Path) -> str:

@@ -1,9 +1,9 @@
 """The adapter: uploads in, verdicts out. It decides nothing: verification and verdict are made in pure modules.
 
-For every upload, in this order: subject and headers, size cap, cached outcome or verification, bytes into the object store
-(object, bundle, certificate, report), the signed Verdict, the cache. The Verdict comes after everything that it names by
-digest, so a crash at any point leaves nothing that points nowhere; a redelivery publishes the same Verdict under the same
-message id.
+For every upload, in this order: subject and headers, size cap, remembered outcome or verification, bytes into the object store
+(object, bundle, certificate, report), the signed Verdict. The Verdict comes after everything that it names by digest, so a
+crash at any point leaves nothing that points nowhere; after one, a redelivery publishes a second Verdict on the same push, and
+the signer answers both with one release.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -22,14 +22,16 @@ from services.verifier.errors import Broken, Malformed
 from services.verifier.frontend.frontend import Answer, Options
 from services.verifier.processes.analysis import EXECUTABLE, Analyser, AnalyserOptions
 from services.verifier.processes.worker import Pool
+from services.verifier.remembered import Remembered
 from services.verifier.report import Outcome
 from services.verifier.settings import Settings
 from services.verifier.verdict import Push, verdict
 from services.verifier.verification import Verification
 from unibpf import subjects, tracing
-from unibpf.bus import Bus, Conflict, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError, consume
+from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Retry, ServiceError, consume
 from unibpf.bus.stores.health import watching
-from unibpf.bus.topology import UPLOADED, VERDICTS
+from unibpf.bus.topology import UPLOADED
+from unibpf.host import fenced
 from unibpf.host.readiness import Outlook
 from unibpf.messages.reports import Finding, Report
 from unibpf.push.upload import MAPS, MAX_OBJECT_BYTES, Upload, UploadError, parse
@@ -39,22 +41,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Found:
-    """An outcome, the digest of its object, and the key to remember it by (None: it was remembered, or must not be)."""
+    """An outcome, and the digest of its object."""
 
     outcome: Outcome
     object: str
-    cache_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifierService:
-    """One copy of the service; `revision` tells analyser binaries apart in the cache."""
+    """One copy of the service; `revision` tells analyser binaries apart in what it remembers."""
 
     bus: Bus
     verification: Verification
     revision: Callable[[], str]  # of the analyser, which may have to be waited for
     outlook: Outlook
     offers: Offers
+    remembered: Remembered = field(default_factory=Remembered)
 
     async def run(self, *, concurrency: int) -> None:
         """Serve until cancelled."""
@@ -73,8 +75,7 @@ class VerifierService:
         found = await self._find(push, received)
         message = verdict(push, found.outcome, object_digest=found.object)
         subject = (subjects.verified if message.verdict == "safe" else subjects.rejected)(message.program)
-        await self.bus.publish(subject, message, signed=True, message_id=f"verdict-{push.push_id}")
-        await self._remember(found)  # nobody waits for the cache: the signer has begun
+        await self.bus.publish(subject, message, signed=True)
         logger.info(
             "verified",
             extra={
@@ -119,19 +120,18 @@ class VerifierService:
             return await self._refused(push, received, error)
         verification, options = self._verification(upload), self._options(upload, name=push.program)
         digest = hashlib.sha256(data).hexdigest()
-        key = f"{digest}.{self._cache_key(verification.options_digest(options))}"
-        cached = await self._cached(key)
-        if cached is not None:
-            return _Found(Outcome(report=cached), digest)
+        key = f"{digest} {verification.options_digest(options)} {self.revision()}"
+        known = self.remembered.find(key)
         storing = asyncio.create_task(self.bus.put_object(data, store=UPLOADED))
         try:
-            outcome = await verification.verify(data, options)
+            outcome = known or await verification.verify(data, options)
         except Broken as error:
             raise Retry(str(error)) from error
         finally:
             await storing
-        await self._store(outcome, is_new=True)  # its report tells the time that it took
-        return _Found(outcome, digest, key if outcome.report.verdict != "gave_up" else None)
+        await self._store(outcome, is_new=known is None)  # a new report tells the time that it took, so nobody has it
+        self.remembered.keep(key, outcome)
+        return _Found(outcome, digest)
 
     async def _bytes(self, upload: Upload, received: Received) -> bytes:
         if upload.object is None:
@@ -170,34 +170,13 @@ class VerifierService:
             memory_mib=self.offers.of(upload.audience).memory_mib,
         )
 
-    def _cache_key(self, options_digest: str) -> str:
-        return report.digest(f"{options_digest} {self.revision()}".encode())
-
-    async def _cached(self, key: str) -> Report | None:
-        entry = await (await self.bus.kv(VERDICTS)).get(key)
-        if entry is None:
-            return None
-        try:
-            return entry.decode(Report)
-        except msgspec.MsgspecError:
-            logger.warning("the cached verdict `%s` cannot be read", key)
-            return None
-
-    async def _remember(self, found: _Found) -> None:
-        if found.cache_key is None:
-            return
-        try:
-            await (await self.bus.kv(VERDICTS)).create(found.cache_key, report.encode(found.outcome.report))
-        except Conflict:
-            logger.debug("another copy verified `%s` first", found.cache_key)
-
 
 def step_span(name: str) -> AbstractContextManager[object]:
     """Time a step of a verification in the current trace."""
     return tracing.span(name)
 
 
-def make_analyser(settings: Settings) -> Analyser:
+def make_analyser(settings: Settings, ahead: fenced.Ahead | None = None) -> Analyser:
     """The analyser that the settings name."""
     return Analyser(
         executable=settings.binaries / EXECUTABLE,
@@ -205,6 +184,7 @@ def make_analyser(settings: Settings) -> Analyser:
             max_seconds=settings.seconds, max_mebibytes=settings.memory_mib, budget=settings.budget
         ),
         certificate=True,
+        ahead=ahead,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from services.deployer.machines import console
-from unibpf.cli.trace_tree import tree_lines
+from unibpf.cli.reports.trace_tree import tree_lines
 from unibpf.host import logs
 from unibpf.push.compile import compile_c
 from unibpf.text import VisibleStream

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import signal
 
+import msgspec
 import pytest
 
 from tests.support.guests import fake_guest
@@ -12,7 +13,7 @@ from tests.support.signing.release import TestSigner
 from unibpf import subjects
 from unibpf.bus import BusNotReady, PermissionDenied, RequestFailed
 from unibpf.bus.permissions import OPERATOR
-from unibpf.bus.topology import GUESTS_OBSERVED
+from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES
 from unibpf.host.guest_folder import GuestFolder
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestEvent, GuestObserved
@@ -185,7 +186,7 @@ async def test_a_host_reads_the_bytes_of_releases_for_its_guests_only(nats, benc
                 await bench.signer.release(b"x", program="nat", audience="edge")
                 last = await bench.release()
                 await eventually(lambda last=last: is_active(guest, last), what="the last release")
-                asked = [one for one in await silence(heard) if one.reply.startswith("_INBOX_reconfigurer.")]
+                asked = [one for one in await silence(heard) if one.reply.startswith("_R_.")]  # from a host
             wanted = {signed.envelope, signed.bundle, last.envelope, last.bundle}
             assert asked and {digest for digest in map(named, asked) if digest} <= wanted
 
@@ -293,3 +294,50 @@ async def test_asking_about_an_unknown_guest_or_map_says_so(bench, service, gues
     with pytest.raises(RequestFailed, match="nothing-previous"):
         ask = RollbackQuery(guest="g1", element="fw")
         await bench.cli.request(subjects.rollback(HOST), ask, ElementEvent)
+
+
+@pytest.mark.parametrize("lies", [{3: (1 << 63) - 1}, {3: "9"}], ids=["highest", "text"])
+async def test_what_a_guest_claims_of_itself_does_not_outlive_it(bench, service, guest, lies):
+    """Its successor of the same name takes the next release."""
+    guest.lies = lies
+    await bench.release()
+    failed = await bench.event("g1", "failed")
+    assert (failed.rule, bench.floors("g1")) == ("unreachable", {})
+    assert GuestFolder(bench.paths.guests, "g1").outcomes.read() == {}
+    guest.lies, guest.history = {}, []
+    signed = await bench.release()
+    assert (await bench.event("g1", "active")).sequence == signed.sequence
+    assert bench.floors("g1") == {"fw": signed.sequence}
+
+
+async def test_a_release_that_is_told_otherwise_than_it_is_signed_goes_nowhere(bench, service, guest):
+    """Whoever writes to the bus says a number that leaves none above it."""
+    honest = await bench.release()
+    await bench.event("g1", "active")
+    forged = msgspec.structs.replace(honest, sequence=1 << 62)
+    await (await bench.signer._bus.kv(RELEASES)).change("edge.firewall", lambda _: forged)
+    await bench.signer._bus.publish(subjects.signed("firewall"), forged)
+    async with fake_guest.serving(bench.paths.guests, "g2") as other:
+        await bench.observe("g2", announce=True)
+        signed = await bench.release(b"next")
+        assert (await bench.event("g2", "active")).sequence == signed.sequence
+    assert [sequence for sequence, *_ in (*guest.history, *other.history)][-1] == signed.sequence
+    assert max(bench.floors("g1").values()) <= signed.sequence
+
+
+async def test_a_guest_that_says_very_much_takes_no_time_of_others(bench, service, guest):
+    guest.lies = {5: [[f"step {number}", 0, 1] for number in range(2000)]}
+    guest.claims = {9: [[f"step {number}", 0, 1] for number in range(2000)]}
+    async with fake_guest.serving(bench.paths.guests, "g2"):
+        await bench.observe("g2")
+        await bench.release()
+        await bench.event("g2", "active")
+    assert (await bench.event("g1", "failed")).rule == "unreachable"
+    with pytest.raises(RequestFailed, match=r"not as in schemas/control\.cddl"):
+        await bench.cli.request(subjects.guest_status(HOST), GuestQuery(guest="g1"), GuestStatus)
+
+
+async def test_a_guest_cannot_speak_for_another(bench, service, guest):
+    guest.claims = {0: "g2"}
+    with pytest.raises(RequestFailed, match="`g1` calls itself `g2`"):
+        await bench.cli.request(subjects.guest_status(HOST), GuestQuery(guest="g1"), GuestStatus)

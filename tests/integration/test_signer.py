@@ -31,7 +31,7 @@ from unibpf.formats.bundle import Bundle
 from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.operations import DeadLetter
-from unibpf.messages.programs import AuditRecord, Refused, Signed
+from unibpf.messages.programs import AuditRecord, Refused, Setback, Signed
 from unibpf.messages.reports import SecondOpinion
 
 PATIENCE = 10.0
@@ -144,7 +144,7 @@ async def test_a_verdict_signed_by_another_key_never_reaches_the_hsm(nats: NatsF
         forged = await make_verdict(operator, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(operator, forged)
         letter = await dead_letter(cli)
-        assert letter.reason.startswith("verdict-signature:")
+        assert letter.reason.startswith("wrong-signer:")
         assert token.signatures == 0
         assert await cli.last(subjects.AUDIT, subjects.audit("firewall")) is None
 
@@ -215,17 +215,25 @@ async def test_a_push_is_one_round_of_reads_then_its_writes_in_the_order_that_an
     ]
 
 
-async def test_v1_v2_v1_is_three_rising_releases_but_v1_v1_is_one(nats: NatsFixture, hsm_token: HsmFixture) -> None:
-    async with running_signer(nats, hsm_token), nats.buses("verifier", "cli") as (verifier, cli):
+async def test_v1_v2_v1_is_three_rising_releases_but_v1_v1_is_one_unless_it_failed_somewhere(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with (
+        running_signer(nats, hsm_token),
+        nats.buses("verifier", "cli", "reconfigurer") as (verifier, cli, reconfigurer),
+    ):
         found: list[Signed] = []
         after = 0
-        for number, returns in enumerate((1, 2, 1, 1)):
+        for number, returns in enumerate((1, 2, 1, 1, 1)):
+            if number == 4:
+                left = Setback(guest="g1", element="fw", state="rolled_back", at_us=1)
+                await (await reconfigurer.kv(topology.SETBACKS)).create(found[3].envelope, left)
             bundle = pass_bundle("firewall", returns=returns)
             verdict = await make_verdict(verifier, "firewall", bundle, push_id=f"UNIBPF_UPLOADS:{number + 1}")
             await announce(verifier, verdict)
             found.append(await signed_of(cli, "firewall", after=after))
             after, _ = await next_event(cli, subjects.signed("firewall"), after=after)
-        assert [signed.sequence for signed in found] == [1_000_000, 1_000_001, 1_000_002, 1_000_002]
+        assert [signed.sequence for signed in found] == [1_000_000, 1_000_001, 1_000_002, 1_000_002, 1_000_003]
         assert found[3].envelope == found[2].envelope != found[0].envelope
         assert found[3].push_id == "UNIBPF_UPLOADS:4"
 

@@ -17,8 +17,9 @@ from tests.support.programs.programs import compiled
 from tests.support.services.nats import PUSHER, NatsFixture
 from tests.support.services.services import ServiceProcess, eventually, running
 from unibpf import subjects
+from unibpf.authority.signing import signed
 from unibpf.bus import Bus, Received
-from unibpf.bus.topology import UPLOADED, VERDICTS
+from unibpf.bus.topology import OBJECTS, UPLOADED
 from unibpf.formats import bundle
 from unibpf.host import identity
 from unibpf.messages.operations import DeadLetter
@@ -28,6 +29,8 @@ from unibpf.push import second_opinion
 from unibpf.push.loading import Constant, Loading, Tail
 from unibpf.push.upload import FUNCTION, Upload
 from unibpf.subjects import DEAD, EVENTS, UPLOADS
+
+UNCHECKED = Upload(loading=Loading(constants=(Constant.parse("unchecked=1"),)))  # makes `settings_decide` unsafe
 
 
 class Pipeline:
@@ -163,8 +166,6 @@ async def test_verdicts_are_remembered_by_what_was_set(pipeline: Pipeline) -> No
     assert len({plain.options_digest, checked.options_digest, unchecked.options_digest}) == 3
     assert plain.object == checked.object == unchecked.object
     assert (again.report, again.bundle, again.push_id != checked.push_id) == (checked.report, checked.bundle, True)
-    async with await pipeline.nats.connect("verifier") as verifier:
-        assert len(await (await verifier.kv(VERDICTS)).keys()) == 3
 
 
 @pytest.mark.parametrize(
@@ -324,13 +325,47 @@ async def test_a_program_name_that_is_none_ends_as_a_dead_letter(pipeline: Pipel
     assert letter.reason.startswith("upload-subject")
 
 
-async def test_the_same_object_again_is_answered_from_the_cache(pipeline: Pipeline) -> None:
+async def test_the_same_object_again_is_answered_from_memory(pipeline: Pipeline) -> None:
     first = await pipeline.verdict("maps", compiled("maps"))
     second = await pipeline.verdict("maps", compiled("maps"))
     assert first.push_id != second.push_id
     assert (second.report, second.bundle, second.verdict_digest) == (first.report, first.bundle, first.verdict_digest)
-    async with await pipeline.nats.connect("verifier") as verifier:
-        assert len(await (await verifier.kv(VERDICTS)).keys()) == 1
+
+
+async def test_no_message_that_somebody_stored_before_swallows_a_verdict(pipeline: Pipeline) -> None:
+    """A verdict's id used to be made from the push's number, which anybody can count."""
+    async with await pipeline.nats.connect("operator") as operator:
+        for push in range(1, 4):
+            for taken in (f"verdict-{subjects.UPLOADS}:{push}", f"{subjects.UPLOADS}:{push}", str(push)):
+                await operator.jetstream.publish("unibpf.v1.guest.running.x", b"", headers={"Nats-Msg-Id": taken})
+    assert [(await pipeline.verdict("pass", compiled("pass"))).verdict for _ in range(3)] == ["safe"] * 3
+
+
+async def test_what_a_verdict_from_memory_names_is_stored_again_where_the_store_was_lost(pipeline: Pipeline) -> None:
+    first = await pipeline.verdict("maps", compiled("maps"))
+    async with await pipeline.nats.connect("operator") as operator:
+        for store in (OBJECTS, UPLOADED):
+            await operator.jetstream.purge_stream(f"OBJ_{store}")
+    second = await pipeline.verdict("maps", compiled("maps"))
+    assert (second.report, second.bundle, second.certificate) == (first.report, first.bundle, first.certificate)
+    for digest in (second.report, second.bundle, second.certificate):
+        assert await pipeline.bus.get_object(str(digest))
+    assert await pipeline.bus.get_object(second.object, store=UPLOADED) == compiled("maps")
+
+
+async def test_what_the_bus_says_of_an_object_is_not_what_the_verifier_says(pipeline: Pipeline) -> None:
+    """Whoever holds the server writes into every bucket, under each key that he finds, what was said of another object."""
+    before = await pipeline.verdict("decide", compiled("settings_decide"), UNCHECKED)
+    safe = await pipeline.report(await pipeline.verdict("decide", compiled("settings_decide")))
+    assert (before.verdict, safe.verdict) == ("unsafe", "safe")
+    async with await pipeline.nats.connect("operator") as operator:
+        for stream in await operator.jetstream.streams_info():
+            if str(stream.config.name).startswith("KV_"):
+                bucket = await operator.kv(str(stream.config.name).removeprefix("KV_"))
+                for entry in await bucket.entries():
+                    await bucket.update(entry.key, safe, entry.revision)
+    after = await pipeline.verdict("decide", compiled("settings_decide"), UNCHECKED)
+    assert (after.verdict, after.push_id != before.push_id) == ("unsafe", True)
 
 
 async def test_the_endpoint_verifies_without_leaving_anything_behind(pipeline: Pipeline) -> None:
@@ -391,3 +426,25 @@ async def test_without_the_analyser_the_service_waits_says_so_and_leaves_the_que
         assert service.is_up()
     async with await nats.connect("operator") as operator:
         assert (await operator.jetstream.consumer_info(UPLOADS, "verifier")).num_pending == 1
+
+
+async def test_an_upload_may_be_signed_and_the_verdict_says_whether_it_was(pipeline: Pipeline) -> None:
+    assert (await pipeline.verdict("signed", compiled("pass"))).upload_signed
+    plain, subject = pipeline.bus.jetstream, subjects.upload(PUSHER, "plain")
+    ack = await plain.publish(subject, compiled("pass"))  # as `nats pub` does
+    found = (await pipeline.event(f"{ack.stream}:{ack.seq}", "plain")).decode(Verdict)
+    assert (found.verdict, found.upload_signed) == ("safe", False)
+
+
+async def test_an_upload_whose_signature_is_not_the_pushers_is_put_aside(pipeline: Pipeline) -> None:
+    subject = subjects.upload(PUSHER, "spoilt")
+    headers = signed(pipeline.bus.identity, subject, compiled("pass"), {})
+    await pipeline.bus.jetstream.publish(subject, compiled("drop"), headers=headers)
+
+    async def letter() -> DeadLetter | None:
+        async for one in cli.history(DEAD, subjects.dead_letter("verifier")):
+            return one.decode(DeadLetter)
+        return None
+
+    async with await pipeline.nats.connect("cli") as cli:
+        assert (await eventually(letter, what="the dead letter")).reason.startswith("wrong-signer:")

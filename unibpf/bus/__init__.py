@@ -17,6 +17,7 @@ from unibpf.bus.errors import (
     RequestFailed,
     RequestTimeout,
     Retry,
+    Swallowed,
 )
 from unibpf.bus.follower import Follower
 from unibpf.bus.kv import Bucket, Entry
@@ -42,5 +43,6 @@ __all__ = [
     "RequestTimeout",
     "Retry",
     "ServiceError",
+    "Swallowed",
     "consume",
 ]

@@ -5,6 +5,7 @@ BusError
 ├── BusUnavailable      no server answered, or it is too old
 ├── BusNotReady         a stream, bucket or consumer is missing: `unibpf bus init`
 ├── BusFull             a stream, bucket or store is at its limit (topology.py)
+├── Swallowed           the server says `duplicate` of a message that was never sent before: somebody took its id
 ├── PermissionDenied    this identity may not use that subject (NATS itself would only time out)
 ├── ObjectMissing       no object under that digest
 ├── ObjectCorrupt       the bytes do not have the digest they are filed under, or exceed the cap
@@ -32,6 +33,10 @@ class BusNotReady(BusError):
 
 class BusFull(BusError):
     """It is taken when there is room again."""
+
+
+class Swallowed(BusError):
+    """Nothing was stored; under another id it will be."""
 
 
 class PermissionDenied(BusError):

@@ -26,7 +26,9 @@ COMMANDS: Final = {
     "push": "programs",
     "rollback": "releases",
     "verify": "programs",
+    "sign": "programs",
     "run": "programs",
+    "wire": "packets",
     "status": "stack",
     "trace": "stack",
     "demo": "stack",
@@ -82,7 +84,7 @@ def run(arguments: list[str]) -> None:
 def _sentence(error: Any, context: Any) -> str:
     """The parser's message; of an option that there is not, with the nearest that there is."""
     message = str(error.format_message())
-    wrong = _OPTION.match(message)
+    wrong = _OPTION.match(message, 0)
     if wrong is None or context is None:
         return message
     known = [name for one in context.command.get_params(context) for name in one.opts if name.startswith("--")]

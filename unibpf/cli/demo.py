@@ -16,8 +16,8 @@ import msgspec
 
 from unibpf.cli.output import Exit, fail, progress
 from unibpf.cli.reports.text import format_finding
+from unibpf.cli.reports.trace_tree import tree_lines
 from unibpf.cli.session import run
-from unibpf.cli.trace_tree import tree_lines
 from unibpf.client import guests
 from unibpf.client.session import open_bus
 from unibpf.demo import losses, scenario

@@ -103,7 +103,7 @@ def fail(
 def fail_as(code: Exit, complaint: str, otherwise: str) -> NoReturn:
     """End as a child did that wrote `error[rule]: message` and `hint: ...` on stderr, or nothing that can be read."""
     lines = complaint.strip().splitlines()
-    found = next((match for line in lines if (match := _COMPLAINT.match(line))), None)
+    found = next((match for line in lines if (match := _COMPLAINT.fullmatch(line))), None)
     hint = next((line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")), None)
     if found is None:
         fail(code, lines[-1] if lines else otherwise, hint)

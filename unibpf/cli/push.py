@@ -25,7 +25,7 @@ def failure(outcome: Outcome) -> Failed | None:
             Exit.REFUSED, f"the signer refused it: {refused.reason}", refused.hint, rule=refused.rule, result=outcome
         )
     if outcome.dead is not None:
-        found = _RULE.match(outcome.dead.reason)
+        found = _RULE.match(outcome.dead.reason, 0)
         message = f"`{outcome.dead.service}` gave it up: {outcome.dead.reason}"
         hint = "push it again once the cause is gone: nobody tries this one again"
         return Failed(Exit.REFUSED, message, hint, rule=found[1] if found else "dead-letter", result=outcome)

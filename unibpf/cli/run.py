@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from unibpf.cli.inputs import entries, pcap, pcapng
+from unibpf.cli.inputs import captures, entries
 from unibpf.cli.inputs.program_file import load_object
 from unibpf.cli.output import Exit, Failed, FailedAndSaid, fail, fail_as
+from unibpf.formats import pcap
 from unibpf.formats.bundle import decode
 from unibpf.formats.map_words import WordError
 from unibpf.host import installed
@@ -41,6 +42,8 @@ class Run:
     engine: str = "interpreter"
     packets: Sequence[str] = ()  # hex
     capture: Path | None = None  # its packets follow
+    capture_out: Path | None = None  # for those that leave
+    defines: Sequence[str] = ()  # for the C compiler
     map_words: Sequence[str] = ()  # NAME:KEY=VALUE
     maps_from: Path | None = None  # JSON; before the words
     repeat: int = 1
@@ -54,13 +57,16 @@ def run(wanted: Run) -> None:
         installed.require_native(os.environ, installed.RUNNER)
     except installed.NotInstalled as missing:
         fail(Exit.USAGE, str(missing), missing.hint, rule="not-installed")
-    hexes = [packet.hex() for packet in (*map(_packet, wanted.packets), *_captured(wanted.capture))]
+    hexes = [
+        packet.hex()
+        for packet in (*map(_packet, wanted.packets), *(captures.read(wanted.capture) if wanted.capture else ()))
+    ]
     with tempfile.TemporaryDirectory(prefix="unibpf-") as name:
         folder = Path(name)
         target = wanted.file.absolute()
         if target.suffix == ".c":
             target = folder / f"{wanted.file.stem}.o"
-            target.write_bytes(load_object(wanted.file, []))
+            target.write_bytes(load_object(wanted.file, wanted.defines))
         if wanted.engine == "jit":
             _require_safe(target, wanted)
         bundle = _front_end("bundle", target, wanted)
@@ -71,7 +77,19 @@ def run(wanted: Run) -> None:
         command += ["--entries", str(folder / "entries")]
         command += ["--packets", str(folder / "packets")] if hexes else []
         command += [f"--{flag}" for flag in ("maps", "json") if getattr(wanted, flag)]
-        _pass_on(subprocess.run(command, capture_output=True, check=False))
+        left = folder / "left"
+        command += ["--packets-out", str(left)] if wanted.capture_out is not None else []
+        done = subprocess.run(command, capture_output=True, check=False)
+        if wanted.capture_out is not None and left.exists():
+            _write_capture(wanted.capture_out, left)
+        _pass_on(done)
+
+
+def _write_capture(target: Path, left: Path) -> None:
+    try:
+        target.write_bytes(pcap.encode([bytes.fromhex(line) for line in left.read_text().splitlines()]))
+    except OSError as error:
+        fail(Exit.USAGE, f"`{target}` cannot be written: {error.strerror}")
 
 
 def _pass_on(done: "subprocess.CompletedProcess[bytes]") -> None:
@@ -107,22 +125,6 @@ def _packet(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         fail(Exit.USAGE, f"a packet must be an even number of hexadecimal digits, got `{text:.40}`")
-
-
-def _captured(path: Path | None) -> list[bytes]:
-    if path is None:
-        return []
-    try:
-        with path.open("rb") as file:
-            data = file.read(pcap.MAX_BYTES + 1)
-        found = pcapng.packets(data) if data.startswith(pcapng.MAGIC) else pcap.packets(data)
-    except OSError as error:
-        fail(Exit.USAGE, f"`{path}` cannot be read: {error.strerror}")
-    except pcap.PcapError as error:
-        fail(Exit.USAGE, f"`{path}`: {error}")
-    if not found:
-        fail(Exit.USAGE, f"`{path}` holds no packet")
-    return found
 
 
 def _require_safe(target: Path, wanted: Run) -> None:

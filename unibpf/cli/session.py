@@ -56,7 +56,7 @@ def failure(error: Exception) -> Failed:  # noqa: PLR0911  one row a kind
         case RequestTimeout() | TimeoutError():
             return Failed(Exit.TIMEOUT, str(error) or "nobody answered in time", "`unibpf status` shows what runs")
         case RequestFailed():
-            rule = _RULE.match(error.description)
+            rule = _RULE.match(error.description, 0)
             code = _EXITS.get(error.code, Exit.UNREACHABLE)
             return Failed(code, error.description, rule=rule[1] if rule else None)
         case msgspec.MsgspecError():

@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="unibpf-") as folder:
         target = Path(folder) / f"{chosen.file.stem}.o"
         try:
-            target.write_bytes(compile_c(chosen.file))
+            target.write_bytes(compile_c(chosen.file, defines=chosen.define))
         except CompileError as error:
             fail(Exit.USAGE, f"`{chosen.file}` does not compile:\n{error}", error.hint)
         return _verify(target, chosen)
@@ -166,7 +166,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """What argparse calls."""
-        wrong = _UNKNOWN.match(message)
+        wrong = _UNKNOWN.match(message, 0)
         known = [name for action in self._actions for name in action.option_strings]
         near = difflib.get_close_matches(wrong[1], known, n=1) if wrong else []
         meant = f"; did you mean `{near[0]}`?" if near else ""
@@ -184,6 +184,14 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--section", help="section of the program, when the object holds several")
     which.add_argument("--function", dest="program", help="function of the program, likewise")
     which.add_argument("--program", dest="program", help=argparse.SUPPRESS)  # what `--function` was called before
+    which.add_argument(
+        "-D",
+        dest="define",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="for the C compiler; may come twice",
+    )
     which.add_argument("--all", action="store_true", help="every program of the object; the gravest verdict counts")
     which.add_argument(
         "--kind",

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 MOST_SPANS: Final = 10_000
 _MOST: Final = 1 << 63
-_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ async def load_trace(bus: Bus, trace_id: str) -> list[SpanRecord]:
     Anybody may publish spans. What is no list of spans of this trace is left out; of two spans with one id the earlier
     arrival stands (ids are random, so who comes first has made it); beyond MOST_SPANS nothing more is read.
     """
-    if not _TRACE_ID.match(trace_id):
+    if not _TRACE_ID.fullmatch(trace_id):
         return []
     found: dict[str, SpanRecord] = {}
     async for message in bus.history(subjects.TRACES, subjects.trace(trace_id)):

@@ -40,8 +40,8 @@ ABI_VERSION: Final = 1
 ReleaseKind = Literal["filter", "classifier", "rewriter", "graph"]
 MapPolicyName = Literal["keep", "migrate", "reset"]
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}\Z")
-_MAP_NAME: Final = re.compile(r"[A-Za-z0-9_.]{1,63}\Z")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_MAP_NAME: Final = re.compile(r"[A-Za-z0-9_.]{1,63}")
 _REQUIRED: Final = frozenset((0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11))
 _OPTIONAL: Final = frozenset((9, 12))
 
@@ -267,7 +267,7 @@ def _check_release(release: Release) -> None:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and _NAME.match(value) is not None
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _is_in(value: object, low: int, high: int) -> bool:
@@ -281,7 +281,7 @@ def _is_digest(value: object) -> bool:
 def _are_policies(rows: tuple[MapPolicy, ...]) -> bool:
     names = [row.map for row in rows]
     well_formed = all(
-        isinstance(row.map, str) and _MAP_NAME.match(row.map) and (row.plan is None or isinstance(row.plan, bytes))
+        isinstance(row.map, str) and _MAP_NAME.fullmatch(row.map) and (row.plan is None or isinstance(row.plan, bytes))
         for row in rows
     )
     return well_formed and all(before < after for before, after in pairwise(names))

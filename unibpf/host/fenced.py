@@ -1,6 +1,7 @@
 """Programs inside the fence (unibpf.host.fence), under asyncio.
 
 ask(...)               an executable of this project: question in, answer out
+Ahead                  the same, with the next process started before its question comes
 start(...), end(...)   any program; it ends with all that it started
 """
 
@@ -44,6 +45,52 @@ async def ask(command: Sequence[str | Path], question: bytes, limits: Limits, *,
     Raises OSError if it cannot be started, TimeoutError (which is an OSError too) after the wall time, AnswerTooLongError.
     """
     return await _answered(await start(command, limits, environment={}, reach=reach, asks=True), question, limits)
+
+
+class Ahead:
+    """Asks as `ask` does; when a question comes, the process for it was started after the one before, inside the fence.
+
+    It waits for one command with one set of limits, the last that was asked for. Whoever makes it calls `close`.
+    """
+
+    def __init__(self, *, quiet: float) -> None:
+        """`quiet`: seconds after an answer until the next process is started."""
+        self._quiet = quiet
+        self._waiting: tuple[tuple[object, ...], asyncio.subprocess.Process] | None = None
+        self._starting: asyncio.Task[None] | None = None
+
+    async def ask(self, command: Sequence[str | Path], question: bytes, limits: Limits) -> Ended:
+        """Raises as `ask`."""
+        process = await self._take((tuple(command), limits))
+        try:
+            process = process or await start(command, limits, environment={}, asks=True)
+            return await _answered(process, question, limits)
+        finally:
+            if self._starting is None or self._starting.done():
+                self._starting = asyncio.create_task(self._start(command, limits), name="start the next one")
+
+    async def close(self) -> None:
+        """End what waits."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        await self._take(())
+
+    async def _take(self, key: tuple[object, ...]) -> asyncio.subprocess.Process | None:
+        """None where nothing waits that lives and is right for it."""
+        if self._waiting is None:
+            return None
+        (kept, process), self._waiting = self._waiting, None
+        if kept == key and process.returncode is None:
+            return process
+        await end(process)
+        return None
+
+    async def _start(self, command: Sequence[str | Path], limits: Limits) -> None:
+        await asyncio.sleep(self._quiet)  # what was answered is worked on meanwhile, and not to be disturbed
+        if self._waiting is None:
+            with contextlib.suppress(OSError):  # whoever asks next will be told
+                self._waiting = (tuple(command), limits), await start(command, limits, environment={}, asks=True)
 
 
 async def ask_confining(

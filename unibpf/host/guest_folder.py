@@ -9,7 +9,9 @@ It holds the guest's seed, so everything in it is readable by its owner only and
 - `good-spec.json` is the specification that the guest was last ready with, `refused-spec.json` the one that failed where
   that one works. The deployer writes them.
 - `liveness.json` says whether the guest answers (liveness.py). The reconfigurer writes it.
-- `image-<boot>.cbor` and `console-<boot>.log` belong to one boot.
+- `maps.json` says which desired map entries are in the maps of this boot (put_back.py). The reconfigurer writes it.
+- `image-<boot>.cbor` and `console-<boot>.log` belong to one boot; `console-<boot>.before.log` has the end of what the latter
+  held before it was too long.
 """
 
 import fcntl
@@ -25,6 +27,7 @@ from msgspec import Struct
 from unibpf.host.liveness import LivenessFile
 from unibpf.host.outcomes import OutcomeFile
 from unibpf.host.private_file import write_private
+from unibpf.host.put_back import PutBackFile
 from unibpf.messages.guests import GuestSpec, SpecRefusal
 from unibpf.messages.programs import Signed
 
@@ -99,6 +102,11 @@ class GuestFolder:
         """Whether the guest answers."""
         return LivenessFile(self.path)
 
+    @property
+    def put_back(self) -> PutBackFile:
+        """Which desired map entries are in its maps."""
+        return PutBackFile(self.path)
+
     def boot(self) -> Boot | None:
         """The boot started last, if there is one that can be read."""
         return self._read(_BOOT, Boot)
@@ -140,7 +148,7 @@ class GuestFolder:
         write_private(self.image_file(boot.boot_id), image)
         self.console_file(boot.boot_id).touch(mode=0o600)
         write_private(self.path / _BOOT, msgspec.json.encode(boot))
-        keep = {self.image_file(boot.boot_id), self.console_file(boot.boot_id)}
+        keep = {self.image_file(boot.boot_id), self.console_file(boot.boot_id)}  # of a new boot: there is no more yet
         for old in [*self.path.glob("image-*.cbor"), *self.path.glob("console-*.log")]:
             if old not in keep:
                 old.unlink(missing_ok=True)

@@ -58,6 +58,7 @@ _TOOL: Final = (*_BEGIN, *_FILES)
 # What prctl may do: PR_SET_NO_NEW_PRIVS, PR_SET_NAME. Not: to become traceable again, or to outlive its parent.
 _PRCTL: Final = (38, 15)
 _CLONE_THREAD: Final = 0x00010000
+_CLONE_NEW: Final = 0x7E020080  # every namespace of clone(2): mount, cgroup, UTS, IPC, user, PID, network, time
 
 _AUDIT_ARCH_X86_64: Final = 0xC000003E
 _X32: Final = 0x40000000
@@ -128,8 +129,8 @@ def filter_of(calls: Calls, *, signals: bool = False) -> bytes:
         _Step(_EQUAL, 0, then="allow"),
     ]
     steps += [_Step(_RETURN, _RET_EPERM), _Step(_LOAD, _FIRST_ARGUMENT_AT, label="clone")]
-    # A process that shares nothing, or a thread; never one in a namespace of its own (CLONE_NEW*).
-    steps += [_Step(_ANY_BIT, 0x7E020080, then="refused clone")]
+    # A process that shares nothing, or a thread; never one in a namespace of its own.
+    steps += [_Step(_ANY_BIT, _CLONE_NEW, then="refused clone")]
     steps += [] if calls.processes else [_Step(_ANY_BIT, _CLONE_THREAD, other="refused clone")]
     steps += [_Step(_RETURN, _RET_ALLOW, label="allow"), _Step(_RETURN, _RET_EPERM, label="refused clone")]
     steps += [_Step(_RETURN, _RET_ENOSYS, label="unknown"), _Step(_RETURN, _RET_KILL, label="kill")]

@@ -4,10 +4,10 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from unibpf.messages.base import Digest, ElementName, GuestName, Message
+from unibpf.messages.base import Digest, ElementName, GuestName, Message, whole
 
-MapName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.]{1,63}$")]
-HexBytes = Annotated[str, Meta(pattern="^([0-9a-f]{2})+$")]
+MapName = Annotated[str, whole("[A-Za-z0-9_.]{1,63}")]
+HexBytes = Annotated[str, whole("([0-9a-f]{2})+")]
 MapMode = Literal["any", "create", "replace"]
 MAX_CHANGES: Final = 4096
 MAX_CHANGE_BYTES: Final = 66_048  # of keys and values: one of the largest that a map has, or many small ones

@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta
-
-from unibpf.messages.base import Message
+from unibpf.messages.base import Message, whole
 
 
 class DeadLetter(Message, frozen=True, kw_only=True):
@@ -42,8 +40,8 @@ class SpanRecord(Message, frozen=True, kw_only=True):
     the process that reported the span.
     """
 
-    trace_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-    span_id: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+    trace_id: Annotated[str, whole("[0-9a-f]{32}")]
+    span_id: Annotated[str, whole("[0-9a-f]{16}")]
     name: str
     service: str
     start_ns: int

@@ -48,7 +48,7 @@ _CANNOT_SAY: Final = (
     (re.compile(r"subprogram\S* .*not allowed|mix tail_call|tail_calls are not allowed"), "no such calls"),
 )
 _COUNTS: Final = re.compile(r"processed \d+ insns|verification time|stack depth|insns processed")
-_LISTING: Final = re.compile(r"\d+: |; |from \d+ to \d+|func#\d+|$")
+_LISTING: Final = re.compile(r"\d+: |; |from \d+ to \d+|func#\d+|\Z")
 _BY_ERRNO: Final = {
     errno.E2BIG: "the program is beyond its limit of complexity",
     errno.ENOMEM: "it has no memory for it",
@@ -119,7 +119,7 @@ def of_refusal(number: int, log: str) -> Answer:
 def last_line(log: str) -> str:
     """Return the verifier's last word, which is neither an instruction, nor source, nor a count."""
     lines = (line.strip() for line in reversed(log.splitlines()))
-    return next((line for line in lines if not _COUNTS.search(line) and not _LISTING.match(line)), "")
+    return next((line for line in lines if not _COUNTS.search(line) and not _LISTING.match(line, 0)), "")
 
 
 def memory_of(spec: BundleMap) -> int:

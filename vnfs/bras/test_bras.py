@@ -29,8 +29,8 @@ from scapy.layers.ppp import (
 from scapy.packet import Packet, Raw
 
 from tests.support.guests.function_guest import FunctionGuest, running_function
+from tests.support.kernel.function_runs import DROP, PASS, TX, Preset, Run, cut_short, in_engine, reasons, run_alike
 from tests.support.programs.bundles import Runner
-from tests.support.programs.function_runs import DROP, PASS, TX, Preset, Run, cut_short, in_engine, reasons, run_alike
 from tests.support.programs.vnf import bundle_of
 from unibpf.formats.bundle import decode, encode
 

@@ -6,12 +6,34 @@
 #define MOST_TCP_OPTIONS 8
 #define MSS (MOST_PAYLOAD - 40)
 #define TCP_SYN 2
+#define OPTION_NOTHING 1
 #define OPTION_MSS 2
+
+/* The offset of TCP's MSS option among those from `offset` to `end`; 0: there is none. */
+__noinline int find_mss(struct xdp_md *ctx, __u32 offset, __u32 end)
+{
+	__u32 found = 0;
+
+	for (__u32 option = 0; option < MOST_TCP_OPTIONS; option++) {
+		__u16 word = 0;
+
+		if (offset + 4 > end || bpf_xdp_load_bytes(ctx, offset, &word, sizeof(word)))
+			break;
+		__u32 kind = bpf_ntohs(word) >> 8, length = bpf_ntohs(word) & 0xff;
+		if (kind == OPTION_MSS && length == 4)
+			found = offset;
+		if (found || !kind)
+			break;
+		offset += kind == OPTION_NOTHING ? 1 : length + !length;
+	}
+	return found;
+}
 
 /* Makes TCP's MSS fit, so that hosts with 1,500 bytes do not send what PPPoE cannot carry (RFC 4638 6). */
 __noinline int clamp(struct xdp_md *ctx, __u32 ip)
 {
 	__u8 start[20], head[14];
+	__u16 old = 0, checksum = 0, fresh = bpf_htons(MSS);
 
 	if (bpf_xdp_load_bytes(ctx, ip, start, sizeof(start)) || start[9] != IPPROTO_TCP ||
 	    (((start[6] << 8) | start[7]) & IP4_FRAGMENT_OFFSET))
@@ -19,33 +41,17 @@ __noinline int clamp(struct xdp_md *ctx, __u32 ip)
 	__u32 tcp = ip + (start[0] & 15) * 4;
 	if (bpf_xdp_load_bytes(ctx, tcp, head, sizeof(head)) || !(head[13] & TCP_SYN))
 		return 0;
-	__u32 offset = tcp + 20, end = tcp + (head[12] >> 4) * 4;
-	for (__u32 option = 0; option < MOST_TCP_OPTIONS; option++) {
-		__u8 bytes[4];
-
-		if (offset + 4 > end || bpf_xdp_load_bytes(ctx, offset, bytes, sizeof(bytes)) || bytes[0] == 0)
-			return 0;
-		if (bytes[0] == OPTION_MSS && bytes[1] == 4) {
-			__u32 mss = (bytes[2] << 8) | bytes[3];
-			__u16 checksum, old, fresh = bpf_htons(MSS);
-
-			if (mss <= MSS || bpf_xdp_load_bytes(ctx, tcp + 16, &checksum, sizeof(checksum)))
-				return 0;
-			old = bpf_htons(mss);
-			/* The option may lie at an odd place: then its bytes are in the other halves of words. */
-			if ((offset - tcp) & 1) {
-				old = (old << 8) | (old >> 8);
-				checksum = changed(checksum, without(old) + (__u16)((fresh << 8) | (fresh >> 8)));
-			} else {
-				checksum = changed(checksum, without(old) + fresh);
-			}
-			bpf_xdp_store_bytes(ctx, offset + 2, &fresh, sizeof(fresh));
-			put_checksum(ctx, tcp + 16, checksum);
-			count(CLAMPED);
-			return 1;
-		}
-		offset += bytes[0] == 1 ? 1 : bytes[1] < 2 ? 2 : bytes[1];
-	}
+	__u32 option = find_mss(ctx, tcp + 20, tcp + (head[12] >> 4) * 4);
+	if (!option || bpf_xdp_load_bytes(ctx, option + 2, &old, sizeof(old)) || bpf_ntohs(old) <= MSS ||
+	    bpf_xdp_load_bytes(ctx, tcp + 16, &checksum, sizeof(checksum)))
+		return 0;
+	/* The option may lie at an odd place: then its bytes are in the other halves of words. */
+	__u64 change = without(old) + fresh;
+	if ((option - tcp) & 1)
+		change = (__u64)without(__builtin_bswap16(old)) + __builtin_bswap16(fresh);
+	bpf_xdp_store_bytes(ctx, option + 2, &fresh, sizeof(fresh));
+	put_checksum(ctx, tcp + 16, changed(checksum, change));
+	count(CLAMPED);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <include/counters.h>
-#include <include/flow.h>
+#include <include/flow_id.h>
 
 #ifndef FLOWS
 #define FLOWS 8192

@@ -51,13 +51,13 @@ static __always_inline void join(const struct member_key *key, const struct spea
 	struct until *until = bpf_map_lookup_elem(&groups, key), fresh = {};
 	__u64 time = who->now + (settings->member_seconds ?: MEMBER_SECONDS) * SECOND;
 
-	if (until) {
-		extend(until, who->port, time);
-		count(JOINED);
-		return;
+	if (!until) {
+		bpf_map_update_elem(&groups, key, &fresh, BPF_NOEXIST);
+		until = bpf_map_lookup_elem(&groups, key);
 	}
-	extend(&fresh, who->port, time);
-	count(bpf_map_update_elem(&groups, key, &fresh, BPF_ANY) ? TABLE_FULL : JOINED);
+	if (until)
+		extend(until, who->port, time);
+	count(until ? JOINED : TABLE_FULL);
 }
 
 static __always_inline void leave(const struct member_key *key, const struct speaker *who, const struct config *settings)
@@ -156,12 +156,12 @@ static __always_inline void see_router(const struct flow *flow, const struct spe
 	count(QUERIES);
 	if (!flow->source.word[3])
 		return;
-	if (until) {
-		extend(until, who->port, who->now + seconds * SECOND);
-		return;
+	if (!until) {
+		bpf_map_update_elem(&routers, &vlan, &fresh, BPF_NOEXIST);
+		until = bpf_map_lookup_elem(&routers, &vlan);
 	}
-	extend(&fresh, who->port, who->now + seconds * SECOND);
-	bpf_map_update_elem(&routers, &vlan, &fresh, BPF_ANY);
+	if (until)
+		extend(until, who->port, who->now + seconds * SECOND);
 }
 
 /* What a message of a kind means; *out gets the ports that are to hear of it: all after a query, else the routers. */

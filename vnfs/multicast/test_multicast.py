@@ -21,8 +21,8 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
 from tests.support.guests.function_guest import FunctionGuest, running_function
+from tests.support.kernel.function_runs import DROP, REDIRECT, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner
-from tests.support.programs.function_runs import DROP, REDIRECT, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.vnf import bundle_of
 
 FOLDER = Path(__file__).parent

@@ -3,7 +3,7 @@
 
 #include <include/checksum.h>
 #include <include/counters.h>
-#include <include/flow.h>
+#include <include/flow_id.h>
 
 #ifndef TUNNELS
 #define TUNNELS 64

@@ -41,16 +41,14 @@ PacketPtr Tee::copy(const Packet& packet) {
     }
     std::memcpy(made->data() - packet.metadata(), packet.data() - packet.metadata(), packet.metadata() + packet.length());
     made->set_metadata(packet.metadata());
-    made->arrival_ns = packet.arrival_ns;
-    made->network_offset = packet.network_offset;
-    made->input_nic = packet.input_nic;
-    made->paint = packet.paint;
-    made->destination_ip = packet.destination_ip;
+    made->copy_annotations(packet);
     return made;
 }
 
+// In the order of the outputs; the last one gets the packets themselves.
 void Tee::push(unsigned, Batch&& batch) {
-    for (unsigned port = 1; port < outputs(); ++port) {
+    const unsigned last = outputs() - 1;
+    for (unsigned port = 0; port < last; ++port) {
         Batch copies;
         for (const Packet& packet : batch) {
             PacketPtr made = copy(packet);
@@ -59,7 +57,7 @@ void Tee::push(unsigned, Batch&& batch) {
         }
         if (!copies.empty()) output(port).push(std::move(copies));
     }
-    output(0).push(std::move(batch));
+    output(last).push(std::move(batch));
 }
 
 }  // namespace unibpf

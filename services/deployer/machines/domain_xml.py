@@ -70,7 +70,7 @@ def _devices(root: Element, machine: Machine) -> None:
     devices = SubElement(root, "devices")
     _text(devices, "emulator", "/usr/bin/qemu-system-x86_64")
     serial = SubElement(devices, "serial", {"type": "file"})
-    SubElement(serial, "source", {"path": str(machine.console)})
+    SubElement(serial, "source", {"path": str(machine.console), "append": "on"})  # it may be emptied (console_file.py)
     SubElement(devices, "controller", {"type": "usb", "model": "none"})
     SubElement(devices, "memballoon", {"model": "none"})
     SubElement(devices, "panic", {"model": "isa"})

@@ -20,9 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from services.deployer.errors import HypervisorError
-from services.deployer.machines import domain_xml
-from services.deployer.machines.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running
+from services.deployer.errors import HypervisorError, PortTaken
+from services.deployer.machines import console_file, domain_xml
+from services.deployer.machines.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running, is_port_taken
 from services.deployer.machines.kvm_probe import QEMU
 
 # libvirt reads this once, when it is loaded, and would mix its banners and warnings into our log lines.
@@ -104,6 +104,8 @@ class LibvirtDriver:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._calls, work)
         except libvirt.libvirtError as error:
+            if is_port_taken(str(error)):
+                raise PortTaken("port", str(error)) from error
             raise HypervisorError("libvirt", str(error)) from error
 
     def _open(self) -> None:
@@ -124,7 +126,10 @@ class LibvirtDriver:
         return [self._describe(domain) for domain in domains if domain.name().startswith(NAME_PREFIX)]
 
     def _start(self, xml: str) -> Running:
-        return self._describe(self._connection.createXML(xml, 0))
+        started = self._describe(self._connection.createXML(xml, 0))
+        if started.pid is not None:
+            console_file.limit(started.pid)
+        return started
 
     def _stop(self, guest: str) -> None:
         try:
@@ -151,8 +156,11 @@ class LibvirtDriver:
         name = domain.name()
         if self._loop is None or self._on_ended is None or not name.startswith(NAME_PREFIX) or event not in _ENDED:
             return
-        has_crashed = event == libvirt.VIR_DOMAIN_EVENT_CRASHED or detail in _CRASH_DETAILS
-        ended = Ended(guest=name.removeprefix(NAME_PREFIX), reason="crashed" if has_crashed else "stopped")
+        ended = Ended(
+            guest=name.removeprefix(NAME_PREFIX),
+            boot_id=domain.UUIDString(),
+            reason="crashed" if event == libvirt.VIR_DOMAIN_EVENT_CRASHED or detail in _CRASH_DETAILS else "stopped",
+        )
         self._loop.call_soon_threadsafe(self._on_ended, ended)
 
 

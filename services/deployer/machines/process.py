@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from services.deployer.errors import HypervisorError, SpecError
+from services.deployer.machines import console_file
 from services.deployer.machines.hypervisor import MANAGEMENT, Ended, Machine, MachineNic, OnEnded, Running, mac_text
 
 
@@ -69,7 +70,7 @@ class ProcessDriver:
     async def start(self, machine: Machine) -> Running:
         """Execute `unibpf-guest` with its output in the console file."""
         try:
-            with machine.console.open("wb") as console:
+            with machine.console.open("ab") as console:
                 exec_ns = time.time_ns()
                 child = subprocess.Popen(  # noqa: ASYNC220 (fork and exec take a millisecond; nothing to wait for)
                     self.command(machine),
@@ -77,9 +78,11 @@ class ProcessDriver:
                     stdout=console,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    restore_signals=False,  # SIGXFSZ stays ignored: at its limit a guest loses words, not its life
                 )
         except OSError as error:
             raise HypervisorError("process", f"`{self._executable}` does not start: {error}") from error
+        console_file.limit(child.pid)
         self._children[child.pid] = child
         process = _Process(guest=machine.guest, boot_id=machine.boot_id, pid=child.pid, image=str(machine.image))
         self._file(machine.guest).write_bytes(msgspec.json.encode(process))
@@ -139,7 +142,9 @@ class ProcessDriver:
         child = self._children.pop(process.pid, None)
         status = child.wait() if child else None
         if self._on_ended is not None:
-            self._on_ended(Ended(guest=process.guest, reason="stopped" if status == 0 else "crashed"))
+            self._on_ended(
+                Ended(guest=process.guest, boot_id=process.boot_id, reason="stopped" if status == 0 else "crashed")
+            )
 
 
 def _where(nic: MachineNic) -> str:

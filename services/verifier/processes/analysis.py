@@ -83,13 +83,17 @@ class Analysis(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Analyser:
-    """The executable with its options; `invariants`, `graph` (as DOT) and `certificate` add to the answer, no more."""
+    """The executable with its options; `invariants`, `graph` (as DOT) and `certificate` add to the answer, no more.
+
+    `ahead`, where a service has one, starts the process for the next program before that comes.
+    """
 
     executable: Path
     options: AnalyserOptions
     invariants: bool = False
     graph: bool = False
     certificate: bool = False
+    ahead: fenced.Ahead | None = None
 
     def require(self) -> None:
         """Raise Broken where there is nothing to run: a service without it would only put every object back."""
@@ -118,7 +122,8 @@ class Analyser:
             files=16,
         )
         try:
-            answer = await fenced.ask([self.executable, *self._arguments(hook)], bundle, limits)
+            ask = self.ahead.ask if self.ahead is not None else fenced.ask
+            answer = await ask([self.executable, *self._arguments(hook)], bundle, limits)
         except TimeoutError as error:  # which is an OSError too
             raise GaveUp("limits", f"the analysis took longer than {limits.wall_seconds:g} s") from error
         except OSError as error:

@@ -23,10 +23,11 @@ _READ: Final = 1 << 16
 _PARENT: Final = 0  # the child's file: its question comes there, its answer goes there
 _EXIT_MEMORY: Final = 3
 _EXIT_CRASH: Final = 4
+_HEAD: Final = 8  # the length of an answer goes before it: who has all of it need not wait for the end of the child
 
 
 class Child:
-    """One child for one question; whoever makes it calls `answer` or `close`, once.
+    """One child for one question; whoever makes it calls `answer` at most once, and `close` in the end.
 
     `prepare` runs in the child at once, inside the limits; it must not see what strangers sent.
     """
@@ -35,6 +36,7 @@ class Child:
         self, work: Callable[[bytes], bytes], limits: Limits, *, prepare: Callable[[], object] = lambda: None
     ) -> None:
         self._limits = limits
+        self._status: int | None = None
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(limits.wall_seconds)
         self._pid = os.fork()
@@ -48,23 +50,23 @@ class Child:
         return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def answer(self, question: bytes) -> bytes:
-        """What `work` returns; raises GaveUp when it did not get that far."""
-        try:
-            answer = self._ask(question)
-        finally:
-            status = self.close(kill=False)
-        if answer is None:
+        """What `work` returns; raises GaveUp when it did not get that far. The child may still be ending."""
+        said = self._ask(question)
+        if said is None:
             raise GaveUp("frontend-time", f"reading the object took longer than {self._limits.wall_seconds:g} s")
-        if status != 0:
-            raise _ended(status, self._limits)
+        answer = said[_HEAD:]
+        if len(said) < _HEAD or int.from_bytes(said[:_HEAD], "little") != len(answer):
+            raise _ended(self.close(kill=False), self._limits)
         return answer
 
     def close(self, *, kill: bool = True) -> int:
         """Wait for its end; returns how it ended, as `os.waitstatus_to_exitcode` says it."""
-        self._socket.close()
-        if kill:
-            os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the number is still its own
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        if self._status is None:
+            self._socket.close()
+            if kill:
+                os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the number is still its own
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._status
 
     def _ask(self, question: bytes) -> bytes | None:
         """None when the wall clock's limit comes first; a child that died has an end of answer, and its status says why."""
@@ -72,7 +74,7 @@ class Child:
         try:
             self._socket.sendall(question)
             self._socket.shutdown(socket.SHUT_WR)
-            return fence.collect(self._socket.fileno(), deadline, self._limits.answer_bytes)
+            return fence.collect(self._socket.fileno(), deadline, _HEAD + self._limits.answer_bytes)
         except (BrokenPipeError, ConnectionResetError):
             return b""
         except TimeoutError:
@@ -86,7 +88,11 @@ class Child:
 
 def run(work: Callable[[], bytes], limits: Limits) -> bytes:
     """Return what `work` returns; raises GaveUp when it did not get that far."""
-    return Child(lambda _: work(), limits).answer(b"")
+    child = Child(lambda _: work(), limits)
+    try:
+        return child.answer(b"")
+    finally:
+        child.close()
 
 
 def _live(work: Callable[[bytes], bytes], prepare: Callable[[], object], limits: Limits, parent: int) -> NoReturn:
@@ -95,7 +101,12 @@ def _live(work: Callable[[bytes], bytes], prepare: Callable[[], object], limits:
         _confine(limits, parent)
         gc.disable()  # it ends before there is anything worth collecting
         prepare()
-        _write_all(_PARENT, work(_read_all(_PARENT)))
+        answer = work(_read_all(_PARENT))
+        _write_all(_PARENT, len(answer).to_bytes(_HEAD, "little"))
+        _write_all(_PARENT, answer)
+        os.close(
+            _PARENT
+        )  # or the end of the answer would be the end of this process, which gives back its memory first
         code = 0
     except MemoryError:
         code = _EXIT_MEMORY

@@ -78,9 +78,12 @@ def serve(source: BinaryIO, sink: BinaryIO, limits: fence.Limits) -> None:
             if size > MAX_FRAME:
                 raise ValueError(f"frame is too large: got {size} bytes, expected at most {MAX_FRAME}")
             child, ready = _living(ready) or sandbox.Child(_answer, limits), None
-            body = msgspec.msgpack.encode(_reply(child, source.read(size)))
-            sink.write(len(body).to_bytes(_HEAD, "little") + body)
-            sink.flush()
+            try:
+                body = msgspec.msgpack.encode(_reply(child, source.read(size)))
+                sink.write(len(body).to_bytes(_HEAD, "little") + body)
+                sink.flush()
+            finally:
+                child.close()
     finally:
         if ready is not None:
             ready.close()

@@ -3,9 +3,13 @@
 import asyncio
 import json
 import os
+import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.api import PubAck
 
 from tests.support.services.consuming import PATIENCE, consuming_uploads, eventually
 from tests.support.services.nats import NatsFixture
@@ -21,6 +25,7 @@ from unibpf.bus import (
     Received,
     RequestFailed,
     ServiceError,
+    Swallowed,
     consume,
     topology,
 )
@@ -84,11 +89,43 @@ async def test_an_upload_is_a_cloud_event_with_trace_context(nats: NatsFixture) 
     assert trace_id in received.headers["traceparent"]
 
 
-async def test_a_retry_with_the_same_message_id_is_stored_once(nats: NatsFixture) -> None:
+async def test_no_two_messages_have_one_id_and_none_can_be_foreseen(nats: NatsFixture) -> None:
+    async with nats.buses("ci", OPERATOR) as (ci, operator):
+        stored = [await ci.publish(subjects.upload("ci", "fw"), b"elf") for _ in range(3)]
+        ids = [one.headers["Nats-Msg-Id"] async for one in operator.history(subjects.UPLOADS, ">")]
+    assert len(set(stored)) == len(set(ids)) == 3
+    assert all(uuid.UUID(one).version == 4 for one in ids)
+
+
+async def test_a_try_that_got_no_answer_is_repeated_and_stored_once(
+    nats: NatsFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with nats.buses("ci") as (ci,):
-        first = await ci.publish(subjects.upload("ci", "fw"), b"elf", message_id="retry-1")
-        assert await ci.publish(subjects.upload("ci", "fw"), b"elf", message_id="retry-1") == first
-        assert await ci.publish(subjects.upload("ci", "fw"), b"elf") != first
+        publish, tries = ci.jetstream.publish, []
+
+        async def deaf(*arguments: Any, **more: Any) -> PubAck:
+            ack = await publish(*arguments, **more)
+            tries.append(ack)
+            if len(tries) == 1:
+                raise NatsTimeout
+            return ack
+
+        monkeypatch.setattr(ci.jetstream, "publish", deaf)
+        stored = await ci.publish(subjects.upload("ci", "fw"), b"elf")
+    assert [bool(one.duplicate) for one in tries] == [False, True]
+    assert stored == f"{subjects.UPLOADS}:{tries[0].seq}"
+
+
+async def test_a_first_try_that_the_server_takes_for_a_repeat_is_a_fault_told_loudly(
+    nats: NatsFixture, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    foreseen = uuid.uuid4()
+    async with nats.buses("ci", OPERATOR) as (ci, operator):
+        await operator.jetstream.publish(subjects.upload("x", "y"), b"first", headers={"Nats-Msg-Id": str(foreseen)})
+        monkeypatch.setattr(uuid, "uuid4", lambda: foreseen)
+        with pytest.raises(Swallowed, match=r"stored nothing .* as UNIBPF_UPLOADS:1"):
+            await ci.publish(subjects.upload("ci", "fw"), b"elf")
+    assert [record.levelname for record in caplog.records if record.message == "a message was swallowed"] == ["ERROR"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 512 * 1024, 512 * 1024 + 1, 2 * 1024 * 1024])
@@ -147,19 +184,13 @@ async def test_concurrent_changes_lose_nothing(nats: NatsFixture) -> None:
         assert entry is not None and entry.value == b"20"
 
 
-async def test_a_watch_shows_what_is_there_then_changes_and_deletions(nats: NatsFixture) -> None:
+async def test_a_write_to_a_bucket_is_heard_by_who_watches_it(nats: NatsFixture) -> None:
     async with nats.buses("deployer") as (deployer,):
         guests = await deployer.kv(topology.GUESTS)
-        await guests.create("a", b"1")
-        async with asyncio.timeout(PATIENCE):
-            watch = guests.watch()
-            first = await anext(watch)
-            assert first is not None and (first.key, first.value) == ("a", b"1")
-            assert await anext(watch) is None
+        async with await deployer.changes(topology.GUESTS) as changes:
+            await guests.create("a", b"1")
             await guests.delete("a")
-            gone = await anext(watch)
-            assert gone is not None and (gone.key, gone.value) == ("a", None)
-            await watch.aclose()
+            assert [(await changes.next(PATIENCE)).tokens[-1] for _ in range(2)] == ["a", "a"]
 
 
 async def test_a_request_is_answered_and_a_services_error_is_raised_as_its_own(nats: NatsFixture) -> None:

@@ -143,3 +143,16 @@ async def test_reservations_never_stop_signing_by_being_full(nats: NatsFixture) 
             assert (await sequences.fulfil(push_key(wanted.push_id), reserved, "1" * 64)).envelope
         assert (await setup.condition(operator.jetstream)).faults == []
         assert await sequences.find("push.S.0") is None and await sequences.find("push.S.299") is not None
+
+
+async def test_a_store_that_an_older_version_filled_and_left_disturbs_nothing(bare_nats: NatsFixture) -> None:
+    retired = {"name": "KV_unibpf-verdicts", "subjects": ["$KV.unibpf-verdicts.>"], "max_bytes": 128 << 20}
+    async with await bare_nats.connect(OPERATOR) as operator:
+        await operator.jetstream.add_stream(**retired)
+        await operator.jetstream.publish("$KV.unibpf-verdicts.a.b", b"{}")
+        assert all(done.is_right for done in await setup.init(operator.jetstream))
+    bare_nats.server.stop()
+    bare_nats.server.start()
+    async with await bare_nats.connect(OPERATOR) as operator:
+        assert (await setup.look(operator.jetstream)).is_right
+        assert (await operator.jetstream.stream_info("KV_unibpf-verdicts")).state.messages == 1

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.services.nats import NatsFixture
 from unibpf import subjects
-from unibpf.cli.trace_tree import tree_lines
+from unibpf.cli.reports.trace_tree import tree_lines
 from unibpf.client import traces
 from unibpf.messages.operations import SpanRecord
 

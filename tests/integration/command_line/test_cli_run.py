@@ -11,6 +11,7 @@ from tests.support.programs.bad_objects import DEFECTS, make
 from tests.support.programs.programs import FOLDER
 from tests.support.programs.vnf import ipv4
 from tests.support.services.cli import Answer, Cli
+from unibpf.formats import pcap
 
 ROOT = Path(__file__).parents[3]
 FIREWALL = ROOT / "vnfs/firewall/program.c"
@@ -72,6 +73,17 @@ def test_a_capture_follows_the_packets_and_each_is_repeated(cli: Cli, tmp_path: 
     found = reports(run(cli, FIREWALL, *words))
     assert [one["verdict_code"] for one in found] == [DROP, PASS, DROP]
     assert hits(found[-1]) == [5, 10, 0]
+
+
+def test_what_leaves_becomes_a_capture_and_packets_are_numbered_and_counted(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "in.pcap").write_bytes(pcap.encode([WEB, TELNET, WEB]))
+    words = ["-D", "CLOSED_PORT=443", "--pcap", tmp_path / "in.pcap", "--pcap-out", tmp_path / "out.pcap"]
+    lines = run(cli, FIREWALL, *words).out.splitlines()
+    assert [line.split(" (")[0] for line in lines[0:6:2]] == ["1: XDP_PASS", "2: XDP_DROP", "3: XDP_PASS"]
+    assert lines[-1] == "3 packets: 1 XDP_DROP, 2 XDP_PASS"
+    assert pcap.packets((tmp_path / "out.pcap").read_bytes()) == [WEB, WEB]
+    refused = run(cli, FIREWALL, *words[:-1], tmp_path / "no" / "folder", code=2)
+    assert "cannot be written" in refused.err
 
 
 def test_a_capture_of_the_newer_format_is_read_too(cli: Cli, tmp_path: Path) -> None:

@@ -30,7 +30,10 @@ class Refusal(Exception):  # noqa: N818  as the protocol calls it
 
 
 class FakeGuest(resource.Resource):
-    """One guest with one BPF element, `fw`. The knobs: `busy` and `unsealed` answers to come, a `refuse_with` rule."""
+    """One guest with one BPF element, `fw`. The knobs: `busy` and `unsealed` answers to come, a `refuse_with` rule.
+
+    `lies` replace fields of what it answers to updates, `claims` those of its status: it was taken over, and its MAC is right.
+    """
 
     def __init__(self, *, guest: str, port: int, seed: bytes = SEED) -> None:
         super().__init__()
@@ -42,6 +45,8 @@ class FakeGuest(resource.Resource):
         self.traces: list[bytes] = []
         self.busy = self.unsealed = 0
         self.refuse_with: str | None = None
+        self.lies: dict[int, object] = {}
+        self.claims: dict[int, object] = {}
         self.entries = {bytes([n, 0, 0, 0]): bytes([n] * 8) for n in range(5)}
 
     @property
@@ -112,7 +117,17 @@ class FakeGuest(resource.Resource):
 
     def _result(self, already, placed, *more_steps):
         steps = [["parse", 1000, 2000], ["signature", 3000, 300_000], *more_steps]
-        return {0: already, 1: "fw", 2: placed[2], 3: placed[0], 4: placed[1], 5: steps, 6: [["hits", 0, 5]], 7: "jit"}
+        answer = {
+            0: already,
+            1: "fw",
+            2: placed[2],
+            3: placed[0],
+            4: placed[1],
+            5: steps,
+            6: [["hits", 0, 5]],
+            7: "jit",
+        }
+        return answer | self.lies
 
     def _status(self):
         element = {0: "fw", 1: "BPFFilter", 7: 10, 8: [["no-program", 1]]}
@@ -120,7 +135,7 @@ class FakeGuest(resource.Resource):
             element |= {2: 0, 3: self.active[2], 4: self.active[0], 5: self.active[1], 6: "jit", 12: self.floor}
         nic = ["in0", bytes(6), 1, 2, 3, 4, 5, 6]
         rest = {6: [8, 4, 5], 7: ["g", 1, bytes(32)], 8: 9, 9: [["boot", 0, 1]], 10: "0.1", 11: "linux"}
-        return {0: self.guest, 1: self.keys.nonce, 2: 1, 3: "edge", 4: [element], 5: [nic]} | rest
+        return {0: self.guest, 1: self.keys.nonce, 2: 1, 3: "edge", 4: [element], 5: [nic]} | rest | self.claims
 
     def _change(self, ask):
         if self.refuse_with:

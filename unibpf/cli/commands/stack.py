@@ -36,8 +36,8 @@ def down(timeout: Timeout = DEFAULT_WAIT, json: Json = False) -> None:
 @app.command()
 def status(json: Json = False) -> None:
     """What runs: processes, services, guests with their elements."""
+    from unibpf.cli.reports.status import say
     from unibpf.cli.session import run
-    from unibpf.cli.status import say
     from unibpf.client.status import collect
 
     found = run(collect())
@@ -55,8 +55,8 @@ def trace(
     json: Json = False,
 ) -> None:
     """Print one trace as a tree: from the publish to the first packet of the new program."""
+    from unibpf.cli.reports.trace_tree import tree_lines
     from unibpf.cli.session import run
-    from unibpf.cli.trace_tree import tree_lines
     from unibpf.client.session import open_bus
     from unibpf.client.traces import load_trace
     from unibpf.messages.operations import SpanRecord

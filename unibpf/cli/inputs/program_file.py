@@ -21,7 +21,7 @@ def default_program_name(path: Path) -> str:
     return _NAME.sub("-", stem.lower()).strip("-_")[:48]
 
 
-def load_object(path: Path, defines: list[str]) -> bytes:
+def load_object(path: Path, defines: Sequence[str]) -> bytes:
     """The object's bytes, or the end of the command with a message."""
     try:
         return compile_c(path, defines=defines) if path.suffix == ".c" else read_object(path)

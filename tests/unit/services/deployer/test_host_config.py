@@ -3,7 +3,7 @@
 import pytest
 
 from services.deployer.errors import HostConfigError, SpecError
-from services.deployer.host_config import DEFAULT, Network, load, parse
+from services.deployer.host_config import DEFAULT, Network, load, machine_memory_mib, parse
 from unibpf.messages.guests import GuestSpec, Nic
 
 GOOD = """
@@ -61,14 +61,30 @@ def test_what_the_host_has_passes():
 
 
 def test_a_full_host_takes_no_other_guest():
-    parse(GOOD).check(spec(), others=15)
+    parse(GOOD).check(spec(), others=[spec()] * 15)
     with pytest.raises(SpecError) as error:
-        parse(GOOD).check(spec(), others=16)
+        parse(GOOD).check(spec(), others=[spec()] * 16)
     assert error.value.rule == "guests"
+
+
+def test_guests_together_get_no_more_memory_than_the_host_gives():
+    host = parse("[limits]\nall_memory_mib = 64\nguests = 1000")
+    host.check(spec(memory_mib=32), others=[spec(memory_mib=8)] * 4)
+    with pytest.raises(SpecError, match="got 72 MiB with all other guests, expected at most 64") as error:
+        host.check(spec(memory_mib=40), others=[spec(memory_mib=8)] * 4)
+    assert error.value.rule == "memory"
+
+
+def test_where_the_file_says_nothing_they_get_no_more_than_the_machine_has():
+    host = parse("[limits]\nguests = 100000000")
+    with pytest.raises(SpecError, match="MiB with all other guests"):
+        host.check(spec(), others=[spec(memory_mib=1024)] * (machine_memory_mib() // 1024 + 1))
 
 
 ASKED = {
     "too_much_memory": ({"memory_mib": 17}, "memory"),
+    "more_nics": ({"nics": [Nic(name=f"n{n}", network="left") for n in range(17)]}, "nics"),
+    "more_programs": ({"programs": {f"e{n}": "p" for n in range(65)}}, "programs"),
     "unknown_network": ({"nics": [Nic(name="in0", network="right")]}, "network"),
     "nic_called_mgmt": ({"nics": [Nic(name="mgmt", network="left")]}, "nics"),
     "two_nics_of_one_name": ({"nics": [Nic(name="a", network="left"), Nic(name="a", network="lan")]}, "nics"),

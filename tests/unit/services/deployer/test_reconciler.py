@@ -1,11 +1,13 @@
 """services.deployer.reconciler: the order of a boot, when it does not take place, and what becomes of one that fails."""
 
 import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
-from services.deployer.errors import HypervisorError, SignerAway, SpecError
-from services.deployer.machines.hypervisor import Running
+from services.deployer.errors import HypervisorError, PortTaken, SignerAway, SpecError
+from services.deployer.machines.hypervisor import Ended, Running
 from services.deployer.reconciler import Reconciler
 from tests.support.guests.guests import spec
 from unibpf.host.guest_folder import Boot, GuestFolder
@@ -20,8 +22,11 @@ class Bench:
         self.is_ours = is_ours
         self.draft_fault = draft_fault
         self.stop_fault: Exception | None = None
+        self.start_fault: Exception = HypervisorError("test", "no such machine")
         self.asked: list[str] = []
         self.boot: Boot | None = None
+        self.machine = SimpleNamespace(boot_id="2")
+        self.on_start: Callable[[], None] = lambda: None
 
     async def running(self):
         return [] if self.boot is None else [Running(guest="g1", boot_id=self.boot.boot_id, pid=1, exec_ns=None)]
@@ -56,13 +61,10 @@ class Bench:
     async def booting(self, _boot):
         self.asked.append("booting")
 
-    @property
-    def machine(self):
-        return "machine"
-
     async def start(self, _machine):
         self.asked.append("start")
-        raise HypervisorError("test", "no such machine")
+        self.on_start()
+        raise self.start_fault
 
     async def failed(self, _spec, reason):
         self.asked.append(f"failed: {reason}")
@@ -118,10 +120,35 @@ async def test_a_new_specification_that_does_not_boot_is_refused_where_an_earlie
     assert bench.folder("g1").good_spec() == spec()
 
 
+@pytest.mark.parametrize(("boot_id", "is_told"), [("1", False), ("2", True)])
+async def test_late_news_of_the_boot_before_says_nothing_of_the_one_that_has_begun(tmp_path, boot_id, is_told):
+    bench = Bench(tmp_path)
+    reconciler = Reconciler(assembly=bench, reporter=bench, claim=bench.claim, boot_timeout=1.0)
+    heard: list[bool] = []
+
+    def on_start() -> None:
+        reconciler.on_ended(Ended(guest="g1", boot_id=boot_id, reason="stopped"))
+        heard.append(reconciler._guests["g1"].ended.is_set())
+
+    bench.on_start = on_start
+    await reconciler.look({"g1": spec()})
+    async with asyncio.timeout(5):
+        await reconciler._tasks["g1"]
+    assert heard == [is_told]
+
+
 async def test_a_fault_that_passes_refuses_nothing(tmp_path):
     bench = Bench(tmp_path, draft_fault=SignerAway("signer", "no answer"))
     bench.was_good(spec())
     assert await look(bench, spec(memory_mib=16)) == ["draft", "alarm: signer: no answer"]
+    assert bench.folder("g1").refused_spec() is None
+
+
+async def test_a_control_port_that_somebody_else_took_refuses_no_specification(tmp_path):
+    bench = Bench(tmp_path)
+    bench.start_fault = PortTaken("port", "taken")
+    bench.was_good(spec())
+    assert (await look(bench, spec(memory_mib=16)))[-2:] == ["start", "failed: port: taken"]
     assert bench.folder("g1").refused_spec() is None
 
 

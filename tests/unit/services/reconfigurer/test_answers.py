@@ -1,5 +1,6 @@
 """services.reconfigurer.answers: the guest's CBOR as messages, and wrong shapes named."""
 
+import msgspec
 import pytest
 
 from services.reconfigurer import answers, updater
@@ -136,4 +137,69 @@ def test_records_of_a_ring_have_a_position() -> None:
 def test_another_shape_is_named_and_nothing_is_believed(read, item):
     with pytest.raises(GuestUnreachable) as error:
         read(item)
+    assert error.value.rule == "answer"
+
+
+CHANGED = {0: "hits", 1: 3, 2: 9, 3: [["apply", 1, 2]], 4: 7}
+RING = {0: "events", 1: 27, 2: 0, 3: 0, 4: [[b"", b"\x01"]], 5: 1, 6: 0, 7: 1 << 60, 8: 3}
+FOREIGN = (
+    "text",
+    b"bytes",
+    -1,
+    1 << 63,
+    (1 << 64) - 1,
+    [],
+    [[]],
+    {},
+    {0: 0},
+    "\x1b[2J",
+    "x" * 5000,
+    [["x", 1, 1]] * 5000,
+)
+
+
+def spoilt(item):
+    """The item with each part in turn replaced by what does not belong there."""
+    yield from FOREIGN
+    if isinstance(item, dict | list):
+        for key, part in item.items() if isinstance(item, dict) else enumerate(item):
+            for other in spoilt(part):
+                copy = item.copy()
+                copy[key] = other
+                yield copy
+
+
+@pytest.mark.parametrize(
+    ("read", "item"),
+    [
+        (answers.outcome, STAGED | {9: 1, 10: 2, 11: 3, 12: 4, 13: "jit"}),
+        (answers.status, STATUS),
+        (answers.dump_page, RING),
+        (lambda item: answers.map_changed(item)[0], CHANGED),
+    ],
+    ids=["outcome", "status", "dump", "change"],
+)
+def test_whatever_stands_anywhere_is_a_message_that_everybody_can_read_or_is_refused(read, item):
+    believed = 0
+    for other in spoilt(item):
+        try:
+            found = read(other)
+        except GuestUnreachable as error:
+            assert error.rule == "answer"
+            assert len(str(error)) < 1000
+            continue
+        believed += 1
+        said = msgspec.json.encode(found)
+        assert msgspec.json.decode(said, type=type(found)) == found
+        assert len(said) < 4 * len(msgspec.json.encode(read(item))) + 5000
+        assert b"\\u001b" not in said.replace(b"\\\\u001b", b"")  # the escape itself, as JSON has it
+    assert believed  # names may be others
+
+
+@pytest.mark.parametrize(
+    "change", [{5: [["s", 0, 1]] * 65}, {6: [["m", 0, 1]] * 65}, {0: 2}, {3: "9"}, {2: "Not A Name"}, {1: "a b"}]
+)
+def test_more_than_an_honest_guest_can_say_is_refused(change):
+    with pytest.raises(GuestUnreachable) as error:
+        answers.outcome(STAGED | change)
     assert error.value.rule == "answer"

@@ -65,6 +65,16 @@ def test_one_part_outside_every_rule_is_refused(field: str, value: str) -> None:
     assert caught.value.hint is not None and "edge-firewalls" in caught.value.hint
 
 
+@pytest.mark.parametrize("glob", ["?", "[!f]*", "**", "*?", "?*", "[*]", "[!a]", "fw", "f*"])
+def test_a_release_for_any_element_is_a_right_that_no_pattern_gives(glob: str) -> None:
+    rule = replace(RULES.program[0], elements=[glob])
+    with pytest.raises(PolicyRefusal) as caught:
+        policy.decide(policy.Policy(program=[rule]), replace(REQUEST, element="*"), now=0)
+    assert "elements" in (caught.value.hint or "")
+    allowed = policy.Policy(program=[replace(rule, elements=[glob, "*"])])
+    assert policy.decide(allowed, replace(REQUEST, element="*"), now=0).rule == "edge-firewalls"
+
+
 def test_an_empty_policy_refuses_everything() -> None:
     with pytest.raises(PolicyRefusal, match="no rule lets `ci`"):
         policy.decide(policy.parse(""), REQUEST, now=0)
@@ -152,3 +162,30 @@ class Malformed:
 def test_a_malformed_policy_is_refused_as_a_whole(case: Malformed) -> None:
     with pytest.raises(PolicyError, match=case.message):
         policy.parse(case.text)
+
+
+def test_a_rule_that_demands_signed_uploads_refuses_others_and_no_later_rule_undoes_it() -> None:
+    rules = """
+[[program]]
+name = "signed-only"
+identities = ["ci"]
+programs = ["fw-*"]
+audiences = ["edge"]
+kinds = ["*"]
+elements = ["fw"]
+require_signed = true
+
+[[program]]
+name = "anything"
+identities = ["*"]
+programs = ["*"]
+audiences = ["*"]
+kinds = ["*"]
+elements = ["*"]
+"""
+    strict = policy.parse(rules)
+    with pytest.raises(PolicyRefusal, match="is signed by the key of `ci`") as caught:
+        policy.decide(strict, REQUEST, now=0)
+    assert caught.value.rule == "unsigned"
+    assert policy.decide(strict, replace(REQUEST, signed=True), now=0).rule == "signed-only"
+    assert policy.decide(strict, replace(REQUEST, program="nat"), now=0).rule == "anything"

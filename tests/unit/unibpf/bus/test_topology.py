@@ -6,7 +6,7 @@ import pytest
 from nats.js.api import DiscardPolicy
 
 from unibpf import subjects
-from unibpf.bus.topology import STREAMS, consumer, consumers, stream_configs, total_bytes
+from unibpf.bus.topology import RETIRED, STREAMS, consumer, consumers, stream_configs, total_bytes
 
 
 def overlap(left: str, right: str) -> bool:
@@ -69,14 +69,16 @@ def test_every_host_has_a_reconfigurer_of_its_own() -> None:
 
 def test_everything_has_a_limit_and_the_sum_fits_a_small_disk() -> None:
     assert all(config.max_bytes and config.max_bytes > 0 for config in stream_configs(1))
-    assert sum(config.max_bytes or 0 for config in stream_configs(1)) == total_bytes() < 6 << 30
+    named = sum(config.max_bytes or 0 for config in stream_configs(1))
+    assert named + sum(RETIRED.values()) == total_bytes() < 6 << 30
+    assert not {str(config.name) for config in stream_configs(1)} & RETIRED.keys()
 
 
-def test_only_what_costs_a_diagnosis_or_a_repeated_push_is_forgotten() -> None:
+def test_only_what_costs_a_diagnosis_or_a_repeated_push_or_is_kept_by_another_way_is_forgotten() -> None:
     forgetting = {config.name for config in stream_configs(1) if config.discard == DiscardPolicy.OLD}
     assert forgetting == {
-        "UNIBPF_EVENTS", "UNIBPF_TRACES", "UNIBPF_DEAD", "KV_unibpf-verdicts", "OBJ_unibpf-uploads",
-        "KV_unibpf-reservations",
+        "UNIBPF_EVENTS", "UNIBPF_TRACES", "UNIBPF_DEAD", "OBJ_unibpf-uploads",
+        "KV_unibpf-reservations", "KV_unibpf-setbacks", "OBJ_unibpf-objects",
     }  # fmt: skip
 
 

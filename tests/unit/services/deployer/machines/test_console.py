@@ -1,6 +1,7 @@
 """services.deployer.machines.console: only a whole ready line counts."""
 
 import asyncio
+import tracemalloc
 
 from services.deployer.machines import console
 
@@ -39,3 +40,52 @@ async def test_waiting_sees_the_line_when_it_comes(tmp_path):
     assert not waiting.done()
     file.write_bytes(LINE)
     assert (await asyncio.wait_for(waiting, 2)).nics == 3
+
+
+def test_a_ready_line_has_limits():
+    for long in (b"9" * 5000, b"9" * 19):
+        assert console.parse_ready(LINE.replace(b"4100200", long), 0) is None
+        assert console.parse_ready(LINE.replace(b"elements=7", b"elements=" + long), 0) is None
+    assert console.parse_ready(LINE.replace(b"g1", b"g" * 70_000), 0) is None
+
+
+def test_last_words_are_bounded_whatever_was_said():
+    assert len(console.last_words(b"x" * (1 << 20))) <= console.WORDS + 3
+    assert len(console.last_words(b"\x00" * (1 << 20))) <= console.WORDS + 3
+
+
+def test_last_words_cost_the_end_of_the_file_only(tmp_path):
+    file = tmp_path / "console-b.log"
+    with file.open("wb") as opened:
+        opened.truncate(1 << 34)  # sixteen GiB of nothing, sparse
+        opened.seek(0, 2)
+        opened.write(b"\nits last words\n")
+    assert console.read_last_words(file).endswith("its last words")
+
+
+async def test_each_part_of_a_console_is_read_once_and_a_line_across_two_pieces_is_found(tmp_path, monkeypatch):
+    file, read = tmp_path / "console-b.log", []
+    monkeypatch.setattr(console, "PIECE_BYTES", 32)
+    file.write_bytes(b"x\n" * 1000)
+    reading = console._Reading(file)
+    while True:
+        assert reading.look() is None
+        read.append(reading._at)
+        if not reading.has_more:
+            break
+    assert read == sorted(read) and read[-1] == 2000
+    for byte in LINE:
+        with file.open("ab") as opened:
+            opened.write(bytes([byte]))
+        found = reading.look()
+    assert found is not None and found.guest == "g1"
+
+
+async def test_a_guest_that_floods_its_console_before_it_is_ready_takes_no_memory(tmp_path):
+    file, ended = tmp_path / "console-b.log", asyncio.Event()
+    file.write_bytes(b"x" * (4 << 20) + b"\n" + LINE)
+    ended.set()
+    tracemalloc.start()
+    assert (await console.wait_ready(file, ended)).guest == "g1"
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()

@@ -45,9 +45,10 @@ def recurse() -> bytes:
     return recurse()
 
 
-def child_of(pid: int) -> int | None:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(children[0]) if children else None
+def new_child_of(pid: int, known: list[int]) -> int | None:
+    """One that still ends after its answer is a child, too."""
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return next((child for child in children if child not in known), None)
 
 
 def has_ended(pid: int) -> bool:
@@ -108,12 +109,15 @@ def test_a_child_prepares_itself_before_its_question_comes() -> None:
     child = Child(lambda question: question + b" " + prepared[0], TIGHT, prepare=lambda: prepared.append(b"answered"))
     assert child.is_alive
     assert child.answer(b"asked" * 100_000) == b"asked" * 100_000 + b" answered"
+    child.close()
     assert prepared == []  # in the child, not here
 
 
 def test_what_a_child_spends_on_its_preparation_counts_too() -> None:
+    child = Child(lambda _: b"", TIGHT, prepare=burn)
     with pytest.raises(GaveUp) as caught:
-        Child(lambda _: b"", TIGHT, prepare=burn).answer(b"x" * 10_000_000)
+        child.answer(b"x" * 10_000_000)
+    child.close()
     assert caught.value.rule == "frontend-cpu"
 
 
@@ -123,6 +127,14 @@ def test_a_child_that_was_killed_before_its_question_is_known_to_be_dead() -> No
     while child.is_alive:
         time.sleep(0.01)
     assert child.close() == -signal.SIGKILL
+
+
+def test_a_child_that_ends_within_its_answer_has_not_answered() -> None:
+    def half() -> bytes:
+        os.write(0, (1 << 20).to_bytes(8, "little") + b"half of it")
+        os._exit(0)
+
+    assert rule_of(half, TIGHT) == "frontend-crash"
 
 
 class TestWorker:
@@ -141,7 +153,7 @@ class TestWorker:
         waiting: list[int] = []
         for _ in range(3):
             async with asyncio.timeout(10):
-                while (child := child_of(process.pid)) is None:
+                while (child := new_child_of(process.pid, waiting)) is None:
                     await asyncio.sleep(0.01)
             waiting.append(child)
             if len(waiting) == 2:
