@@ -18,6 +18,7 @@ from services.signer.signing import Signing
 from unibpf import subjects
 from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, consume, topology
 from unibpf.bus.stores.health import Stores, watching
+from unibpf.host.ledger import Ledger, LedgerError
 from unibpf.host.readiness import Outlook
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.programs import Refused, Signed, Verdict
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "unibpf-signer"
 CONSUMER = "signer"
+LEDGER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +51,19 @@ class Signer:
         self._verifier_key = demands.verifier_key
         self._checker = demands.checker
         self._stores = Stores(bus, CONSUMER, alarms=True)
-        self._outlook = Outlook(SERVICE, lacks=[hsm.lacking, demands.checker.lacking], around=[self._stores.check])
+        lacks = [hsm.lacking, demands.checker.lacking, programs.signing.ledger.lacking]
+        self._outlook = Outlook(SERVICE, lacks=lacks, around=[self._stores.check])
         self._stores.outlook = self._outlook
 
     @classmethod
-    async def create(cls, bus: Bus, hsm: Hsm, demands: Demands, *, clock: Callable[[], float] = time.time) -> "Signer":
+    async def create(
+        cls, bus: Bus, hsm: Hsm, demands: Demands, ledger: Ledger, *, clock: Callable[[], float] = time.time
+    ) -> "Signer":
         """Wire the parts together; `clock` gives Unix seconds."""
         sequences = Sequences(
             counters=await bus.kv(topology.SEQUENCES), reservations=await bus.kv(topology.RESERVATIONS)
         )
-        signing = Signing(bus=bus, hsm=hsm, sequences=sequences)
+        signing = Signing(bus=bus, hsm=hsm, sequences=sequences, ledger=ledger)
         releases = await bus.kv(topology.RELEASES)
         programs = Programs(
             signing=signing, checker=demands.checker, releases=releases, policy=demands.policy, clock=clock
@@ -106,6 +111,10 @@ class Signer:
             except HsmError as error:
                 logger.warning("push waits for the token", extra={"push_id": verdict.push_id, "detail": str(error)})
                 await self._hsm.until_usable()
+            except LedgerError as error:
+                logger.warning("push waits for the ledger", extra={"push_id": verdict.push_id, "detail": str(error)})
+                await asyncio.sleep(LEDGER_SECONDS)
+                await self._outlook.until_able()
 
     async def on_sign_graph(self, received: Received) -> SignedGraph:
         """`signer.sign_graph`: 403 when the policy refuses, 503 when the token cannot sign now."""
@@ -122,6 +131,9 @@ class Signer:
             code = "hsm"
             self._reopen()
             raise ServiceError("503", f"hsm: {error}") from error
+        except LedgerError as error:
+            code = "ledger"
+            raise ServiceError("503", f"ledger: {error}") from error
         finally:
             about = {"guest": request.guest, "audience": request.audience, "graph": request.name}
             logger.info("graph", extra={**about, "outcome": outcome, "code": code, "ms": _since(started)})

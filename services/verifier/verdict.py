@@ -22,6 +22,7 @@ class Push(Struct, frozen=True, kw_only=True):
     audience: str = DEFAULT_AUDIENCE
     element: str = ANY_ELEMENT
     maps: dict[MapName, MapWish] = {}
+    pushed_ms: int = 0
 
     @classmethod
     def of(cls, received: Received) -> "Push":
@@ -39,6 +40,7 @@ class Push(Struct, frozen=True, kw_only=True):
             "audience": audience,
             "element": element,
             "maps": maps,
+            "pushed_ms": received.stored_ms,
         }
         try:
             return msgspec.convert(fields, cls)
@@ -71,4 +73,5 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         summary=report.summary(found),
         also=found.also,
         maps=push.maps,
+        pushed_ms=push.pushed_ms,
     )

@@ -29,6 +29,7 @@ class Received:
     sequence: int = 0
     deliveries: int = 1
     reply: str = ""
+    stored_ms: int = 0  # Unix milliseconds; of what a consumer delivers
 
     @classmethod
     def delivered(cls, message: Msg) -> "Received":
@@ -41,6 +42,7 @@ class Received:
             stream=meta.stream,
             sequence=meta.sequence.stream,
             deliveries=meta.num_delivered,
+            stored_ms=int(meta.timestamp.timestamp() * 1000),
         )
 
     @classmethod

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "guest": "guest",
     "map": "map",
     "bus": "bus",
+    "recover": "recover",
 }
 
 

@@ -12,7 +12,8 @@ MapWish = Literal["keep", "reset"]
 class Verdict(Message, frozen=True, kw_only=True):
     """`program.verified` / `program.rejected`: the verdict over one pushed object.
 
-    `push_id` is the stream sequence of the upload (`<stream>:<sequence>`): a redelivered upload keeps it. `audience` is what
+    `push_id` is the stream sequence of the upload (`<stream>:<sequence>`), `pushed_ms` when the server stored it (Unix ms): a
+    redelivered upload keeps both, and the signer signs one pair once. `audience` is what
     the pusher asked for (header `Unibpf-Audience`), `maps` what he wants of maps at the swap (`Unibpf-Maps`; not named: keep).
     Header `Unibpf-Signature` (base64) is the verifier's nkey signature over the payload bytes. `also` are the opinions of
     other verifiers that this one was told to ask, the same as in the report.
@@ -37,6 +38,7 @@ class Verdict(Message, frozen=True, kw_only=True):
     summary: str = ""
     also: list[SecondOpinion] = []
     maps: dict[MapName, MapWish] = {}
+    pushed_ms: int = 0
 
 
 class Signed(Message, frozen=True, kw_only=True):

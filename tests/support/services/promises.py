@@ -11,7 +11,18 @@ PROGRAM = ROOT / "vnfs/firewall/program.c"
 GUEST = ROOT / "vnfs/firewall/guest.toml"
 # What needs no bus, or reports it away as a finding; `demo` makes a stack of its own.
 LOCAL = {"up", "down", "verify", "run", "demo", "graph check", "guest check", "bus keys", "bus config", "status"}
-WORDS = {"key": "1", "keys": "1", "value": "1", "trace_id": "0" * 32, "name": "rules", "element": "fw", "place": "fw-1"}
+LOCAL |= {"recover sequence"}
+WORDS = {
+    "audience": "edge",
+    "program": "firewall",
+    "key": "1",
+    "keys": "1",
+    "value": "1",
+    "trace_id": "0" * 32,
+    "name": "rules",
+    "element": "fw",
+    "place": "fw-1",
+}
 
 
 @dataclass(frozen=True)
