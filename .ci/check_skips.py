@@ -17,12 +17,16 @@ def skips(report: Path) -> list[tuple[str, str]]:
 
 def main() -> int:
     """Exit 1 and name each test that was skipped without leave."""
-    report, allowed_file = Path(sys.argv[1]), Path(sys.argv[2])
+    allowed_file, reports = Path(sys.argv[1]), [Path(word) for word in sys.argv[2:]]
     allowed = [line.strip() for line in allowed_file.read_text().splitlines() if line.strip() and line[0] != "#"]
-    forbidden = [(test, why) for test, why in skips(report) if not any(text in why for text in allowed)]
+    forbidden = [
+        (test, why) for report in reports for test, why in skips(report) if not any(text in why for text in allowed)
+    ]
     for test, why in forbidden:
         print(f"error: `{test}` was skipped: {why}", file=sys.stderr)
-    return 1 if forbidden else 0
+    if not reports:
+        print("error: there is no report of a test run", file=sys.stderr)
+    return 1 if forbidden or not reports else 0
 
 
 if __name__ == "__main__":

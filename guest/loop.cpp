@@ -19,7 +19,7 @@ bool nics_allow_sleep(std::span<Nic* const> nics) {
 }
 
 void sleep(const LoopParts& parts, std::uint64_t tick_ns) {
-    if (nics_allow_sleep(parts.nics)) platform::idle_until(platform::monotonic_ns() + tick_ns);
+    if (nics_allow_sleep(parts.nics)) platform::idle_until(std::min(platform::monotonic_ns() + tick_ns, parts.router.timers().next_ns()));
     for (Nic* nic : parts.nics) nic->wait_for_interrupt(false);
     parts.stats.round_ended(platform::monotonic_ns());
 }

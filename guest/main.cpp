@@ -156,7 +156,7 @@ void build_router(Guest& guest) {
                          .control = &guest.context,
                          .print = platform::console_write};
     static Errors errors;
-    guest.router = Router::create(guest.graph.text, guest.registry, guest.environment, errors);
+    guest.router = Router::create(guest.graph.text, guest.registry, guest.environment, errors, platform::monotonic_ns());
     if (guest.router) Queue::divide_slots(*guest.router, PacketPool::system(), errors);
     for (std::size_t i = 0; i < errors.kept(); ++i) say_error(errors[i]);
     if (!errors.empty()) platform::panic("boot: the graph has errors");

@@ -38,7 +38,7 @@ bool needs_unquoting(std::string_view argument) {
     bool blank = false;
     for (std::size_t i = 0; i < argument.size(); ++i) {
         const char c = argument[i];
-        if (c == '"' || c == '\'') return true;
+        if (c == '"' || c == '\'' || c == '\\') return true;
         if (c == '/' && at_comment(argument.data() + i, argument.data() + argument.size())) return true;
         if (is_blank(c) && (blank || c != ' ')) return true;
         blank = is_blank(c);
@@ -46,13 +46,53 @@ bool needs_unquoting(std::string_view argument) {
     return false;
 }
 
-char escaped(char c) {
-    switch (c) {
-        case 'n': return '\n';
-        case 't': return '\t';
-        case 'r': return '\r';
-        default: return c;
+int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+// After `\<`: bytes in hexadecimal, blanks and comments between, up to the `>`.
+const char* copy_hex(const char* at, const char* end, char*& out) {
+    int high = -1;
+    while (at < end && *at != '>') {
+        if (const char* next = skip_blanks(at, end); next != at) {
+            at = next;
+            continue;
+        }
+        const int digit = hex_value(*at++);
+        if (digit < 0) continue;
+        if (high >= 0) *out++ = static_cast<char>(high * 16 + digit);
+        high = high >= 0 ? -1 : digit;
     }
+    if (high >= 0) *out++ = static_cast<char>(high * 16);
+    return at < end ? at + 1 : end;
+}
+
+// At a backslash that something follows: the byte that both mean.
+const char* copy_escape(const char* at, const char* end, char*& out) {
+    constexpr std::string_view letters = "abfnrtv", bytes = "\a\b\f\n\r\t\v";
+    const char c = at[1];
+    if (c == '<') return copy_hex(at + 2, end, out);
+    if (c == '\n') return at + 2;
+    if (c == 'x') {
+        int value = 0;
+        const char* digit = at + 2;
+        for (; digit < end && digit < at + 4 && hex_value(*digit) >= 0; ++digit) value = value * 16 + hex_value(*digit);
+        if (digit > at + 2) *out++ = static_cast<char>(value);
+        return digit;
+    }
+    if (c >= '0' && c <= '7') {
+        int value = 0;
+        const char* digit = at + 1;
+        for (; digit < end && digit < at + 4 && *digit >= '0' && *digit <= '7'; ++digit) value = value * 8 + (*digit - '0');
+        *out++ = static_cast<char>(value);
+        return digit;
+    }
+    const std::size_t letter = letters.find(c);
+    *out++ = letter < bytes.size() ? bytes[letter] : c;
+    return at + 2;
 }
 
 // The bytes between two quotes; returns the place after the closing one.
@@ -60,8 +100,7 @@ const char* copy_quoted(const char* at, const char* end, char*& out) {
     const char quote = *at++;
     while (at < end && *at != quote) {
         if (quote == '"' && *at == '\\' && at + 1 < end) {
-            *out++ = escaped(at[1]);
-            at += 2;
+            at = copy_escape(at, end, out);
         } else {
             *out++ = *at++;
         }
@@ -95,6 +134,8 @@ std::string_view unquote(std::string_view argument, Arena& arena) {
     while (at < end) {
         if (*at == '"' || *at == '\'') {
             at = copy_quoted(at, end, out);
+        } else if (*at == '\\' && at + 1 < end && at[1] == '<') {
+            at = copy_hex(at + 2, end, out);
         } else if (const char* next = skip_blanks(at, end); next != at) {
             *out++ = ' ';
             at = next;
@@ -114,6 +155,7 @@ std::string_view leading_keyword(std::string_view argument) {
 
 Arg make_arg(std::string_view argument, const char* fallback, BuildContext& context) {
     Arg arg;
+    arg.raw = argument;
     arg.text = unquote(argument, context.lasting);
     arg.keyword = leading_keyword(argument);
     if (!arg.keyword.empty()) {
@@ -141,7 +183,25 @@ const Binding* Substitution::find(std::string_view name, const Scope& scope) con
     return nullptr;
 }
 
-// Gives `sink` the parts of the result, in order.
+// A value as it stands outside quotes; inside double quotes without its own ones, which would end them.
+template <typename Put>
+static void put_value(std::string_view value, bool quoted, Put&& put) {
+    char quote = 0;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        const char c = value[i];
+        if (quoted && quote != '\'' && c == '\\' && i + 1 < value.size()) {
+            put(c);
+            put(value[++i]);
+        } else if (quoted && (c == '"' || c == '\'') && (quote == 0 || quote == c)) {
+            quote = quote == 0 ? c : 0;
+        } else {
+            if (quoted && (c == '"' || c == '\\')) put('\\');
+            put(c);
+        }
+    }
+}
+
+// Gives `sink` the parts of the result, in order, and whether they are values inside double quotes.
 template <typename Sink>
 void Substitution::walk(std::string_view raw, const Scope& scope, Sink&& sink) {
     std::size_t begin = 0;
@@ -162,21 +222,18 @@ void Substitution::walk(std::string_view raw, const Scope& scope, Sink&& sink) {
             ++i;
             continue;
         }
-        sink(slice(raw, begin, i - begin), std::string_view{});
-        if (const Binding* binding = find(variable.name, scope)) sink(binding->value, std::string_view{});
-        else sink({}, variable.name);
+        sink(slice(raw, begin, i - begin), false);
+        if (const Binding* binding = find(variable.name, scope)) sink(binding->value, double_quoted);
+        else sink(slice(raw, i, variable.length), false);
         begin = i += variable.length;
     }
-    if (begin < raw.size()) sink(slice(raw, begin), std::string_view{});
+    if (begin < raw.size()) sink(slice(raw, begin), false);
 }
 
 std::string_view Substitution::apply(std::string_view raw, const Scope& scope, const char* at) {
     if (raw.find('$') == std::string_view::npos) return raw;
     std::size_t size = 0;
-    walk(raw, scope, [&](std::string_view part, std::string_view unknown) {
-        size += part.size();
-        if (!unknown.empty()) context_.error(at, "unknown variable `$", unknown, "`");
-    });
+    walk(raw, scope, [&](std::string_view part, bool quoted) { put_value(part, quoted, [&](char) { ++size; }); });
     made_ += size;
     if (made_ > most_config_bytes) {
         context_.error(at, "variables expand to more than ", most_config_bytes, " bytes");
@@ -185,9 +242,7 @@ std::string_view Substitution::apply(std::string_view raw, const Scope& scope, c
     const std::span<char> memory = context_.lasting.array<char>(size);
     if (memory.empty()) return {};
     char* out = memory.data();
-    walk(raw, scope, [&](std::string_view part, std::string_view) {
-        for (char c : part) *out++ = c;
-    });
+    walk(raw, scope, [&](std::string_view part, bool quoted) { put_value(part, quoted, [&](char c) { *out++ = c; }); });
     return {memory.data(), size};
 }
 

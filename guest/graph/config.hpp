@@ -13,8 +13,8 @@ namespace unibpf {
 // the blanks around. An empty string has none; an empty last argument does not count.
 List<std::string_view> split_config(std::string_view raw, Arena& arena);
 
-// The text that an argument means: quotes taken away, escapes of "double quotes" replaced, comments and runs of blanks as
-// one blank. The argument itself where nothing is to be done, else a copy in `arena`.
+// The text that an argument means: quotes taken away, escapes of "double quotes" replaced, `\<6869>` outside single quotes as the
+// bytes that it names, comments and runs of blanks as one blank. The argument itself where nothing is to be done, else a copy in `arena`.
 std::string_view unquote(std::string_view argument, Arena& arena);
 
 // The keyword of `KEYWORD value`, empty where there is none.
@@ -24,23 +24,20 @@ std::string_view leading_keyword(std::string_view argument);
 Arg make_arg(std::string_view argument, const char* fallback, BuildContext& context);
 
 // The variables that a body's configuration strings may name, innermost first.
-struct Binding {
-    std::string_view variable;
-    std::string_view value;
-};
 struct Scope {
     const Scope* outer = nullptr;
     const void* body = nullptr;  // the body it belongs to
     List<Binding> bindings;
 };
 
-// Replaces `$name` and `${name}` outside single quotes by their values. Bounds the sum of what it makes.
+// Replaces `$name` and `${name}` outside single quotes by their values; a name that has none stays as it is, for elements with
+// variables of their own. Bounds the sum of what it makes.
 class Substitution {
   public:
     static constexpr std::size_t most_config_bytes = 64 * 1024;
 
     explicit Substitution(BuildContext& context) : context_{context} {}
-    // `at`: where to report an unknown variable.
+    // `at`: where to report a text that grows too long.
     std::string_view apply(std::string_view raw, const Scope& scope, const char* at);
 
   private:

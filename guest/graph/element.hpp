@@ -25,9 +25,19 @@ namespace unibpf {
 
 class Element;
 class Nic;
+class Timer;
 class Router;
 class SlotRegistry;     // guest/bpf/slot.hpp; the graph only hands it on
 struct ControlContext;  // guest/control; the graph only hands it on
+
+// What elements ask of the program that runs them, where that is the `click` driver; guests have none.
+class RunControl {
+  public:
+    virtual void stop(const Element& who) = 0;  // the STOP of sources, the `stop` handlers
+
+  protected:
+    ~RunControl() = default;
+};
 
 // What the world gives to a router. It outlives the router. `nics` holds every NIC but the management NIC.
 struct Environment {
@@ -36,6 +46,8 @@ struct Environment {
     SlotRegistry* slots = nullptr;
     ControlContext* control = nullptr;
     void (*print)(std::string_view text) = nullptr;  // console; may be null
+    RunControl* run = nullptr;
+    std::span<const Binding> defines{};  // variables from outside the text
 };
 
 // A handler: the only way in from outside. `read` writes the value as text; `write` takes one. Either may be null.
@@ -43,6 +55,8 @@ struct Handler {
     std::string_view name;
     void (*read)(const Element& element, Text& out) = nullptr;
     Status (*write)(Element& element, std::string_view value) = nullptr;
+    // A read that takes an argument.
+    Status (*query)(Element& element, std::string_view argument, Text& out) = nullptr;
 };
 
 // For class rows: `reason_list<DropReason::too_short>`.
@@ -60,6 +74,7 @@ struct ElementClass {
     std::span<const DropReason> drops;  // every reason for which it drops a packet
     Owned<Element> (*create)();
     bool sparse_outputs = false;  // outputs may be left out, as `[0]` and `[2]` alone
+    bool informs = false;         // declares names for other elements' arguments: configured before them
 
     // Null when the class has no handler of that name.
     const Handler* handler(std::string_view handler_name) const {
@@ -99,6 +114,7 @@ class Element {
     std::string_view class_name() const { return class_->name; }
     const ElementClass& element_class() const { return *class_; }
     Place place() const { return place_; }
+    std::string_view configuration() const { return configuration_; }  // as written, variables replaced
     Router& router() const { return *router_; }
     unsigned inputs() const { return static_cast<unsigned>(inputs_.size()); }
     unsigned outputs() const { return static_cast<unsigned>(outputs_.size()); }
@@ -122,6 +138,9 @@ class Element {
     virtual bool has_task() const { return false; }
     // Returns whether anything was done, so that the main loop knows when to sleep.
     virtual bool run_task() { return false; }
+
+    // A timer of this element's has come to its time.
+    virtual void run_timer(Timer&) {}
 
     // What the element holds besides its counters, which the router takes over for all. `old` has the same name and class and is
     // thrown away afterwards.
@@ -166,6 +185,7 @@ class Element {
     friend class RouterBuilder;
 
     std::string_view name_;
+    std::string_view configuration_;
     const ElementClass* class_ = nullptr;
     Router* router_ = nullptr;
     Place place_;

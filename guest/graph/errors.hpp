@@ -26,11 +26,35 @@ class Errors {
     static constexpr std::size_t most_kept = 16;
     static constexpr std::size_t text_size = 160;
 
+    static constexpr std::size_t context_size = 152;  // a phase, an element's name and its class's
+
     struct Entry {
         Place place;
+        char context_buffer[context_size];  // "While configuring `name :: Class`", empty for the graph's own faults
+        std::size_t context_length;
+        Place context_place;  // of the element's declaration
+        std::string_view context() const { return {context_buffer, context_length}; }
         char buffer[text_size];
         std::size_t length;
         std::string_view text() const { return {buffer, length}; }
+    };
+
+    // While one lives, errors are an element's.
+    class Context {
+      public:
+        Context(Errors& errors, std::string_view phase, std::string_view element, std::string_view type, Place place)
+            : phase{phase}, element{element}, type{type}, place{place}, errors_{errors} {
+            errors.context_ = this;
+        }
+        ~Context() { errors_.context_ = nullptr; }
+        Context(const Context&) = delete;
+        Context& operator=(const Context&) = delete;
+
+        std::string_view phase, element, type;
+        Place place;
+
+      private:
+        Errors& errors_;
     };
 
     // Adds one error whose sentence is `parts` put together. Parts are texts or unsigned numbers.
@@ -59,6 +83,7 @@ class Errors {
     void add(Place place, std::initializer_list<Part> parts);
 
     std::array<Entry, most_kept> entries_;
+    const Context* context_ = nullptr;
     std::size_t count_ = 0;
 };
 

@@ -41,8 +41,8 @@ class Flattener {
     static constexpr std::size_t max_connections = 4096;
 
     explicit Flattener(BuildContext& context) : context_{context}, substitution_{context} {}
-    // Trust it only when `context.errors` is empty.
-    FlatGraph flatten(const BodySyntax& graph);
+    // `given`: variables from outside, which go before the text's own `define`. Trust it only when `context.errors` is empty.
+    FlatGraph flatten(const BodySyntax& graph, std::span<const Binding> given = {});
 
   private:
     // Where the connections of an element of a body go. Plain elements: in == out; compounds: their two tunnels.
@@ -53,8 +53,10 @@ class Flattener {
     static constexpr std::uint32_t no_index = ~std::uint32_t{0};
 
     void expand(const BodySyntax& body, Scope& scope, std::string_view prefix, Node self, unsigned depth);
-    Node instantiate(const ElementSyntax& element, const Scope& scope, std::string_view prefix, unsigned depth);
-    void bind(const ElementSyntax& use, std::string_view config, Scope& inner);
+    Node instantiate(const ElementSyntax& element, const BodySyntax& body, const Scope& scope, std::string_view prefix, unsigned depth);
+    ClassRef choose(const ElementSyntax& element, std::span<const std::string_view> arguments, const BodySyntax& body);
+    void bind(const CompoundSyntax& compound, std::span<const std::string_view> arguments, Scope& inner);
+    std::string_view join(std::span<const std::string_view> arguments, std::span<const bool> used);
     void connect(const ConnectionSyntax& connection, std::span<const Node> nodes);
     std::uint32_t add(const FlatElement& element);
     // Empty, and an error, when it is too long.

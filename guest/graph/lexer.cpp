@@ -19,6 +19,19 @@ const char* skip_comment(const char* at, const char* end) {
     return end;
 }
 
+// `#line 3` or `# 3`, which a preprocessor leaves.
+bool at_landmark(const char* at, const char* end) {
+    std::string_view line{at + 1, static_cast<std::size_t>(end - at - 1)};
+    if (line.starts_with("line")) line.remove_prefix(4);
+    while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
+    return !line.empty() && line[0] >= '0' && line[0] <= '9';
+}
+
+const char* skip_line(const char* at, const char* end) {
+    while (at < end && *at != '\n') ++at;
+    return at;
+}
+
 struct Symbol {
     std::string_view text;
     TokenKind kind;
@@ -27,6 +40,8 @@ struct Symbol {
 constexpr Symbol symbol_table[] = {
     {"::", TokenKind::colons},
     {"->", TokenKind::arrow},
+    {"=>", TokenKind::fat_arrow},
+    {"...", TokenKind::ellipsis},
     {"||", TokenKind::double_bar},
     {"|", TokenKind::bar},
     {",", TokenKind::comma},
@@ -85,6 +100,8 @@ Token Lexer::take(TokenKind kind, std::size_t length) {
 
 Token Lexer::scan() {
     at_ = skip_blanks(at_, end_);
+    while (at_ < end_ && *at_ == '#' && (at_ == begin_ || at_[-1] == '\n') && at_landmark(at_, end_))
+        at_ = skip_blanks(skip_line(at_, end_), end_);
     if (at_ >= end_) {
         at_ = end_;
         return {TokenKind::end, {end_, 0}};

@@ -1,7 +1,7 @@
 // Lexer: Click's configuration language as tokens (click(5), "Lexical issues").
 //
 // Never reads outside the text, always gets forward: each call of `next` consumes at least one byte until the end. Comments
-// and blanks are skipped. A configuration string `( ... )` is no token: the parser asks for it when it stands at `(`.
+// and blanks are skipped, and so are landmarks: lines that begin with `#line 3 "file"` or `# 3 "file"`. A configuration string `( ... )` is no token: the parser asks for it when it stands at `(`.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,8 @@ enum class TokenKind : std::uint8_t {
     variable,     // $name
     colons,       // ::
     arrow,        // ->
+    fat_arrow,    // =>
+    ellipsis,     // ...
     comma,
     semicolon,
     open_paren,
@@ -36,7 +38,7 @@ struct Token {
 
 class Lexer {
   public:
-    explicit Lexer(std::string_view text) : at_{text.data()}, end_{text.data() + text.size()} {}
+    explicit Lexer(std::string_view text) : begin_{text.data()}, at_{text.data()}, end_{text.data() + text.size()} {}
 
     const Token& peek();
     Token next();
@@ -53,6 +55,7 @@ class Lexer {
     Token take(TokenKind kind, std::size_t length);
     std::size_t identifier_length() const;
 
+    const char* begin_;
     const char* at_;
     const char* end_;
     Token peeked_;

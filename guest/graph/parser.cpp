@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "guest/graph/config.hpp"
+#include "guest/graph/nearest.hpp"
 
 namespace unibpf {
 
@@ -15,7 +16,17 @@ bool is_number(std::string_view text) {
 }
 
 // True when the list of connections must end here.
-bool ends_body(const Token& token) { return token.is(TokenKind::end) || token.is(TokenKind::close_brace); }
+bool ends_body(const Token& token) {
+    return token.is(TokenKind::end) || token.is(TokenKind::close_brace) || token.is(TokenKind::double_bar);
+}
+
+bool is_arrow(const Token& token) { return token.is(TokenKind::arrow) || token.is(TokenKind::fat_arrow); }
+
+// Click's packages and features: what is in all of them and here too is in the guest itself.
+constexpr std::string_view packages[] = {"unibpf", "click", "userlevel", "compact_config", "int64", "standard", "basic", "ip",
+                                         "ethernet", "icmp", "tcpudp", "analysis", "simple", "app", "aqm"};
+
+bool has_package(std::string_view name) { return std::find(std::begin(packages), std::end(packages), name) != std::end(packages); }
 
 }  // namespace
 
@@ -50,6 +61,10 @@ void Parser::statement(BodySyntax& body, unsigned depth) {
         define(body);
     } else if (token.text == "require") {
         require();
+    } else if (token.text == "provide") {
+        provide();
+    } else if (token.text == "connectiontunnel") {
+        tunnel(body);
     } else if (token.is(TokenKind::identifier) || token.is(TokenKind::open_brace) || token.is(TokenKind::open_bracket)) {
         chain(body, depth);
     } else {
@@ -74,7 +89,7 @@ void Parser::element_class(BodySyntax& body, unsigned depth) {
         lexer_.next();
         const ClassRef type = find_class(body, definition.text);
         if (type.known()) classes_.put(&body, name.text, type);
-        else context_.error(definition.text.data(), "unknown element class `", definition.text, "`");
+        else unknown_class(definition);
     } else {
         unexpected("`{` or a class name");
         recover();
@@ -83,22 +98,40 @@ void Parser::element_class(BodySyntax& body, unsigned depth) {
 
 const CompoundSyntax* Parser::compound(BodySyntax& parent, std::string_view name, unsigned depth) {
     const Token brace = lexer_.next();
-    auto* made = context_.scratch.create<CompoundSyntax>();
-    if (!made) return nullptr;
     if (depth == max_braces) {
         context_.error(brace.text.data(), "compounds nest deeper than ", max_braces);
         skip_block();
         return nullptr;
     }
+    CompoundSyntax* first = overload(parent, name, brace.text.data(), depth);
+    CompoundSyntax* last = first;
+    while (last && lexer_.peek().is(TokenKind::double_bar)) {
+        const char* bar = lexer_.next().text.data();
+        if (lexer_.peek().is(TokenKind::ellipsis)) {
+            lexer_.next();
+            last->otherwise = find_class(parent, name);
+            if (!last->otherwise.known()) context_.error(bar, "`...` continues no class: there is no `", name, "` before this one");
+            break;
+        }
+        last->otherwise.compound = overload(parent, name, bar, depth);
+        last = const_cast<CompoundSyntax*>(last->otherwise.compound);  // made here, two lines above
+    }
+    if (!expect(TokenKind::close_brace, "`}`")) return nullptr;
+    return first;
+}
+
+// `formals | body`
+CompoundSyntax* Parser::overload(BodySyntax& parent, std::string_view name, const char* at, unsigned depth) {
+    auto* made = context_.scratch.create<CompoundSyntax>();
+    if (!made) return nullptr;
     made->name = name;
-    made->at = brace.text.data();
+    made->at = at;
     made->body.parent = &parent;
     formals(*made);
     add_pseudo(made->body, "input", ElementRole::input, made->at);
     add_pseudo(made->body, "output", ElementRole::output, made->at);
     body(made->body, depth + 1);
     resolve(made->body);
-    if (!expect(TokenKind::close_brace, "`}`")) return nullptr;
     return made;
 }
 
@@ -147,7 +180,7 @@ Parser::ClassUse Parser::class_use(BodySyntax& body, unsigned depth) {
         lexer_.next();
         use.name = token.text;
         use.type = find_class(body, token.text);
-        if (!use.type.known()) context_.error(token.text.data(), "unknown element class `", token.text, "`");
+        if (!use.type.known()) unknown_class(token);
     } else {
         unexpected("an element class");
         return use;
@@ -201,91 +234,146 @@ void Parser::require() {
     if (!string.closed) return context_.error(word.text.data(), "`(` is never closed");
     for (std::string_view argument : split_config(string.text, context_.scratch)) {
         const std::string_view package = unquote(argument, context_.scratch);
-        if (package != "unibpf" && package != "package unibpf")
-            context_.error(word.text.data(), "package `", package, "` is not available");
+        std::string_view words = package;
+        std::string_view name = next_word(words);
+        if (name == "package" && !words.empty()) name = next_word(words);
+        if (!name.empty() && !has_package(name)) context_.error(word.text.data(), "package `", package, "` is not available");
     }
+}
+
+// Says what the text gives to others that require it, which nobody does here.
+void Parser::provide() {
+    const Token word = lexer_.next();
+    if (!expect(TokenKind::open_paren, "`(`")) return recover();
+    if (!lexer_.config_string().closed) context_.error(word.text.data(), "`(` is never closed");
+}
+
+// `connectiontunnel a -> b`
+void Parser::tunnel(BodySyntax& body) {
+    lexer_.next();
+    const Token in = lexer_.peek();
+    if (!expect(TokenKind::identifier, "a name") || !expect(TokenKind::arrow, "`->`")) return recover();
+    const Token out = lexer_.peek();
+    if (!expect(TokenKind::identifier, "a name")) return recover();
+    for (const Token& name : {in, out})
+        if (names_.find(&body, name.text)) context_.error(name.text.data(), "element `", name.text, "` is declared twice");
+    ElementSyntax* first = add_pseudo(body, in.text, ElementRole::tunnel_in, in.text.data());
+    ElementSyntax* second = add_pseudo(body, out.text, ElementRole::tunnel_out, out.text.data());
+    if (second) second->partner = first;
 }
 
 // --- elements and connections -----------------------------------------------------------------------------------------
 
 void Parser::chain(BodySyntax& body, unsigned depth) {
-    End from;
-    if (!end(body, depth, from)) return recover();
-    if (from.element == nullptr) return expect_no_arrow();
-    if (from.in_port_at) context_.error(from.in_port_at, "an input port needs `->` before it");
-    while (lexer_.peek().is(TokenKind::arrow)) {
-        const char* arrow = lexer_.next().text.data();
-        End to;
-        if (!end(body, depth, to)) return recover();
-        if (to.element == nullptr) {
-            context_.error(arrow, "`->` cannot lead to a list of names");
-            return recover();
-        }
-        body.connections.append(context_.scratch, {from.element, from.out_port, to.element, to.in_port, arrow});
+    Group from;
+    if (!group(body, depth, from)) return recover();
+    check_no_ports(from, true);
+    while (is_arrow(lexer_.peek())) {
+        const Token arrow = lexer_.next();
+        Group to;
+        if (!group(body, depth, to)) return recover();
+        connect(body, from, to, arrow);
         from = to;
     }
-    if (from.out_port_at) context_.error(from.out_port_at, "an output port needs `->` after it");
+    check_no_ports(from, false);
 }
 
-// After a list of names.
-void Parser::expect_no_arrow() {
-    if (!lexer_.peek().is(TokenKind::arrow)) return;
-    context_.error(lexer_.peek().text.data(), "`->` cannot start at a list of names");
-    recover();
-}
-
-bool Parser::end(BodySyntax& body, unsigned depth, End& end) {
-    if (!port(end.in_port, end.in_port_at)) return false;
-    if (lexer_.peek().is(TokenKind::identifier)) {
-        Lexer ahead = lexer_;
-        const Token name = ahead.next();
-        if (ahead.peek().is(TokenKind::comma)) {
-            lexer_ = ahead;
-            return name_list(body, name, depth);
-        }
+void Parser::check_no_ports(const Group& group, bool inputs) {
+    for (const End& end : group) {
+        if (inputs && end.in.at) context_.error(end.in.at, "an input port needs `->` before it");
+        if (!inputs && end.out.at) context_.error(end.out.at, "an output port needs `->` after it");
     }
-    end.element = element(body, depth);
-    return end.element && port(end.out_port, end.out_port_at);
 }
 
-// `a, b :: Class(...)`, standing at the first comma.
-bool Parser::name_list(BodySyntax& body, const Token& first, unsigned depth) {
-    List<Token> names;
-    names.append(context_.scratch, first);
-    while (lexer_.peek().is(TokenKind::comma)) {
-        lexer_.next();
-        const Token name = lexer_.next();
-        if (!name.is(TokenKind::identifier)) return context_.error(name.text.data(), "expected an element name after `,`"), false;
-        names.append(context_.scratch, name);
-    }
-    if (!expect(TokenKind::colons, "`::`")) return false;
-    const ClassUse use = class_use(body, depth);
-    if (!use.ok) return false;
-    for (const Token& name : names) declare(body, name, use);
+bool Parser::group(BodySyntax& body, unsigned depth, Group& group) {
+    do {
+        if (lexer_.peek().is(TokenKind::comma)) lexer_.next();
+        End next;
+        if (!end(body, depth, group, next)) return false;
+        group.append(context_.scratch, next);
+    } while (lexer_.peek().is(TokenKind::comma));
+    settle(body, group);
     return true;
 }
 
-ElementSyntax* Parser::element(BodySyntax& body, unsigned depth) {
+bool Parser::end(BodySyntax& body, unsigned depth, Group& group, End& end) {
+    return ports(end.in) && element(body, depth, group, end) && ports(end.out);
+}
+
+// What is still a bare name is one.
+void Parser::settle(BodySyntax& body, Group& group) {
+    for (End& end : group)
+        if (!end.element) end.element = named_use(body, end.name);
+}
+
+// The ports of one side of an arrow. An element without a list has as many as the other side, where that numbers them.
+List<Parser::Socket> Parser::sockets(const Group& group, bool inputs, std::size_t others) {
+    List<Socket> all;
+    for (const End& end : group) {
+        const Ports& ports = inputs ? end.in : end.out;
+        for (const std::uint32_t port : ports.list) all.append(context_.scratch, {end.element, port});
+        const std::size_t count = group.size() == 1 && others > 1 ? others : 1;
+        if (ports.list.empty())
+            for (std::uint32_t port = 0; port < count; ++port) all.append(context_.scratch, {end.element, port});
+    }
+    return all;
+}
+
+void Parser::connect(BodySyntax& body, const Group& from, const Group& to, const Token& arrow) {
+    const bool numbers = arrow.is(TokenKind::fat_arrow);
+    const char* at = arrow.text.data();
+    List<Socket> outputs = sockets(from, false, 1), inputs = sockets(to, true, 1);
+    if (numbers) {
+        const std::size_t outs = outputs.size(), ins = inputs.size();
+        outputs = sockets(from, false, ins);
+        inputs = sockets(to, true, outs);
+    }
+    const bool one_to_one = numbers || (outputs.size() == inputs.size() && from.size() == 1 && to.size() == 1);
+    if (one_to_one && outputs.size() != inputs.size() && outputs.size() != 1 && inputs.size() != 1)
+        return context_.error(at, "got ", outputs.size(), " outputs and ", inputs.size(), " inputs, expected as many");
+    std::size_t o = 0;
+    for (const Socket& output : outputs) {
+        std::size_t i = 0;
+        for (const Socket& input : inputs) {
+            const bool pair = !one_to_one || i == o || outputs.size() != inputs.size();
+            if (pair && output.element && input.element)
+                body.connections.append(context_.scratch, {output.element, output.port, input.element, input.port, at});
+            ++i;
+        }
+        ++o;
+    }
+}
+
+// Fills `end.element`, or `end.name` while a name may still be one of those before a `::`.
+bool Parser::element(BodySyntax& body, unsigned depth, Group& group, End& end) {
     const Token token = lexer_.peek();
     if (token.is(TokenKind::open_brace)) {
         const ClassUse use = class_use(body, depth);
-        return use.ok ? anonymous(body, token.text.data(), use) : nullptr;
+        if (use.ok) end.element = anonymous(body, token.text.data(), use);
+        return end.element;
     }
-    if (!token.is(TokenKind::identifier)) return unexpected("an element"), nullptr;
+    if (!token.is(TokenKind::identifier)) return unexpected("an element"), false;
     Lexer ahead = lexer_;
     ahead.next();
     if (ahead.peek().is(TokenKind::colons)) {
         ahead.next();
         lexer_ = ahead;
         const ClassUse use = class_use(body, depth);
-        return use.ok ? declare(body, token, use) : nullptr;
+        if (!use.ok) return false;
+        for (End& before : group)  // `a, b :: Class` declares both
+            if (!before.element && !names_.find(&body, before.name.text) && !find_class(body, before.name.text).known())
+                before.element = declare(body, before.name, use);
+        end.element = declare(body, token, use);
+        return end.element;
     }
     if (ahead.peek().is(TokenKind::open_paren)) {
         const ClassUse use = class_use(body, depth);
-        return use.ok ? anonymous(body, token.text.data(), use) : nullptr;
+        if (use.ok) end.element = anonymous(body, token.text.data(), use);
+        return end.element;
     }
     lexer_.next();
-    return named_use(body, token);
+    end.name = token;
+    return true;
 }
 
 // A bare name: an element, declared before or later, or an anonymous element of that class. `resolve` decides the latter.
@@ -333,9 +421,10 @@ ElementSyntax* Parser::add(BodySyntax& body, const ElementSyntax& element) {
     return made;
 }
 
-void Parser::add_pseudo(BodySyntax& body, std::string_view name, ElementRole role, const char* at) {
+ElementSyntax* Parser::add_pseudo(BodySyntax& body, std::string_view name, ElementRole role, const char* at) {
     ElementSyntax* made = add(body, {.name = name, .type = {}, .config = {}, .at = at, .config_at = at, .role = role});
     if (made) names_.put(&body, name, made);
+    return made;
 }
 
 // At the end of a body every declaration is known: bare names become elements, anonymous elements get names.
@@ -348,7 +437,7 @@ void Parser::resolve(BodySyntax& body) {
             continue;
         }
         if (element->alias && !element->type.known())
-            context_.error(element->at, "`", element->name, "` is neither a declared element nor an element class");
+            unknown_name(*element);
         element->alias = nullptr;
         char buffer[longest_element_name + 12];
         Text name{buffer};
@@ -361,24 +450,41 @@ void Parser::resolve(BodySyntax& body) {
     }
 }
 
-// `[3]`, or nothing.
-bool Parser::port(std::uint32_t& port, const char*& at) {
+// `[3]`, `[0, 1]`, or nothing.
+bool Parser::ports(Ports& ports) {
     if (!lexer_.peek().is(TokenKind::open_bracket)) return true;
-    at = lexer_.next().text.data();
-    const Token number = lexer_.next();
-    if (!number.is(TokenKind::identifier) || !is_number(number.text)) {
-        context_.error(number.text.data(), "got `", number.text, "`, expected a port number");
-        return false;
-    }
-    for (char c : number.text) port = port < max_ports ? port * 10 + static_cast<std::uint32_t>(c - '0') : port;
-    if (port >= max_ports) {
-        context_.error(number.text.data(), "got port ", number.text, ", expected less than ", max_ports);
-        return false;
-    }
+    ports.at = lexer_.peek().text.data();
+    do {
+        lexer_.next();
+        const Token number = lexer_.next();
+        if (!number.is(TokenKind::identifier) || !is_number(number.text)) {
+            context_.error(number.text.data(), "got `", number.text, "`, expected a port number");
+            return false;
+        }
+        std::uint32_t port = 0;
+        for (char c : number.text) port = port < max_ports ? port * 10 + static_cast<std::uint32_t>(c - '0') : port;
+        if (port >= max_ports) {
+            context_.error(number.text.data(), "got port ", number.text, ", expected less than ", max_ports);
+            return false;
+        }
+        ports.list.append(context_.scratch, port);
+    } while (lexer_.peek().is(TokenKind::comma));
     return expect(TokenKind::close_bracket, "`]`");
 }
 
 // --- faults -----------------------------------------------------------------------------------------------------------
+
+void Parser::unknown_class(const Token& name) {
+    const std::string_view near = nearest_name(name.text, registry_);
+    if (near.empty()) context_.error(name.text.data(), "unknown element class `", name.text, "`");
+    else context_.error(name.text.data(), "unknown element class `", name.text, "`, did you mean `", near, "`?");
+}
+
+void Parser::unknown_name(const ElementSyntax& use) {
+    const std::string_view near = nearest_name(use.name, registry_);
+    if (near.empty()) context_.error(use.at, "`", use.name, "` is neither a declared element nor an element class");
+    else context_.error(use.at, "`", use.name, "` is neither a declared element nor an element class, did you mean `", near, "`?");
+}
 
 bool Parser::expect(TokenKind kind, std::string_view what) {
     if (lexer_.peek().is(kind)) return lexer_.next(), true;

@@ -1,11 +1,18 @@
 // Parser: tokens of Click's configuration language to syntax trees (click(5); Kohler et al., TOCS 2000, section 2).
 //
-//   statement  = declaration | chain | elementclass | define | require | ";"
-//   declaration = name {"," name} "::" class
-//   chain      = element [port] {"->" [port] element [port]}
-//   element    = name | name "::" class | class
-//   class      = (identifier | "{" body "}") ["(" configuration ")"]
-//   elementclass = "elementclass" identifier (identifier | "{" [formals "|"] body "}")
+//   statement  = chain | elementclass | define | require | provide | tunnel | ";"
+//   chain      = group {("->" | "=>") group}
+//   group      = end {"," end}
+//   end        = [ports] element [ports]
+//   ports      = "[" number {"," number} "]"
+//   element    = name | name {"," name} "::" class | class
+//   class      = (identifier | "{" compound "}") ["(" configuration ")"]
+//   compound   = [formals "|"] body {"||" ([formals "|"] body | "...")}
+//   elementclass = "elementclass" identifier (identifier | "{" compound "}")
+//   tunnel     = "connectiontunnel" name "->" name
+//
+// `->` joins every output of its left group with every input of its right one, or one with one where both have lists of the
+// same length; `=>` joins one with one and numbers the ports of an element that has no list.
 //
 // A name may be used before its declaration. A class means what it meant where it was written, so a compound cannot
 // contain itself. After a fault the parser goes on at the next `;`, and always gets forward.
@@ -29,13 +36,21 @@ class Parser {
     const BodySyntax& parse();
 
   private:
-    struct End {  // one side of an arrow
-        ElementSyntax* element = nullptr;
-        std::uint32_t in_port = 0;
-        std::uint32_t out_port = 0;
-        const char* in_port_at = nullptr;
-        const char* out_port_at = nullptr;
+    struct Ports {  // empty: the element has no list, which means port 0
+        List<std::uint32_t> list;
+        const char* at = nullptr;
     };
+    struct End {  // an element in a chain
+        ElementSyntax* element = nullptr;
+        Token name;  // of an element that is a bare name so far
+        Ports in;
+        Ports out;
+    };
+    struct Socket {
+        ElementSyntax* element;
+        std::uint32_t port;
+    };
+    using Group = List<End>;
     struct ClassUse {
         ClassRef type;
         std::string_view name;
@@ -48,24 +63,32 @@ class Parser {
     void statement(BodySyntax& body, unsigned depth);
     void element_class(BodySyntax& body, unsigned depth);
     const CompoundSyntax* compound(BodySyntax& parent, std::string_view name, unsigned depth);
+    CompoundSyntax* overload(BodySyntax& parent, std::string_view name, const char* at, unsigned depth);
     void skip_block();
     void formals(CompoundSyntax& compound);
     void define(BodySyntax& body);
     void require();
+    void provide();
+    void tunnel(BodySyntax& body);
     void chain(BodySyntax& body, unsigned depth);
-    void expect_no_arrow();
-    bool name_list(BodySyntax& body, const Token& first, unsigned depth);
-    bool end(BodySyntax& body, unsigned depth, End& end);
-    ElementSyntax* element(BodySyntax& body, unsigned depth);
+    bool group(BodySyntax& body, unsigned depth, Group& group);
+    bool end(BodySyntax& body, unsigned depth, Group& group, End& end);
+    void settle(BodySyntax& body, Group& group);
+    void check_no_ports(const Group& group, bool inputs);
+    List<Socket> sockets(const Group& group, bool inputs, std::size_t others);
+    void connect(BodySyntax& body, const Group& from, const Group& to, const Token& arrow);
+    bool element(BodySyntax& body, unsigned depth, Group& group, End& end);
     ElementSyntax* named_use(BodySyntax& body, const Token& name);
     ClassUse class_use(BodySyntax& body, unsigned depth);
     bool config(ClassUse& use);
-    bool port(std::uint32_t& port, const char*& at);
+    bool ports(Ports& ports);
+    void unknown_class(const Token& name);
+    void unknown_name(const ElementSyntax& use);
 
     ElementSyntax* declare(BodySyntax& body, const Token& name, const ClassUse& use);
     ElementSyntax* anonymous(BodySyntax& body, const char* at, const ClassUse& use);
     ElementSyntax* add(BodySyntax& body, const ElementSyntax& element);
-    void add_pseudo(BodySyntax& body, std::string_view name, ElementRole role, const char* at);
+    ElementSyntax* add_pseudo(BodySyntax& body, std::string_view name, ElementRole role, const char* at);
     void resolve(BodySyntax& body);
     ClassRef find_class(const BodySyntax& body, std::string_view name) const;
 

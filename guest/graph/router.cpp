@@ -25,12 +25,14 @@ const ElementClass* Registry::find(std::string_view name) const {
     return nullptr;
 }
 
-Owned<Router> Router::create(std::string_view text, const Registry& registry, Environment& environment, Errors& errors) {
+Owned<Router> Router::create(std::string_view text, const Registry& registry, Environment& environment, Errors& errors,
+                             std::uint64_t now_ns) {
     auto router = make<Router>();
     if (!router) {
         errors.add({}, "no memory for a router");
         return {};
     }
+    router->now_ns_ = now_ns;
     RouterBuilder{*router, registry, environment, errors}.build(text);
     if (!errors.empty()) router.reset();
     return router;
@@ -38,7 +40,7 @@ Owned<Router> Router::create(std::string_view text, const Registry& registry, En
 
 bool Router::run_once(std::uint64_t now_ns) {
     now_ns_ = now_ns;
-    bool busy = false;
+    bool busy = timers_.run(now_ns);
     for (Element* element : tasks_) busy |= element->run_task();
     if (busy)
         for (Nic* nic : environment_->nics) nic->flush();

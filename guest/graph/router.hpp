@@ -15,6 +15,8 @@
 #include "guest/graph/arena.hpp"
 #include "guest/graph/element.hpp"
 #include "guest/graph/errors.hpp"
+#include "guest/graph/name_info.hpp"
+#include "guest/graph/timer.hpp"
 
 namespace unibpf {
 
@@ -42,15 +44,20 @@ class Router {
   public:
     // Null when `errors` is not empty. Copies what it keeps of `text`; `environment` and `registry` must outlive the router.
     Router() = default;  // empty; `create` fills it
-    static Owned<Router> create(std::string_view text, const Registry& registry, Environment& environment, Errors& errors);
+    // `now_ns`: the time as elements see it while they are initialized.
+    static Owned<Router> create(std::string_view text, const Registry& registry, Environment& environment, Errors& errors,
+                                std::uint64_t now_ns = 0);
 
-    // One round: every task once, then every NIC flushed. Returns whether anything was done. `now_ns` is what `now()` gives.
+    // One round: the timers whose time has come, every task once, then every NIC flushed. Returns whether anything was done. `now_ns` is what `now()` gives.
     bool run_once(std::uint64_t now_ns);
 
     Element* find(std::string_view name) const;
     std::span<Element* const> elements() const { return elements_; }
     Environment& environment() const { return *environment_; }
     std::uint64_t now() const { return now_ns_; }
+    TimerQueue& timers() { return timers_; }
+    NameInfo& names() { return names_; }
+    bool has_tasks() const { return !tasks_.empty(); }
 
     // Elements of the same name and class take the old ones' state; call it before the first round.
     void take_state(Router& old);
@@ -59,6 +66,8 @@ class Router {
     friend class RouterBuilder;
 
     Arena arena_;
+    NameInfo names_{arena_};
+    TimerQueue timers_;
     Environment* environment_ = nullptr;
     OwnedArray<Owned<Element>> owned_;
     std::span<Element*> elements_;  // in the order of the text

@@ -14,7 +14,7 @@ void RouterBuilder::build(std::string_view text) {
         BuildContext context{source, scratch, router_.arena_, errors_};
         const BodySyntax& syntax = Parser{context, registry_}.parse();
         if (!errors_.empty()) return;
-        const FlatGraph graph = Flattener{context}.flatten(syntax);
+        const FlatGraph graph = Flattener{context}.flatten(syntax, environment_.defines);
         if (!errors_.empty()) return;
         const std::span<const ElementPorts> ports = check_ports(graph, context);
         if (errors_.empty()) check_runs(graph, ports, context);
@@ -37,7 +37,14 @@ void RouterBuilder::make_elements(const FlatGraph& graph, std::span<const Elemen
         router_.elements_[i] = router_.owned_[i].get();
     }
     if (errors_.empty()) connect(graph, ports);
-    for (std::size_t i = 0; i < count; ++i) configure(*router_.elements_[i], graph.elements[i], context);
+    configure_all(graph, context);
+}
+
+// First those that declare what others name.
+void RouterBuilder::configure_all(const FlatGraph& graph, BuildContext& context) {
+    for (const bool informs : {true, false})
+        for (std::size_t i = 0; i < graph.elements.size(); ++i)
+            if (graph.elements[i].row->informs == informs) configure(*router_.elements_[i], graph.elements[i], context);
 }
 
 bool RouterBuilder::make_element(const FlatElement& flat, const ElementPorts& ports, BuildContext& context, Owned<Element>& slot) {
@@ -45,6 +52,7 @@ bool RouterBuilder::make_element(const FlatElement& flat, const ElementPorts& po
     if (!slot) return false;
     slot->name_ = flat.name;
     slot->class_ = flat.row;
+    slot->configuration_ = flat.config;
     slot->router_ = &router_;
     slot->place_ = context.source.place(flat.at);
     slot->inputs_ = router_.arena_.array<Port>(ports.inputs);
@@ -68,13 +76,19 @@ void RouterBuilder::configure(Element& element, const FlatElement& flat, BuildCo
     const std::span<Arg> all = context.scratch.array<Arg>(raw.size());
     if (all.size() < raw.size()) return;
     for (std::size_t i = 0; i < raw.size(); ++i) all[i] = make_arg(raw[i], flat.config_at, context);
+    const NameInfo::Use names{router_.names_, element.name()};
+    const Errors::Context context_of_errors{errors_, "While configuring", element.name(), element.class_name(), element.place()};
     Args args{all, element.name(), element.place(), errors_};
     element.configure(args);
     args.complete();
 }
 
 void RouterBuilder::initialize() {
-    for (Element* element : router_.elements_) element->initialize(environment_, errors_);
+    for (Element* element : router_.elements_) {
+        const NameInfo::Use names{router_.names_, element->name()};
+        const Errors::Context context_of_errors{errors_, "While initializing", element->name(), element->class_name(), element->place()};
+        element->initialize(environment_, errors_);
+    }
     collect_tasks();
 }
 

@@ -24,6 +24,7 @@ class RouterBuilder {
     bool make_element(const FlatElement& flat, const ElementPorts& ports, BuildContext& context, Owned<Element>& slot);
     void connect(const FlatGraph& graph, std::span<const ElementPorts> ports);
     void configure(Element& element, const FlatElement& flat, BuildContext& context);
+    void configure_all(const FlatGraph& graph, BuildContext& context);
     void initialize();
     void collect_tasks();
 

@@ -21,7 +21,9 @@ struct ClassRef {
 enum class ElementRole : std::uint8_t {
     plain,
     input,
-    output
+    output,
+    tunnel_in,  // `connectiontunnel a -> b`: what goes into `a` ...
+    tunnel_out  // ... comes out of `b`
 };
 
 struct ElementSyntax {
@@ -33,6 +35,7 @@ struct ElementSyntax {
     std::uint32_t index = 0;               // among the elements of its body
     ElementRole role = ElementRole::plain;
     const ElementSyntax* alias = nullptr;  // a name used before its declaration: the declaration
+    const ElementSyntax* partner = nullptr;  // of a tunnel_out: its tunnel_in
 };
 
 struct ConnectionSyntax {
@@ -67,6 +70,9 @@ struct CompoundSyntax {
     List<FormalSyntax> formals;
     BodySyntax body;
     const char* at = nullptr;
+    ClassRef otherwise;  // what is meant when the arguments of a use do not fit: after `||`, or by `...` the class before
 };
+
+inline constexpr std::string_view rest_keyword = "__REST__";
 
 }  // namespace unibpf

@@ -59,12 +59,35 @@ void Packet::reset() {
     network_offset = no_offset;
     input_nic = 0;
     paint = 0;
+    transport_offset = no_offset;
+    type = 0;
     destination_ip = 0;
+    aggregate = 0;
+    extra_packets = 0;
+    extra_length = 0;
 }
 
 std::span<std::uint8_t> Packet::network() {
     if (network_offset < head_ || network_offset >= tail_) return {};
     return {slot_ + network_offset, static_cast<std::size_t>(tail_ - network_offset)};
+}
+
+std::span<std::uint8_t> Packet::transport() {
+    if (transport_offset < head_ || transport_offset > tail_) return {};
+    return {slot_ + transport_offset, static_cast<std::size_t>(tail_ - transport_offset)};
+}
+
+void Packet::copy_annotations(const Packet& other) {
+    arrival_ns = other.arrival_ns;
+    network_offset = other.network_offset;
+    transport_offset = other.transport_offset;
+    input_nic = other.input_nic;
+    paint = other.paint;
+    type = other.type;
+    destination_ip = other.destination_ip;
+    aggregate = other.aggregate;
+    extra_packets = other.extra_packets;
+    extra_length = other.extra_length;
 }
 
 void PacketPtr::reset() {

@@ -21,6 +21,15 @@ namespace unibpf {
 class PacketPool;
 class PacketPtr;
 
+// Whom a link-layer frame was sent to, as Linux numbers it.
+enum class PacketType : std::uint8_t {
+    host = 0,
+    broadcast = 1,
+    multicast = 2,
+    other_host = 3,
+    outgoing = 4,
+};
+
 class alignas(64) Packet {
   public:
     static constexpr std::uint16_t slot_bytes = 2048;
@@ -66,11 +75,22 @@ class alignas(64) Packet {
     std::uint16_t network_offset = no_offset;  // of the network header from the slot's frame start at the time it was set
     std::uint8_t input_nic = 0;               // index in the guest's list of NICs
     std::uint8_t paint = 0;
+    std::uint16_t transport_offset = no_offset;  // of the transport header, as network_offset
+    std::uint8_t type = 0;                    // PacketType
     std::uint32_t destination_ip = 0;         // network byte order; GetIPAddress, LookupIPRoute
+    std::uint32_t aggregate = 0;              // AggregateIP and its kin
+    std::uint32_t extra_packets = 0;          // that this one stands for, in summaries
+    std::uint32_t extra_length = 0;           // bytes that the capture cut off
+
+    // All annotations of another packet whose frame begins at the same place.
+    void copy_annotations(const Packet& other);
 
     // The network header, when the annotation names one inside the frame; empty otherwise.
     std::span<std::uint8_t> network();
     void set_network(std::uint16_t offset_from_data) { network_offset = static_cast<std::uint16_t>(head_ + offset_from_data); }
+    // The same of the transport header.
+    std::span<std::uint8_t> transport();
+    void set_transport(std::uint16_t offset_from_data) { transport_offset = static_cast<std::uint16_t>(head_ + offset_from_data); }
 
   private:
     friend class PacketPool;
@@ -120,6 +140,8 @@ class PacketPtr {
 class Batch {
   public:
     static constexpr std::size_t most_packets = 32;
+    // How many are in a full one: the `click` driver moves packets one by one, as its users expect of prints and branches.
+    static inline std::uint8_t burst = most_packets;
 
     Batch() = default;
     Batch(Batch&& other) noexcept { take(other); }
@@ -134,8 +156,8 @@ class Batch {
 
     std::size_t size() const { return size_; }
     bool empty() const { return size_ == 0; }
-    bool full() const { return size_ == most_packets; }
-    std::size_t room() const { return most_packets - size_; }
+    bool full() const { return size_ >= burst; }
+    std::size_t room() const { return full() ? 0 : std::size_t{burst} - size_; }
 
     bool push_back(PacketPtr&& packet);  // false: full, the packet stays with the caller
     PacketPtr pop_front();               // empty when the batch is

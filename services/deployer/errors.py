@@ -6,6 +6,7 @@ DeployerError
 ├── BootError           a guest did not become ready, or what it would boot with is missing
 │   └── SignerAway      the signer could not be asked for the graph's signature
 ├── HypervisorError     libvirt, QEMU or the process guest refused
+│   └── PortTaken       somebody else took the port of its control channel first
 └── LeaseError          another host holds the guest: it is no longer ours to boot, or to report on
 """
 
@@ -38,6 +39,12 @@ class BootError(DeployerError):
 
 class HypervisorError(DeployerError):
     """The hypervisor refused; a later attempt may succeed."""
+
+
+class PortTaken(HypervisorError):  # noqa: N818  what happened
+    """Between the choice of the port and its use; the next try chooses another one."""
+
+    is_passing = True
 
 
 class SignerAway(BootError):  # noqa: N818  what happened

@@ -18,9 +18,9 @@ from opentelemetry.context import Context
 
 from services.deployer import plan
 from services.deployer.assembly import Assembly
-from services.deployer.errors import BootError, DeployerError, LeaseError
+from services.deployer.errors import BootError, DeployerError, LeaseError, PortTaken
 from services.deployer.machines import console
-from services.deployer.machines.hypervisor import Ended, Running
+from services.deployer.machines.hypervisor import Ended, Running, is_port_taken
 from services.deployer.plan import Action, World
 from services.deployer.reporting import Reporter
 from unibpf import tracing
@@ -239,7 +239,7 @@ class Reconciler:
             words = console.read_last_words(file)
             raise BootError("not-ready", f"not ready after {self._boot_timeout:g} s; it said: {words}") from None
         if ready is None:
-            raise BootError("ended", f"the guest ended before it was ready; it said: {console.read_last_words(file)}")
+            raise _early_end(console.read_last_words(file))
         note_floors(folder, boot)
         folder.is_good(boot.spec)
         guest.ready_at = time.monotonic()
@@ -292,6 +292,11 @@ class Reconciler:
 def is_passing(error: Exception) -> bool:
     """Whether the fault is in what was asked for, or only in what was there to carry it out."""
     return isinstance(error, BusError) or getattr(error, "is_passing", False)
+
+
+def _early_end(words: str) -> DeployerError:
+    what = f"the guest ended before it was ready; it said: {words}"
+    return PortTaken("port", what) if is_port_taken(words) else BootError("ended", what)
 
 
 def note_floors(folder: GuestFolder, boot: Boot) -> None:

@@ -41,11 +41,7 @@ PacketPtr Tee::copy(const Packet& packet) {
     }
     std::memcpy(made->data() - packet.metadata(), packet.data() - packet.metadata(), packet.metadata() + packet.length());
     made->set_metadata(packet.metadata());
-    made->arrival_ns = packet.arrival_ns;
-    made->network_offset = packet.network_offset;
-    made->input_nic = packet.input_nic;
-    made->paint = packet.paint;
-    made->destination_ip = packet.destination_ip;
+    made->copy_annotations(packet);
     return made;
 }
 

@@ -8,8 +8,6 @@ namespace unibpf {
 
 namespace {
 
-constexpr std::size_t max_label = 64;
-
 Status write_active(Element& element, std::string_view value) {
     bool active = false;
     if (!read_word(value, active)) return Error{"handler", "expected `true` or `false`"};
@@ -24,33 +22,37 @@ constexpr Handler handler_rows[] = {
 
 }  // namespace
 
-constinit const ElementClass Print::class_row{
-    "Print", "1/1", "a/a", "[LABEL] [, MAXLENGTH, CONTENTS, ACTIVE]", "writes packets to the console", handler_rows, {}, create_element<Print>};
+constinit const ElementClass Print::class_row{"Print", "1/1", "a/a", "[LABEL] [, MAXLENGTH, CONTENTS, TIMESTAMP, HEADROOM, ACTIVE]", "writes packets to the console", handler_rows, {}, create_element<Print>};
 
 void Print::configure(Args& args) {
     args.optional("LABEL", label_);
-    args.keyword("MAXLENGTH", max_length_);
+    args.optional("MAXLENGTH", max_length_);
+    args.keyword("NBYTES", max_length_);
     args.keyword("ACTIVE", active_);
+    args.keyword("TIMESTAMP", timestamp_);
+    args.keyword("HEADROOM", headroom_);
     std::string_view contents = "HEX";
     args.keyword("CONTENTS", contents);
-    hex_ = contents == "HEX";
-    if (!hex_ && contents != "NONE") args.error("got CONTENTS `", contents, "`, expected `HEX` or `NONE`");
-    if (max_length_ > most_printed_bytes) args.error("got MAXLENGTH ", max_length_, ", expected at most ", most_printed_bytes);
-    if (label_.size() > max_label) args.error("label is longer than ", max_label, " bytes");
+    if (!read_packet_text(contents, contents_)) args.error("got CONTENTS `", contents, "`, expected `HEX`, `ASCII` or `NONE`");
+    if (label_.size() > longest_label) args.error("label is longer than ", longest_label, " bytes");
 }
 
 void Print::initialize(Environment& environment, Errors&) { write_ = environment.print; }
 
 void Print::print(const Packet& packet) const {
-    char buffer[max_label + 32 + most_printed_bytes * 9 / 4];
+    char buffer[longest_print_line];
     Text line{buffer};
     if (!label_.empty()) line.put(label_).put(": ");
-    line.number(packet.length());
-    const std::size_t shown = hex_ ? std::min<std::size_t>(packet.length(), max_length_) : 0;
-    for (std::size_t i = 0; i < shown; ++i) {
-        if (i % 4 == 0) line.put(i == 0 ? " | " : " ");
-        line.hex_byte(packet.data()[i]);
+    if (timestamp_) {
+        put_time(line, packet.arrival_ns);
+        line.put(": ");
     }
+    put_padded(line, packet.length(), 4);
+    if (headroom_) line.put(" (h").number(packet.headroom()).put(" t").number(packet.tailroom()).put(')');
+    const std::size_t most = max_length_ < 0 ? packet.length() : static_cast<std::size_t>(max_length_);
+    const std::size_t shown = contents_ == PacketText::none ? 0 : std::min<std::size_t>(packet.length(), most);
+    if (shown > 0) line.put(" | ");
+    put_bytes(line, packet.bytes().first(shown), contents_);
     write_(line.put('\n').view());
 }
 

@@ -1,21 +1,22 @@
 #pragma once
 
+#include "guest/elements/debug/packet_text.hpp"
 #include "guest/graph/element.hpp"
 
 namespace unibpf {
 
 // Print - writes packets to the console
 //
-//   Print([LABEL] [, MAXLENGTH n] [, CONTENTS HEX|NONE] [, ACTIVE bool])
+//   Print([LABEL] [, MAXLENGTH, CONTENTS, TIMESTAMP, HEADROOM, ACTIVE])
 //
-// One line for each packet: label, length, and the first MAXLENGTH bytes (default 24, at most 128) in hexadecimal, in groups
-// of four. For looking at a graph, not for running one: the console is slow.
+// One line for each packet: label, time if TIMESTAMP, length, headroom and tailroom if HEADROOM, and the first MAXLENGTH bytes
+// (default 24, all of them: -1). CONTENTS is HEX (the default; groups of four), ASCII or NONE. For looking at a graph, not for
+// running one: the console is slow.
 // Ports: one agnostic input, one agnostic output.
 // Handlers: count (read), active (read, write).
 // Example: FromDevice(eth0) -> Print(in, MAXLENGTH 14) -> Discard;
 class Print : public Element {
   public:
-    static constexpr std::uint32_t most_printed_bytes = 128;
     static const ElementClass class_row;
 
     void configure(Args& args) override;
@@ -29,8 +30,10 @@ class Print : public Element {
     void print(const Packet& packet) const;
 
     std::string_view label_;
-    std::uint32_t max_length_ = 24;
-    bool hex_ = true;
+    std::int32_t max_length_ = 24;
+    PacketText contents_ = PacketText::hex;
+    bool timestamp_ = false;
+    bool headroom_ = false;
     bool active_ = true;
     void (*write_)(std::string_view) = nullptr;
 };

@@ -22,6 +22,10 @@ MANAGEMENT: Final = "mgmt"
 GUEST_ADDRESS: Final = "10.0.2.15"
 GATEWAY: Final = "10.0.2.2"
 COAP_PORT: Final = 5683
+PORT_TAKEN: Final = (
+    "Could not set up host forwarding rule",
+    "cannot bind udp-control",
+)  # QEMU's words; a process guest's
 UNIX_PATH_BYTES: Final = 107  # sockaddr_un.sun_path less its final zero (unix(7))
 
 
@@ -94,6 +98,11 @@ class Hypervisor(Protocol):
 
     async def stop(self, guest: str) -> None:
         """End a guest at once; one that does not run is no error. Raises HypervisorError."""
+
+
+def is_port_taken(words: str) -> bool:
+    """Whether the last words of what ran a boot say that somebody else took its control port."""
+    return any(text in words for text in PORT_TAKEN)
 
 
 def mac_of(guest: str, nic: str) -> bytes:

@@ -20,9 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from services.deployer.errors import HypervisorError
+from services.deployer.errors import HypervisorError, PortTaken
 from services.deployer.machines import console_file, domain_xml
-from services.deployer.machines.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running
+from services.deployer.machines.hypervisor import NAME_PREFIX, Ended, Machine, OnEnded, Running, is_port_taken
 from services.deployer.machines.kvm_probe import QEMU
 
 # libvirt reads this once, when it is loaded, and would mix its banners and warnings into our log lines.
@@ -104,6 +104,8 @@ class LibvirtDriver:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._calls, work)
         except libvirt.libvirtError as error:
+            if is_port_taken(str(error)):
+                raise PortTaken("port", str(error)) from error
             raise HypervisorError("libvirt", str(error)) from error
 
     def _open(self) -> None:

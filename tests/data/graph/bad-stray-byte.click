@@ -1,4 +1,4 @@
-FromDevice(eth0) => Discard;
+FromDevice(eth0) =! Discard;
 # shell comment
 %errors
 1:18 got `=`, expected a statement

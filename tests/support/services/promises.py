@@ -10,11 +10,24 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "vnfs/firewall/program.c"
 GUEST = ROOT / "vnfs/firewall/guest.toml"
 # What needs no bus, or reports it away as a finding; `demo` makes a stack of its own.
-LOCAL = {"up", "down", "verify", "run", "demo", "graph check", "guest check", "bus keys", "bus config", "status"}
+LOCAL = {
+    "up",
+    "down",
+    "verify",
+    "run",
+    "demo",
+    "graph check",
+    "guest check",
+    "bus keys",
+    "bus config",
+    "status",
+    "wire",
+}
 LOCAL |= {"recover sequence"}
 WORDS = {
     "audience": "edge",
     "program": "firewall",
+    "nic": "fw-1/in0",
     "key": "1",
     "keys": "1",
     "value": "1",
@@ -63,7 +76,7 @@ class Leaf:
         return WORDS.get(one.name) if one.param_type_name == "argument" else None
 
 
-READ = {"file", "pcap", "maps_from"}
+READ = {"file", "pcap", "maps_from", "source"}
 
 
 def leaves(tree: Any) -> list[Leaf]:

@@ -132,6 +132,7 @@ struct Checker {
 
     // An address that was moved so far that it may be 0 or may wrap, or half of one, tells by a test whether a guess of it was right.
     Outcome tells_no_address(const Branch& insn, const Value& pointer, Register reg) const {
+        if (options.platform == Platform::linux_xdp) return std::nullopt;  // who loads programs there may see its addresses
         const bool whole = insn.width == 64 || state.is_short_address(pointer, options.platform);
         if (!whole || pointer.is_half()) return fault(Rule::pointer_leak, "comparison of half an address", reg, "compare the pointers in 64 bits");
         if (state.is_never_zero(pointer)) return std::nullopt;

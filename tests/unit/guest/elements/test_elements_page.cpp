@@ -26,7 +26,8 @@ neighbours are, push by default), the last letter of a side for its further port
 other way round an `Unqueue`; packets may run neither in a circle nor through more than 48 elements
 without a `Queue`. Where outputs are marked *sparse*, some may be left free. Handlers in *italics* are written.
 
-The language is that of click(5), but for overloaded compounds (`||`), `__REST__` and `connectiontunnel`, which are refused.
+The language is that of click(5), whole: compounds with overloads (`||`, `...`) and `__REST__`, lists of ports and elements, `=>`,
+`connectiontunnel`, landmarks. A variable that nothing defines stays as it stands.
 
 )";
 
@@ -96,6 +97,7 @@ std::string ports_line(const ElementClass& row) {
         if (count == "0") continue;
         text += (text.empty() ? "" : ", ") + side_words(count, half(row.processing, output), output ? "output" : "input");
     }
+    if (text.empty()) return "";
     return "// Ports: " + text + (row.sparse_outputs ? ", some may be left free" : "") + ".\n";
 }
 

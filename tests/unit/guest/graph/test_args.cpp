@@ -88,7 +88,7 @@ TEST_CASE("addresses and numbers are read whole or not at all") {
     EtherAddress ether{};
     CHECK(reads("52:54:0:aB:cd:1", ether));
     CHECK(ether == EtherAddress{0x52, 0x54, 0, 0xab, 0xcd, 1});
-    for (const char* bad : {"52:54:00:ab:cd", "52:54:00:ab:cd:ef:01", "52-54-00-ab-cd-ef", "100:0:0:0:0:0"}) CHECK(!reads(bad, ether));
+    for (const char* bad : {"52:54:00:ab:cd", "52:54:00:ab:cd:ef:01", "100:0:0:0:0:0"}) CHECK(!reads(bad, ether));
 }
 
 TEST_CASE("positional arguments are read in order, keywords from anywhere") {

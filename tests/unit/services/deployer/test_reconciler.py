@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.deployer.errors import HypervisorError, SignerAway, SpecError
+from services.deployer.errors import HypervisorError, PortTaken, SignerAway, SpecError
 from services.deployer.machines.hypervisor import Ended, Running
 from services.deployer.reconciler import Reconciler
 from tests.support.guests.guests import spec
@@ -22,6 +22,7 @@ class Bench:
         self.is_ours = is_ours
         self.draft_fault = draft_fault
         self.stop_fault: Exception | None = None
+        self.start_fault: Exception = HypervisorError("test", "no such machine")
         self.asked: list[str] = []
         self.boot: Boot | None = None
         self.machine = SimpleNamespace(boot_id="2")
@@ -63,7 +64,7 @@ class Bench:
     async def start(self, _machine):
         self.asked.append("start")
         self.on_start()
-        raise HypervisorError("test", "no such machine")
+        raise self.start_fault
 
     async def failed(self, _spec, reason):
         self.asked.append(f"failed: {reason}")
@@ -140,6 +141,14 @@ async def test_a_fault_that_passes_refuses_nothing(tmp_path):
     bench = Bench(tmp_path, draft_fault=SignerAway("signer", "no answer"))
     bench.was_good(spec())
     assert await look(bench, spec(memory_mib=16)) == ["draft", "alarm: signer: no answer"]
+    assert bench.folder("g1").refused_spec() is None
+
+
+async def test_a_control_port_that_somebody_else_took_refuses_no_specification(tmp_path):
+    bench = Bench(tmp_path)
+    bench.start_fault = PortTaken("port", "taken")
+    bench.was_good(spec())
+    assert (await look(bench, spec(memory_mib=16)))[-2:] == ["start", "failed: port: taken"]
     assert bench.folder("g1").refused_spec() is None
 
 
