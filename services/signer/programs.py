@@ -71,6 +71,8 @@ class Programs:
             asking = Request(identity=verdict.identity, now=now, audited=state.audited, certificate=verdict.certificate)
             if row is None:
                 row, reserved = await self._begin(key, verdict, allowed, state, asking)
+            else:
+                row = await self.signing.begin(row, program_release(verdict, row), asking)
             if not row.envelope:
                 row = await self.signing.sign(key, row, program_release(verdict, row), reserved, asking)
         signed, newest = signed_event(verdict, row), ledger.newest(row.counter, row.element)

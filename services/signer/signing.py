@@ -66,17 +66,24 @@ class Signing:
         )
 
     async def begin(self, row: Row, release: Release, request: Request) -> Row:
-        """Write down what is to be signed; what stands in the ledger for that push, if somebody was faster."""
+        """Write down what is to be signed; what stands in the ledger for that push, if somebody was faster.
+
+        Bounds and encoding come first: what cannot be signed is in no log.
+        """
         check(row.sequence, now=request.now, recovered=self.ledger.recovered(row.counter))
         envelopes.encode_release(release)
-        return await asyncio.to_thread(self.ledger.note, row)
+        if row.envelope:  # of the newest release: there is nothing to sign
+            return await asyncio.to_thread(self.ledger.note, row)
+        stands, _ = await asyncio.gather(
+            asyncio.to_thread(self.ledger.note, row), self._audit(release, row, request)
+        )  # each waits for a disk
+        return stands
 
     async def sign(self, key: str, row: Row, release: Release, reserved: Reserved | None, request: Request) -> Row:
-        """The row with its envelope; signs unless another copy did meanwhile. `row` is in the ledger."""
+        """The row with its envelope; signs unless another copy did meanwhile. `begin` comes first, each time."""
         check(row.sequence, now=request.now, recovered=self.ledger.recovered(row.counter))
         protected = envelopes.protected_header(self.hsm.key.alg, self.hsm.key.kid)
-        payload = envelopes.encode_release(release)  # before the audit: what cannot be encoded was not signed
-        await self._audit(release, row, request)
+        payload = envelopes.encode_release(release)
         data = envelopes.to_be_signed(protected, payload)
         with tracing.span(
             "sign", attributes={"unibpf.sequence": release.sequence, "unibpf.kid": self.hsm.key.kid.hex()}

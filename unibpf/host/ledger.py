@@ -10,6 +10,7 @@ A number that this host really signed and that is too far ahead of the clock can
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from unibpf.host.private_file import write_private
 TICKS: Final = 1000
 MAX_AHEAD: Final = 30 * 86400 * TICKS  # that a sequence may be ahead of the clock
 GRACE_MS: Final = 10 * 60 * 1000  # a push may wait that long for the first signer of a host
+FIRST_BYTES: Final = 256
 KEPT: Final = 50_000  # records; more than twice as many are shortened to that
 
 
@@ -51,6 +53,7 @@ class _Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     highest: tuple[str, int] | None = None
     recovered: tuple[str, int] | None = None
     closed_ms: int | None = None
+    file: str | None = None  # a random name: a file that took the place of another is told apart by its first line
 
 
 class LedgerError(Exception):
@@ -58,12 +61,12 @@ class LedgerError(Exception):
 
 
 class Ledger:
-    """The file, and what it says. Methods that write return after the disk has it; each of them may be repeated."""
+    """The file, and what it says. What writes may be repeated."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = path.with_name(f".{path.name}.lock")
-        self._seen: tuple[int, int] = (0, 0)  # inode, bytes
+        self._first, self._seen = b"", 0  # the first line, and how much was read
         self._rows: dict[tuple[str, int], Row] = {}
         self._newest: dict[tuple[str, str], Row] = {}
         self._highest: dict[str, int] = {}
@@ -77,7 +80,7 @@ class Ledger:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ledger._locked():
             if not path.exists():
-                write_private(path, _encoded(_Line(closed_ms=max(0, now_ms - GRACE_MS))))
+                write_private(path, _encoded(_beginning(max(0, now_ms - GRACE_MS))))
             ledger._refresh()
         return ledger
 
@@ -117,13 +120,13 @@ class Ledger:
         return row
 
     def fulfil(self, row: Row, envelope: str) -> Row:
-        """Note the envelope of `row`; the first one noted stays."""
+        """Note the envelope of `row`; the first one noted stays. Lost by a power cut, it is signed again, as the same."""
         with self._locked():
             self._refresh()
             known = self._rows.get((row.push, row.pushed_ms), row)
             if known.envelope:
                 return known
-            self._append(_Line(fulfilled=(row.push, row.pushed_ms, envelope)))
+            self._append(_Line(fulfilled=(row.push, row.pushed_ms, envelope)), waits=False)
         return msgspec.structs.replace(row, envelope=envelope)
 
     def recover(self, counter: str, sequence: int) -> None:
@@ -147,12 +150,13 @@ class Ledger:
             self._refresh()
         return dict(self._highest)
 
-    def _append(self, line: _Line) -> None:
+    def _append(self, line: _Line, *, waits: bool = True) -> None:
         try:
             with self._path.open("ab") as file:
                 file.write(_encoded(line))
                 file.flush()
-                os.fsync(file.fileno())
+                if waits:
+                    os.fsync(file.fileno())
         except OSError as error:
             raise LedgerError(f"the ledger `{self._path}` cannot be written: {error.strerror}") from error
         self._refresh()
@@ -161,17 +165,17 @@ class Ledger:
         """Read what others have appended; all of it where the file is another one."""
         try:
             with self._path.open("rb") as file:
-                facts = os.fstat(file.fileno())
-                if facts.st_ino != self._seen[0] or facts.st_size < self._seen[1]:
+                first = file.readline(FIRST_BYTES)
+                if first != self._first or os.fstat(file.fileno()).st_size < self._seen:
                     self._forget()
-                    self._seen = (facts.st_ino, 0)
-                self._seen = (facts.st_ino, self._read(file))
+                    self._first, self._seen = first, 0
+                self._seen = self._read(file)
         except OSError as error:
             raise LedgerError(f"the ledger `{self._path}` cannot be read: {error.strerror}") from error
 
     def _read(self, file: IO[bytes]) -> int:
         """What is new; a line that a crash cut short was not acted upon, and goes."""
-        at = file.seek(self._seen[1])
+        at = file.seek(self._seen)
         for line in file:
             if not line.endswith(b"\n"):
                 os.truncate(self._path, at)
@@ -217,7 +221,7 @@ class Ledger:
         gone, kept = rows[:-KEPT], rows[-KEPT:]
         closed = max([self._closed_ms, *(row.pushed_ms + 1 for row in gone)])
         newest = set(self._newest.values())
-        lines = [_Line(closed_ms=closed), *(_Line(highest=pair) for pair in self._highest.items())]
+        lines = [_beginning(closed), *(_Line(highest=pair) for pair in self._highest.items())]
         lines += [_Line(recovered=pair) for pair in self._recovered.items()]
         lines += [_Line(row=row) for row in gone if row in newest] + [_Line(row=row) for row in kept]
         write_private(self._path, b"".join(map(_encoded, lines)))
@@ -236,6 +240,10 @@ class Ledger:
                 yield
         except OSError as error:
             raise LedgerError(f"the ledger `{self._path}` cannot be locked: {error.strerror}") from error
+
+
+def _beginning(closed_ms: int) -> _Line:
+    return _Line(closed_ms=closed_ms, file=secrets.token_hex(8))
 
 
 def _encoded(line: _Line) -> bytes:
