@@ -27,6 +27,7 @@ from unibpf.bus.kv import readable
 from unibpf.bus.release_keys import newest_release
 from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
+from unibpf.client.current import CurrentReleases
 from unibpf.formats.envelope import EnvelopeError
 from unibpf.host import genuine
 from unibpf.host.outcomes import ANY_ELEMENT, Outcome, release_of
@@ -52,7 +53,9 @@ class Reconfigurer:
         self._bus = bus
         self._settings = settings
         self._sessions = sessions
-        self._updater = Updater(sessions=sessions, patience=settings.patience)
+        self._updater = Updater(
+            sessions=sessions, patience=settings.patience, current=CurrentReleases(bus=bus, paths=settings.paths)
+        )
         self._packages: dict[str, Package] = {}
         self._convergence = Convergence(
             updater=self._updater, fetch=self._package, publish=self._publish, on_active=self._look_again

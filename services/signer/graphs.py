@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from services.signer import policy as policies
-from services.signer.genuine import is_ours, read
 from services.signer.policy import Allowed, GraphRequest, Policy
 from services.signer.releases import graph_release
-from services.signer.sequence import Reservation, Reserved, limit
-from services.signer.signing import Request, Signing
+from services.signer.sequence import Reservation, Reserved, limit, read
+from services.signer.signing import Request, Signing, is_ours
 from unibpf.bus import Entry
 from unibpf.host.ledger import Row
 from unibpf.messages.graphs import SignedGraph, SignGraph

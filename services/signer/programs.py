@@ -10,11 +10,11 @@ from services.signer import policy as policies
 from services.signer import verdicts
 from services.signer.checking import MAX_CERTIFICATE_BYTES, Checker
 from services.signer.errors import CheckerError, EvidenceError, SignerError
-from services.signer.genuine import is_ours, read
+from services.signer.lists import Lists
 from services.signer.policy import Policy, ProgramRequest
 from services.signer.releases import is_same_release, program_release, signed_event
-from services.signer.sequence import Reservation, Reserved, limit, push_key
-from services.signer.signing import Request, Signing
+from services.signer.sequence import Reservation, Reserved, limit, push_key, read
+from services.signer.signing import Request, Signing, is_ours
 from unibpf import tracing
 from unibpf.bus import Bucket, BusError, Entry, ObjectCorrupt, ObjectMissing
 from unibpf.bus.release_keys import release_key
@@ -39,6 +39,7 @@ class Programs:
     releases: Bucket
     policy: Policy
     clock: Callable[[], float]
+    lists: Lists
 
     async def release(self, verdict: Verdict) -> Signed:
         """The release of a believed verdict; the same one whenever the same push comes again.
@@ -78,6 +79,7 @@ class Programs:
         signed, newest = signed_event(verdict, row), ledger.newest(row.counter, row.element)
         if newest is None or newest.sequence <= row.sequence:
             await self._note(signed, state.newest)
+            self.lists.changed(verdict.audience)
         return signed
 
     async def _look(self, key: str, verdict: Verdict) -> "_State":

@@ -12,13 +12,12 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from services.signer.errors import PolicyRefusal
-from services.signer.genuine import read
 from unibpf.bus import Bucket, Conflict, Entry
 from unibpf.host.ledger import MAX_AHEAD, TICKS
 from unibpf.messages.programs import Counter
@@ -34,9 +33,12 @@ __all__ = [
     "limit",
     "next_sequence",
     "push_key",
+    "read",
 ]
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 HINT: Final = (
     "set the signer's clock right; `unibpf recover sequence` goes on from a number that was signed too far ahead"
@@ -98,6 +100,17 @@ def check(sequence: int, *, now: int, recovered: int = 0) -> None:
         raise PolicyRefusal(
             "sequence-ahead", f"sequence {sequence} is more than {MAX_AHEAD // TICKS} s ahead of the clock", HINT
         )
+
+
+def read(entry: Entry | None, kind: type[T]) -> T | None:
+    """The value, where there is one that can be read."""
+    if entry is None:
+        return None
+    try:
+        return entry.decode(kind)
+    except msgspec.MsgspecError as error:
+        logger.warning("`%s` is not believed: it can't be read as %s: %s", entry.key, kind.__name__, error)
+        return None
 
 
 def push_key(push_id: str) -> str:

@@ -11,6 +11,7 @@ from services.signer.checking import Checker
 from services.signer.errors import CheckerError, EvidenceError, HsmError, PolicyRefusal
 from services.signer.graphs import Graphs
 from services.signer.hsm import Hsm
+from services.signer.lists import Lists
 from services.signer.policy import Policy
 from services.signer.programs import Programs
 from services.signer.sequence import Sequences
@@ -65,8 +66,10 @@ class Signer:
         )
         signing = Signing(bus=bus, hsm=hsm, sequences=sequences, ledger=ledger)
         releases = await bus.kv(topology.RELEASES)
+        listed = await bus.kv(topology.RELEASE_LISTS)
+        lists = Lists(bus=bus, hsm=hsm, ledger=ledger, releases=releases, lists=listed, clock=clock)
         programs = Programs(
-            signing=signing, checker=demands.checker, releases=releases, policy=demands.policy, clock=clock
+            signing=signing, checker=demands.checker, releases=releases, policy=demands.policy, clock=clock, lists=lists
         )
         graphs = Graphs(signing=signing, policy=demands.policy, clock=clock)
         return cls(bus, hsm, programs=programs, graphs=graphs, demands=demands)
@@ -78,7 +81,9 @@ class Signer:
         await self._bus.serve(SERVICE, endpoints, description=about, about=self._outlook.now)
         async with watching(self._bus, self._outlook):
             await self._outlook.until_able()
-            await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._programs.lists.run(), name="lists")
+                group.create_task(consume(self._bus, CONSUMER, self.on_verified, concurrency=workers), name="pushes")
 
     async def on_verified(self, received: Received) -> None:
         """`program.verified`: sign, refuse, or put aside."""

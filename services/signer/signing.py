@@ -17,9 +17,9 @@ from services.signer.hsm import Hsm
 from services.signer.releases import audit_record
 from services.signer.sequence import Floor, Reserved, Sequences, check
 from unibpf import subjects, tracing
-from unibpf.bus import Bus, Reject
+from unibpf.bus import Bus, BusError, Reject
 from unibpf.formats import envelope as envelopes
-from unibpf.formats.envelope import Release
+from unibpf.formats.envelope import EnvelopeError, Release, TrustedKey
 from unibpf.host.ledger import Ledger, Row
 from unibpf.messages.programs import AuditRecord
 
@@ -103,3 +103,25 @@ class Signing:
         if last is not None and replace(last, signed_at=record.signed_at) == record:
             return
         await self.bus.publish(subjects.audit(release.program), record)
+
+
+async def is_ours(bus: Bus, key: TrustedKey, digest: str, wanted: Release) -> bool:
+    """Whether the envelope under `digest` was signed by our key for what `wanted` says; who verified it may differ."""
+    try:
+        found = envelopes.verify(await bus.get_object(digest, max_bytes=envelopes.MAX_ENVELOPE_BYTES), [key])
+    except (EnvelopeError, BusError) as error:
+        logger.warning("envelope `%.64s` is not believed: %s", digest, error)
+        return False
+    return _essence(found) == _essence(wanted)
+
+
+def _essence(release: Release) -> tuple[object, ...]:
+    return (
+        release.kind,
+        release.program,
+        release.element,
+        release.sequence,
+        release.audience,
+        release.bundle,
+        release.not_after,
+    )

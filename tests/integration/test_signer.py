@@ -27,8 +27,9 @@ from unibpf import subjects
 from unibpf.bus import Bus, RequestFailed, topology
 from unibpf.bus.permissions import OPERATOR
 from unibpf.formats import bundle as bundles
-from unibpf.formats import envelope
+from unibpf.formats import envelope, release_list
 from unibpf.formats.bundle import Bundle
+from unibpf.formats.release_list import ReleaseList
 from unibpf.host.ledger import GRACE_MS, Ledger
 from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.messages.graphs import SignedGraph, SignGraph
@@ -553,3 +554,36 @@ async def test_a_number_that_was_really_signed_too_far_ahead_is_left_by_an_opera
         Ledger.open(path, now_ms=PUSHED_MS).recover("program.edge.firewall", ahead)
         await announce(verifier, await make_verdict(verifier, **push, push_id="UNIBPF_UPLOADS:2"))
         assert (await signed_of(cli, "firewall")).sequence == ahead + 1
+
+
+async def listed(cli: Bus, hsm: HsmFixture, *, sequence: int) -> ReleaseList:
+    """The signed list of `edge`, once it names a release of that number."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            entry = await (await cli.kv(topology.RELEASE_LISTS)).get("edge")
+            if entry is not None and entry.value is not None:
+                found = release_list.verify(entry.value, [hsm.key])
+                if sequence in {one.sequence for one in found.releases}:
+                    return found
+            await asyncio.sleep(0.05)
+
+
+async def test_the_signed_list_names_what_is_newest_and_nothing_that_was_forged(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with nats.buses("verifier", "cli", OPERATOR) as (verifier, cli, operator):
+        async with running_signer(nats, hsm_token):
+            first, second = await two_releases(verifier, cli)
+            before = await listed(cli, hsm_token, sequence=second.sequence)
+            assert [one.envelope.hex() for one in before.releases] == [second.envelope]
+        for program, sequence in (("firewall", second.sequence + 5), ("nat", second.sequence)):
+            forged = replace(first, program=program, sequence=sequence)
+            await operator.jetstream.publish(f"$KV.{topology.RELEASES}.edge.{program}", msgspec.json.encode(forged))
+        nats.paths.signer_ledger.unlink()  # as another host's signer begins, whose bucket says so
+        async with running_signer(nats, hsm_token):
+            bundle = pass_bundle("router")
+            await announce(verifier, await make_verdict(verifier, "router", bundle, push_id="UNIBPF_UPLOADS:9"))
+            router = await signed_of(cli, "router")
+            after = await listed(cli, hsm_token, sequence=router.sequence)
+    assert [(one.program, one.envelope.hex()) for one in after.releases] == [("router", router.envelope)]
+    assert after.version > before.version

@@ -15,6 +15,7 @@ from unibpf.bus.topology import (
     GUESTS_OBSERVED,
     LEASES,
     OBJECTS,
+    RELEASE_LISTS,
     RELEASES,
     RESERVATIONS,
     SEQUENCES,
@@ -61,9 +62,9 @@ class Role:
 
 ROLES: Final = {
     VERIFIER: Role(stores=(OBJECTS, UPLOADED)),
-    SIGNER: Role(writes=(RELEASES, SEQUENCES, RESERVATIONS), streams=(AUDIT,), stores=(OBJECTS,)),
-    DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, LEASES), watches=(GUESTS,), reads=(RELEASES,)),
-    RECONFIGURER: Role(writes=(GUESTS_OBSERVED,), reads=(RELEASES, GUESTS, LEASES), streams=(EVENTS,)),
+    SIGNER: Role(writes=(RELEASES, RELEASE_LISTS, SEQUENCES, RESERVATIONS), streams=(AUDIT,), stores=(OBJECTS,)),
+    DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, LEASES), watches=(GUESTS,), reads=(RELEASES, RELEASE_LISTS)),
+    RECONFIGURER: Role(writes=(GUESTS_OBSERVED,), reads=(RELEASES, RELEASE_LISTS, GUESTS, LEASES), streams=(EVENTS,)),
     CLI: Role(reads=ALL_BUCKETS, streams=(EVENTS, TRACES, AUDIT, DEAD), stores=(UPLOADED,), whole_families=True),
     # Pushes under its own name and hears what becomes of it: who runs the program says when the push has come to its end.
     PUSHER: Role(reads=(GUESTS_OBSERVED,), streams=(EVENTS, TRACES), stores=(UPLOADED,)),

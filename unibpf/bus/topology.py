@@ -33,6 +33,7 @@ ACK_WAIT_SECONDS: Final = 5.0
 MAX_DELIVERIES: Final = 6
 
 RELEASES: Final = "unibpf-releases"
+RELEASE_LISTS: Final = "unibpf-release-lists"
 GUESTS: Final = "unibpf-guests"
 GUESTS_OBSERVED: Final = "unibpf-guests-observed"
 SEQUENCES: Final = "unibpf-sequences"
@@ -153,6 +154,7 @@ STREAMS: Final = (
 
 BUCKETS: Final = (
     Bucket(name=RELEASES, description="<audience>.<program>: newest Signed", history=16),
+    Bucket(name=RELEASE_LISTS, description="<audience>: the signed list of what is current"),
     Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8),
     Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved"),
     Bucket(name=SEQUENCES, description="{program,graph}.<audience>.<name>: highest sequence"),

@@ -94,6 +94,12 @@ class Ledger:
         """The row of the highest number of a counter for an element that has its envelope; as of the last look."""
         return self._newest.get((counter, element))
 
+    def newest_rows(self) -> list[Row]:
+        """The newest row of each counter and element."""
+        with self._locked():
+            self._refresh()
+        return list(self._newest.values())
+
     def highest(self, counter: str) -> int:
         """The highest number that was signed, or recovered; as of the last look."""
         return self._highest.get(counter, 0)
