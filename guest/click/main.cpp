@@ -60,7 +60,7 @@ int exit_status(Driver& driver, const std::string& handler) {
 
 int run(const Options& options) {
     Driver driver{options.driver};
-    if (!driver.build()) return 1;
+    if (!driver.open_nics() || !driver.build()) return 1;
     const auto began = std::chrono::steady_clock::now();
     driver.begin();
     if (!options.output.empty()) {

@@ -67,7 +67,7 @@ async def _main() -> None:
     tracing.init("deployer")
     has_vms = _has_vms(settings)
     probe = await _probe(settings, has_vms=has_vms)
-    key = identity.load(settings.paths.keys, "deployer")
+    key = identity.load_of_host(settings.paths.keys, "deployer", settings.host)
     async with await Bus.connect(BusSettings(url=settings.nats_url, identity=key)) as bus:
         assembly = _assembly(settings, bus, probe.accel, has_vms=has_vms)
         await Deployer(bus=bus, settings=settings, assembly=assembly, probe=probe).run()

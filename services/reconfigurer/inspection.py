@@ -4,7 +4,7 @@ from typing import Final
 
 from services.reconfigurer import answers
 from services.reconfigurer.errors import GuestUnreachable
-from services.reconfigurer.map_changes import map_path
+from services.reconfigurer.maps.map_changes import map_path
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import EMPTY
 from unibpf.formats import cbor

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from opentelemetry.trace import SpanKind
@@ -46,6 +46,9 @@ ASKED = "somebody asked for it"
 PASSING = frozenset({UNAVAILABLE, 4 << 5 | 9, 4 << 5 | 8})  # 5.03 busy, 4.09 sequence or counter, 4.08 incomplete
 
 Publish = Callable[[ElementEvent], Awaitable[None]]
+OnSetback = Callable[
+    [str, str, Recorded], Awaitable[None]
+]  # guest, element, what was refused or left: it is on the disk
 
 
 class Package:
@@ -60,7 +63,8 @@ class Package:
 class Updater:
     """Installs releases and rolls back."""
 
-    def __init__(self, *, sessions: Sessions, patience: float, current: CurrentReleases) -> None:
+    def __init__(self, *, sessions: Sessions, patience: float, on_setback: OnSetback, current: CurrentReleases) -> None:
+        self._on_setback = on_setback
         self._sessions = sessions
         self._current = current
         self._patience = patience
@@ -109,7 +113,8 @@ class Updater:
             session = self._sessions.of(target.guest)
             fact = await session.request("FETCH", "/status", EMPTY)
             element = next((one for one in answers.status(fact.body).elements if one.name == target.element), None)
-            if element is not None and has_gone_back(element):
+            rows = self._sessions.folder(target.guest).outcomes.read().get(target.element, [])
+            if element is not None and has_gone_back(element, rows):
                 return already_back(target, element)
             with tracing.span("roll back", kind=SpanKind.CLIENT, attributes=_attributes(target)):
                 fact = await self._request(target, "POST", "rollback", EMPTY)
@@ -143,8 +148,13 @@ class Updater:
         if left is None or left.envelope == now_active:
             return None
         record = Recorded(release=left, state="rolled_back", rule=rule, reason=reason, at_us=_now_us())
-        await asyncio.to_thread(file.note, target.element, record)
+        await self.note(target, record)
         return left
+
+    async def note(self, target: Target, record: Recorded) -> None:
+        """Write down that a release was refused or left, and tell whoever is to know."""
+        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, record)
+        await self._on_setback(target.guest, target.element, record)
 
     async def _patiently(
         self, target: Target, work: Callable[[], Awaitable[Outcome]], is_wanted: Callable[[], bool]
@@ -222,7 +232,7 @@ class Updater:
         if refused.code in PASSING:
             return
         record = Recorded(release=release, state="refused", rule=refused.rule, reason=str(refused), at_us=_now_us())
-        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, record)
+        await self.note(target, record)
 
 
 def vouched(target: Target, release: Signed, outcome: Outcome) -> Outcome:
@@ -239,9 +249,13 @@ def vouched(target: Target, release: Signed, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def has_gone_back(element: ElementStatus) -> bool:
-    """Whether it runs something older than what was active there last."""
-    return element.sequence is not None and element.floor is not None and element.sequence < element.floor
+def has_gone_back(element: ElementStatus, rows: Sequence[Recorded]) -> bool:
+    """Whether it runs something older than what was active there last, in this boot or before it."""
+    if element.sequence is None or element.floor is None:
+        return False
+    last = max(rows, key=lambda one: one.release.sequence, default=None)
+    is_left = last is not None and last.state == "rolled_back" and last.release.sequence > element.sequence
+    return element.sequence < element.floor or is_left
 
 
 def already_back(target: Target, element: ElementStatus) -> ElementEvent:

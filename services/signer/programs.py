@@ -10,14 +10,15 @@ from services.signer import policy as policies
 from services.signer import verdicts
 from services.signer.checking import MAX_CERTIFICATE_BYTES, Checker
 from services.signer.errors import CheckerError, EvidenceError, SignerError
-from services.signer.lists import Lists
 from services.signer.policy import Policy, ProgramRequest
 from services.signer.releases import is_same_release, program_release, signed_event
 from services.signer.sequence import Reservation, Reserved, limit, push_key, read
 from services.signer.signing import Request, Signing, is_ours
+from services.signer.upkeep.lists import Lists
 from unibpf import tracing
-from unibpf.bus import Bucket, BusError, Entry, ObjectCorrupt, ObjectMissing
+from unibpf.bus import Bucket, BusError, BusNotReady, Entry, ObjectCorrupt, ObjectMissing
 from unibpf.bus.release_keys import release_key
+from unibpf.bus.topology import SETBACKS
 from unibpf.formats import envelope as envelopes
 from unibpf.formats.envelope import MAX_BUNDLE_BYTES, MAX_ENVELOPE_BYTES, EnvelopeError
 from unibpf.host.genuine import difference
@@ -54,6 +55,7 @@ class Programs:
             audience=verdict.audience,
             kind=str(verdict.kind),
             element=verdict.element,
+            signed=verdict.upload_signed,
             agreeing=[opinion.verifier for opinion in verdict.also if opinion.agrees and opinion.accepts],
             others={one.verifier: sentence(one, verdict.program) for one in verdict.also if not one.accepts},
         )
@@ -69,7 +71,13 @@ class Programs:
         if row is None or not row.envelope:
             if state.fault is not None:
                 raise state.fault
-            asking = Request(identity=verdict.identity, now=now, audited=state.audited, certificate=verdict.certificate)
+            asking = Request(
+                identity=verdict.identity,
+                now=now,
+                audited=state.audited,
+                certificate=verdict.certificate,
+                upload_signed=verdict.upload_signed,
+            )
             if row is None:
                 row, reserved = await self._begin(key, verdict, allowed, state, asking)
             else:
@@ -115,9 +123,12 @@ class Programs:
     async def _begin(
         self, key: str, verdict: Verdict, allowed: policies.Allowed, state: "_State", asking: Request
     ) -> tuple[Row, Reserved]:
-        """Decide what the push is signed as: the newest release when it is this very bundle, else a new one; in the ledger."""
+        """Decide what the push is signed as, in the ledger: the newest release when it is this very bundle and did not fail
+        anywhere, else a new one.
+        """
         newest, reserved, sequence = await self._newest(verdict, state.newest), state.reserved, 0
-        if is_same_release(newest, verdict, now=asking.now) and newest is not None:
+        is_same = newest is not None and is_same_release(newest, verdict, now=asking.now)
+        if newest is not None and is_same and not await self._has_failed(newest):
             wanted = _reservation(verdict, newest)
         else:
             if not await self._is_usable(
@@ -165,6 +176,13 @@ class Programs:
 
     async def _is_ours(self, verdict: Verdict, row: Row) -> bool:
         return await is_ours(self.signing.bus, self.signing.hsm.key, row.envelope, program_release(verdict, row))
+
+    async def _has_failed(self, newest: Row) -> bool:
+        """Whether a guest refused or left it: who pushes it again wants it tried again, and guests try what is newer."""
+        try:
+            return await (await self.signing.bus.kv(SETBACKS)).get(newest.envelope) is not None
+        except BusNotReady:  # a server that nobody gave this bucket yet
+            return False
 
     async def _note(self, signed: Signed, seen: Entry | None) -> None:
         """Make it the newest release, unless a newer one is there that our key signed."""

@@ -84,6 +84,7 @@ def signed_event(verdict: Verdict, row: Row) -> Signed:
         policy=row.policy,
         identity=verdict.identity,
         not_after=row.not_after,
+        upload_signed=verdict.upload_signed,
     )
 
 

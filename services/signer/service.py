@@ -11,11 +11,12 @@ from services.signer.checking import Checker
 from services.signer.errors import CheckerError, EvidenceError, HsmError, PolicyRefusal
 from services.signer.graphs import Graphs
 from services.signer.hsm import Hsm
-from services.signer.lists import Lists
 from services.signer.policy import Policy
 from services.signer.programs import Programs
 from services.signer.sequence import Sequences
 from services.signer.signing import Signing
+from services.signer.upkeep.keeping import Keeping
+from services.signer.upkeep.lists import Lists
 from unibpf import subjects
 from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, consume, topology
 from unibpf.bus.stores.health import Stores, watching
@@ -55,6 +56,8 @@ class Signer:
         lacks = [hsm.lacking, demands.checker.lacking, programs.signing.ledger.lacking]
         self._outlook = Outlook(SERVICE, lacks=lacks, around=[self._stores.check])
         self._stores.outlook = self._outlook
+        self._keeping = Keeping(bus)
+        self._stores.more_alarms = lambda: self._keeping.alarm
 
     @classmethod
     async def create(
@@ -79,11 +82,16 @@ class Signer:
         endpoints = {subjects.sign_graph(): self.on_sign_graph}
         about = "signs verified programs and graphs inside an HSM"
         await self._bus.serve(SERVICE, endpoints, description=about, about=self._outlook.now)
-        async with watching(self._bus, self._outlook):
-            await self._outlook.until_able()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._programs.lists.run(), name="lists")
-                group.create_task(consume(self._bus, CONSUMER, self.on_verified, concurrency=workers), name="pushes")
+        beside = [asyncio.create_task(self._keeping.run(), name="keep objects")]
+        try:
+            async with watching(self._bus, self._outlook):
+                await self._outlook.until_able()
+                beside.append(asyncio.create_task(self._programs.lists.run(), name="lists"))
+                await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def on_verified(self, received: Received) -> None:
         """`program.verified`: sign, refuse, or put aside."""

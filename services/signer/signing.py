@@ -37,6 +37,7 @@ class Request:
     now: int
     audited: AuditRecord | None
     certificate: str | None = None
+    upload_signed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ class Signing:
 
     async def _audit(self, release: Release, row: Row, request: Request) -> None:
         record = audit_record(release, row, identity=request.identity, kid=self.hsm.key.kid, now=request.now)
-        record = replace(record, certificate=request.certificate)
+        record = replace(record, certificate=request.certificate, upload_signed=request.upload_signed)
         last = request.audited
         if last is not None and replace(last, signed_at=record.signed_at) == record:
             return

@@ -23,6 +23,7 @@ class Push(Struct, frozen=True, kw_only=True):
     element: str = ANY_ELEMENT
     maps: dict[MapName, MapWish] = {}
     pushed_ms: int = 0
+    signed: bool = False
 
     @classmethod
     def of(cls, received: Received) -> "Push":
@@ -40,7 +41,8 @@ class Push(Struct, frozen=True, kw_only=True):
             "audience": audience,
             "element": element,
             "maps": maps,
-            "pushed_ms": received.stored_ms,
+            "pushed_ms": received.stored_us // 1000,
+            "signed": received.said is not None,
         }
         try:
             return msgspec.convert(fields, cls)
@@ -74,4 +76,5 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         also=found.also,
         maps=push.maps,
         pushed_ms=push.pushed_ms,
+        upload_signed=push.signed,
     )

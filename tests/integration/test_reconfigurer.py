@@ -186,7 +186,7 @@ async def test_a_host_reads_the_bytes_of_releases_for_its_guests_only(nats, benc
                 await bench.signer.release(b"x", program="nat", audience="edge")
                 last = await bench.release()
                 await eventually(lambda last=last: is_active(guest, last), what="the last release")
-                asked = [one for one in await silence(heard) if one.reply.startswith("_INBOX_reconfigurer.")]
+                asked = [one for one in await silence(heard) if one.reply.startswith("_R_.")]  # from a host
             wanted = {signed.envelope, signed.bundle, last.envelope, last.bundle}
             assert asked and {digest for digest in map(named, asked) if digest} <= wanted
 

@@ -34,7 +34,7 @@ from unibpf.host.ledger import GRACE_MS, Ledger
 from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.operations import DeadLetter
-from unibpf.messages.programs import AuditRecord, Refused, Signed
+from unibpf.messages.programs import AuditRecord, Refused, Setback, Signed
 from unibpf.messages.reports import SecondOpinion
 
 PATIENCE = 10.0
@@ -48,6 +48,8 @@ class CountingHsm(Hsm):
     outages = 0
 
     async def sign(self, data: bytes) -> bytes:
+        if envelope.EXTERNAL_AAD not in data:  # a list of what is current, whenever that is made
+            return await super().sign(data)
         if self.outages:
             self.outages -= 1
             raise HsmError("the token is away")
@@ -148,7 +150,7 @@ async def test_a_verdict_signed_by_another_key_never_reaches_the_hsm(nats: NatsF
         forged = await make_verdict(operator, "firewall", pass_bundle("firewall"), push_id="UNIBPF_UPLOADS:1")
         await announce(operator, forged)
         letter = await dead_letter(cli)
-        assert letter.reason.startswith("verdict-signature:")
+        assert letter.reason.startswith("wrong-signer:")
         assert token.signatures == 0
         assert await cli.last(subjects.AUDIT, subjects.audit("firewall")) is None
 
@@ -219,17 +221,25 @@ async def test_a_push_is_one_round_of_reads_then_its_writes_in_the_order_that_an
     ]
 
 
-async def test_v1_v2_v1_is_three_rising_releases_but_v1_v1_is_one(nats: NatsFixture, hsm_token: HsmFixture) -> None:
-    async with running_signer(nats, hsm_token), nats.buses("verifier", "cli") as (verifier, cli):
+async def test_v1_v2_v1_is_three_rising_releases_but_v1_v1_is_one_unless_it_failed_somewhere(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with (
+        running_signer(nats, hsm_token),
+        nats.buses("verifier", "cli", "reconfigurer") as (verifier, cli, reconfigurer),
+    ):
         found: list[Signed] = []
         after = 0
-        for number, returns in enumerate((1, 2, 1, 1)):
+        for number, returns in enumerate((1, 2, 1, 1, 1)):
+            if number == 4:
+                left = Setback(guest="g1", element="fw", state="rolled_back", at_us=1)
+                await (await reconfigurer.kv(topology.SETBACKS)).create(found[3].envelope, left)
             bundle = pass_bundle("firewall", returns=returns)
             verdict = await make_verdict(verifier, "firewall", bundle, push_id=f"UNIBPF_UPLOADS:{number + 1}")
             await announce(verifier, verdict)
             found.append(await signed_of(cli, "firewall", after=after))
             after, _ = await next_event(cli, subjects.signed("firewall"), after=after)
-        assert [signed.sequence for signed in found] == [1_000_000, 1_000_001, 1_000_002, 1_000_002]
+        assert [signed.sequence for signed in found] == [1_000_000, 1_000_001, 1_000_002, 1_000_002, 1_000_003]
         assert found[3].envelope == found[2].envelope != found[0].envelope
         assert found[3].push_id == "UNIBPF_UPLOADS:4"
 
@@ -438,21 +448,23 @@ async def two_releases(verifier: Bus, cli: Bus) -> tuple[Signed, Signed]:
 
 
 async def test_an_old_verdict_published_again_becomes_no_new_release(nats: NatsFixture, hsm_token: HsmFixture) -> None:
-    """Whoever holds the server has deleted all that the bus knows of the push, and sends its genuine verdict again."""
-    async with (
-        running_signer(nats, hsm_token) as token,
-        nats.buses("verifier", "cli", OPERATOR) as (verifier, cli, operator),
-    ):
-        first, second = await two_releases(verifier, cli)
+    """Whoever holds the server has deleted all that the bus knows of the push, and sends its genuine verdict again, to a
+    signer that was started since and remembers no nonce.
+    """
+    async with nats.buses("verifier", "cli", OPERATOR) as (verifier, cli, operator):
+        async with running_signer(nats, hsm_token):
+            first, second = await two_releases(verifier, cli)
         old, _ = [message async for message in operator.history(subjects.EVENTS, subjects.verified("firewall"))]
-        after = (await operator.jetstream.stream_info(subjects.EVENTS)).state.last_seq
-        for bucket in LOST:
-            await operator.jetstream.purge_stream(f"KV_{bucket}")
-        await operator.jetstream.publish(old.subject, old.data, headers={**old.headers, "Nats-Msg-Id": "another"})
-        again = await signed_of(cli, "firewall", after=after)
+        async with running_signer(nats, hsm_token) as token:
+            after = (await operator.jetstream.stream_info(subjects.EVENTS)).state.last_seq
+            for bucket in LOST:
+                await operator.jetstream.purge_stream(f"KV_{bucket}")
+            headers = {**old.headers, "Nats-Msg-Id": "another"}
+            await operator.jetstream.publish(old.subject, old.data, headers=headers)
+            again = await signed_of(cli, "firewall", after=after)
         assert again == first
         assert again.sequence < second.sequence
-        assert token.signatures == 2
+        assert token.signatures == 0
         assert len([m async for m in cli.history(subjects.AUDIT, subjects.audit("firewall"))]) == 2
         assert await (await cli.kv(topology.RELEASES)).get("edge.firewall") is None, (
             "no host is told that it is the newest"
@@ -585,5 +597,6 @@ async def test_the_signed_list_names_what_is_newest_and_nothing_that_was_forged(
             await announce(verifier, await make_verdict(verifier, "router", bundle, push_id="UNIBPF_UPLOADS:9"))
             router = await signed_of(cli, "router")
             after = await listed(cli, hsm_token, sequence=router.sequence)
-    assert [(one.program, one.envelope.hex()) for one in after.releases] == [("router", router.envelope)]
+    named = {one.program: one.envelope.hex() for one in after.releases}
+    assert named in ({"router": router.envelope}, {"router": router.envelope, "firewall": second.envelope})
     assert after.version > before.version

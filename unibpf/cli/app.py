@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "push": "programs",
     "rollback": "releases",
     "verify": "programs",
+    "sign": "programs",
     "run": "programs",
     "wire": "packets",
     "status": "stack",

@@ -26,11 +26,15 @@ class IdentityError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A name and its nkey. `seed` never leaves the process; `repr` does not show it."""
+    """A name and its nkey. `seed` never leaves the process; `repr` does not show it.
+
+    `directory` is where its key file lies, beside the public keys of those whom it believes.
+    """
 
     name: str
     public_key: str
     _seed: bytes
+    directory: Path | None = None
 
     def __repr__(self) -> str:
         return f"Identity(name={self.name!r}, public_key={self.public_key!r})"
@@ -48,7 +52,7 @@ class Identity:
 
 def create(directory: Path, name: str) -> Identity:
     """Make the key of `name`, or load it when it exists: creation is idempotent."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise IdentityError(f"`{name}` is not an identity: expected lower-case letters, digits, `_` and `-`")
     path = seed_file(directory, name)
     if path.exists():
@@ -58,7 +62,7 @@ def create(directory: Path, name: str) -> Identity:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(seed + b"\n")
-    identity = _from_seed(name, seed)
+    identity = _from_seed(name, seed, directory)
     public_file(directory, name).write_text(identity.public_key + "\n")
     return identity
 
@@ -70,7 +74,13 @@ def load(directory: Path, name: str) -> Identity:
         raise IdentityError(f"there is no key for `{name}` at `{path}`; `unibpf up` and `unibpf bus keys` make it")
     if path.stat().st_mode & 0o077:
         raise IdentityError(f"`{path}` may be read by others; run `chmod 600 {path}`")
-    return _from_seed(name, path.read_bytes().strip())
+    return _from_seed(name, path.read_bytes().strip(), directory)
+
+
+def load_of_host(directory: Path, role: str, host: str) -> Identity:
+    """The key of a service on one host, `<role>-<host>`, else the one that all hosts of an installation share, `<role>`."""
+    own = f"{role}-{host}"
+    return load(directory, own if seed_file(directory, own).exists() else role)
 
 
 def load_public(directory: Path, name: str) -> str:
@@ -100,6 +110,11 @@ def verify(public_key: str, data: bytes, signature: bytes) -> bool:
     return True
 
 
+def is_name(text: str) -> bool:
+    """Whether it can be an identity's name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def seed_file(directory: Path, name: str) -> Path:
     """`<directory>/<name>.nk`."""
     return directory / f"{name}.nk"
@@ -110,9 +125,9 @@ def public_file(directory: Path, name: str) -> Path:
     return directory / f"{name}.pub"
 
 
-def _from_seed(name: str, seed: bytes) -> Identity:
+def _from_seed(name: str, seed: bytes, directory: Path) -> Identity:
     try:
         public: bytes = nkeys.from_seed(seed).public_key
     except (nkeys.NkeysError, ValueError) as error:
         raise IdentityError(f"the key of `{name}` is not an nkey seed") from error
-    return Identity(name=name, public_key=public.decode(), _seed=seed)
+    return Identity(name=name, public_key=public.decode(), _seed=seed, directory=directory)

@@ -2,7 +2,17 @@
 
 from typing import Annotated, Literal
 
-from unibpf.messages.base import Audience, Digest, Identity, Kind, Message, ProgramName, whole
+from unibpf.messages.base import (
+    Audience,
+    Digest,
+    ElementName,
+    GuestName,
+    Identity,
+    Kind,
+    Message,
+    ProgramName,
+    whole,
+)
 from unibpf.messages.reports import SecondOpinion, VerdictKind
 
 MapName = Annotated[str, whole("[A-Za-z0-9_.]{1,63}")]
@@ -16,7 +26,8 @@ class Verdict(Message, frozen=True, kw_only=True):
     redelivered upload keeps both, and the signer signs one pair once. `audience` is what
     the pusher asked for (header `Unibpf-Audience`), `maps` what he wants of maps at the swap (`Unibpf-Maps`; not named: keep).
     Header `Unibpf-Signature` (base64) is the verifier's nkey signature over the payload bytes. `also` are the opinions of
-    other verifiers that this one was told to ask, the same as in the report.
+    other verifiers that this one was told to ask, the same as in the report. `upload_signed`: the pusher's key signed the
+    upload (docs/authority.md); where not, the server alone vouches for `identity`.
     """
 
     push_id: str
@@ -39,6 +50,7 @@ class Verdict(Message, frozen=True, kw_only=True):
     also: list[SecondOpinion] = []
     maps: dict[MapName, MapWish] = {}
     pushed_ms: int = 0
+    upload_signed: bool = False
 
 
 class Signed(Message, frozen=True, kw_only=True):
@@ -55,6 +67,7 @@ class Signed(Message, frozen=True, kw_only=True):
     policy: str
     identity: Identity
     not_after: int | None = None
+    upload_signed: bool = False
 
 
 class Refused(Message, frozen=True, kw_only=True):
@@ -83,6 +96,19 @@ class AuditRecord(Message, frozen=True, kw_only=True):
     signed_at: int
     kid: str
     certificate: Digest | None = None
+    upload_signed: bool = False
+
+
+class Setback(Message, frozen=True, kw_only=True):
+    """KV `unibpf-setbacks`, key `<envelope>`: a release that a guest refused or left. Pushed again, it is signed anew.
+
+    What failed on a guest is not offered there again; with a new sequence the same bytes are another release.
+    """
+
+    guest: GuestName
+    element: ElementName
+    state: Literal["rolled_back", "refused"]
+    at_us: int
 
 
 class Counter(Message, frozen=True, kw_only=True):

@@ -45,8 +45,10 @@ PacketPtr Tee::copy(const Packet& packet) {
     return made;
 }
 
+// In the order of the outputs; the last one gets the packets themselves.
 void Tee::push(unsigned, Batch&& batch) {
-    for (unsigned port = 1; port < outputs(); ++port) {
+    const unsigned last = outputs() - 1;
+    for (unsigned port = 0; port < last; ++port) {
         Batch copies;
         for (const Packet& packet : batch) {
             PacketPtr made = copy(packet);
@@ -55,7 +57,7 @@ void Tee::push(unsigned, Batch&& batch) {
         }
         if (!copies.empty()) output(port).push(std::move(copies));
     }
-    output(0).push(std::move(batch));
+    output(last).push(std::move(batch));
 }
 
 }  // namespace unibpf

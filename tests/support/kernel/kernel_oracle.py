@@ -26,6 +26,7 @@ CPU: Final = min(CPUS)
 PER_CPU: Final = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH})
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
 _OUT_BYTES: Final = 4096
+_MAP_DELETE: Final = 3  # BPF_MAP_DELETE_ELEM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,11 @@ class Oracle(kernel_loading.Loaded):
     def set(self, name: str, key: bytes, value: bytes) -> None:
         """Set an entry, as control does in a guest."""
         self.update(next(spec for spec in self.bundle.maps if spec.name == name), key, value)
+
+    def delete(self, name: str, key: bytes) -> None:
+        """Delete an entry that there is."""
+        inside = ctypes.create_string_buffer(key, len(key))
+        command(_MAP_DELETE, struct.pack("<IIQ", self.maps[name], 0, address(inside)))
 
     def events(self, name: str) -> list[bytes]:
         """What bpf_perf_event_output wrote to a map; the end of each may be padding (kernel_events)."""

@@ -1,4 +1,4 @@
-"""`unibpf push|verify|run`: one program, to the guests, to the verifier, or to packets here."""
+"""`unibpf push|verify|sign|run`: one program, to the guests, to the verifier, under a signature, or to packets here."""
 
 from pathlib import Path
 from typing import Annotated
@@ -161,3 +161,30 @@ def run_program(
         json=json,
     )
     run(wanted)
+
+
+@app.command()
+def sign(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What will be published, byte for byte.")],
+    program: Annotated[
+        str | None, typer.Option(callback=a_program, help="Its name on the bus (default: the file's).")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Another subject than that of an upload, as `unibpf.v1.guest.apply.fw1`.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="NAME:VALUE", help="A header that goes with it.")
+    ] = None,
+    identity: Annotated[str, typer.Option(callback=an_identity, help="Whose key to use.")] = "cli",
+    json: Json = False,
+) -> None:
+    """Print the header by which FILE is signed: `nats pub SUBJECT -H "$(unibpf sign FILE)" < FILE`, within 30 seconds."""
+    from unibpf.cli.inputs.program_file import default_program_name
+    from unibpf.cli.inputs.signing import Header, signed_header
+
+    name = a_program(program or default_program_name(file)) if subject is None else None
+    found: Header = signed_header(file, identity, name, subject, header or [])
+    if json:
+        emit_json(found)
+    else:
+        print(found.line)

@@ -8,8 +8,8 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError
 
+from unibpf.bus.connection.violations import Violations
 from unibpf.bus.errors import BusUnavailable
-from unibpf.bus.violations import Violations
 from unibpf.host.identity import Identity
 
 MINIMUM_SERVER: Final = (2, 11)

@@ -1,4 +1,4 @@
-#include "guest/graph/nearest.hpp"
+#include "guest/graph/names/nearest.hpp"
 
 #include <algorithm>
 #include <array>

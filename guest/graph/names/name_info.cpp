@@ -1,4 +1,4 @@
-#include "guest/graph/name_info.hpp"
+#include "guest/graph/names/name_info.hpp"
 
 #include "guest/graph/text.hpp"
 

@@ -1,6 +1,6 @@
 // Words as values (args.hpp): numbers, addresses, times, bandwidths, in the forms of click(5).
 #include "guest/graph/args.hpp"
-#include "guest/graph/name_info.hpp"
+#include "guest/graph/names/name_info.hpp"
 #include "guest/graph/text.hpp"
 
 namespace unibpf {
