@@ -19,6 +19,7 @@ from unibpf.messages.desired_maps import DesiredChange, DesiredChanged, MapsPutB
 from unibpf.messages.elements import ElementEvent, ElementState, RollbackQuery
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestEvent, GuestSpec, GuestState, HostStatus
+from unibpf.messages.handlers import HandlerCall, HandlerValue
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
 from unibpf.messages.operations import DeadLetter, Readiness, SpanRecord
 from unibpf.messages.programs import AuditRecord, Refused, Signed, Verdict
@@ -307,6 +308,15 @@ map_change: Final = Subject(
     server=RECONFIGURER,
     answer=MapChanged,
 )
+handler_call: Final = Subject(
+    name="handlerCall",
+    pattern="reconfigurer.{host}.handler",
+    text="request/reply, a HandlerCall answered by a HandlerValue",
+    senders=(CLI,),
+    message=HandlerCall,
+    server=RECONFIGURER,
+    answer=HandlerValue,
+)
 rollback: Final = Subject(
     name="rollback",
     pattern="reconfigurer.{host}.rollback",
@@ -339,6 +349,7 @@ SUBJECTS: Final = (
     guest_status,
     map_dump,
     map_change,
+    handler_call,
     rollback,
 )
 

@@ -8,6 +8,7 @@
 #include "guest/click/complaints.hpp"
 #include "guest/click/elements/driver_elements.hpp"
 #include "guest/click/script/script.hpp"
+#include "guest/control/control_element.hpp"
 #include "guest/drivers/nic.hpp"
 #include "guest/elements/standard.hpp"
 #include "guest/platform/platform.hpp"
@@ -37,6 +38,7 @@ Driver::Driver(DriverOptions options) : options_{std::move(options)} {
     Batch::burst = 1;
     registry_.add(driver_elements());  // before the guest's, some of which they replace
     registry_.add(standard_elements());
+    registry_.add(control_element_class);
     for (const auto& [name, value] : options_.defines) bindings_.push_back({name, value});
     environment_.pool = &PacketPool::system();
     environment_.slots = &slots_;

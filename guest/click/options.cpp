@@ -22,6 +22,7 @@ constexpr const char* help_text =
     "  -q, --quit               build the graph and do not run it\n"
     "      --nic NAME=IN,OUT    a NIC for FromDevice and ToDevice: pcap files of what arrives and of what is sent; simulated time\n"
     "      --simtime[=SECONDS]  simulated time, which jumps over what is only waiting\n"
+    "      --counters           print what went through each element and was dropped there, tabs between\n"
     "  -t, --time               print what the run took\n"
     "      --version            print the version\n"
     "      --help               print this\n"
@@ -61,6 +62,7 @@ constexpr Row rows[] = {
     {"", "--warnings", Want::nothing, [](Options&) {}},
     {"-R", "--allow-reconfigure", Want::nothing, [](Options&) {}},
     {"-k", "--kernel", Want::nothing, [](Options&) {}},
+    {"", "--counters", Want::nothing, [](Options& options) { options.counters = true; }},
     {"", "--simtime", Want::nothing, [](Options& options) { options.driver.simulated = true; }},
     {"", "--simulation-time", Want::nothing, [](Options& options) { options.driver.simulated = true; }},
 };

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Mapping
 from typing import Final, TypeVar
 
-from services.reconfigurer import inspection, plan
+from services.reconfigurer import plan
 from services.reconfigurer.afterwards.going_back import GoingBack, Setbacks
 from services.reconfigurer.afterwards.settling import Settling
 from services.reconfigurer.comparing import Comparing, Releases
@@ -21,6 +21,7 @@ from services.reconfigurer.errors import GuestRefused, GuestUnknown, Reconfigure
 from services.reconfigurer.maps import map_changes
 from services.reconfigurer.maps.putting_back import PuttingBack
 from services.reconfigurer.plan import Target
+from services.reconfigurer.queries import handler_calls, inspection
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
 from services.reconfigurer.updater import Package, Updater
@@ -38,6 +39,7 @@ from unibpf.host.readiness import Outlook
 from unibpf.messages.desired_maps import MapsPutBack, PutBackQuery
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
+from unibpf.messages.handlers import HandlerCall, HandlerValue
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
 from unibpf.messages.programs import Signed
 from unibpf.messages.status import GuestQuery, GuestStatus
@@ -94,6 +96,7 @@ class Reconfigurer:
             subjects.guest_status(host): self.on_status,
             subjects.map_dump(host): self.on_dump,
             subjects.map_change(host): self.on_change,
+            subjects.handler_call(host): self.on_handler,
             subjects.rollback(host): self.on_rollback,
             subjects.put_back(host): self.on_put_back,
         }
@@ -168,6 +171,15 @@ class Reconfigurer:
             raise
         finally:
             logger.info("map change", extra=_map_line(wanted, started, outcome, detail))
+
+    async def on_handler(self, message: Received) -> HandlerValue:
+        """Read a handler of an element, or write to it."""
+        wanted = message.decode(HandlerCall)
+        value = await _answering(handler_calls.call(self._sessions, wanted))
+        if wanted.write:
+            line = {"guest": wanted.guest, "element": wanted.element, "handler": wanted.handler}
+            logger.info("handler written", extra=line)
+        return value
 
     async def on_rollback(self, message: Received) -> ElementEvent:
         """Back to the previous program; published, unless it took place before."""

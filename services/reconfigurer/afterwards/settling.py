@@ -9,9 +9,9 @@ import contextlib
 import logging
 from typing import Final
 
-from services.reconfigurer import inspection
 from services.reconfigurer.errors import ReconfigurerError
 from services.reconfigurer.plan import Target
+from services.reconfigurer.queries import inspection
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import Publish, settled
 from unibpf.bus import BusError

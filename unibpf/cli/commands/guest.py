@@ -1,4 +1,4 @@
-"""`unibpf guest apply|check|list|show|console|logs|top|delete`."""
+"""`unibpf guest apply|check|list|handler|show|console|logs|top|delete`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from unibpf.cli.options import DEFAULT_WAIT, GuestName, Json, Timeout, a_guest, command_group
 from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
 
-app = command_group("Guests: apply, check, list, show, console, logs, top, delete.")
+app = command_group("Guests: apply, check, list, handler, show, console, logs, top, delete.")
 Lines = Annotated[int, typer.Option("--lines", "-n", min=0, max=100_000, help="So many of the newest.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="And those that come, until Ctrl-C.")]
 
@@ -103,6 +103,34 @@ def guest_list(json: Json = False) -> None:
         emit_json(guests)
         return
     emit_table(GUEST_HEADINGS, [guest_row(one) for one in guests])
+
+
+@app.command("handler")
+def guest_handler(
+    guest: GuestName,
+    path: Annotated[str, typer.Argument(metavar="ELEMENT.HANDLER", help="A handler of an element of its graph.")],
+    value: Annotated[
+        str | None, typer.Argument(help="Written to the handler; without it, the handler is read.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read a handler of a running guest's element, or write VALUE to it."""
+    from unibpf.cli.session import run
+    from unibpf.client import handlers
+    from unibpf.client.session import open_bus
+
+    async def work() -> str:
+        async with open_bus() as bus:
+            return await handlers.call(bus, guest, path, value)
+
+    try:
+        answer = run(work())
+    except handlers.HandlerError as error:
+        fail(Exit.USAGE, str(error), error.hint, rule="handler")
+    if json:
+        emit_json({"guest": guest, "handler": path, "value": answer})
+    elif value is None:
+        print(answer)
 
 
 @app.command("show")

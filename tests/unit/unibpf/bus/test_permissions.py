@@ -44,6 +44,7 @@ def may_hear(identity: str, subject: str) -> bool:
         (subjects.sign_graph(), {"deployer"}),
         (subjects.map_change("h1"), {CLI}),
         (subjects.map_dump("h1"), {CLI}),
+        (subjects.handler_call("h1"), {CLI}),
         (subjects.rollback("h1"), {CLI}),
         ("$KV.unibpf-releases.edge.fw", {"signer"}),
         ("$KV.unibpf-sequences.program.edge.fw", {"signer"}),
