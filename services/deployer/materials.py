@@ -18,8 +18,8 @@ from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
 from unibpf.bus.release_keys import newest_release
 from unibpf.bus.topology import RELEASES
+from unibpf.client import genuine
 from unibpf.client.current import CurrentReleases
-from unibpf.host import genuine
 from unibpf.host.outcomes import OutcomeFile, choose, was_good
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestSpec

@@ -19,9 +19,9 @@ from unibpf import tracing
 from unibpf.bus import Bucket, BusError, BusNotReady, Entry, ObjectCorrupt, ObjectMissing
 from unibpf.bus.release_keys import release_key
 from unibpf.bus.topology import SETBACKS
+from unibpf.client.genuine import difference
 from unibpf.formats import envelope as envelopes
 from unibpf.formats.envelope import MAX_BUNDLE_BYTES, MAX_ENVELOPE_BYTES, EnvelopeError
-from unibpf.host.genuine import difference
 from unibpf.host.ledger import Row
 from unibpf.messages.programs import AuditRecord, Signed, Verdict
 from unibpf.push.second_opinion import sentence

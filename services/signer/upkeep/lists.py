@@ -15,11 +15,11 @@ from services.signer.errors import HsmError
 from services.signer.hsm import Hsm
 from services.signer.sequence import read
 from unibpf.bus import Bucket, Bus, BusError
+from unibpf.client.genuine import difference
 from unibpf.formats import envelope as envelopes
 from unibpf.formats import release_list
 from unibpf.formats.envelope import EnvelopeError
 from unibpf.formats.release_list import Current, ReleaseList
-from unibpf.host.genuine import difference
 from unibpf.host.ledger import Ledger, LedgerError
 from unibpf.messages.programs import Signed
 
