@@ -1,4 +1,4 @@
-"""unibpf.host.genuine: what is told of a release against what is signed."""
+"""unibpf.client.genuine: what is told of a release against what is signed."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.signing.signing import Signer, release_of
-from unibpf.host.genuine import difference
+from unibpf.client.genuine import difference
 from unibpf.messages.programs import Signed
 
 BUNDLE = b"bundle"

@@ -1,4 +1,4 @@
-"""services.signer.keeping: a simulated year of pushes runs through stores of the sizes that the topology gives them."""
+"""services.signer.upkeep.keeping: a simulated year of pushes runs through stores of the sizes that the topology gives them."""
 
 import random
 from collections import deque
@@ -6,9 +6,9 @@ from collections import deque
 import msgspec
 import pytest
 
-from services.signer import keeping
-from services.signer.keeping import State
 from services.signer.sequence import MAX_AHEAD, TICKS, next_sequence
+from services.signer.upkeep import keeping
+from services.signer.upkeep.keeping import State
 from unibpf.bus import topology
 from unibpf.messages.programs import AuditRecord
 

@@ -5,8 +5,11 @@ host that writes down a sequence, or chooses by one, takes it from there. Whethe
 guest's to judge, who says so with a rule.
 """
 
+from collections.abc import Sequence
+
 from unibpf.formats import envelope as envelopes
 from unibpf.formats.envelope import EnvelopeError
+from unibpf.messages.graphs import SignedGraph
 from unibpf.messages.programs import Signed
 
 
@@ -24,6 +27,26 @@ def difference(signed: Signed, envelope: bytes) -> str | None:
         ("sequence", signed.sequence, release.sequence),
         ("not_after", signed.not_after, release.not_after),
     )
+    return _first(rows)
+
+
+def graph_difference(graph: SignedGraph, envelope: bytes) -> str | None:
+    """The same of a graph."""
+    try:
+        release = envelopes.parse(envelope).release
+    except EnvelopeError as error:
+        return f"its envelope is malformed: {error}"
+    return _first(
+        (
+            ("kind", "graph", release.kind),
+            ("name", graph.name, release.program),
+            ("audience", graph.audience, release.audience),
+            ("sequence", graph.sequence, release.sequence),
+        )
+    )
+
+
+def _first(rows: Sequence[tuple[str, object, object]]) -> str | None:
     for field, told, is_signed in rows:
         if told != is_signed:
             return f"it is told with {field} `{told}` and signed with `{is_signed}`"
