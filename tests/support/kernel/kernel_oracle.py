@@ -106,6 +106,15 @@ class Oracle(kernel_loading.Loaded):
                 position += (length + 8 + 7) // 8 * 8
             return found
 
+    def forget_records(self, name: str) -> None:
+        """Take out all that waits in a ring buffer: what was consumed is where what was produced is."""
+        page = mmap.PAGESIZE
+        with (
+            mmap.mmap(self.maps[name], page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE) as ours,
+            mmap.mmap(self.maps[name], page, mmap.MAP_SHARED, mmap.PROT_READ, offset=page) as theirs,
+        ):
+            ours[:8] = theirs[:8]
+
     def run(self, packet: bytes, repeat: int = 1) -> KernelRun:
         """Run the program on the packet, again on what it left of it; `ns` is the kernel's own mean of a run, rounded down."""
         inside = ctypes.create_string_buffer(packet, len(packet))

@@ -118,8 +118,8 @@ class Loaded:
 
     @classmethod
     def of(cls, bundle: bytes) -> "Loaded":
-        """The same as before for the same bundle; rings cannot begin anew."""
-        if cls.last and (cls.last.bundle != bundle or cls.last.rings):
+        """The same as before for the same bundle."""
+        if cls.last and cls.last.bundle != bundle:
             cls.last.kernel.__exit__()
             cls.last = None
         if not cls.last:
@@ -138,7 +138,12 @@ class Loaded:
         return found
 
     def begin_anew(self) -> None:
+        for name in self.rings:
+            self.kernel.forget_records(name)
+        apart = {spec.name for spec in self.kernel.bundle.maps if spec.type in kernel_oracle.PER_CPU}
         for name, rows in self.tables().items():
+            if name in apart:  # a program's own notes, which it does not read before it wrote them
+                continue
             for key, value in rows.items():
                 before = self.first[name].get(key)
                 if before is None:
