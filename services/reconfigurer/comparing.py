@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.reconfigurer import inspection, plan
+from services.reconfigurer import plan
 from services.reconfigurer.errors import GuestUnreachable, ReconfigurerError
 from services.reconfigurer.plan import Target
+from services.reconfigurer.queries import inspection
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import Package, Publish, Updater
 from unibpf.bus import BusError, ObjectCorrupt

@@ -26,6 +26,7 @@ from unibpf.host import identity
 from unibpf.host.settings import REPOSITORY, StatePaths, host_name
 from unibpf.stack import lock
 from unibpf.stack.lock import FolderLock, Occupied
+from unibpf.stack.server_watch import ServerWatch
 from unibpf.stack.supervisor import Command, Supervisor, start_time
 from unibpf.subjects import CLI, SERVICES
 
@@ -91,6 +92,7 @@ class Stack:
         self._environ = dict(environ)
         self._progress = progress
         self._supervisor = Supervisor(self._write_state)
+        self._watching: asyncio.Task[None] | None = None
         self.url = ""
 
     def pids(self) -> dict[str, int]:
@@ -119,6 +121,8 @@ class Stack:
         """End the services, then the server. Guests keep running; the next `up` adopts them."""
         if not self._lock.is_held:
             return
+        if self._watching is not None:
+            self._watching.cancel()
         await self._supervisor.stop()
         state_file(self._paths).unlink(missing_ok=True)
         self._paths.nats_url_file.unlink(missing_ok=True)
@@ -135,6 +139,8 @@ class Stack:
         )
         self.url = server.url
         await self._supervisor.start(command)
+        watch = ServerWatch(log=command.log, store=self._paths.nats, restart=lambda: self._supervisor.restart("nats"))
+        self._watching = asyncio.create_task(watch.run(), name="watch the server")
         async with asyncio.timeout(READY_SECONDS):
             while not await asyncio.to_thread(answers, server.port):
                 await asyncio.sleep(POLL_SECONDS)

@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from services.reconfigurer import inspection
 from services.reconfigurer.errors import GuestRefused, GuestUnreachable
 from services.reconfigurer.plan import Target
+from services.reconfigurer.queries import inspection
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import ASKED, Updater
 from unibpf.bus import Bus, BusError

@@ -18,9 +18,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.reconfigurer import inspection
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, GuestUnreachable
 from services.reconfigurer.maps import map_changes
+from services.reconfigurer.queries import inspection
 from services.reconfigurer.sessions import Sessions
 from unibpf.bus import Bus, BusError, BusNotReady, Entry, ObjectCorrupt, ObjectMissing, Reject
 from unibpf.bus.topology import MAPS
