@@ -274,5 +274,6 @@ def _row(verdict: Verdict, reservation: Reservation) -> Row:
         bundle=reservation.bundle,
         policy=reservation.policy,
         not_after=reservation.not_after,
+        probation=verdict.probation,
         envelope=reservation.envelope,
     )

@@ -23,6 +23,7 @@ def program_release(verdict: Verdict, row: Row) -> Release:
         bundle=bytes.fromhex(verdict.bundle),
         length=verdict.bundle_length,
         not_after=row.not_after,
+        probation=verdict.probation,
         maps=tuple(MapPolicy(map=name, policy=wish) for name, wish in sorted(verdict.maps.items()) if wish != "keep"),
         verifier=VerifierNote(
             name=verdict.verifier,
@@ -84,6 +85,7 @@ def signed_event(verdict: Verdict, row: Row) -> Signed:
         policy=row.policy,
         identity=verdict.identity,
         not_after=row.not_after,
+        probation=verdict.probation,
         upload_signed=verdict.upload_signed,
     )
 
@@ -94,5 +96,6 @@ def is_same_release(newest: Row | None, verdict: Verdict, *, now: int) -> bool:
         newest is not None
         and "reset" not in verdict.maps.values()
         and (newest.bundle, newest.element) == (verdict.bundle, verdict.element)
+        and newest.probation == verdict.probation
         and (newest.not_after is None or newest.not_after > now)
     )

@@ -85,7 +85,7 @@ ROLES: Final = {
     ),
     DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, MAPS, LEASES), watches=(GUESTS,), reads=(RELEASES, RELEASE_LISTS)),
     RECONFIGURER: Role(
-        writes=(GUESTS_OBSERVED, SETBACKS), reads=(RELEASES, RELEASE_LISTS, GUESTS, MAPS, LEASES), streams=(EVENTS,)
+        writes=(SETBACKS,), reads=(RELEASES, RELEASE_LISTS, GUESTS, GUESTS_OBSERVED, MAPS, LEASES), streams=(EVENTS,)
     ),
     CLI: Role(reads=ALL_BUCKETS, streams=(EVENTS, TRACES, AUDIT, DEAD), stores=(UPLOADED,), whole_families=True),
     # Pushes under its own name and hears what becomes of it: who runs the program says when the push has come to its end.

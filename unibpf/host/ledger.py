@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from unibpf.host.private_file import write_private
+from unibpf.messages.programs import Probation
 
 # Numbers of one second of the clock: more than any program is pushed in one. With less, numbers would run ahead of the clock
 # under load, until MAX_AHEAD ends all updates.
@@ -42,6 +43,7 @@ class Row(Struct, frozen=True, kw_only=True):
     bundle: str
     policy: str
     not_after: int | None = None
+    probation: Probation | None = None
     envelope: str = ""
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +22,8 @@ from unibpf.bus.stores import setup
 from unibpf.messages.programs import Counter, Signed
 
 logger = logging.getLogger(__name__)
+
+Name = TypeVar("Name", str, int)
 
 PAUSE_SECONDS: Final = 30.0
 TURN: Final = 1 / 8  # of the store, by messages: how much newer objects make it worth while to look again
@@ -50,7 +52,7 @@ def is_due(state: State, looked_at: int | None) -> bool:
     return state.fill >= QUIET and turned
 
 
-def stale(places: Mapping[str, int], state: State) -> list[str]:
+def stale(places: Mapping[Name, int], state: State) -> list[Name]:
     """The named objects in the older half, oldest first."""
     return sorted((name for name, place in places.items() if place < state.middle), key=lambda name: places[name])
 

@@ -15,7 +15,7 @@ from unibpf.messages.programs import AuditRecord
 YEAR = 365 * 86400
 PUSHES = 600_000
 PROGRAMS = 300
-SIZES = {"bundle": 9_000, "report and certificate": 15_000, "envelope": 600}
+BUNDLE, REPORT, ENVELOPE = 9_000, 15_000, 600  # bytes; the certificate is counted with the report
 HISTORY = next(row.history for row in topology.BUCKETS if row.name == topology.RELEASES)
 OBJECTS = next(row for row in topology.STORES if row.name == topology.OBJECTS)
 SERVER_BYTES = 150  # that the server has of each message beside its payload, or less
@@ -26,10 +26,10 @@ class Store:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.bytes, self.last, self.highest = max_bytes, 0, 0, 0
-        self.kept: deque[tuple[int, str, int]] = deque()
-        self.places: dict[str, int] = {}
+        self.kept: deque[tuple[int, int, int]] = deque()
+        self.places: dict[int, int] = {}
 
-    def put(self, name: str, size: int) -> None:
+    def put(self, name: int, size: int) -> None:
         self.last += 2
         self.kept.append((self.last, name, size))
         self.places[name] = self.last
@@ -39,7 +39,8 @@ class Store:
             self.bytes -= gone + 2 * SERVER_BYTES
             if self.places.get(oldest) == place:
                 del self.places[oldest]
-        self.highest = max(self.highest, self.bytes)
+        if self.bytes > self.highest:
+            self.highest = self.bytes
 
     @property
     def state(self) -> State:
@@ -47,7 +48,7 @@ class Store:
         return State(first=first, last=self.last, fill=self.bytes / self.max_bytes)
 
 
-def look(store: Store, named: dict[str, int], looked_at: int | None) -> int | None:
+def look(store: Store, named: dict[int, int], looked_at: int | None) -> int | None:
     """What `Keeping.look` does."""
     if not keeping.is_due(store.state, looked_at):
         return looked_at
@@ -61,26 +62,28 @@ def look(store: Store, named: dict[str, int], looked_at: int | None) -> int | No
 
 def test_a_year_of_pushes_forgets_nothing_that_a_release_names_and_refuses_none() -> None:
     chance, store = random.Random(7), Store(OBJECTS.max_bytes)
-    releases: dict[int, deque[tuple[str, str]]] = {}
-    named: dict[str, int] = {}
+    releases: dict[int, deque[tuple[int, int]]] = {}
+    named: dict[int, int] = {}
     looked_at, sequence, now = None, 0, 1_700_000_000
     for push in range(PUSHES):
         # Few programs are pushed all the time, most hardly ever: these are what a ring would forget.
         program = chance.randrange(PROGRAMS) if push < PROGRAMS * 20 or push % 500 == 0 else chance.randrange(5)
         now += YEAR // PUSHES
         sequence = next_sequence(stored=sequence, audited=sequence, now=now)
-        for kind, size in SIZES.items():
-            store.put(f"{kind} {push}", size)
+        bundle, report, envelope = range(3 * push, 3 * push + 3)
+        store.put(bundle, BUNDLE)
+        store.put(report, REPORT)
+        store.put(envelope, ENVELOPE)
         history = releases.setdefault(program, deque())
-        history.append((f"bundle {push}", f"envelope {push}"))
-        named |= {f"bundle {push}": SIZES["bundle"], f"envelope {push}": SIZES["envelope"]}
+        history.append((bundle, envelope))
+        named[bundle], named[envelope] = BUNDLE, ENVELOPE
         if len(history) > HISTORY:
             for name in history.popleft():
                 del named[name]
         if push % 300 == 0:  # some PAUSE_SECONDS at ten pushes a second
             looked_at = look(store, named, looked_at)
     assert set(named) <= set(store.places)
-    assert store.highest <= OBJECTS.max_bytes < PUSHES * sum(SIZES.values()), "it turned, and more than once"
+    assert store.highest <= OBJECTS.max_bytes < PUSHES * (BUNDLE + REPORT + ENVELOPE), "it turned, and more than once"
     assert sequence <= now * TICKS + MAX_AHEAD // 1000
 
 

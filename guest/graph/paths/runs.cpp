@@ -40,7 +40,10 @@ class Runs {
   private:
     static constexpr std::uint32_t no_index = ~std::uint32_t{0};
 
-    bool counts(const FlatConnection& c) const { return ports_[c.from].output_kinds[c.from_port] == kind_; }
+    bool counts(const FlatConnection& c) const {
+        const bool defers = kind_ == PortKind::push && graph_.elements[c.from].row->defers;
+        return !defers && ports_[c.from].output_kinds[c.from_port] == kind_;
+    }
 
     void index() {
         for (std::uint32_t& first : first_) first = no_index;
