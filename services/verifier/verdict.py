@@ -23,6 +23,7 @@ class Push(Struct, frozen=True, kw_only=True):
     element: str = ANY_ELEMENT
     maps: dict[MapName, MapWish] = {}
     probation: Probation | None = None
+    pushed_ms: int = 0
     signed: bool = False
 
     @classmethod
@@ -41,6 +42,7 @@ class Push(Struct, frozen=True, kw_only=True):
             "element": upload.element,
             "maps": upload.maps,
             "probation": upload.probation,
+            "pushed_ms": received.stored_us // 1000,
             "signed": received.said is not None,
         }
         try:
@@ -75,5 +77,6 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         also=found.also,
         maps=push.maps,
         probation=push.probation,
+        pushed_ms=push.pushed_ms,
         upload_signed=push.signed,
     )

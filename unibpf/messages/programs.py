@@ -37,7 +37,8 @@ class Probation(Message, frozen=True, kw_only=True):
 class Verdict(Message, frozen=True, kw_only=True):
     """`program.verified` / `program.rejected`: the verdict over one pushed object.
 
-    `push_id` is the stream sequence of the upload (`<stream>:<sequence>`): a redelivered upload keeps it. `audience` is what
+    `push_id` is the stream sequence of the upload (`<stream>:<sequence>`), `pushed_ms` when the server stored it (Unix ms): a
+    redelivered upload keeps both, and the signer signs one pair once. `audience` is what
     the pusher asked for (header `Unibpf-Audience`), `maps` what he wants of maps at the swap (`Unibpf-Maps`; not named: keep),
     `probation` how it is to be watched (`Unibpf-Probation`; None: as the guest does by itself).
     Header `Unibpf-Signature` (base64) is the verifier's nkey signature over the payload bytes. `also` are the opinions of
@@ -65,6 +66,7 @@ class Verdict(Message, frozen=True, kw_only=True):
     also: list[SecondOpinion] = []
     maps: dict[MapName, MapWish] = {}
     probation: Probation | None = None
+    pushed_ms: int = 0
     upload_signed: bool = False
 
 

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from unibpf.authority.roles import OF_A_HOST, of_host
 from unibpf.bus import Bus, BusSettings
 from unibpf.bus.embedded import LOOPBACK, EmbeddedServer, answers
 from unibpf.bus.permissions import OPERATOR
@@ -128,7 +129,7 @@ class Stack:
         self._lock.release()
 
     async def _start_server(self) -> None:
-        names = (OPERATOR, *SERVICES, *PUSHERS)
+        names = _identities(host_name(self._environ))
         identities = [identity.create(self._paths.keys, name) for name in names]
         if self._port and _is_taken(self._port):
             raise StackError(f"port {self._port} is taken: something listens there already")
@@ -195,6 +196,13 @@ class Stack:
         partial.write_bytes(msgspec.json.encode(state))
         partial.chmod(0o600)
         partial.replace(path)
+
+
+def _identities(host: str) -> tuple[str, ...]:
+    """A key of its own for each service of this host, where its name can be part of an identity's."""
+    own = {role: of_host(role, host) for role in OF_A_HOST}
+    services = (own[one] if one in own and identity.is_name(own[one]) else one for one in SERVICES)
+    return (OPERATOR, *services, *PUSHERS)
 
 
 def _is_taken(port: int) -> bool:
