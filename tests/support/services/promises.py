@@ -12,7 +12,10 @@ GUEST = ROOT / "vnfs/firewall/guest.toml"
 # What needs no bus, or reports it away as a finding; `demo` makes a stack of its own.
 LOCAL = {"up", "down", "verify", "run", "demo", "graph check", "graph draw", "graph run", "guest check"}
 LOCAL |= {"bus keys", "bus config", "status", "wire"}
+LOCAL |= {"recover sequence"}
 WORDS = {
+    "audience": "edge",
+    "program": "firewall",
     "nic": "fw-1/in0",
     "key": "1",
     "keys": "1",
