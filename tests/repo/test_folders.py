@@ -22,6 +22,8 @@ def folders() -> list[str]:
 
 def headings(folder: str) -> list[str]:
     """What the README of such a folder is divided by."""
+    if folder == "vnfs/include":
+        return FOLDER
     above = folder.rpartition("/")[0]
     return {"services": SERVICE, "vnfs": FUNCTION}.get(above, FOLDER)
 

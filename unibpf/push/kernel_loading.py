@@ -195,23 +195,30 @@ def _load(linked: bytes, hook: str) -> int:
     starts = _functions(linked)
     info = ctypes.create_string_buffer(b"".join(struct.pack("<II", start, _FUNCTION) for start in starts))
     types = _load_types(_types_of_functions())
-    attributes = struct.pack(
-        "<IIQQIIQ28xIIIQI",
-        _PROG_TYPE_XDP,
-        len(linked) // INSN_BYTES,
-        address(code),
-        address(license_text),
-        1,
-        _LOG_BYTES,
-        address(log),
-        _ATTACH_TYPES[hook],
-        types,
-        8,
-        address(info),
-        len(starts),
-    )
-    try:
+
+    def attempt(level: int) -> int:
+        attributes = struct.pack(
+            "<IIQQIIQ28xIIIQI",
+            _PROG_TYPE_XDP,
+            len(linked) // INSN_BYTES,
+            address(code),
+            address(license_text),
+            level,
+            _LOG_BYTES if level else 0,
+            address(log) if level else 0,
+            _ATTACH_TYPES[hook],
+            types,
+            8,
+            address(info),
+            len(starts),
+        )
         return command(PROG_LOAD, attributes)[0]
+
+    try:
+        try:
+            return attempt(0)
+        except OSError:
+            return attempt(1)  # again for the reason: its log takes ten times the time of the verification
     except OSError as error:
         raise KernelRefusedError(error.errno or 0, log.value.decode(errors="replace")) from error
     finally:

@@ -26,6 +26,7 @@ CPU: Final = min(CPUS)
 PER_CPU: Final = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH})
 _BUSY_OR_DISCARDED: Final = 3 << 30  # marks in the length of a ring buffer's record (Documentation/bpf/ringbuf.rst)
 _OUT_BYTES: Final = 4096
+_MAP_DELETE: Final = 3  # BPF_MAP_DELETE_ELEM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,11 @@ class Oracle(kernel_loading.Loaded):
         """Set an entry, as control does in a guest."""
         self.update(next(spec for spec in self.bundle.maps if spec.name == name), key, value)
 
+    def delete(self, name: str, key: bytes) -> None:
+        """Delete an entry that there is."""
+        inside = ctypes.create_string_buffer(key, len(key))
+        command(_MAP_DELETE, struct.pack("<IIQ", self.maps[name], 0, address(inside)))
+
     def events(self, name: str) -> list[bytes]:
         """What bpf_perf_event_output wrote to a map; the end of each may be padding (kernel_events)."""
         return list(self.perf[name].records())
@@ -99,6 +105,15 @@ class Oracle(kernel_loading.Loaded):
                     found.append(theirs[at + 8 : at + 8 + length])
                 position += (length + 8 + 7) // 8 * 8
             return found
+
+    def forget_records(self, name: str) -> None:
+        """Take out all that waits in a ring buffer: what was consumed is where what was produced is."""
+        page = mmap.PAGESIZE
+        with (
+            mmap.mmap(self.maps[name], page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE) as ours,
+            mmap.mmap(self.maps[name], page, mmap.MAP_SHARED, mmap.PROT_READ, offset=page) as theirs,
+        ):
+            ours[:8] = theirs[:8]
 
     def run(self, packet: bytes, repeat: int = 1) -> KernelRun:
         """Run the program on the packet, again on what it left of it; `ns` is the kernel's own mean of a run, rounded down."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.verifier.frontend import frontend
 from tests.support.programs.bundles import Runner
+from unibpf.messages.base import Kind
 from unibpf.push.compile import compile_c
 
 Maps = dict[str, dict[str, str]]
@@ -19,9 +20,9 @@ class Outcome:
     maps: Maps
 
 
-def bundle_of(source: Path, *defines: str) -> bytes:
-    """The bundle of a program of the catalogue."""
-    return frontend.translate(compile_c(source, defines=list(defines)), frontend.Options()).bundle
+def bundle_of(source: Path, *defines: str, kind: Kind | None = None) -> bytes:
+    """The bundle of a program of the catalogue; one that writes packets by pointers alone has to say that it is a rewriter."""
+    return frontend.translate(compile_c(source, defines=list(defines)), frontend.Options(kind=kind)).bundle
 
 
 def in_guest(runner: Runner, bundle: bytes, packets: Sequence[bytes], engine: str = "checking") -> Outcome:

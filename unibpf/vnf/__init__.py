@@ -1,0 +1,1 @@
+"""The catalogue of network functions, and what fills their maps."""
