@@ -8,15 +8,18 @@
 A subject that nobody serves has no row.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from unibpf.messages.base import Message
+from unibpf.messages.desired_maps import DesiredChange, DesiredChanged, MapsPutBack, PutBackQuery
 from unibpf.messages.elements import ElementEvent, ElementState, RollbackQuery
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestEvent, GuestSpec, GuestState, HostStatus
+from unibpf.messages.handlers import HandlerCall, HandlerValue
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
 from unibpf.messages.operations import DeadLetter, Readiness, SpanRecord
 from unibpf.messages.programs import AuditRecord, Refused, Signed, Verdict
@@ -42,6 +45,9 @@ TRACES: Final = "UNIBPF_TRACES"
 AUDIT: Final = "UNIBPF_AUDIT"
 DEAD: Final = "UNIBPF_DEAD"
 
+# Whether a message carries authority: `must` be signed by its sender's nkey, `may` be (it is looked at), or is `not`.
+Authority = Literal["must", "may", "not"]
+
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -66,6 +72,8 @@ class Subject:
     hears: tuple[str, ...] = ()  # live, as it is published
     server: str | None = None  # request/reply (ADR-32): who answers
     answer: type[Message] | None = None
+    authority: Authority = "must"
+    of_host: bool = False  # its payload's `host` is the sender's own
 
     def __call__(self, *names: str) -> str:
         """Fill in the parameters; `*` stands for any."""
@@ -81,6 +89,11 @@ class Subject:
     def parameters(self) -> list[str]:
         """The names of its parameters."""
         return _PARAMETER.findall(self.pattern)
+
+    def values(self, subject: str) -> dict[str, str]:
+        """What the parameters are in a subject of this row."""
+        words = zip(self.pattern.split("."), subject.split(".")[PREFIX.count(".") + 1 :], strict=True)
+        return {pattern.strip("{}"): word for pattern, word in words if pattern.startswith("{")}
 
     @property
     def family(self) -> str:
@@ -103,6 +116,7 @@ upload: Final = Subject(
     stream=UPLOADS,
     consumer="verifier",
     hears=(CLI,),
+    authority="may",
 )
 verified: Final = Subject(
     name="programVerified",
@@ -171,6 +185,7 @@ guest_state: Final = Subject(
     apart=True,  # from guest.apply and guest.delete
     stream=EVENTS,
     hears=(CLI, RECONFIGURER),
+    of_host=True,
 )
 element: Final = Subject(
     name="element",
@@ -189,6 +204,7 @@ trace: Final = Subject(
     senders=(EVERYBODY,),
     message=SpanRecord,
     stream=TRACES,
+    authority="not",
 )
 audit: Final = Subject(
     name="audit",
@@ -235,6 +251,7 @@ verify: Final = Subject(
     bytes_only=True,
     server=VERIFIER,
     answer=Report,
+    authority="not",
 )
 deployer_status: Final = Subject(
     name="deployerStatus",
@@ -243,6 +260,25 @@ deployer_status: Final = Subject(
     senders=(CLI,),
     server=DEPLOYER,
     answer=HostStatus,
+    authority="not",
+)
+keep: Final = Subject(
+    name="keep",
+    pattern="deployer.{host}.keep",
+    text="request/reply, a DesiredChange answered by a DesiredChanged",
+    senders=(CLI,),
+    message=DesiredChange,
+    server=DEPLOYER,
+    answer=DesiredChanged,
+)
+put_back: Final = Subject(
+    name="putBack",
+    pattern="reconfigurer.{host}.put_back",
+    text="request/reply, a PutBackQuery answered by a MapsPutBack",
+    senders=(DEPLOYER,),
+    message=PutBackQuery,
+    server=RECONFIGURER,
+    answer=MapsPutBack,
 )
 guest_status: Final = Subject(
     name="guestStatus",
@@ -252,6 +288,7 @@ guest_status: Final = Subject(
     message=GuestQuery,
     server=RECONFIGURER,
     answer=GuestStatus,
+    authority="not",
 )
 map_dump: Final = Subject(
     name="mapDump",
@@ -270,6 +307,15 @@ map_change: Final = Subject(
     message=MapChange,
     server=RECONFIGURER,
     answer=MapChanged,
+)
+handler_call: Final = Subject(
+    name="handlerCall",
+    pattern="reconfigurer.{host}.handler",
+    text="request/reply, a HandlerCall answered by a HandlerValue",
+    senders=(CLI,),
+    message=HandlerCall,
+    server=RECONFIGURER,
+    answer=HandlerValue,
 )
 rollback: Final = Subject(
     name="rollback",
@@ -298,8 +344,24 @@ SUBJECTS: Final = (
     sign_graph,
     verify,
     deployer_status,
+    keep,
+    put_back,
     guest_status,
     map_dump,
     map_change,
+    handler_call,
     rollback,
 )
+
+
+@functools.lru_cache(maxsize=4096)
+def row_of(subject: str) -> Subject | None:
+    """The row that a subject belongs to; None where it is none of ours."""
+    words = subject.split(".")
+    return next(
+        (row for row in SUBJECTS if any(_matches(pattern.split("."), words) for pattern in row.patterns())), None
+    )
+
+
+def _matches(pattern: list[str], words: list[str]) -> bool:
+    return len(pattern) == len(words) and all(one in {"*", word} for one, word in zip(pattern, words, strict=True))

@@ -12,3 +12,8 @@ from unibpf.host.settings import binary_directory
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     return Runner(executable=binary_directory(os.environ) / "unibpf-run", directory=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def bin_directory() -> Path:
+    return binary_directory(os.environ)

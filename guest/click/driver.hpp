@@ -4,6 +4,7 @@
 // clock's, or simulated: then it stands still while there is work and jumps to the next timer when there is none.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "guest/bpf/slot.hpp"
+#include "guest/click/pcap_nic.hpp"
 #include "guest/graph/router.hpp"
 
 namespace unibpf::click {
@@ -23,12 +25,15 @@ struct DriverOptions {
     std::vector<std::pair<std::string, std::string>> defines;
     bool simulated = false;
     double simulated_start = 1'000'000'000;
+    std::vector<std::string> nics;  // NAME=IN,OUT each; the run ends when nothing arrives and nothing happens any more
 };
 
 class Driver final : public RunControl {
   public:
     explicit Driver(DriverOptions options);
 
+    // Says on standard error what is wrong with the files of the NICs; false then.
+    bool open_nics();
     // Says on standard error what is wrong with the graph; false then.
     bool build();
     // Scripts begin; false when one of them failed.
@@ -50,6 +55,8 @@ class Driver final : public RunControl {
   private:
     std::uint64_t read_clock() const;
     void wait();
+    bool wire_is_done() const;
+    std::uint64_t next_arrival() const;
     bool goes_on();
 
     DriverOptions options_;
@@ -58,6 +65,10 @@ class Driver final : public RunControl {
     std::vector<Binding> bindings_;
     Environment environment_;
     std::vector<Script*> scripts_;
+    std::array<PcapNic, Nic::most_nics> nics_;
+    std::array<Nic*, Nic::most_nics> nic_pointers_{};
+    std::uint64_t busy_ns_ = 0;     // when something was done last
+    std::uint64_t arrived_ns_ = 0;  // when the wire had something to come last
     Owned<Router> router_;  // after what it uses
     std::uint64_t now_ns_ = 0;
     int run_count_ = 1;

@@ -58,9 +58,24 @@ int exit_status(Driver& driver, const std::string& handler) {
     return 1;
 }
 
+// Name, class, packets, drops, and each reason with its number.
+void print_counters(Driver& driver) {
+    for (const Element* element : driver.router().elements()) {
+        std::uint64_t sum = 0;
+        std::string reasons;
+        for (std::size_t i = 0; i < drop_reason_count; ++i) {
+            const std::uint64_t count = element->drops()[i];
+            sum += count;
+            if (count > 0) reasons += (reasons.empty() ? "" : " ") + std::string{drop_reasons[i].name} + "=" + std::to_string(count);
+        }
+        std::printf("%s\t%s\t%llu\t%llu\t%s\n", std::string{element->name()}.c_str(), std::string{element->class_name()}.c_str(),
+                    static_cast<unsigned long long>(element->packets()), static_cast<unsigned long long>(sum), reasons.c_str());
+    }
+}
+
 int run(const Options& options) {
     Driver driver{options.driver};
-    if (!driver.build()) return 1;
+    if (!driver.open_nics() || !driver.build()) return 1;
     const auto began = std::chrono::steady_clock::now();
     driver.begin();
     if (!options.output.empty()) {
@@ -68,6 +83,7 @@ int run(const Options& options) {
         else std::ofstream{options.output} << flat_configuration(driver.router());
     }
     if (!options.quit) driver.run();
+    if (options.counters) print_counters(driver);
     if (options.time) std::printf("%.3fs real\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
     const bool with_names = options.handlers.size() > 1;
     for (const std::string& handler : options.handlers) print_handler(driver, handler, with_names);

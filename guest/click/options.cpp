@@ -20,7 +20,9 @@ constexpr const char* help_text =
     "  -x, --exit-handler H     exit with the value of handler H\n"
     "  -o, --output FILE        write the graph, flat, to FILE\n"
     "  -q, --quit               build the graph and do not run it\n"
+    "      --nic NAME=IN,OUT    a NIC for FromDevice and ToDevice: pcap files of what arrives and of what is sent; simulated time\n"
     "      --simtime[=SECONDS]  simulated time, which jumps over what is only waiting\n"
+    "      --counters           print what went through each element and was dropped there, tabs between\n"
     "  -t, --time               print what the run took\n"
     "      --version            print the version\n"
     "      --help               print this\n"
@@ -33,6 +35,7 @@ enum class Want {
     handler,
     exit_handler,
     output,
+    nic,
     ignored
 };
 
@@ -48,6 +51,7 @@ constexpr Row rows[] = {
     {"-h", "--handler", Want::handler, nullptr},
     {"-x", "--exit-handler", Want::exit_handler, nullptr},
     {"-o", "--output", Want::output, nullptr},
+    {"", "--nic", Want::nic, nullptr},
     {"-p", "--port", Want::ignored, nullptr},
     {"-u", "--unix-socket", Want::ignored, nullptr},
     {"-j", "--threads", Want::ignored, nullptr},
@@ -58,6 +62,7 @@ constexpr Row rows[] = {
     {"", "--warnings", Want::nothing, [](Options&) {}},
     {"-R", "--allow-reconfigure", Want::nothing, [](Options&) {}},
     {"-k", "--kernel", Want::nothing, [](Options&) {}},
+    {"", "--counters", Want::nothing, [](Options& options) { options.counters = true; }},
     {"", "--simtime", Want::nothing, [](Options& options) { options.driver.simulated = true; }},
     {"", "--simulation-time", Want::nothing, [](Options& options) { options.driver.simulated = true; }},
 };
@@ -139,6 +144,7 @@ class Parser {
             case Want::handler: return options_.handlers.emplace_back(value), true;
             case Want::exit_handler: return options_.exit_handler = value, true;
             case Want::output: return options_.output = value, true;
+            case Want::nic: return options_.driver.nics.emplace_back(value), true;
             default: return true;
         }
     }

@@ -15,7 +15,7 @@ struct Options {
     std::string output;                 // where the flat configuration goes; empty: nowhere
     bool quit = false;                  // only build
     bool time = false;
-    bool check = false;  // say nothing but faults
+    bool counters = false;  // a line for each element at the end
 };
 
 // Reads the graph as well. False: what is wrong was said, and `status` is the exit status.

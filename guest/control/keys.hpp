@@ -108,6 +108,12 @@ enum class MapChangedKey : std::int8_t {
     error = 4,
 };
 
+enum class HandlerKey : std::int8_t {
+    element = 0,
+    name = 1,
+    value = 2,
+};
+
 enum class ProblemKey : std::int8_t {
     title = -1,
     detail = -2,

@@ -59,13 +59,14 @@ inline constexpr auto rule_table = std::to_array<RuleRow>({
     {"map", "path", coap::not_found, "the name of a map of the active program"},
     {"map-readonly", "map-readonly", coap::forbidden, "a map of values, devices or maps that is not read-only data"},
     {"map-entry", "map-entry", coap::unprocessable, "keys and values of the sizes that `FETCH /status` tells"},
+    {"no-handler", "handler", coap::not_found, "an element of the graph and a handler of it that can be read, or written, as is asked"},
+    {"handler", "handler", coap::unprocessable, "a value that the handler takes"},
     {"release", "release", coap::conflict, "the release that the request names to be the active one"},
     {"answer", "size", coap::internal_error, "an answer that fits into the guest's buffer"},
     // These end a boot or a graph, before there is a channel.
     {"boot", "load", coap::internal_error, "a boot image as in schemas/boot.cddl"},
     {"nic", "load", coap::internal_error, "a NIC as virtio 1.2 describes it"},
     {"isolation", "load", coap::internal_error, "a machine that can isolate programs"},
-    {"handler", "load", coap::internal_error, "a value that the handler takes"},
     {"internal", "load", coap::internal_error, "no fault inside the guest"},
 });
 

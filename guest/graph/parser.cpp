@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "guest/graph/config.hpp"
-#include "guest/graph/nearest.hpp"
+#include "guest/graph/names/nearest.hpp"
 
 namespace unibpf {
 

@@ -19,7 +19,7 @@
 #pragma once
 
 #include "guest/graph/lexer.hpp"
-#include "guest/graph/name_table.hpp"
+#include "guest/graph/names/name_table.hpp"
 #include "guest/graph/router.hpp"
 #include "guest/graph/source.hpp"
 #include "guest/graph/syntax.hpp"

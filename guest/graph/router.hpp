@@ -15,7 +15,7 @@
 #include "guest/graph/arena.hpp"
 #include "guest/graph/element.hpp"
 #include "guest/graph/errors.hpp"
-#include "guest/graph/name_info.hpp"
+#include "guest/graph/names/name_info.hpp"
 #include "guest/graph/timer.hpp"
 
 namespace unibpf {

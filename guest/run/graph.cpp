@@ -33,6 +33,7 @@ struct Question {
     std::size_t memory_mib = 64;  // a graph that needs more than its guest's memory is refused; the guest has less of it for graphs
 };
 
+constexpr std::size_t most_shown = 120;  // bytes of a configuration
 constexpr std::size_t most_memory_mib = 1024;  // unibpf/messages/guests.py
 constexpr std::size_t most_heap_mib = 192;     // of the 256 MiB that the process platform gives out
 
@@ -96,7 +97,26 @@ std::string elements_json(const Router& router, const SlotRegistry& slots) {
     std::string out;
     for (const Element* element : router.elements()) {
         out += (out.empty() ? "{" : ",{") + place_json(element->place()) + ",\"name\":" + quoted(element->name()) +
-               ",\"class\":" + quoted(element->class_name()) + slot_json(slots.find(element->name())) + "}";
+               ",\"class\":" + quoted(element->class_name()) + ",\"configuration\":" + quoted(slice(element->configuration(), 0, most_shown)) +
+               ",\"processing\":" + quoted(element->element_class().processing) + slot_json(slots.find(element->name())) + "}";
+    }
+    return "[" + out + "]";
+}
+
+// Every connection once, with the kind of its ends: where it pushes its source knows it, where it is pulled its sink.
+std::string connections_json(const Router& router) {
+    const auto elements = router.elements();
+    const auto index = [&](const Element* element) { return std::to_string(std::find(elements.begin(), elements.end(), element) - elements.begin()); };
+    std::string out;
+    const auto add = [&](const std::string& from, unsigned from_port, const std::string& to, unsigned to_port, bool push) {
+        out += (out.empty() ? "{" : ",{") + ("\"from\":" + from) + ",\"from_port\":" + std::to_string(from_port) + ",\"to\":" + to +
+               ",\"to_port\":" + std::to_string(to_port) + ",\"push\":" + (push ? "true" : "false") + "}";
+    };
+    for (const Element* element : elements) {
+        for (unsigned i = 0; i < element->outputs(); ++i)
+            if (const Port& port = element->output(i); port.connected()) add(index(element), i, index(port.peer()), port.peer_port(), true);
+        for (unsigned i = 0; i < element->inputs(); ++i)
+            if (const Port& port = element->input(i); port.connected()) add(index(port.peer()), port.peer_port(), index(element), i, false);
     }
     return "[" + out + "]";
 }
@@ -117,7 +137,8 @@ int check(Question& question) {
     Errors errors;
     const Owned<Router> router = Router::create(read_graph(), registry, environment, errors);
     const std::string elements = router ? elements_json(*router, slots) : "[]";
-    std::fprintf(output, "{\"errors\":%s,\"elements\":%s}\n", errors_json(errors).c_str(), elements.c_str());
+    const std::string connections = router ? connections_json(*router) : "[]";
+    std::fprintf(output, "{\"errors\":%s,\"elements\":%s,\"connections\":%s}\n", errors_json(errors).c_str(), elements.c_str(), connections.c_str());
     std::fclose(output);
     return router ? 0 : 1;
 }

@@ -67,8 +67,9 @@ async def _main() -> None:
     tracing.init("deployer")
     has_vms = _has_vms(settings)
     probe = await _probe(settings, has_vms=has_vms)
-    key = identity.load(settings.paths.keys, "deployer")
-    async with await Bus.connect(BusSettings(url=settings.nats_url, identity=key)) as bus:
+    key = identity.load_of_host(settings.paths.keys, "deployer", settings.host)
+    connection = BusSettings(url=settings.nats_url, identity=key, order=settings.paths.host / "commands.json")
+    async with await Bus.connect(connection) as bus:
         assembly = _assembly(settings, bus, probe.accel, has_vms=has_vms)
         await Deployer(bus=bus, settings=settings, assembly=assembly, probe=probe).run()
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from unibpf.bus import Entry
 from unibpf.host.guest_folder import Boot
@@ -49,7 +50,7 @@ def read(records: Iterable[Entry], *, host: str, known: Iterable[str]) -> Desire
         if spec.guest != entry.key:
             unclear[entry.key] = f"its desired state names `{spec.guest}`"
         elif spec.host in {None, host}:
-            meant[entry.key] = Wanted(spec=spec, revision=entry.revision)
+            meant[entry.key] = Wanted(spec=replace(spec, maps=None), revision=entry.revision)
         else:
             ended.add(entry.key)
     seen = {*meant, *ended, *unclear}

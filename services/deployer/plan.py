@@ -6,6 +6,7 @@ record of a newer version), it goes on as it last booted, and is brought back as
 
 Rules, first match wins:
     somebody works on the guest already             nothing
+    runs, and somebody asked for another boot       restart
     runs, hangs, and is to be restarted then        restart
     runs as its last boot, with its specification   adopt, if this deployer does not watch it yet, else nothing
     must wait after failures                        nothing
@@ -35,7 +36,7 @@ class World(Struct, frozen=True, kw_only=True):
     """What is known at one moment. `running` maps a guest to its boot id, `not_before` to the end of its backoff, which
     is about the guest as it is desired now: another desire is not to wait. `unreadable`: guests whose last boot is on the
     disk, but not for this version to read. `seen`: guests of which the bus has an observation by this host. `hung`: guests
-    that answered in this boot and do not any more."""
+    that answered in this boot and do not any more. `leaving`: why the present boot of a guest is to end, if it is."""
 
     desired: Mapping[str, GuestSpec]
     boots: Mapping[str, Boot]
@@ -45,6 +46,7 @@ class World(Struct, frozen=True, kw_only=True):
     unreadable: Set[str] = frozenset()
     watched: Set[str] = frozenset()
     hung: Set[str] = frozenset()
+    leaving: Mapping[str, str] = {}
     busy: Set[str] = frozenset()
     not_before: Mapping[str, float] = {}
     now: float = 0.0
@@ -96,6 +98,8 @@ def _action(world: World, guest: str) -> Action | None:
 
 def _attention(world: World, guest: str, spec: GuestSpec) -> Action | None:
     """What a guest needs that runs as it should."""
+    if guest in world.leaving:
+        return Action(kind="restart", guest=guest, reason=world.leaving[guest], spec=spec)
     if guest in world.hung and spec.on_hang == "restart":
         return Action(kind="restart", guest=guest, reason="does not answer", spec=spec)
     return None if guest in world.watched else Action(kind="adopt", guest=guest, reason="runs already", spec=spec)

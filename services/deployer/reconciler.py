@@ -26,6 +26,8 @@ from services.deployer.reporting import Reporter
 from unibpf import tracing
 from unibpf.bus import BusError
 from unibpf.host.guest_folder import Boot, GuestFolder
+from unibpf.host.liveness import Liveness
+from unibpf.messages.desired_maps import MapsPutBack
 from unibpf.messages.guests import GuestSpec, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
@@ -54,12 +56,27 @@ class _Guest:
 
 
 Claim = Callable[[str], Awaitable[bool]]  # takes or renews the lease of a guest; whether it is ours now
+PutBack = Callable[[GuestFolder, str], Awaitable[MapsPutBack | None]]  # has the desired map entries put back
+
+
+async def nothing_to_put_back(_folder: GuestFolder, _guest: str) -> MapsPutBack | None:
+    """Where nobody keeps map entries."""
+    return None
 
 
 class Reconciler:
     """One host's guests. `wake` is set whenever another look is due."""
 
-    def __init__(self, *, assembly: Assembly, reporter: Reporter, claim: Claim, boot_timeout: float) -> None:
+    def __init__(
+        self,
+        *,
+        assembly: Assembly,
+        reporter: Reporter,
+        claim: Claim,
+        boot_timeout: float,
+        put_back: PutBack = nothing_to_put_back,
+    ) -> None:
+        self._put_back = put_back
         self._assembly = assembly
         self._reporter = reporter
         self._claim = claim
@@ -114,6 +131,7 @@ class Reconciler:
             watched={name for name, guest in self._guests.items() if guest.is_watched},
             busy=set(self._tasks),
             hung={name for name in running if self._is_hung(name)},
+            leaving=self._leaving(running),
             now=time.monotonic(),
         )
         waiting = {name: guest.not_before for name, guest in self._guests.items() if guest.spec == world.spec(name)}
@@ -154,10 +172,18 @@ class Reconciler:
 
     def _is_hung(self, name: str) -> bool:
         """It answered in this boot, and does not any more: where nothing ever answered, another boot would not either."""
+        liveness = self._liveness(name)
+        return liveness is not None and liveness.answered and liveness.is_hung
+
+    def _leaving(self, running: Mapping[str, Running]) -> dict[str, str]:
+        """Why the present boot is to end, where the host's reconfigurer was asked for something that takes another one."""
+        asked = {name: liveness.restart for name in running if (liveness := self._liveness(name)) is not None}
+        return {name: reason for name, reason in asked.items() if reason is not None}
+
+    def _liveness(self, name: str) -> Liveness | None:
         folder = self._assembly.folder(name)
         boot = folder.boot()
-        liveness = folder.liveness.read(boot.boot_id) if boot is not None else None
-        return liveness is not None and liveness.answered and liveness.is_hung
+        return folder.liveness.read(boot.boot_id) if boot is not None else None
 
     def _done(self, name: str, _task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
@@ -244,7 +270,8 @@ class Reconciler:
         folder.is_good(boot.spec)
         guest.ready_at = time.monotonic()
         await self._reporter.alarm(name, CHANGE, None)
-        await self._reporter.running(boot, running, ready)
+        put_back = await self._put_back(folder, name)
+        await self._reporter.running(boot, running, ready, put_back)
         await self._reporter.refused(name, folder.refused_spec())
         guest.is_watched = True  # last: what could not be reported is adopted, and so reported, at the next look
 

@@ -14,6 +14,7 @@ from unibpf.bus import Bus, BusError, Entry
 from unibpf.bus.topology import GUESTS_OBSERVED
 from unibpf.host.guest_folder import Boot
 from unibpf.host.liveness import Liveness
+from unibpf.messages.desired_maps import MapsPutBack
 from unibpf.messages.guests import GuestEvent, GuestObserved, GuestSpec, GuestState, SpecRefusal, spec_digest
 
 logger = logging.getLogger(__name__)
@@ -35,20 +36,22 @@ class Reporter:
         """The guest is about to be started."""
         await self._tell(self._observed(boot, "booting"))
 
-    async def running(self, boot: Boot, running: Running, ready: Ready) -> None:
+    async def running(self, boot: Boot, running: Running, ready: Ready, put_back: MapsPutBack | None) -> None:
         """The guest is ready; its boot becomes two spans: execution to entry, entry to ready."""
         boot_ms = None
         if running.exec_ns is not None:
             boot_ms = round((ready.seen_ns - running.exec_ns) / 1e6, 3)
             _record_boot(boot.spec.guest, running.exec_ns, ready)
         observed = self._observed(boot, "running", pid=running.pid, boot_ms=boot_ms)
-        await self._tell(with_programs(observed, boot.lacking))
+        await self._tell(with_whole(observed, boot.lacking, put_back))
 
-    async def standing(self, guest: str, lacking: Mapping[str, str], liveness: Liveness) -> None:
-        """How a live guest does: which elements have no program now, and why; whether it answers."""
+    async def standing(
+        self, guest: str, lacking: Mapping[str, str], liveness: Liveness, put_back: MapsPutBack | None
+    ) -> None:
+        """How a live guest does: what has no program now or no entries, and why; whether it answers."""
         told = self._told.get(guest)
         if told is not None and told.is_live:
-            await self._tell_change(with_answers(with_programs(told, lacking), liveness))
+            await self._tell_change(with_answers(with_whole(told, lacking, put_back or told.maps), liveness))
 
     async def alarm(self, guest: str, source: str, alarm: str | None) -> None:
         """Something that somebody has to look at, about a guest that goes on; None: that `source` has no more to say."""
@@ -72,7 +75,7 @@ class Reporter:
     async def repeat(self) -> None:
         """Write again what the bus should know of this host's guests and does not."""
         bucket = await self._bus.kv(GUESTS_OBSERVED)
-        known = {entry.key for entry in await bucket.entries()}
+        known = {entry.key for entry in await bucket.entries() if entry.fault is None}
         for guest in self._told.keys() - known:
             await self._tell(self._told[guest])
 
@@ -142,16 +145,18 @@ class Reporter:
             machine=observed.machine,
             accel=observed.accel,
             pid=observed.pid,
+            maps=observed.maps,
         )
         await self._bus.publish(subjects.guest_state(observed.state, observed.guest), event)
 
 
-def with_programs(observed: GuestObserved, lacking: Mapping[str, str]) -> GuestObserved:
-    """`running` only where every element has its program: one that drops all is not running."""
-    if not lacking:
-        return replace(observed, state="running", reason=None)
-    reason = "; ".join(f"element `{element}` has no program: {why}" for element, why in sorted(lacking.items()))
-    return replace(observed, state="degraded", reason=reason)
+def with_whole(observed: GuestObserved, lacking: Mapping[str, str], put_back: MapsPutBack | None) -> GuestObserved:
+    """`running` only where every element has its program, one that drops all is not running, and maps what they should have."""
+    reasons = [f"element `{element}` has no program: {why}" for element, why in sorted(lacking.items())]
+    reasons += put_back.problems if put_back is not None else []
+    state: GuestState = "degraded" if reasons else "running"
+    is_any = put_back is not None and (put_back.desired or put_back.problems)
+    return replace(observed, state=state, reason="; ".join(reasons) or None, maps=put_back if is_any else None)
 
 
 def with_answers(observed: GuestObserved, liveness: Liveness) -> GuestObserved:

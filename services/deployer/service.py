@@ -15,6 +15,7 @@ from opentelemetry.context import get_current
 from services.deployer import desires as desire
 from services.deployer import host_config
 from services.deployer.assembly import Assembly
+from services.deployer.desired_maps import DesiredEntries
 from services.deployer.desires import Desires, Wanted, still_lacking
 from services.deployer.errors import DeployerError, LeaseError
 from services.deployer.fencing import Fence
@@ -25,11 +26,12 @@ from services.deployer.reconciler import Reconciler
 from services.deployer.reporting import Reporter
 from services.deployer.settings import Settings
 from unibpf import subjects
-from unibpf.bus import Bus, BusError, BusNotReady, Received, Reject, consume
+from unibpf.bus import Bus, BusError, BusNotReady, Received, Reject, ServiceError, consume
 from unibpf.bus.kv import readable
 from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, LEASES
 from unibpf.host.readiness import Outlook
+from unibpf.messages.desired_maps import DesiredChange, DesiredChanged
 from unibpf.messages.guests import GuestObserved, GuestSpec, HostStatus, spec_digest
 
 logger = logging.getLogger(__name__)
@@ -46,10 +48,12 @@ class Deployer:
         self._assembly = assembly
         self._probe = probe
         self._reporter = Reporter(bus=bus, host=settings.host)
+        self._desired_maps = DesiredEntries(bus=bus, host=settings.host)
         self._reconciler = Reconciler(
             assembly=assembly,
             reporter=self._reporter,
             claim=self._claim,
+            put_back=self._desired_maps.put_back,
             boot_timeout=settings.boot_timeout,
         )
         stores = Stores(bus, "deployer")
@@ -66,7 +70,10 @@ class Deployer:
         try:
             await self._bus.serve(
                 "unibpf-deployer",
-                {subjects.deployer_status(self._settings.host): self.on_status},
+                {
+                    subjects.deployer_status(self._settings.host): self.on_status,
+                    subjects.keep(self._settings.host): self.on_keep,
+                },
                 description="guests of a host",
                 about=self._outlook.now,
             )
@@ -87,13 +94,23 @@ class Deployer:
         bucket = await self._bus.kv(GUESTS)
         if command == "delete":
             self._reconciler.caused(guest, get_current())
-            await bucket.delete(guest)
+            await bucket.carry(guest, message, deletes=True)
+            await self._desired_maps.forget(guest)
             return
         spec = message.decode(GuestSpec)
         if spec.guest != guest:
             raise Reject("guest", f"the subject names `{guest}` and the message `{spec.guest}`")
         self._reconciler.caused(guest, get_current())
-        await bucket.change(guest, lambda _: spec)  # also where it is the same: what was refused is tried again
+        await bucket.carry(guest, message, deletes=False)  # also where it is the same: what was refused is tried again
+        if spec.maps is not None and await self._desired_maps.from_file(guest, spec.maps):
+            self._desired_maps.poke(guest)
+
+    async def on_keep(self, message: Received) -> DesiredChanged:
+        """Entries that were set are to be there after every boot."""
+        try:
+            return await self._desired_maps.keep(message.decode(DesiredChange))
+        except Reject as error:
+            raise ServiceError("400", error.reason) from error
 
     async def on_status(self, _message: Received) -> HostStatus:
         """The guests of this host."""
@@ -120,8 +137,10 @@ class Deployer:
         """Any change of the desired state leads to a look."""
         while True:
             try:
-                async for _ in (await self._bus.kv(GUESTS)).watch():
-                    self._reconciler.wake.set()
+                async with await self._bus.changes(GUESTS) as changes:
+                    while True:
+                        self._reconciler.wake.set()
+                        await changes.next()
             except BusError as error:
                 logger.warning("the desired state can't be watched: %s", error)
             await asyncio.sleep(PAUSE_SECONDS)
@@ -254,10 +273,12 @@ class Deployer:
             await self._reporter.alarm(guest, "outcomes", folder.outcomes.alarm())
             await self._reporter.refused(guest, folder.refused_spec())
             lacking = still_lacking(boot, folder.outcomes.read())
-            await self._reporter.standing(guest, lacking, folder.liveness.read(boot.boot_id))
+            put_back = folder.put_back.of_boot(boot.boot_id)
+            await self._reporter.standing(guest, lacking, folder.liveness.read(boot.boot_id), put_back)
 
     async def _leases(self) -> Leases:
-        return Leases(bucket=await self._bus.kv(LEASES), host=self._settings.host, seconds=self._settings.lease)
+        bucket = await self._bus.kv(LEASES)
+        return Leases(bucket=bucket, host=self._settings.host, seconds=self._settings.lease, held=self._held)
 
     async def _claim(self, guest: str) -> bool:
         return (await self._claim_once(guest)).holder == self._settings.host

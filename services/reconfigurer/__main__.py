@@ -19,7 +19,7 @@ from unibpf.host.settings import SettingError
 async def _main() -> None:
     settings = Settings.from_environment(os.environ)
     tracing.init("reconfigurer")
-    key = identity.load(settings.paths.keys, "reconfigurer")
+    key = identity.load_of_host(settings.paths.keys, "reconfigurer", settings.host)
     async with await Bus.connect(BusSettings(url=settings.nats_url, identity=key)) as bus:
         client = await CoapClient.create(limit=settings.coap_timeout)
         sessions = Sessions(paths=settings.paths, exchange=client)

@@ -12,10 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from services.reconfigurer.errors import GuestUnreachable
-from unibpf.formats.control_keys import DumpKey, ElementKey, MapChangedKey, StatusKey, UpdateKey
+from unibpf.formats.control_keys import DumpKey, ElementKey, HandlerKey, MapChangedKey, StatusKey, UpdateKey
 from unibpf.formats.plain import MAX_MAPS, MAX_STEPS, at_most, natural, plain
 from unibpf.messages.base import Digest, ElementName, Kind, ProgramName
 from unibpf.messages.elements import MapDecision
+from unibpf.messages.handlers import HandlerValue
 from unibpf.messages.maps import MapChanged
 from unibpf.messages.status import ElementStatus, GuestStatus, MapStatus, NicStatus, Placed
 
@@ -90,6 +91,11 @@ def map_changed(item: Any) -> tuple[MapChanged, list[tuple[str, int, int]]]:
     """`map-changed`, and the guest's steps."""
     found = _reading("map change", _Changed, _map_changed, item)
     return found.changed, found.steps
+
+
+def handler_value(item: Any) -> HandlerValue:
+    """`handler-value`."""
+    return _reading("handler value", HandlerValue, lambda fields: HandlerValue(value=fields[HandlerKey.VALUE]), item)
 
 
 def _outcome(item: Any) -> Outcome:

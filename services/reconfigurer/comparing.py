@@ -1,4 +1,4 @@
-"""Compares each guest with what it should run: status in, offers and roll-backs out (plan.py decides).
+"""Compares each guest with what it should run: status in, offers and roll-backs out (plan.py decides), map entries put back.
 
 One comparison a guest at a time; a guest that does not answer is asked again by the next round and holds up no other.
 """
@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.reconfigurer import inspection, plan
+from services.reconfigurer import plan
 from services.reconfigurer.errors import GuestUnreachable, ReconfigurerError
 from services.reconfigurer.plan import Target
+from services.reconfigurer.queries import inspection
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.updater import Package, Publish, Updater
 from unibpf.bus import BusError, ObjectCorrupt
@@ -22,6 +23,10 @@ from unibpf.messages.programs import Signed
 from unibpf.messages.status import GuestStatus
 
 logger = logging.getLogger(__name__)
+
+Compared = Callable[
+    [str, Mapping[str, Signed]], Awaitable[None]
+]  # a guest that answered, and the newest release by element
 
 COMPARISONS: Final = 128  # at a time: guests of which none answers shall not fill the host with waiting exchanges
 
@@ -38,7 +43,16 @@ class Releases:
 class Comparing:
     """The comparisons of one host."""
 
-    def __init__(self, *, sessions: Sessions, updater: Updater, releases: Releases, publish: Publish) -> None:
+    def __init__(
+        self,
+        *,
+        sessions: Sessions,
+        updater: Updater,
+        releases: Releases,
+        publish: Publish,
+        compared: Compared,
+    ) -> None:
+        self._compared = compared
         self._sessions = sessions
         self._updater = updater
         self._releases = releases
@@ -87,6 +101,7 @@ class Comparing:
         for name, release in plan.unrecorded(elements, (booted, newest), file.read()).items():
             await self._record(Target(guest=guest.guest, element=name), release)
         await self._releases.offer(plan.behind(newest, elements, guest, file.read()))
+        await self._compared(guest.guest, newest)
 
     async def _record(self, target: Target, release: Signed) -> None:
         """What the guest booted with is good there, and is what it boots with again where a newer one is not."""

@@ -52,9 +52,16 @@ class Convergence:
     """The lanes of one host. Must be used from one event loop; `close` ends what is under way."""
 
     def __init__(
-        self, *, updater: Updater, fetch: Fetch, publish: Publish, on_active: Callable[[Target, Signed], None]
+        self,
+        *,
+        updater: Updater,
+        fetch: Fetch,
+        publish: Publish,
+        on_active: Callable[[Target, Signed], None],
+        after_swap: Publish,
     ) -> None:
         self._on_active = on_active
+        self._after_swap = after_swap
         self._updater = updater
         self._fetch = fetch
         self._publish = publish
@@ -123,6 +130,8 @@ class Convergence:
             if lane.told.get(target.element) == release.envelope:
                 return
             lane.told[target.element] = release.envelope
+        if event.state == "active":  # who hears of it finds the desired map entries in their places
+            await self._after_swap(event)
         await self._publish(event)
         logger.info("update", extra=_line(event, started))
         if event.state == "active":

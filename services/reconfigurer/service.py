@@ -9,17 +9,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final, TypeVar
 
-from services.reconfigurer import inspection, map_changes, plan
+from services.reconfigurer import plan
+from services.reconfigurer.afterwards.going_back import GoingBack, Setbacks
+from services.reconfigurer.afterwards.settling import Settling
 from services.reconfigurer.comparing import Comparing, Releases
 from services.reconfigurer.convergence import Convergence
 from services.reconfigurer.errors import GuestRefused, GuestUnknown, ReconfigurerError
+from services.reconfigurer.maps import map_changes
+from services.reconfigurer.maps.putting_back import PuttingBack
 from services.reconfigurer.plan import Target
+from services.reconfigurer.queries import handler_calls, inspection
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
-from services.reconfigurer.settling import Settling
 from services.reconfigurer.updater import Package, Updater
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, ObjectCorrupt, ObjectMissing, Received, ServiceError, consume
@@ -27,12 +31,15 @@ from unibpf.bus.kv import readable
 from unibpf.bus.release_keys import newest_release
 from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
+from unibpf.client import genuine
+from unibpf.client.current import CurrentReleases
 from unibpf.formats.envelope import EnvelopeError
-from unibpf.host import genuine
-from unibpf.host.outcomes import ANY_ELEMENT, Outcome, release_of
+from unibpf.host.outcomes import ANY_ELEMENT, Outcome, fault, release_of
 from unibpf.host.readiness import Outlook
+from unibpf.messages.desired_maps import MapsPutBack, PutBackQuery
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestObserved
+from unibpf.messages.handlers import HandlerCall, HandlerValue
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
 from unibpf.messages.programs import Signed
 from unibpf.messages.status import GuestQuery, GuestStatus
@@ -52,16 +59,29 @@ class Reconfigurer:
         self._bus = bus
         self._settings = settings
         self._sessions = sessions
-        self._updater = Updater(sessions=sessions, patience=settings.patience)
+        self._setbacks = Setbacks(bus)
+        self._updater = Updater(
+            sessions=sessions,
+            patience=settings.patience,
+            on_setback=self._setbacks.tell,
+            current=CurrentReleases(bus=bus, paths=settings.paths),
+        )
+        self._going_back = GoingBack(sessions=sessions, updater=self._updater)
         self._packages: dict[str, Package] = {}
+        self._putting = PuttingBack(bus=bus, sessions=sessions)
         self._convergence = Convergence(
-            updater=self._updater, fetch=self._package, publish=self._publish, on_active=self._look_again
+            updater=self._updater,
+            fetch=self._package,
+            publish=self._publish,
+            on_active=self._look_again,
+            after_swap=self._putting.after_swap,
         )
         self._comparing = Comparing(
             sessions=sessions,
             updater=self._updater,
             releases=Releases(newest=self._newest, offer=self._convergence.offer, fetch=self._package),
             publish=self._publish,
+            compared=self._compared,
         )
         self._settling = Settling(sessions=sessions, publish=self._publish)
         self._last_observed: list[GuestObserved] = []
@@ -76,7 +96,9 @@ class Reconfigurer:
             subjects.guest_status(host): self.on_status,
             subjects.map_dump(host): self.on_dump,
             subjects.map_change(host): self.on_change,
+            subjects.handler_call(host): self.on_handler,
             subjects.rollback(host): self.on_rollback,
+            subjects.put_back(host): self.on_put_back,
         }
         about = self._outlook.now
         await self._bus.serve("unibpf-reconfigurer", endpoints, description="running guests of a host", about=about)
@@ -93,6 +115,15 @@ class Reconfigurer:
         await self._settling.close()
         await self._comparing.close()
         await self._convergence.close()
+
+    async def _compared(self, guest: str, newest: Mapping[str, Signed]) -> None:
+        """What else is seen to, each time that a guest answers."""
+        await self._putting.put_back(guest)
+        outcomes = self._sessions.folder(guest).outcomes.read()
+        for element, release in newest.items():
+            failed = fault(outcomes, element, release)
+            if failed is not None:
+                await self._setbacks.tell(guest, element, failed)
 
     def _look_again(self, target: Target, release: Signed) -> None:
         """A program that was just activated may be left by the guest itself: look when its probation is over."""
@@ -141,15 +172,29 @@ class Reconfigurer:
         finally:
             logger.info("map change", extra=_map_line(wanted, started, outcome, detail))
 
+    async def on_handler(self, message: Received) -> HandlerValue:
+        """Read a handler of an element, or write to it."""
+        wanted = message.decode(HandlerCall)
+        value = await _answering(handler_calls.call(self._sessions, wanted))
+        if wanted.write:
+            line = {"guest": wanted.guest, "element": wanted.element, "handler": wanted.handler}
+            logger.info("handler written", extra=line)
+        return value
+
     async def on_rollback(self, message: Received) -> ElementEvent:
         """Back to the previous program; published, unless it took place before."""
         query = message.decode(RollbackQuery)
-        event = await _answering(self._updater.roll_back(Target(guest=query.guest, element=query.element)))
+        event = await _answering(self._going_back.roll_back(Target(guest=query.guest, element=query.element)))
         with contextlib.suppress(BusError):  # the next comparison learns it
             await self._learn_one(query.guest, query.element, event.envelope)
+        await self._putting.after_swap(event)
         if not event.already:
             await self._publish(event)
         return event
+
+    async def on_put_back(self, message: Received) -> MapsPutBack:
+        """The deployer asks before it calls a guest running."""
+        return await _answering(self._putting.put_back(message.decode(PutBackQuery).guest))
 
     async def _learn_one(self, guest: str, element: str, digest: str) -> None:
         """What a guest went back to is good there: without a record its next boot would have nothing."""

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from opentelemetry.trace import SpanKind
@@ -27,10 +27,12 @@ from services.reconfigurer.guest_session import Fact
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from unibpf import tracing
+from unibpf.client.current import CurrentReleases
 from unibpf.formats import bundle as bundles
 from unibpf.formats import cbor, envelope, map_differences
 from unibpf.formats.bundle import BundleError
 from unibpf.host.outcomes import Outcome as Recorded
+from unibpf.host.outcomes import was_good
 from unibpf.messages.elements import ElementEvent, ElementState
 from unibpf.messages.programs import Signed
 from unibpf.messages.status import ElementStatus
@@ -44,6 +46,9 @@ ASKED = "somebody asked for it"
 PASSING = frozenset({UNAVAILABLE, 4 << 5 | 9, 4 << 5 | 8})  # 5.03 busy, 4.09 sequence or counter, 4.08 incomplete
 
 Publish = Callable[[ElementEvent], Awaitable[None]]
+OnSetback = Callable[
+    [str, str, Recorded], Awaitable[None]
+]  # guest, element, what was refused or left: it is on the disk
 
 
 class Package:
@@ -58,8 +63,10 @@ class Package:
 class Updater:
     """Installs releases and rolls back."""
 
-    def __init__(self, *, sessions: Sessions, patience: float) -> None:
+    def __init__(self, *, sessions: Sessions, patience: float, on_setback: OnSetback, current: CurrentReleases) -> None:
+        self._on_setback = on_setback
         self._sessions = sessions
+        self._current = current
         self._patience = patience
         self._locks: dict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -71,6 +78,7 @@ class Updater:
         Raises GuestUnreachable when patience is over, or once the release `is_wanted` no more.
         """
         async with self._locks[target]:
+            await self._require_current(target, package.release)
             try:
                 installed = await self._patiently(target, lambda: self._install(target, package), is_wanted)
             except GuestRefused as refused:
@@ -80,6 +88,16 @@ class Updater:
             staged = event(target, "staged", package.release, answers.before_swap(installed))
             await asyncio.gather(self._note_active(target, package.release), publish(staged))
             return event(target, "active", package.release, installed)
+
+    async def _require_current(self, target: Target, release: Signed) -> None:
+        """Where this host has nothing to compare it with, a release has to be one that is known to be current."""
+        folder = self._sessions.folder(target.guest)
+        floors, records = await asyncio.to_thread(lambda: (folder.floors(), folder.outcomes.read()))
+        if target.element in floors or was_good(records, target.element, release):
+            return  # the guest has its floor
+        wrong = await self._current.fault(release)
+        if wrong is not None:
+            raise GuestUnreachable("release-list", wrong)
 
     async def keep(self, target: Target, package: Package) -> None:
         """Put the bytes of what became active on the host's shelf: the guest can boot with them while the bus is away."""
@@ -95,7 +113,8 @@ class Updater:
             session = self._sessions.of(target.guest)
             fact = await session.request("FETCH", "/status", EMPTY)
             element = next((one for one in answers.status(fact.body).elements if one.name == target.element), None)
-            if element is not None and has_gone_back(element):
+            rows = self._sessions.folder(target.guest).outcomes.read().get(target.element, [])
+            if element is not None and has_gone_back(element, rows):
                 return already_back(target, element)
             with tracing.span("roll back", kind=SpanKind.CLIENT, attributes=_attributes(target)):
                 fact = await self._request(target, "POST", "rollback", EMPTY)
@@ -129,8 +148,13 @@ class Updater:
         if left is None or left.envelope == now_active:
             return None
         record = Recorded(release=left, state="rolled_back", rule=rule, reason=reason, at_us=_now_us())
-        await asyncio.to_thread(file.note, target.element, record)
+        await self.note(target, record)
         return left
+
+    async def note(self, target: Target, record: Recorded) -> None:
+        """Write down that a release was refused or left, and tell whoever is to know."""
+        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, record)
+        await self._on_setback(target.guest, target.element, record)
 
     async def _patiently(
         self, target: Target, work: Callable[[], Awaitable[Outcome]], is_wanted: Callable[[], bool]
@@ -208,7 +232,7 @@ class Updater:
         if refused.code in PASSING:
             return
         record = Recorded(release=release, state="refused", rule=refused.rule, reason=str(refused), at_us=_now_us())
-        await asyncio.to_thread(self._sessions.folder(target.guest).outcomes.note, target.element, record)
+        await self.note(target, record)
 
 
 def vouched(target: Target, release: Signed, outcome: Outcome) -> Outcome:
@@ -225,9 +249,13 @@ def vouched(target: Target, release: Signed, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def has_gone_back(element: ElementStatus) -> bool:
-    """Whether it runs something older than what was active there last."""
-    return element.sequence is not None and element.floor is not None and element.sequence < element.floor
+def has_gone_back(element: ElementStatus, rows: Sequence[Recorded]) -> bool:
+    """Whether it runs something older than what was active there last, in this boot or before it."""
+    if element.sequence is None or element.floor is None:
+        return False
+    last = max(rows, key=lambda one: one.release.sequence, default=None)
+    is_left = last is not None and last.state == "rolled_back" and last.release.sequence > element.sequence
+    return element.sequence < element.floor or is_left
 
 
 def already_back(target: Target, element: ElementStatus) -> ElementEvent:

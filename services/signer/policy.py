@@ -3,8 +3,9 @@
 The file is TOML with any number of `[[program]]` and `[[graph]]` rules, in order; the first that matches allows. Every
 list is of shell globs and must be given: a rule without `audiences` is an error, not a rule for all audiences. To push for any
 element (`*`) a rule must have `*` itself among its `elements`; `?` or `[!f]*` name elements, not the right to all of them.
-`require_also` of a program rule names other verifiers that must have accepted the program too; a rule that matches but for
-that refuses, so that a more generous rule after it does not undo it.
+`require_signed` of a program rule demands uploads that the pusher's own key signed (docs/authority.md); `require_also` names
+other verifiers that must have accepted the program too. A rule that matches but for these refuses, so that a more generous rule
+after it does not undo it.
 """
 
 import tomllib
@@ -34,6 +35,7 @@ class ProgramRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     elements: Globs
     valid_seconds: Seconds | None = None
     require_also: list[str] = []
+    require_signed: bool = False
 
 
 class GraphRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +66,7 @@ class ProgramRequest(Struct, frozen=True, kw_only=True):
     audience: str
     kind: str
     element: str
+    signed: bool = False
     agreeing: list[str] = []
     others: dict[str, str] = {}
 
@@ -106,6 +109,7 @@ def decide(policy: Policy, request: ProgramRequest, *, now: int) -> Allowed:
     mismatches: dict[str, list[str]] = {rule.name: _program_mismatches(rule, request) for rule in policy.program}
     for rule in policy.program:
         if not mismatches[rule.name]:
+            _require_signature(rule, request)
             _require_opinions(rule, request)
             return Allowed(rule=rule.name, not_after=_expiry(rule.valid_seconds, now))
     raise _refusal(
@@ -136,6 +140,15 @@ def _program_mismatches(rule: ProgramRule, request: ProgramRequest) -> list[str]
         ("elements", request.element, rule.elements),
     )
     return [field for field, value, globs in rows if not _matches(value, globs)]
+
+
+def _require_signature(rule: ProgramRule, request: ProgramRequest) -> None:
+    if rule.require_signed and not request.signed:
+        raise PolicyRefusal(
+            "unsigned",
+            f"rule `{rule.name}` demands that the upload of `{request.program}` is signed by the key of `{request.identity}`",
+            "`unibpf push` signs, `unibpf sign` does for other clients; the verifier's host needs the pusher's `.pub` file",
+        )
 
 
 def _require_opinions(rule: ProgramRule, request: ProgramRequest) -> None:

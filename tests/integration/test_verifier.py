@@ -17,6 +17,7 @@ from tests.support.programs.programs import compiled
 from tests.support.services.nats import PUSHER, NatsFixture
 from tests.support.services.services import ServiceProcess, eventually, running
 from unibpf import subjects
+from unibpf.authority.signing import signed
 from unibpf.bus import Bus, Received
 from unibpf.bus.topology import OBJECTS, UPLOADED
 from unibpf.formats import bundle
@@ -425,3 +426,25 @@ async def test_without_the_analyser_the_service_waits_says_so_and_leaves_the_que
         assert service.is_up()
     async with await nats.connect("operator") as operator:
         assert (await operator.jetstream.consumer_info(UPLOADS, "verifier")).num_pending == 1
+
+
+async def test_an_upload_may_be_signed_and_the_verdict_says_whether_it_was(pipeline: Pipeline) -> None:
+    assert (await pipeline.verdict("signed", compiled("pass"))).upload_signed
+    plain, subject = pipeline.bus.jetstream, subjects.upload(PUSHER, "plain")
+    ack = await plain.publish(subject, compiled("pass"))  # as `nats pub` does
+    found = (await pipeline.event(f"{ack.stream}:{ack.seq}", "plain")).decode(Verdict)
+    assert (found.verdict, found.upload_signed) == ("safe", False)
+
+
+async def test_an_upload_whose_signature_is_not_the_pushers_is_put_aside(pipeline: Pipeline) -> None:
+    subject = subjects.upload(PUSHER, "spoilt")
+    headers = signed(pipeline.bus.identity, subject, compiled("pass"), {})
+    await pipeline.bus.jetstream.publish(subject, compiled("drop"), headers=headers)
+
+    async def letter() -> DeadLetter | None:
+        async for one in cli.history(DEAD, subjects.dead_letter("verifier")):
+            return one.decode(DeadLetter)
+        return None
+
+    async with await pipeline.nats.connect("cli") as cli:
+        assert (await eventually(letter, what="the dead letter")).reason.startswith("wrong-signer:")

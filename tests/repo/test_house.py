@@ -47,7 +47,7 @@ NO_MIRROR = {
     "services/verifier/native/test_mutants.py": "programs with one guard taken out, against the analyser as a whole",
 }
 # Sources of other executables may have the names of the guest's: the build flattens the folders of one executable only.
-EXECUTABLES = ("guest/run", "guest/platform/pvh/pack")
+EXECUTABLES = ("guest/run", "guest/click", "guest/platform/pvh/pack")
 PLATFORMS = ("guest/platform/linux", "guest/platform/pvh", "guest/platform/unikraft")
 
 Graph = Mapping[str, Iterable[str]]

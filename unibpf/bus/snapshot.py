@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from unibpf.bus.errors import BusError
-from unibpf.bus.received import Received
+from unibpf.bus.received import STORED_HEADER, Received, stamp_us
 
 ANSWER_SECONDS: Final = 5.0
 _END_OF_BATCH: Final = "204"
@@ -56,4 +56,5 @@ def _received(stream: str, message: Msg, headers: dict[str, str]) -> Received:
         headers=headers,
         stream=stream,
         sequence=int(headers["Nats-Sequence"]),
+        stored_us=stamp_us(headers.get(STORED_HEADER, "")),
     )

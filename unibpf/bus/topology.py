@@ -6,6 +6,7 @@ streams hold what happened, for any number of readers. A work queue's consumers 
 Everything has a limit in bytes, so that nobody fills the server's disk. At its limit a stream forgets its oldest message
 where losing one costs a diagnosis or a repeated push, and refuses new ones (`full="refuse"`) where it would cost work that
 was accepted or a fact that safety rests on. What uploaders write (`UPLOADS`, `UPLOADED`) is apart from what services keep.
+What has neither an age nor forgets names its `cleaner`: why it does not fill by normal use.
 """
 
 from dataclasses import dataclass
@@ -33,8 +34,11 @@ ACK_WAIT_SECONDS: Final = 5.0
 MAX_DELIVERIES: Final = 6
 
 RELEASES: Final = "unibpf-releases"
+RELEASE_LISTS: Final = "unibpf-release-lists"
 GUESTS: Final = "unibpf-guests"
 GUESTS_OBSERVED: Final = "unibpf-guests-observed"
+MAPS: Final = "unibpf-maps"
+SETBACKS: Final = "unibpf-setbacks"
 SEQUENCES: Final = "unibpf-sequences"
 RESERVATIONS: Final = "unibpf-reservations"
 LEASES: Final = "unibpf-leases"
@@ -46,6 +50,7 @@ OBJECTS: Final = "unibpf-objects"
 UPLOADED: Final = "unibpf-uploads"
 
 Full = Literal["refuse", "forget"]
+Authority = Literal["writer", "command"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,7 @@ class Stream:
     durable: bool = True
     append_only: bool = False
     advisories: tuple[str, ...] = ()  # subjects of the server's own that it keeps as well
+    cleaner: str = ""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -72,7 +78,11 @@ class Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """One key-value bucket: the newest `history` values of a key."""
+    """One key-value bucket: the newest `history` values of a key.
+
+    `authority` says whose signature makes a value one: its writer's (permissions.py says who those are), or that of the command
+    that asked for it (`guest.apply.<key>` or, of a tombstone, `guest.delete.<key>`, kept as they came).
+    """
 
     name: str
     description: str
@@ -80,6 +90,9 @@ class Bucket:
     max_bytes: int = 64 * MIB
     full: Full = "refuse"
     max_age: float = 0
+    cleaner: str = ""
+    authority: Authority = "writer"
+    of_host: bool = False  # a value's `host` is its writer's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +105,7 @@ class Store:
     full: Full
     max_messages: int = 1_000_000
     max_age: float = 0
+    cleaner: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +156,7 @@ STREAMS: Final = (
         max_messages=-1,
         max_age=0,
         append_only=True,
+        cleaner="a person, who archives it and gives it another limit: 600,000 pushes a year take 300 MiB",
     ),
     Stream(
         name=DEAD,
@@ -152,10 +167,36 @@ STREAMS: Final = (
 )
 
 BUCKETS: Final = (
-    Bucket(name=RELEASES, description="<audience>.<program>: newest Signed", history=16),
-    Bucket(name=GUESTS, description="<guest>: desired GuestSpec", history=8),
-    Bucket(name=GUESTS_OBSERVED, description="<guest>: GuestObserved"),
-    Bucket(name=SEQUENCES, description="{program,graph}.<audience>.<name>: highest sequence"),
+    Bucket(
+        name=RELEASES,
+        description="<audience>.<program>: newest Signed",
+        history=16,
+        cleaner="16 are kept of each",
+    ),
+    Bucket(
+        name=RELEASE_LISTS,
+        description="<audience>: the signed list of what is current",
+        cleaner="one an audience, for ever",
+    ),
+    Bucket(
+        name=GUESTS,
+        description="<guest>: desired GuestSpec",
+        history=8,
+        authority="command",
+        cleaner="the deployer, at a guest's end",
+    ),
+    Bucket(
+        name=GUESTS_OBSERVED,
+        description="<guest>: GuestObserved",
+        of_host=True,
+        cleaner="the deployer, at a guest's end",
+    ),
+    Bucket(name=MAPS, description="<guest>: DesiredMaps", history=8, cleaner="the deployer, at a guest's end"),
+    Bucket(
+        name=SEQUENCES,
+        description="{program,graph}.<audience>.<name>: highest sequence",
+        cleaner="one a name, for ever",
+    ),
     # Kept for longer than the event that could ask for it again: by age, and by count under load (some 170,000 pushes, while
     # at most `max_ack_pending` events can be delivered again). A full bucket must not stop signing.
     Bucket(
@@ -164,12 +205,28 @@ BUCKETS: Final = (
         full="forget",
         max_age=60 * DAY,
     ),
-    Bucket(name=LEASES, description="<guest>: the host that runs it"),
+    Bucket(
+        name=SETBACKS,
+        description="<envelope>: the Setback of a release that a guest refused or left",
+        max_bytes=16 * MIB,
+        full="forget",
+        max_age=90 * DAY,
+    ),
+    Bucket(
+        name=LEASES,
+        description="<guest>: the host that runs it",
+        of_host=True,
+        cleaner="the deployer, when it gives a guest up",
+    ),
 )
 
 STORES: Final = (
     Store(
-        name=OBJECTS, description="bundles, envelopes and reports by their SHA-256", max_bytes=2048 * MIB, full="refuse"
+        name=OBJECTS,
+        description="bundles, certificates, envelopes and reports by their SHA-256",
+        max_bytes=2048 * MIB,
+        full="forget",
+        cleaner="the signer stores again what kept releases name, before it would be forgotten (upkeep/keeping.py)",
     ),
     Store(
         name=UPLOADED,
@@ -301,3 +358,8 @@ def _store_config(row: Store, replicas: int) -> StreamConfig:
 
 
 _DISCARD: Final = {"refuse": DiscardPolicy.NEW, "forget": DiscardPolicy.OLD}
+
+
+def bucket(name: str) -> Bucket:
+    """The table row of a bucket."""
+    return next(row for row in BUCKETS if row.name == name)

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "push": "programs",
     "rollback": "releases",
     "verify": "programs",
+    "sign": "programs",
     "run": "programs",
     "wire": "packets",
     "status": "stack",
@@ -35,6 +36,7 @@ COMMANDS: Final = {
     "guest": "guest",
     "map": "map",
     "bus": "bus",
+    "recover": "recover",
 }
 
 

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from unibpf import tracing
 from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
 from unibpf.cli.session import run
-from unibpf.client.maps import Changed, Dump, MapError, NoProgramError, View, Words, view
+from unibpf.client.maps import Changed, Dump, MapError, NoProgramError, View, view
 from unibpf.client.session import open_bus
 from unibpf.formats import layout, map_words
+from unibpf.formats.map_forms import Words
 from unibpf.formats.map_words import WordError
 
 T = TypeVar("T")
@@ -97,7 +98,8 @@ async def print_records(view: View, *, json: bool) -> None:
 def print_changed(changed: Changed, *, json: bool) -> None:
     """How far it came, and the exit code that says so."""
     made = f"{changed.applied} of {changed.changes} changes made, {changed.entries} entries in `{changed.map}`"
-    progress(f"{made}  trace {changed.trace_id}")
+    kept = "" if changed.kept is None else f", {changed.kept} are put back after every boot"
+    progress(f"{made}{kept}  trace {changed.trace_id}")
     if changed.failed is not None:
         reason = f"the guest refused key `hex:{changed.failed}` with {changed.errno_name}"
         fail(

@@ -7,27 +7,31 @@ or a newer release that is there already stays. It runs on every host, in any or
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from unibpf.bus import Bus, Entry
 from unibpf.bus.release_keys import release_key
-from unibpf.bus.topology import GUESTS, RELEASES, SEQUENCES
+from unibpf.bus.topology import GUESTS, MAPS, RELEASES, SEQUENCES
 from unibpf.host.guest_folder import GuestFolder
 from unibpf.host.outcomes import Outcomes
+from unibpf.messages.desired_maps import DesiredMaps
 from unibpf.messages.guests import GuestSpec
 from unibpf.messages.programs import Counter, Signed
+
+T = TypeVar("T", GuestSpec, DesiredMaps)
 
 ADOPTED: Final = "adopted"
 GRAPH: Final = ""  # the graph's place among the floors
 
 
 class Kept(Struct, kw_only=True):
-    """What a host knows: desired guests, the newest good release by its key with its bytes, sequences by their counter."""
+    """What a host knows: desired guests and entries of their maps, newest good releases with their bytes, sequences."""
 
     specs: dict[str, GuestSpec] = {}
+    maps: dict[str, DesiredMaps] = {}
     releases: dict[str, Signed] = {}
     bytes: dict[str, tuple[bytes, bytes]] = {}
     sequences: dict[str, int] = {}
@@ -38,6 +42,7 @@ class Adopted(Struct, kw_only=True):
     """What was written; `unreadable` are guests whose files say nothing that can be read."""
 
     guests: list[str] = []
+    maps: list[str] = []
     releases: list[str] = []
     sequences: dict[str, int] = {}
     unreadable: list[str] = []
@@ -54,6 +59,9 @@ def gather(guests: Path) -> Kept:
             kept.unreadable.append(path.name)
         if spec is not None and boot is not None:
             kept.specs[path.name] = spec
+            entries = folder.put_back.read()
+            if entries is not None and entries.desired != DesiredMaps():
+                kept.maps[path.name] = entries.desired
             _raise(kept, f"graph.{spec.audience}.{path.name}", boot.graph_sequence)
         _keep_releases(kept, folder, outcomes)
         try:
@@ -113,10 +121,23 @@ async def write_back(bus: Bus, kept: Kept) -> Adopted:
             await bus.put_object(part)
         if await releases.change(key, _newer(release)) is not None:
             done.releases.append(key)
+    done.maps = await _maps_back(bus, kept)
     known = {entry.key for entry in await guests.records()}
     for guest, spec in sorted(kept.specs.items()):
         if guest not in known and await guests.change(guest, _absent(spec)) is not None:
             done.guests.append(guest)
+    return done
+
+
+async def _maps_back(bus: Bus, kept: Kept) -> list[str]:
+    """The desired map entries of guests of which the bus has no record, and no tombstone."""
+    if not kept.maps:
+        return []
+    bucket, done = await bus.kv(MAPS), []
+    known = {entry.key for entry in await bucket.records()}
+    for guest, maps in sorted(kept.maps.items()):
+        if guest not in known and await bucket.change(guest, _absent(maps)) is not None:
+            done.append(guest)
     return done
 
 
@@ -135,8 +156,8 @@ def _newer(release: Signed) -> Callable[[Entry | None], Signed | None]:
     return step
 
 
-def _absent(spec: GuestSpec) -> Callable[[Entry | None], GuestSpec | None]:
-    def step(entry: Entry | None) -> GuestSpec | None:
-        return spec if entry is None else None
+def _absent(value: T) -> Callable[[Entry | None], T | None]:
+    def step(entry: Entry | None) -> T | None:
+        return value if entry is None else None
 
     return step

@@ -1,7 +1,7 @@
 """Everything that can be said against a guest before it is asked for: by itself, and by what the hosts and the bus know."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +40,14 @@ async def check_alone(folder: Path, spec: GuestSpec) -> GuestCheck:
     found.elements = report.elements
     found.faults += report.faults()
     found.faults += graph_check.program_lines(graph_check.program_faults(spec, report))
+    found.faults += _map_faults(spec, {element.name for element in report.elements})
     return found
+
+
+def _map_faults(spec: GuestSpec, elements: Set[str]) -> list[str]:
+    """Entries for elements that a sound graph does not have; whether a program has the map is seen when it is there."""
+    named = dict.fromkeys(one.element for one in spec.maps or [] if elements and one.element not in elements)
+    return [f"`maps.{name}`: the graph has no element `{name}`" for name in named]
 
 
 async def check_with_bus(bus: Bus, folder: Path, spec: GuestSpec) -> GuestCheck:

@@ -12,7 +12,9 @@ import msgspec
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, Entry
 from unibpf.bus.kv import readable
-from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED
+from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED, MAPS
+from unibpf.client.guest_maps import desired_maps
+from unibpf.messages.desired_maps import DesiredMaps
 from unibpf.messages.guests import GuestObserved, GuestSpec, Nic, spec_digest
 from unibpf.messages.status import GuestQuery, GuestStatus
 
@@ -26,7 +28,7 @@ class GuestFileError(ValueError):
 
 
 def read_guest_file(path: Path, *, name: str | None = None, machine: str | None = None) -> GuestSpec:
-    """A GuestSpec from TOML; `graph` names a file beside it. `name` and `machine` override the file's."""
+    """A GuestSpec from TOML; `graph` names a file beside it, `maps` are as in guest_maps.py. `name`, `machine` override it."""
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text())
         graph = table.get("graph")
@@ -38,9 +40,10 @@ def read_guest_file(path: Path, *, name: str | None = None, machine: str | None 
         raise GuestFileError(f"`{path}` or its graph cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise GuestFileError(f"`{path}`: {error}") from error
-    if faults := _field_faults(table):
+    maps, map_faults = desired_maps(table.pop("maps", {}))
+    if faults := [*_field_faults(table), *map_faults]:
         raise GuestFileError("; ".join(f"`{path}`: {fault}" for fault in faults))
-    return msgspec.convert(table, type=GuestSpec)
+    return msgspec.structs.replace(msgspec.convert(table, type=GuestSpec), maps=maps)
 
 
 def _field_faults(table: dict[str, Any]) -> list[str]:
@@ -85,7 +88,7 @@ async def apply(bus: Bus, spec: GuestSpec, *, wait: bool, timeout: float) -> Gue
     async with asyncio.timeout(timeout):
         while True:
             now = await _entry(bus, spec.guest)
-            if now is not None and _is_answer(spec_digest(spec), before, now):
+            if now is not None and _is_answer(spec_digest(spec), before, now) and await _has_maps(bus, spec, now):
                 return now.decode(GuestObserved)
             await asyncio.sleep(0.02)
 
@@ -102,6 +105,18 @@ def _is_answer(spec: str, before: Entry | None, now: Entry) -> bool:
     if seen.spec != spec or seen.state not in FINAL_STATES or seen.refused is not None:
         return False  # a refusal of another specification is over once the deployer has seen this one
     return seen.is_live or before is None or now.revision > before.revision
+
+
+async def _has_maps(bus: Bus, spec: GuestSpec, now: Entry) -> bool:
+    """Whether the observation is about the map entries that were asked for, too; a guest that does not run has none."""
+    seen = now.decode(GuestObserved)
+    if not spec.maps or not seen.is_live or seen.refused is not None:
+        return True
+    entry = await (await bus.kv(MAPS)).get(spec.guest)
+    if entry is None or entry.decode(DesiredMaps).file != spec.maps or seen.maps is None:
+        return False
+    could_not = bool(seen.maps.problems) and seen.maps.revision == 0  # nobody was there to ask
+    return seen.maps.revision >= entry.revision or could_not
 
 
 async def _entry(bus: Bus, guest: str) -> Entry | None:

@@ -5,7 +5,7 @@ release: if another one becomes active meanwhile, the guest refuses it, and no v
 """
 
 import errno
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,16 +13,15 @@ import msgspec
 from unibpf import subjects, tracing
 from unibpf.bus import Bus, ObjectMissing
 from unibpf.client import guests
-from unibpf.formats import bundle, envelope, layout, map_words
+from unibpf.formats import bundle, envelope, layout, map_forms, map_words
 from unibpf.formats.bpf import RINGS
-from unibpf.formats.layout import Layout, LayoutError
-from unibpf.messages.maps import MAX_CHANGE_BYTES, MAX_CHANGES, MapChange, MapChanged, MapDump, MapMode, MapQuery
+from unibpf.formats.layout import LayoutError
+from unibpf.formats.map_forms import Change, MapForm, Texts, Words, parts
+from unibpf.messages.desired_maps import DesiredChange, DesiredChanged
+from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapMode, MapQuery
 from unibpf.messages.status import ElementStatus, GuestStatus, MapStatus
 
 PATIENCE: Final = 20.0  # seconds: a large dump or change is many blocks
-
-Words = tuple[Any, Any]  # key and value as written; value None deletes
-Change = tuple[str, str | None]  # the same in hex
 
 
 class MapError(Exception):
@@ -61,7 +60,10 @@ class Dump(msgspec.Struct, kw_only=True):
 
 
 class Changed(msgspec.Struct, kw_only=True):
-    """What `map set --json` and `map delete --json` print. `failed` is the first change that was not made."""
+    """What `map set --json` and `map delete --json` print. `failed` is the first change that was not made.
+
+    `kept`, with `--keep`: how many entries of this map are put back after every boot, this change included.
+    """
 
     map: str
     changes: int
@@ -71,6 +73,7 @@ class Changed(msgspec.Struct, kw_only=True):
     errno: int | None = None
     errno_name: str | None = None
     trace_id: str = ""
+    kept: int | None = None
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +94,14 @@ class View:
     def __init__(self, bus: Bus, found: Found) -> None:
         self._bus = bus
         self._found = found
-        self._shape: Layout | None = layout.parse(found.layout) if found.layout is not None else None
-        self._key_shape: Layout | None = layout.parse(found.key_layout) if found.key_layout is not None else None
+        row = found.row
+        self._form = MapForm(
+            type=row.type,
+            key_size=row.key_size,
+            value_size=row.value_size,
+            key=map_forms.parsed(found.key_layout),
+            value=map_forms.parsed(found.layout),
+        )
 
     @property
     def problem(self) -> str | None:
@@ -124,14 +133,14 @@ class View:
 
     async def get(self, key: Any) -> Dump:
         """The entry of one key, or none."""
-        return self._dump(self._entries(await self._ask(key=self._key(key).hex())))
+        return self._dump(self._entries(await self._ask(key=self._form.key_bytes(key).hex())))
 
-    async def change(self, rows: Sequence[Words], mode: MapMode) -> Changed:
-        """Make the changes in order, until one fails; all are read before the first is sent.
+    async def change(self, rows: Sequence[Words], mode: MapMode, *, keep: bool = False) -> Changed:
+        """Make the changes in order, until one fails; all are read before the first is sent. `keep` those that were made.
 
         An exception on the way bears a note (PEP 678) of how many were made before it.
         """
-        changes = [self._change(key, value) for key, value in rows]
+        changes = [self._form.change(key, value) for key, value in rows]
         row = self._found.row
         done = Changed(map=row.name, changes=len(changes), entries=row.entries, trace_id=tracing.trace_id())
         for part in parts(changes):
@@ -142,7 +151,21 @@ class View:
                 done.failed, done.errno = part[answer.applied][0], answer.errno
                 done.errno_name = errno.errorcode.get(answer.errno, str(answer.errno))
                 break
+        if keep and done.applied:
+            done.kept = await self._keep(changes[: done.applied])
         return done
+
+    async def _keep(self, made: list[Change]) -> int:
+        """Have them put back after every boot, in words that a later layout of the map can be asked for too."""
+        found = self._found
+        newest = [self._form.words(key, value) for key, value in dict(made).items()]
+        wanted = DesiredChange(guest=found.guest, element=found.element.name, map=found.row.name, entries=newest)
+        try:
+            answer = await self._bus.request(subjects.keep(found.host), wanted, DesiredChanged, timeout=PATIENCE)
+        except Exception as error:
+            error.add_note(f"{len(made)} changes were made, and are not kept:")
+            raise
+        return answer.kept
 
     async def _send(self, part: list[Change], mode: MapMode, before: int) -> MapChanged:
         found = self._found
@@ -161,15 +184,6 @@ class View:
                 error.add_note(f"{before} changes were made before this:")
             raise
 
-    def _key(self, key: Any) -> bytes:
-        row = self._found.row
-        return map_words.key_bytes(key, row.key_size, shape=self._key_shape, map_type=row.type)
-
-    def _change(self, key: Any, value: Any) -> Change:
-        row = self._found.row
-        name = self._key(key).hex()
-        return name, None if value is None else map_words.value_bytes(value, row.value_size, self._shape).hex()
-
     async def _ask(self, *, cursor: int = 0, key: str | None = None) -> MapDump:
         found = self._found
         query = MapQuery(guest=found.guest, element=found.element.name, map=found.row.name, cursor=cursor, key=key)
@@ -180,8 +194,8 @@ class View:
 
     def _entry(self, key: str, value: str) -> Entry:
         row = self._found.row
-        shown = map_words.key_fields(key, row.type, self._key_shape) if row.type not in RINGS else None
-        fields = layout.decode(self._shape, bytes.fromhex(value)) if self._shape is not None else None
+        shown = map_words.key_fields(key, row.type, self._form.key) if row.type not in RINGS else None
+        fields = layout.decode(self._form.value, bytes.fromhex(value)) if self._form.value is not None else None
         return Entry(key=key, value=value, key_fields=shown, fields=fields)
 
     def _dump(self, entries: list[Entry], *, position: int | None = None, lost: int = 0) -> Dump:
@@ -217,21 +231,6 @@ async def view(bus: Bus, guest: str, element: str, name: str) -> View:
     )
 
 
-def parts(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """Pure: the changes in runs that fit into one MapChange each."""
-    run: list[Change] = []
-    size = 0
-    for change in changes:
-        length = sum(len(part) // 2 for part in change if part is not None)
-        if run and (size + length > MAX_CHANGE_BYTES or len(run) == MAX_CHANGES):
-            yield run
-            run, size = [], 0
-        run.append(change)
-        size += length
-    if run:
-        yield run
-
-
 def _element(status: GuestStatus, name: str) -> ElementStatus:
     found = next((one for one in status.elements if one.name == name), None)
     holders = ", ".join(f"`{one.name}`" for one in status.elements if one.maps) or "none"
@@ -242,23 +241,13 @@ def _element(status: GuestStatus, name: str) -> ElementStatus:
     return found
 
 
-Layouts = tuple[str | None, str | None]  # of keys and of values
-
-
-async def _layouts(bus: Bus, element: ElementStatus, row: MapStatus) -> tuple[Layouts, str | None]:
+async def _layouts(bus: Bus, element: ElementStatus, row: MapStatus) -> tuple[Texts, str | None]:
     """From the bundle that the active release's envelope names: None where there is none; and why it is not known."""
     if element.envelope is None:
         return (None, None), None
     try:
         signed = envelope.parse(await bus.get_object(element.envelope))
         program = bundle.decode(await bus.get_object(signed.release.bundle.hex()))
-        text = next((one.layout for one in program.maps if one.name == row.name), None)
-        keys, values = layout.split(text)
-        return (_whole(keys, row.key_size), _whole(values, row.value_size)), None
+        return map_forms.texts(program.maps, row.name, key_size=row.key_size, value_size=row.value_size), None
     except (ObjectMissing, envelope.EnvelopeError, bundle.BundleError, LayoutError) as error:
         return (None, None), str(error)
-
-
-def _whole(text: str | None, size: int) -> str | None:
-    """The layout, if it is one of that many bytes."""
-    return text if text is not None and layout.parse(text).size == size else None

@@ -126,6 +126,14 @@ class MapChangedKey(IntEnum):
     ERROR = 4
 
 
+class HandlerKey(IntEnum):
+    """Keys of `handler`."""
+
+    ELEMENT = 0
+    NAME = 1
+    VALUE = 2
+
+
 class ProblemKey(IntEnum):
     """Keys of `problem`."""
 

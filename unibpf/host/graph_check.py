@@ -46,6 +46,18 @@ class Element(Struct, frozen=True, kw_only=True, rename={"class_name": "class"})
     column: int
     program: str | None = None
     kind: str | None = None
+    configuration: str = ""
+    processing: str = "a/a"  # Click's code: h push, l pull, a as its neighbours are
+
+
+class Connection(Struct, frozen=True, kw_only=True, rename={"from_element": "from"}):
+    """From an output to an input; elements by their place in the report."""
+
+    from_element: int
+    from_port: int
+    to: int
+    to_port: int
+    push: bool
 
 
 class GraphReport(Struct, frozen=True, kw_only=True):
@@ -54,6 +66,7 @@ class GraphReport(Struct, frozen=True, kw_only=True):
     errors: list[GraphError] = []
     more: int = 0
     elements: list[Element] = []
+    connections: list[Connection] = []
 
     def faults(self) -> list[str]:
         """One line each, in the order of the text."""

@@ -9,6 +9,7 @@ It holds the guest's seed, so everything in it is readable by its owner only and
 - `good-spec.json` is the specification that the guest was last ready with, `refused-spec.json` the one that failed where
   that one works. The deployer writes them.
 - `liveness.json` says whether the guest answers (liveness.py). The reconfigurer writes it.
+- `maps.json` says which desired map entries are in the maps of this boot (put_back.py). The reconfigurer writes it.
 - `image-<boot>.cbor` and `console-<boot>.log` belong to one boot; `console-<boot>.before.log` has the end of what the latter
   held before it was too long.
 """
@@ -26,6 +27,7 @@ from msgspec import Struct
 from unibpf.host.liveness import LivenessFile
 from unibpf.host.outcomes import OutcomeFile
 from unibpf.host.private_file import write_private
+from unibpf.host.put_back import PutBackFile
 from unibpf.messages.guests import GuestSpec, SpecRefusal
 from unibpf.messages.programs import Signed
 
@@ -99,6 +101,11 @@ class GuestFolder:
     def liveness(self) -> LivenessFile:
         """Whether the guest answers."""
         return LivenessFile(self.path)
+
+    @property
+    def put_back(self) -> PutBackFile:
+        """Which desired map entries are in its maps."""
+        return PutBackFile(self.path)
 
     def boot(self) -> Boot | None:
         """The boot started last, if there is one that can be read."""

@@ -5,6 +5,7 @@ publisher, a signature does.
 """
 
 import base64
+import functools
 import os
 import re
 import secrets
@@ -14,7 +15,7 @@ from typing import Final
 
 import nkeys  # type: ignore[import-untyped]
 from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
+from nacl.signing import SigningKey, VerifyKey
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 _PUBLIC: Final = re.compile(r"U[A-Z2-7]{55}")
@@ -26,11 +27,15 @@ class IdentityError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A name and its nkey. `seed` never leaves the process; `repr` does not show it."""
+    """A name and its nkey. `seed` never leaves the process; `repr` does not show it.
+
+    `directory` is where its key file lies, beside the public keys of those whom it believes.
+    """
 
     name: str
     public_key: str
     _seed: bytes
+    directory: Path | None = None
 
     def __repr__(self) -> str:
         return f"Identity(name={self.name!r}, public_key={self.public_key!r})"
@@ -42,13 +47,12 @@ class Identity:
 
     def sign(self, data: bytes) -> bytes:
         """Ed25519 signature, 64 bytes."""
-        signature: bytes = nkeys.from_seed(self._seed).sign(data)
-        return signature
+        return _signing_key(self._seed).sign(data).signature
 
 
 def create(directory: Path, name: str) -> Identity:
     """Make the key of `name`, or load it when it exists: creation is idempotent."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise IdentityError(f"`{name}` is not an identity: expected lower-case letters, digits, `_` and `-`")
     path = seed_file(directory, name)
     if path.exists():
@@ -58,7 +62,7 @@ def create(directory: Path, name: str) -> Identity:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(seed + b"\n")
-    identity = _from_seed(name, seed)
+    identity = _from_seed(name, seed, directory)
     public_file(directory, name).write_text(identity.public_key + "\n")
     return identity
 
@@ -70,7 +74,13 @@ def load(directory: Path, name: str) -> Identity:
         raise IdentityError(f"there is no key for `{name}` at `{path}`; `unibpf up` and `unibpf bus keys` make it")
     if path.stat().st_mode & 0o077:
         raise IdentityError(f"`{path}` may be read by others; run `chmod 600 {path}`")
-    return _from_seed(name, path.read_bytes().strip())
+    return _from_seed(name, path.read_bytes().strip(), directory)
+
+
+def load_of_host(directory: Path, role: str, host: str) -> Identity:
+    """The key of a service on one host, `<role>-<host>`, else the one that all hosts of an installation share, `<role>`."""
+    own = f"{role}-{host}"
+    return load(directory, own if seed_file(directory, own).exists() else role)
 
 
 def load_public(directory: Path, name: str) -> str:
@@ -90,14 +100,31 @@ def checked_public(text: str) -> str:
 
 def verify(public_key: str, data: bytes, signature: bytes) -> bool:
     """Whether `signature` over `data` is by the owner of `public_key`."""
-    raw = base64.b32decode(checked_public(public_key))
-    if raw[0] != nkeys.PREFIX_BYTE_USER or nkeys.crc16(raw[:-2]).to_bytes(2, "little") != raw[-2:]:
-        raise IdentityError(f"`{public_key}` has a wrong checksum")
     try:
-        VerifyKey(raw[1:33]).verify(data, signature)
+        _verify_key(public_key).verify(data, signature)
     except (BadSignatureError, ValueError):
         return False
     return True
+
+
+@functools.lru_cache(maxsize=1024)
+def _verify_key(public_key: str) -> VerifyKey:
+    raw = base64.b32decode(checked_public(public_key))
+    if raw[0] != nkeys.PREFIX_BYTE_USER or nkeys.crc16(raw[:-2]).to_bytes(2, "little") != raw[-2:]:
+        raise IdentityError(f"`{public_key}` has a wrong checksum")
+    return VerifyKey(raw[1:33])
+
+
+@functools.lru_cache(maxsize=16)
+def _signing_key(seed: bytes) -> SigningKey:
+    """Made once: it signs every message of a process."""
+    _, raw = nkeys.decode_seed(seed)
+    return SigningKey(bytes(raw))
+
+
+def is_name(text: str) -> bool:
+    """Whether it can be an identity's name."""
+    return _NAME.fullmatch(text) is not None
 
 
 def seed_file(directory: Path, name: str) -> Path:
@@ -110,9 +137,9 @@ def public_file(directory: Path, name: str) -> Path:
     return directory / f"{name}.pub"
 
 
-def _from_seed(name: str, seed: bytes) -> Identity:
+def _from_seed(name: str, seed: bytes, directory: Path) -> Identity:
     try:
         public: bytes = nkeys.from_seed(seed).public_key
     except (nkeys.NkeysError, ValueError) as error:
         raise IdentityError(f"the key of `{name}` is not an nkey seed") from error
-    return Identity(name=name, public_key=public.decode(), _seed=seed)
+    return Identity(name=name, public_key=public.decode(), _seed=seed, directory=directory)

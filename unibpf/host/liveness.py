@@ -16,12 +16,16 @@ HUNG_TRIES: Final = 3  # questions without an answer, one after the other, each 
 
 
 class Liveness(Struct, frozen=True, kw_only=True):
-    """`silent`: questions since the last answer; `since_us`: when the first of them was given up (Unix microseconds)."""
+    """`silent`: questions since the last answer; `since_us`: when the first of them was given up (Unix microseconds).
+
+    `restart`: why this boot is to end and another one is to follow, where somebody asked for that.
+    """
 
     boot_id: str
     answered: bool = False
     silent: int = 0
     since_us: int = 0
+    restart: str | None = None
 
     @property
     def is_hung(self) -> bool:
@@ -30,12 +34,12 @@ class Liveness(Struct, frozen=True, kw_only=True):
 
     def heard(self) -> "Liveness":
         """After an answer."""
-        return Liveness(boot_id=self.boot_id, answered=True)
+        return Liveness(boot_id=self.boot_id, answered=True, restart=self.restart)
 
     def missed(self, now_us: int) -> "Liveness":
         """After a question without an answer."""
         since = self.since_us or now_us
-        return Liveness(boot_id=self.boot_id, answered=self.answered, silent=self.silent + 1, since_us=since)
+        return msgspec.structs.replace(self, silent=self.silent + 1, since_us=since)
 
 
 class LivenessFile:
@@ -55,6 +59,13 @@ class LivenessFile:
     def note(self, boot_id: str, *, answered: bool, now_us: int) -> None:
         """Write what one question showed, where it is news."""
         before = self.read(boot_id)
-        after = before.heard() if answered else before.missed(now_us)
+        self._write(before, before.heard() if answered else before.missed(now_us))
+
+    def ask_restart(self, boot_id: str, reason: str) -> None:
+        """Have the deployer end this boot and begin another."""
+        before = self.read(boot_id)
+        self._write(before, msgspec.structs.replace(before, restart=reason))
+
+    def _write(self, before: Liveness, after: Liveness) -> None:
         if after != before and self._file.parent.is_dir():
             write_private(self._file, msgspec.json.encode(after))

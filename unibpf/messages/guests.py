@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from unibpf.messages.base import Audience, Digest, GuestName, Message, whole
+from unibpf.messages.desired_maps import DesiredMap, MapsPutBack
 
 GuestState = Literal["booting", "running", "degraded", "unresponsive", "failed", "stopped"]
 
@@ -25,6 +26,8 @@ class GuestSpec(Message, frozen=True, kw_only=True):
     `programs` maps an element to the program whose newest release it boots with; an element whose program has no release
     yet boots without (and drops). `instruction_budget` is what it gives one packet (default 1,000,000): say the same to the
     verifier of its class (UNIBPF_VERIFIER_CLASSES). `on_hang`: what to do about a guest that answered and does not any more.
+    `maps` are entries that its maps are to have; the deployer keeps them apart (KV `unibpf-maps`), for they boot nothing anew.
+    null says nothing about them.
     """
 
     guest: GuestName
@@ -37,11 +40,14 @@ class GuestSpec(Message, frozen=True, kw_only=True):
     machine: Literal["microvm", "q35", "process"] = "microvm"
     host: str | None = None
     on_hang: Literal["keep", "restart"] = "keep"
+    maps: list[DesiredMap] | None = None
 
 
 def spec_digest(spec: GuestSpec) -> str:
-    """What an observation is an answer to: SHA-256 over the specification in its canonical JSON, as hex."""
-    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
+    """What an observation is an answer to: SHA-256 over the specification in its canonical JSON, as hex; not over `maps`."""
+    fields = msgspec.to_builtins(spec)
+    del fields["maps"]
+    return hashlib.sha256(msgspec.json.encode(fields, order="deterministic")).hexdigest()
 
 
 class SpecRefusal(Message, frozen=True, kw_only=True):
@@ -57,8 +63,8 @@ class GuestObserved(Message, frozen=True, kw_only=True):
     """KV `unibpf-guests-observed`, key `<guest>`: what a deployer last saw. `control` is host:port of the CoAP channel.
 
     `spec` is the digest of the specification that this is about, `refused` a newer one that failed and was left. `degraded`
-    runs, but an element has no program: `reason` says which and why; `unresponsive` runs and does not answer. `alarm` is what
-    somebody has to look at.
+    runs, but an element has no program, or its maps lack entries that were asked for: `reason` says which and why;
+    `unresponsive` runs and does not answer. `alarm` is what somebody has to look at. `maps` counts the desired map entries.
     """
 
     guest: GuestName
@@ -79,6 +85,7 @@ class GuestObserved(Message, frozen=True, kw_only=True):
     spec: str = ""
     refused: SpecRefusal | None = None
     alarm: str | None = None
+    maps: MapsPutBack | None = None
 
     @property
     def is_live(self) -> bool:
@@ -98,6 +105,7 @@ class GuestEvent(Message, frozen=True, kw_only=True):
     machine: str = ""
     accel: str = ""
     pid: int | None = None
+    maps: MapsPutBack | None = None
 
 
 class HostStatus(Message, frozen=True, kw_only=True):

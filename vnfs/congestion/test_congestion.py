@@ -1,5 +1,6 @@
 """Congestion: RED and CoDel on virtual queues. A queue of one byte a second drains nothing within a test, so all is exact."""
 
+import itertools
 import struct
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from tests.support.kernel.function_runs import DROP, PASS, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner
-from tests.support.programs.function_runs import DROP, PASS, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.vnf import bundle_of
 
 FOLDER = Path(__file__).parent
@@ -85,7 +86,7 @@ def test_red_marks_about_as_many_as_the_chance_says_and_spreads_them(
     # Even spread: gaps of 1 to 1/p, so 2p of them are marked (Floyd, Jacobson, section 7).
     expected = 2 * many * chance / CERTAIN
     assert 0.6 * expected < len(marks) < 1.4 * expected
-    assert max(b - a for a, b in zip(marks, marks[1:], strict=False)) <= CERTAIN // chance + 1
+    assert max(b - a for a, b in itertools.pairwise(marks)) <= CERTAIN // chance + 1
 
 
 def test_the_mean_follows_slowly_as_its_weight_says(runner: Runner, bundle: bytes) -> None:

@@ -10,4 +10,5 @@ dpi[0] -> way :: CheckPaint(1);
 way[0] -> Queue(512) -> ToDevice(outside);
 way[1] -> Queue(512) -> ToDevice(inside);
 dpi[1] -> dropped -> Discard;
+dpi[255] -> dropped; // a program that redirects by number needs an element with all outputs
 dpi[3] -> Queue(512) -> ToDevice(apart);

@@ -13,8 +13,8 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.layers.ntp import NTP
 from scapy.packet import Packet, Raw
 
+from tests.support.kernel.function_runs import DROP, PASS, REDIRECT, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner
-from tests.support.programs.function_runs import DROP, PASS, REDIRECT, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.vnf import bundle_of
 from vnfs.dpi import names
 

@@ -14,8 +14,8 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.layers.netflow import NetflowDataflowsetV9, NetflowHeader, netflowv9_defragment
 from scapy.packet import Packet, Raw
 
+from tests.support.kernel.function_runs import PASS, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner
-from tests.support.programs.function_runs import PASS, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.vnf import bundle_of
 from vnfs.monitoring import ipfix
 

@@ -81,13 +81,15 @@ __noinline int wrap(struct xdp_md *ctx, struct tunnel *tunnel, struct wrapping *
 
 	if (!tunnel || !what)
 		return XDP_ABORTED;
+	/* RFC 6040 4.1: the outer header has the inner one's ECN, so that a mark on the way is told inside. */
+	__u8 tos = tunnel->dscp == 255 ? what->tos : (tunnel->dscp << 2) | (what->tos & ECN_MASK);
+	if (what->start > length_of(ctx))
+		return ends(TRUNCATED, XDP_DROP);
 	__u32 inner = length_of(ctx) - what->start, ip = tunnel->version == 6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	make_shim(&shim, tunnel, what->type, what->hash, inner);
 	__u32 total = inner + ip + shim.bytes, most = tunnel->mtu ?: 1500 - ip - shim.bytes;
 	if (inner > most + (tunnel->kind >= KIND_TAP ? sizeof(ethernet) : 0))
 		return ends(TOO_BIG, XDP_DROP);
-	/* RFC 6040 4.1: the outer header has the inner one's ECN, so that a mark on the way is told inside. */
-	__u8 tos = tunnel->dscp == 255 ? what->tos : (tunnel->dscp << 2) | (what->tos & ECN_MASK);
 	if (bpf_xdp_load_bytes(ctx, 0, &ethernet, sizeof(ethernet)))
 		return ends(TRUNCATED, XDP_DROP);
 	if (bpf_xdp_adjust_head(ctx, (int)what->start - (int)(ip + shim.bytes + sizeof(ethernet))))

@@ -4,6 +4,7 @@
 
 #include "guest/control/keys.hpp"
 #include "guest/control/resources/answers.hpp"
+#include "guest/control/resources/handler_access.hpp"
 #include "guest/control/resources/map_access.hpp"
 #include "guest/control/resources/ring_access.hpp"
 #include "guest/control/resources/status.hpp"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::string_view any_segment = "*";
 constexpr std::size_t small_body = 2048;                         // MACed requests without a bundle
+constexpr std::size_t handler_body = max_handler_write + 1024;   // with names and a MAC
 constexpr std::size_t wrapped_bundle = max_signed_bundle + 1024;  // with a MAC around it
 
 // Bodies that ask for nothing in particular: {}.
@@ -50,7 +52,7 @@ Status check_formats(const coap::RequestOptions& options, std::uint16_t format) 
 }  // namespace
 
 // One row a resource. The order is that of design 6.
-const std::array<ControlResources::Row, 9> ControlResources::rows{{
+const std::array<ControlResources::Row, 11> ControlResources::rows{{
     {{".well-known", "core"}, coap::get, Authentication::none, 0, coap::content, coap::format_link, &ControlResources::well_known},
     {{"status"}, coap::fetch, Authentication::required, small_body, coap::content, coap::format_cbor, &ControlResources::status},
     {{"elements", "*", "staged"}, coap::put, Authentication::optional, wrapped_bundle, coap::changed, coap::format_cbor, &ControlResources::stage},
@@ -59,6 +61,8 @@ const std::array<ControlResources::Row, 9> ControlResources::rows{{
     {{"elements", "*", "rollback"}, coap::post, Authentication::required, small_body, coap::changed, coap::format_cbor, &ControlResources::roll_back},
     {{"elements", "*", "maps", "*"}, coap::fetch, Authentication::required, small_body, coap::content, coap::format_cbor, &ControlResources::dump},
     {{"elements", "*", "maps", "*"}, coap::post, Authentication::required, map_changes_body, coap::changed, coap::format_cbor, &ControlResources::change},
+    {{"handlers"}, coap::fetch, Authentication::required, handler_body, coap::content, coap::format_cbor, &ControlResources::read},
+    {{"handlers"}, coap::post, Authentication::required, handler_body, coap::changed, coap::format_cbor, &ControlResources::write},
     {{"graph"}, coap::put, Authentication::required, small_body, coap::changed, coap::format_cbor, &ControlResources::graph},
 }};
 
@@ -172,7 +176,7 @@ Status ControlResources::well_known(Call&, cbor::Writer& writer) {
         // Sound: bytes of char objects may be read as unsigned char.
         writer.raw({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     };
-    put("</status>;ct=60,</graph>;ct=60");
+    put("</status>;ct=60,</handlers>;ct=60,</graph>;ct=60");
     for (const ProgramSlot* slot : parts_.slots->slots()) {
         for (const std::string_view leaf : {"staged", "activate", "program", "rollback"}) {
             put(",</elements/");
@@ -235,6 +239,10 @@ Status ControlResources::change(Call& call, cbor::Writer& writer) {
     const ProgramSlot& slot = *TRY(slot_of(call));
     return change_map(writer, slot, *TRY(map_of(slot, call.map)), call.body, call.steps);
 }
+
+Status ControlResources::read(Call& call, cbor::Writer& writer) { return read_handler(writer, *parts_.router, call.body); }
+
+Status ControlResources::write(Call& call, cbor::Writer& writer) { return write_handler(writer, *parts_.router, call.body); }
 
 // The graph is what the guest booted with: a new one takes a restart.
 Status ControlResources::graph(Call&, cbor::Writer&) {

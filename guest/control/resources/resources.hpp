@@ -58,7 +58,7 @@ class ControlResources final : public coap::Resources {
         std::uint16_t format;
         Handler handler;
     };
-    static const std::array<Row, 9> rows;
+    static const std::array<Row, 11> rows;
     static bool matches(const Row& row, const coap::RequestOptions& options);
     static Result<const Row*> find(coap::Code method, const coap::RequestOptions& options);
 
@@ -82,6 +82,8 @@ class ControlResources final : public coap::Resources {
     Status roll_back(Call& call, cbor::Writer& writer);
     Status dump(Call& call, cbor::Writer& writer);
     Status change(Call& call, cbor::Writer& writer);
+    Status read(Call& call, cbor::Writer& writer);
+    Status write(Call& call, cbor::Writer& writer);
     Status graph(Call& call, cbor::Writer& writer);
 
     Result<ProgramSlot*> slot_of(const Call& call) const;

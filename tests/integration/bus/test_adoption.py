@@ -5,7 +5,7 @@ import shutil
 import time
 
 from services.deployer import desires
-from services.signer.sequence import TICKS, Sequences
+from services.signer.sequence import TICKS, Floor, Sequences
 from tests.support.services.nats import NatsFixture, create_topology
 from unibpf.bus import topology
 from unibpf.bus.permissions import OPERATOR
@@ -13,6 +13,8 @@ from unibpf.bus.release_keys import newest_release
 from unibpf.client import adoption
 from unibpf.host.guest_folder import Boot, GuestFolder
 from unibpf.host.outcomes import Outcome
+from unibpf.host.put_back import PutBackRecord
+from unibpf.messages.desired_maps import DesiredMap, DesiredMaps
 from unibpf.messages.guests import GuestSpec
 from unibpf.messages.programs import Counter, Signed
 
@@ -72,12 +74,15 @@ async def lose_the_store(nats: NatsFixture) -> None:
 
 async def test_a_lost_store_is_written_back_from_the_hosts_files(nats: NatsFixture) -> None:
     newest = (int(time.time()) + AHEAD) * TICKS
-    kept_guest(nats, "fw1", newest)
+    folder = kept_guest(nats, "fw1", newest)
+    wanted = DesiredMaps(kept=[DesiredMap(element="fw", map="hits", entries=[(1, 2)])])
+    folder.put_back.write(PutBackRecord(boot_id="b", desired=wanted))
     await lose_the_store(nats)
     kept = adoption.gather(nats.paths.guests)
     async with nats.buses(OPERATOR, "deployer", "signer") as (operator, deployer, signer):
         done = await adoption.write_back(operator, kept)
-        assert (done.guests, done.unreadable) == (["fw1"], [])
+        assert (done.guests, done.maps, done.unreadable) == (["fw1"], ["fw1"], [])
+        assert (await (await deployer.kv(topology.MAPS)).get("fw1")).decode(DesiredMaps) == wanted
         assert done.sequences == {"program.edge.firewall": newest, "graph.edge.fw1": newest - 9}
         meant = desires.read(await (await deployer.kv(topology.GUESTS)).records(), host="local", known=["fw1"])
         assert list(meant.meant) == ["fw1"] and not meant.ended and not meant.unclear
@@ -88,7 +93,7 @@ async def test_a_lost_store_is_written_back_from_the_hosts_files(nats: NatsFixtu
         counters, reservations = await signer.kv(topology.SEQUENCES), await signer.kv(topology.RESERVATIONS)
         counter = "program.edge.firewall"
         taken = await Sequences(counters=counters, reservations=reservations).take(
-            counter, "S:1", seen=await counters.get(counter), audited=0, now=int(time.time())
+            counter, "S:1", seen=await counters.get(counter), floor=Floor(), now=int(time.time())
         )
         assert taken == newest + 1, "above what the guest has seen, without waiting for the clock"
         assert await adoption.write_back(operator, kept) == adoption.Adopted(), "a second time there is nothing to do"

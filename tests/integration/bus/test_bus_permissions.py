@@ -95,3 +95,23 @@ async def test_a_full_audit_stream_takes_no_record_and_loses_none(nats: NatsFixt
             for _ in range(10):
                 await signer.publish(subjects.audit("fw"), bytes(3_000))
         assert (await operator.jetstream.stream_info(subjects.AUDIT)).state.first_seq == 1
+
+
+@pytest.mark.parametrize("identity", ["ci", "cli", "deployer", "reconfigurer"])
+async def test_the_servers_answers_are_nobodys_deputies(nats: NatsFixture, identity: str) -> None:
+    """An acknowledgement and a direct get go wherever the asker says, past his permissions: but not into another account."""
+    row = {"ci": subjects.upload("ci", "fw"), "cli": subjects.guest_apply("fw1")}
+    said = row.get(identity, subjects.dead_letter(identity))
+    targets = ("$JS.API.STREAM.DELETE.UNIBPF_AUDIT", subjects.upload("other", "fw"), "$KV.unibpf-releases.edge.fw")
+    async with nats.buses(identity, OPERATOR) as (taken_over, operator):
+        await operator.publish(subjects.element("active", "g", "e"), b"chosen bytes")
+        client = taken_over.jetstream._nc
+        for target in targets:
+            await client.publish(said, b"", reply=target)
+            await client.publish(f"$JS.API.DIRECT.GET.{subjects.EVENTS}", b'{"seq": 1}', reply=target)
+        await client.flush()
+        await taken_over.publish(said, b"the last")
+        await operator.jetstream.stream_info(subjects.AUDIT)
+        state = (await operator.jetstream.stream_info(subjects.UPLOADS, subjects_filter=">")).state
+        assert subjects.upload("other", "fw") not in (state.subjects or {})
+        assert (await operator.jetstream.stream_info(f"KV_{topology.RELEASES}")).state.messages == 0

@@ -135,6 +135,7 @@ def test_what_was_refused_is_no_obstacle_to_the_program_before(field: Situation)
 
 def test_a_roll_back_outlives_a_reboot_of_the_guest(field: Situation, stack: StackProcess) -> None:
     good = field.sequence()
+    assert field.map("set", "flows", json.dumps(FLOW), '{"packets": 7}', "--keep").json["kept"] == 1
     bad = field.push("second", FIRST.replace("{32, 1}", "{32, 2}"), "--settle").json
     assert bad["stage"] == "settled" and field.sequence() == bad["signed"]["sequence"]
     back = field.cli.run("rollback", f"{field.guest}/fw", "--json").json
@@ -150,6 +151,10 @@ def test_a_roll_back_outlives_a_reboot_of_the_guest(field: Situation, stack: Sta
     eventually(lambda: firewall.show(field.cli, field.guest)["guest"] is not None, what="an answer", seconds=60)
     time.sleep(3)  # a comparison or two
     assert field.sequence() == good
+    assert field.map("dump", "flows").json["entries"][0]["fields"] == {"packets": 7, "bytes": 0}, "it was kept"
+
+    again = field.push("second", FIRST.replace("{32, 1}", "{32, 2}")).json
+    assert again["signed"]["sequence"] == field.sequence() > bad["signed"]["sequence"], "the same bytes, tried again"
     mended = field.push("third", FIRST.replace("{32, 1}", "{32, 3}")).json
     assert field.sequence() == mended["signed"]["sequence"]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from nats.errors import Error as NatsError
@@ -29,6 +29,7 @@ class Stores:
         self._row = topology.consumer(consumer)
         self._alarms = alarms
         self.outlook: Outlook | None = None
+        self.more_alarms: Callable[[], str | None] = lambda: None
 
     async def check(self) -> str | None:
         """What is missing there."""
@@ -50,7 +51,9 @@ class Stores:
             return
         self.outlook.waiting = None if info is None else int(info["num_pending"]) + int(info["num_ack_pending"])
         if self._alarms:
-            self.outlook.alarms = [f"stream {one.stream} is nearly full" for one in found.fills if one.is_alarm]
+            other = self.more_alarms()
+            full = [f"stream {one.stream} is nearly full" for one in found.fills if one.is_alarm]
+            self.outlook.alarms = full if other is None else [*full, other]
 
 
 async def watch(bus: Bus, outlook: Outlook) -> None:

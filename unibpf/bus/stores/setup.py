@@ -97,6 +97,11 @@ async def consumer(js: JetStreamContext, row: topology.Consumer) -> dict[str, An
     return await _ask(js, f"CONSUMER.INFO.{row.stream}.{row.name}")
 
 
+async def stream(js: JetStreamContext, name: str) -> dict[str, Any] | None:
+    """What the server says of one stream; None where there is none."""
+    return await _ask(js, f"STREAM.INFO.{name}")
+
+
 async def account(js: JetStreamContext) -> int:
     """The bytes that JetStream holds on the disk."""
     answer = await _ask(js, "INFO")

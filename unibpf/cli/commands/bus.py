@@ -19,6 +19,9 @@ app = command_group("The bus: keys, server configuration, streams and buckets.")
 @app.command("keys")
 def bus_keys(
     pusher: Annotated[list[str] | None, typer.Option(help="An identity that may push, as a CI job.")] = None,
+    host: Annotated[
+        list[str] | None, typer.Option(help="A hypervisor host, which gets keys of its own (default: one key for all).")
+    ] = None,
     export: Annotated[Path | None, typer.Option(help="Also copy each key to DIRECTORY/IDENTITY.")] = None,
     json: Json = False,
 ) -> None:
@@ -29,7 +32,7 @@ def bus_keys(
 
     keys = state_paths().keys
     try:
-        made = own_server.make_keys(keys, pusher or [])
+        made = own_server.make_keys(keys, pusher or [], host or [])
         if export is not None:
             own_server.export_keys(keys, export, list(made))
     except IdentityError as error:
@@ -133,7 +136,11 @@ def bus_adopt(
             return await adoption.write_back(bus, kept)
 
     known = adoption.Adopted(
-        guests=list(kept.specs), releases=list(kept.releases), sequences=kept.sequences, unreadable=kept.unreadable
+        guests=list(kept.specs),
+        maps=list(kept.maps),
+        releases=list(kept.releases),
+        sequences=kept.sequences,
+        unreadable=kept.unreadable,
     )
     done = known if dry_run else run(work())
     if json:

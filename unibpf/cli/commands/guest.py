@@ -1,4 +1,4 @@
-"""`unibpf guest apply|check|list|show|delete`."""
+"""`unibpf guest apply|check|list|handler|show|console|logs|top|delete`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,9 @@ import typer
 from unibpf.cli.options import DEFAULT_WAIT, GuestName, Json, Timeout, a_guest, command_group
 from unibpf.cli.output import Exit, emit_json, emit_table, fail, progress
 
-app = command_group("Guests: apply, check, list, show, delete.")
+app = command_group("Guests: apply, check, list, handler, show, console, logs, top, delete.")
+Lines = Annotated[int, typer.Option("--lines", "-n", min=0, max=100_000, help="So many of the newest.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="And those that come, until Ctrl-C.")]
 
 
 @app.command("apply")
@@ -103,6 +105,34 @@ def guest_list(json: Json = False) -> None:
     emit_table(GUEST_HEADINGS, [guest_row(one) for one in guests])
 
 
+@app.command("handler")
+def guest_handler(
+    guest: GuestName,
+    path: Annotated[str, typer.Argument(metavar="ELEMENT.HANDLER", help="A handler of an element of its graph.")],
+    value: Annotated[
+        str | None, typer.Argument(help="Written to the handler; without it, the handler is read.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read a handler of a running guest's element, or write VALUE to it."""
+    from unibpf.cli.session import run
+    from unibpf.client import handlers
+    from unibpf.client.session import open_bus
+
+    async def work() -> str:
+        async with open_bus() as bus:
+            return await handlers.call(bus, guest, path, value)
+
+    try:
+        answer = run(work())
+    except handlers.HandlerError as error:
+        fail(Exit.USAGE, str(error), error.hint, rule=error.rule)
+    if json:
+        emit_json({"guest": guest, "handler": path, "value": answer})
+    elif value is None:
+        print(answer)
+
+
 @app.command("show")
 def guest_show(guest: GuestName, json: Json = False) -> None:
     """One guest: what was asked for, what runs, and what the guest itself says."""
@@ -118,6 +148,35 @@ def guest_show(guest: GuestName, json: Json = False) -> None:
         emit_json(found)
     else:
         say_guest(found)
+
+
+@app.command("console")
+def guest_console(guest: GuestName, lines: Lines = 100, follow: Follow = False, json: Json = False) -> None:
+    """What a guest of this host wrote on its console."""
+    from unibpf.cli import watching
+
+    watching.console(guest, lines=lines, follow=follow, only_programs=False, json=json)
+
+
+@app.command("logs")
+def guest_logs(guest: GuestName, lines: Lines = 100, follow: Follow = False, json: Json = False) -> None:
+    """What the programs of a guest of this host print (bpf_printk)."""
+    from unibpf.cli import watching
+
+    watching.console(guest, lines=lines, follow=follow, only_programs=True, json=json)
+
+
+@app.command("top")
+def guest_top(
+    guest: GuestName,
+    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 1.0,
+    count: Annotated[int, typer.Option(min=0, help="So many times; 0: until Ctrl-C.")] = 0,
+    json: Json = False,
+) -> None:
+    """Packets and drops a second, of each NIC and element."""
+    from unibpf.cli import watching
+
+    watching.top(guest, interval=interval, count=count, json=json)
 
 
 @app.command("delete")

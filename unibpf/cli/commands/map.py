@@ -72,6 +72,7 @@ def map_set(
     mode: Annotated[
         Literal["any", "create", "replace"], typer.Option(help="Only new entries, or only existing ones.")
     ] = "any",
+    keep: Annotated[bool, typer.Option("--keep", help="Put them back after every boot.")] = False,
     json: Json = False,
 ) -> None:
     """Set entries while packets flow; in a file, a value of null deletes."""
@@ -79,7 +80,8 @@ def map_set(
 
     words = [word for word in (key, value) if word is not None]
     rows = maps.rows_to_set(words, file)
-    maps.print_changed(maps.run_on(guest, element, name, lambda view: view.change(rows(), mode)), json=json)
+    made = maps.run_on(guest, element, name, lambda view: view.change(rows(), mode, keep=keep))
+    maps.print_changed(made, json=json)
 
 
 @app.command("delete")
@@ -88,6 +90,7 @@ def map_delete(
     element: ElementName,
     name: MapName,
     keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="As for `get`.")],
+    keep: Annotated[bool, typer.Option("--keep", help="Do not put them back after a boot any more.")] = False,
     json: Json = False,
 ) -> None:
     """Delete entries while packets flow."""
@@ -97,4 +100,5 @@ def map_delete(
     def rows() -> list[tuple[object, object]]:
         return [(read_word(key), None) for key in keys]
 
-    maps.print_changed(maps.run_on(guest, element, name, lambda view: view.change(rows(), "any")), json=json)
+    made = maps.run_on(guest, element, name, lambda view: view.change(rows(), "any", keep=keep))
+    maps.print_changed(made, json=json)

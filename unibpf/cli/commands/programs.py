@@ -1,4 +1,4 @@
-"""`unibpf push|verify|run`: one program, to the guests, to the verifier, or to packets here."""
+"""`unibpf push|verify|sign|run`: one program, to the guests, to the verifier, under a signature, or to packets here."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +46,12 @@ def push(
         list[str] | None,
         typer.Option("--map", metavar="NAME=reset|keep", help="What becomes of a map at the swap (default: keep)."),
     ] = None,
+    probation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS", help="How guests watch it: time=SECONDS,packets=N,share=N,aborted (any of them)."
+        ),
+    ] = None,
     budget: Annotated[
         int | None,
         typer.Option(min=1, max=999_999_999_999, help="Refuse it where a packet may cost more instructions."),
@@ -61,7 +67,13 @@ def push(
 ) -> None:
     """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
     from unibpf.cli import push as push_words
-    from unibpf.cli.inputs.program_file import default_program_name, load_object, parsed_loading, parsed_wishes
+    from unibpf.cli.inputs.program_file import (
+        default_program_name,
+        load_object,
+        parsed_loading,
+        parsed_probation,
+        parsed_wishes,
+    )
     from unibpf.cli.reports.text import print_report
     from unibpf.cli.session import run
     from unibpf.client import push as pushing
@@ -79,6 +91,7 @@ def push(
         budget=budget,
         loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
         maps=parsed_wishes(map_wish),
+        probation=parsed_probation(probation),
     )
 
     outcome = Outcome(program=request.program)
@@ -161,3 +174,30 @@ def run_program(
         json=json,
     )
     run(wanted)
+
+
+@app.command()
+def sign(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What will be published, byte for byte.")],
+    program: Annotated[
+        str | None, typer.Option(callback=a_program, help="Its name on the bus (default: the file's).")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Another subject than that of an upload, as `unibpf.v1.guest.apply.fw1`.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="NAME:VALUE", help="A header that goes with it.")
+    ] = None,
+    identity: Annotated[str, typer.Option(callback=an_identity, help="Whose key to use.")] = "cli",
+    json: Json = False,
+) -> None:
+    """Print the header by which FILE is signed: `nats pub SUBJECT -H "$(unibpf sign FILE)" < FILE`, within 30 seconds."""
+    from unibpf.cli.inputs.program_file import default_program_name
+    from unibpf.cli.inputs.signing import Header, signed_header
+
+    name = a_program(program or default_program_name(file)) if subject is None else None
+    found: Header = signed_header(file, identity, name, subject, header or [])
+    if json:
+        emit_json(found)
+    else:
+        print(found.line)

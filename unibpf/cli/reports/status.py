@@ -123,6 +123,8 @@ def guest_fields(seen: GuestObserved) -> dict[str, object]:
         "boot": None if seen.boot_ms is None else f"{seen.boot_ms} ms",
         "restarts": seen.restarts or None,
         "control": seen.control,
+        "map entries": None if seen.maps is None else f"{seen.maps.put_back} of {seen.maps.desired} put back",
+        "alarm": seen.alarm,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -11,13 +11,17 @@
 namespace unibpf::test {
 namespace {
 
+const Registry& all_elements() {
+    static Registry registry;
+    if (registry.classes().empty()) registry.add(standard_elements());
+    return registry;
+}
+
 // The first error, or "".
 std::string first_error(std::string_view text) {
-    Registry registry;
-    registry.add(standard_elements());
     Environment environment;
     Errors errors;
-    const Owned<Router> router = Router::create(text, registry, environment, errors);
+    const Owned<Router> router = Router::create(text, all_elements(), environment, errors);
     CHECK(static_cast<bool>(router) == errors.empty());
     return errors.empty() ? "" : std::string{errors[0].text()};
 }
@@ -83,6 +87,7 @@ TEST_CASE("an error's text is cut, not overrun") {
 }
 
 TEST_CASE("a router gives its memory back, whether it was built or refused") {
+    all_elements();
     const std::size_t before = Heap::system().used();
     const std::string graph = "elementclass A { $n | input -> Queue($n) -> output } Idle -> A(3) -> Unqueue -> Print('a b') -> Discard;";
     CHECK(first_error(graph) == "");
@@ -92,9 +97,10 @@ TEST_CASE("a router gives its memory back, whether it was built or refused") {
 }
 
 TEST_CASE("a router that finds no memory says so") {
+    all_elements();
     // All but a few KiB of the heap is taken, in ever smaller pieces.
     std::vector<void*> taken;
-    for (std::size_t size = 1 << 20; size >= 1024; size /= 2)
+    for (std::size_t size = 1 << 20; size >= 8192; size /= 2)
         while (void* block = Heap::system().allocate(size)) taken.push_back(block);
     const std::string error = first_error(repeat("Idle;", 900));
     for (void* block : taken) Heap::system().release(block);

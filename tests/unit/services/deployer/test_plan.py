@@ -47,6 +47,14 @@ TABLE = {
         World(desired={"g": RESTARTED}, boots={"g": boot(RESTARTED)}, running={"g": "1"}, watched={"g"}, hung={"g"}),
         "restart",
     ),
+    "a guest whose boot is to end is restarted, whatever its backoff": (
+        world(boot=boot(), running="1", watched={"g"}, leaving={"g": "asked"}, not_before={"g": 5.0}),
+        "restart",
+    ),
+    "a guest that is to end is deleted, not restarted": (
+        world(desired=False, ended={"g"}, boot=boot(), running="1", leaving={"g": "asked"}),
+        "delete",
+    ),
     "a tombstone is stronger than a wish": (world(ended={"g"}, boot=boot(), running="1", watched={"g"}), "delete"),
     "a running guest of which nothing is desired goes on": (
         world(desired=False, boot=boot(), running="1", watched={"g"}),

@@ -162,3 +162,30 @@ class Malformed:
 def test_a_malformed_policy_is_refused_as_a_whole(case: Malformed) -> None:
     with pytest.raises(PolicyError, match=case.message):
         policy.parse(case.text)
+
+
+def test_a_rule_that_demands_signed_uploads_refuses_others_and_no_later_rule_undoes_it() -> None:
+    rules = """
+[[program]]
+name = "signed-only"
+identities = ["ci"]
+programs = ["fw-*"]
+audiences = ["edge"]
+kinds = ["*"]
+elements = ["fw"]
+require_signed = true
+
+[[program]]
+name = "anything"
+identities = ["*"]
+programs = ["*"]
+audiences = ["*"]
+kinds = ["*"]
+elements = ["*"]
+"""
+    strict = policy.parse(rules)
+    with pytest.raises(PolicyRefusal, match="is signed by the key of `ci`") as caught:
+        policy.decide(strict, REQUEST, now=0)
+    assert caught.value.rule == "unsigned"
+    assert policy.decide(strict, replace(REQUEST, signed=True), now=0).rule == "signed-only"
+    assert policy.decide(strict, replace(REQUEST, program="nat"), now=0).rule == "anything"

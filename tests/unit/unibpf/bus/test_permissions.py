@@ -44,6 +44,7 @@ def may_hear(identity: str, subject: str) -> bool:
         (subjects.sign_graph(), {"deployer"}),
         (subjects.map_change("h1"), {CLI}),
         (subjects.map_dump("h1"), {CLI}),
+        (subjects.handler_call("h1"), {CLI}),
         (subjects.rollback("h1"), {CLI}),
         ("$KV.unibpf-releases.edge.fw", {"signer"}),
         ("$KV.unibpf-sequences.program.edge.fw", {"signer"}),
@@ -56,7 +57,7 @@ def may_hear(identity: str, subject: str) -> bool:
         ("$JS.API.CONSUMER.CREATE.OBJ_unibpf-objects", set()),
         ("$JS.API.CONSUMER.CREATE.UNIBPF_EVENTS.x.y", set()),
         ("$JS.API.CONSUMER.DURABLE.CREATE.UNIBPF_EVENTS.x", set()),
-        ("$JS.API.CONSUMER.CREATE.KV_unibpf-guests.x.y", {"deployer"}),
+        ("$JS.API.CONSUMER.CREATE.KV_unibpf-guests.x.y", set()),
         ("$JS.API.CONSUMER.MSG.NEXT.UNIBPF_UPLOADS.verifier", {"verifier"}),
         ("$JS.ACK.UNIBPF_UPLOADS.verifier.1.2.3.4.5", {"verifier"}),
     ],
@@ -75,3 +76,12 @@ def test_everybody_reads_only_his_own_inbox(identity: str) -> None:
 
 def test_no_service_hears_the_uploads_of_others_on_the_wire() -> None:
     assert {identity for identity in EVERYBODY if may_hear(identity, subjects.upload("ci", "fw"))} == {CLI}
+
+
+def test_a_host_works_on_its_own_queue_and_answers_at_its_own_subjects() -> None:
+    assert may_publish("reconfigurer-a", "$JS.API.CONSUMER.MSG.NEXT.UNIBPF_EVENTS.reconfigurer-a")
+    assert not may_publish("reconfigurer-a", "$JS.API.CONSUMER.MSG.NEXT.UNIBPF_EVENTS.reconfigurer-b")
+    assert may_hear("deployer-a", subjects.deployer_status("a"))
+    assert not may_hear("deployer-a", subjects.deployer_status("b"))
+    assert may_hear("reconfigurer-a", subjects.map_change("a"))
+    assert not may_hear("reconfigurer-a", subjects.map_change("b"))

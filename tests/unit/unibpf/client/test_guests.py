@@ -27,7 +27,9 @@ def write(folder: Path, text: str, graph: str | None = "c :: Control;") -> Path:
 
 
 def test_the_graph_is_read_from_the_file_beside_it(tmp_path: Path) -> None:
-    assert read_guest_file(write(tmp_path, GOOD)) == GuestSpec(guest="fw1", audience="edge", graph="c :: Control;")
+    assert read_guest_file(write(tmp_path, GOOD)) == GuestSpec(
+        guest="fw1", audience="edge", graph="c :: Control;", maps=[]
+    )
 
 
 def test_name_and_machine_of_the_command_line_win(tmp_path: Path) -> None:
