@@ -11,9 +11,9 @@
 namespace unibpf {
 namespace {
 
-constexpr std::uint64_t probation_min_traps = 32;
-constexpr std::uint64_t probation_least_runs = 64;  // also how often the clock is read
-constexpr std::uint64_t probation_trap_share = 64;  // one trap in so many runs, or more
+constexpr std::uint64_t probation_min_traps = 32;  // or as many packets as probation lasts for, where these are fewer
+constexpr std::uint64_t clock_runs = 64;           // how often the clock is read, in runs
+constexpr std::uint32_t xdp_aborted = 0;           // linux/bpf.h, enum xdp_action
 
 // Adds the time from its birth to its death.
 class Stopwatch {
@@ -147,15 +147,18 @@ Status ProgramSlot::activate() {
     if (previous_) retire(std::move(previous_));
     const std::uint64_t now = platform::monotonic_ns();
     // Where few packets come, a program that had its time and no trap has proven what can be proven there.
-    previous_proven_ = active_ && (probation_until_ns_ == 0 || (now > probation_until_ns_ && probation_traps_ == 0));
+    const bool is_dead = probation_runs_ != 0 && probation_dead_ == probation_runs_;
+    previous_proven_ = active_ && (probation_until_ns_ == 0 || (now > probation_until_ns_ && probation_traps_ == 0 && !is_dead));
     previous_ = std::move(active_);
     previous_meta_ = active_meta_;
     active_ = std::move(staged_);
     active_meta_ = staged_meta_;
     raise_floor(active_meta_.sequence);
-    probation_until_ns_ = options_.probation_ns == 0 ? 0 : now + options_.probation_ns;
+    probation_ = active_meta_.probation.value_or(Probation{options_.probation_ns});
+    probation_until_ns_ = probation_.ns == 0 ? 0 : now + probation_.ns;
     probation_runs_ = 0;
     probation_traps_ = 0;
+    probation_dead_ = 0;
     return done();
 }
 
@@ -184,7 +187,7 @@ void ProgramSlot::retire(Owned<Program>&& program) {
 }
 
 RunResult ProgramSlot::conclude(const Ended& ended) {
-    if (probation_until_ns_ != 0) watch_probation(ended.stop != Stop::exit);
+    if (probation_until_ns_ != 0) watch_probation(ended);
     if (ended.stop == Stop::exit) return {RunOutcome::ok, ended.code, ended.redirect_port};
     ++(ended.stop == Stop::budget ? counters_.budget : counters_.fault);
     return {ended.stop == Stop::budget ? RunOutcome::budget : RunOutcome::fault, 0};
@@ -224,21 +227,31 @@ Stop ProgramSlot::Runner::execute(const Program& active, Packet& packet) {
     return active.native() ? jit::run(*machine_) : interpret_trusting(*machine_);
 }
 
-void ProgramSlot::watch_probation(bool trapped) {
+bool ProgramSlot::is_over(std::uint64_t runs) const {
+    return runs >= probation_.packets && platform::monotonic_ns() > probation_until_ns_;
+}
+
+void ProgramSlot::watch_probation(const Ended& ended) {
     ++probation_runs_;
-    if (!trapped) {
+    const bool trapped = ended.stop != Stop::exit;
+    const bool aborted = !trapped && ended.code == xdp_aborted && options_.kind != abi::Kind::classifier;
+    if (!trapped && !aborted) {
         // The clock is not read at every run: probation may last a few packets longer.
-        if (probation_runs_ % probation_least_runs == 0 && platform::monotonic_ns() > probation_until_ns_) probation_until_ns_ = 0;
+        const bool is_time = probation_runs_ % clock_runs == 0 || probation_runs_ == probation_.packets;
+        if (is_time && is_over(probation_runs_)) probation_until_ns_ = 0;
         return;
     }
     // It ends by time and packets: a bad program is found out by the first that come, however late.
-    if (probation_runs_ > probation_least_runs && platform::monotonic_ns() > probation_until_ns_) {
+    if (is_over(probation_runs_ - 1)) {
         probation_until_ns_ = 0;
         return;
     }
-    ++probation_traps_;
-    const bool bad = probation_traps_ >= probation_min_traps && probation_traps_ * probation_trap_share >= probation_runs_;
-    if (!bad || !previous_ || !previous_proven_) return;
+    ++probation_dead_;
+    if (trapped || probation_.counts_aborted) ++probation_traps_;
+    const std::uint64_t enough = std::min(probation_min_traps, probation_.packets);
+    const bool too_many = probation_traps_ >= enough && probation_traps_ * probation_.share >= probation_runs_;
+    const bool all_dead = probation_runs_ >= enough && probation_dead_ == probation_runs_;
+    if (!(too_many || all_dead) || !previous_ || !previous_proven_) return;
     swap_active_and_previous();
     ++counters_.rollbacks;
 }

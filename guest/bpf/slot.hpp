@@ -46,11 +46,20 @@ Result<IsolationOption> parse_isolation(std::string_view text);  // "auto", "non
 
 using Digest = std::array<std::uint8_t, 32>;
 
+// How long a new program is watched, and what counts as bad there. It lasts until its time is over and its packets have run.
+struct Probation {
+    std::uint64_t ns = 0;             // 0: there is none
+    std::uint64_t packets = 64;
+    std::uint64_t share = 64;         // one bad packet in so many, or more, is too many
+    bool counts_aborted = false;      // XDP_ABORTED is bad like a run that was stopped; of every packet it always is
+};
+
 // What the envelope said about a program; `digest` is the envelope's.
 struct ReleaseMeta {
     std::uint64_t sequence = 0;
     Digest digest{};
     bool keyed = false;  // asked for by somebody who holds the key of this boot
+    std::optional<Probation> probation{};  // none: the slot's own
 };
 
 // One timed part of staging; names as in schemas/control.cddl (decode maps load).
@@ -161,7 +170,8 @@ class ProgramSlot {
     void say_interpreted(const Program& program) const;
     void retire(Owned<Program>&& program);
     void swap_active_and_previous();
-    void watch_probation(bool trapped);
+    void watch_probation(const Ended& ended);
+    bool is_over(std::uint64_t runs) const;
     RunResult conclude(const Ended& ended);
 
     Options options_;
@@ -172,7 +182,9 @@ class ProgramSlot {
     std::uint64_t floor_ = 0;
     SlotCounters counters_;
     std::uint64_t probation_until_ns_ = 0;  // 0: not in probation
+    Probation probation_;                   // of the active program
     std::uint64_t probation_runs_ = 0, probation_traps_ = 0;
+    std::uint64_t probation_dead_ = 0;      // runs that ended in a trap or in XDP_ABORTED
     bool previous_proven_ = false;          // previous has survived its probation
 };
 

@@ -26,6 +26,10 @@ struct ElementPorts {
 // One row for each element of the graph. Faults go to `context.errors`; trust it only when there are none.
 std::span<ElementPorts> check_ports(const FlatGraph& graph, BuildContext& context);
 
+// Where pushed packets could run in a circle, an element of class `detour` is put into the connection that closes it: there packets
+// wait for the next round. Returns whether any was; then ports are to be checked anew. Needs ports checked without a fault.
+bool cut_circles(FlatGraph& graph, std::span<const ElementPorts> ports, const ElementClass& detour, BuildContext& context);
+
 // No packet may be pushed or pulled in a circle, nor through more elements than the stack has room for (runs.cpp).
 // Needs ports that were checked without a fault.
 void check_runs(const FlatGraph& graph, std::span<const ElementPorts> ports, BuildContext& context);

@@ -75,6 +75,7 @@ struct ElementClass {
     Owned<Element> (*create)();
     bool sparse_outputs = false;  // outputs may be left out, as `[0]` and `[2]` alone
     bool informs = false;         // declares names for other elements' arguments: configured before them
+    bool defers = false;          // what is pushed into it goes out in another round
 
     // Null when the class has no handler of that name.
     const Handler* handler(std::string_view handler_name) const {

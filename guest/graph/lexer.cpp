@@ -98,9 +98,12 @@ Token Lexer::take(TokenKind kind, std::size_t length) {
     return token;
 }
 
+// `#!/usr/bin/click`, in a text that is a program.
+bool Lexer::at_interpreter(const char* at) const { return at == begin_ && end_ - at > 1 && at[1] == '!'; }
+
 Token Lexer::scan() {
     at_ = skip_blanks(at_, end_);
-    while (at_ < end_ && *at_ == '#' && (at_ == begin_ || at_[-1] == '\n') && at_landmark(at_, end_))
+    while (at_ < end_ && *at_ == '#' && (at_ == begin_ || at_[-1] == '\n') && (at_landmark(at_, end_) || at_interpreter(at_)))
         at_ = skip_blanks(skip_line(at_, end_), end_);
     if (at_ >= end_) {
         at_ = end_;

@@ -54,6 +54,7 @@ class Lexer {
     Token scan();
     Token take(TokenKind kind, std::size_t length);
     std::size_t identifier_length() const;
+    bool at_interpreter(const char* at) const;
 
     const char* begin_;
     const char* at_;

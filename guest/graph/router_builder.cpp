@@ -14,9 +14,11 @@ void RouterBuilder::build(std::string_view text) {
         BuildContext context{source, scratch, router_.arena_, errors_};
         const BodySyntax& syntax = Parser{context, registry_}.parse();
         if (!errors_.empty()) return;
-        const FlatGraph graph = Flattener{context}.flatten(syntax, environment_.defines);
+        FlatGraph graph = Flattener{context}.flatten(syntax, environment_.defines);
         if (!errors_.empty()) return;
-        const std::span<const ElementPorts> ports = check_ports(graph, context);
+        std::span<const ElementPorts> ports = check_ports(graph, context);
+        const ElementClass* detour = registry_.find("Detour");
+        if (errors_.empty() && detour && cut_circles(graph, ports, *detour, context)) ports = check_ports(graph, context);
         if (errors_.empty()) check_runs(graph, ports, context);
         if (!scratch.exhausted()) make_elements(graph, ports, context);
     }

@@ -62,6 +62,9 @@ void Packet::reset() {
     transport_offset = no_offset;
     type = 0;
     destination_ip = 0;
+    parameter = 0;
+    fix_source = false;
+    vlan = 0;
     aggregate = 0;
     extra_packets = 0;
     extra_length = 0;
@@ -88,6 +91,9 @@ void Packet::copy_annotations(const Packet& other) {
     aggregate = other.aggregate;
     extra_packets = other.extra_packets;
     extra_length = other.extra_length;
+    parameter = other.parameter;
+    fix_source = other.fix_source;
+    vlan = other.vlan;
 }
 
 void PacketPtr::reset() {
@@ -159,6 +165,17 @@ PacketPtr PacketPool::acquire(Use use) {
     ++in_use_;
     packet->reset();
     return PacketPtr{packet};
+}
+
+PacketPtr PacketPool::copy(const Packet& packet) {
+    PacketPtr made = acquire();
+    if (!made) return made;
+    made->head_ = packet.head_;
+    made->tail_ = packet.tail_;
+    made->metadata_ = packet.metadata_;
+    std::memcpy(made->data() - made->metadata_, packet.data() - packet.metadata_, std::size_t{packet.metadata_} + packet.length());
+    made->copy_annotations(packet);
+    return made;
 }
 
 Packet* PacketPool::make_fresh() {

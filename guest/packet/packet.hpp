@@ -77,6 +77,7 @@ class alignas(64) Packet {
     std::uint8_t paint = 0;
     std::uint16_t transport_offset = no_offset;  // of the transport header, as network_offset
     std::uint8_t type = 0;                    // PacketType
+    std::uint8_t parameter = 0;               // of the header byte that IPGWOptions found wrong, from the IP header on
     std::uint32_t destination_ip = 0;         // network byte order; GetIPAddress, LookupIPRoute
     std::uint32_t aggregate = 0;              // AggregateIP and its kin
     std::uint32_t extra_packets = 0;          // that this one stands for, in summaries
@@ -103,6 +104,10 @@ class alignas(64) Packet {
     std::uint16_t head_ = fresh_start;
     std::uint16_t tail_ = fresh_start;
     std::uint8_t metadata_ = 0;  // bytes before head_
+
+  public:
+    bool fix_source = false;  // ICMPError made it: FixIPSrc gives it the address of the interface that it leaves by
+    std::uint16_t vlan = 0;   // tag control information: priority and VLAN
 };
 static_assert(sizeof(Packet) == 64);
 
@@ -212,6 +217,8 @@ class PacketPool {
     void adopt(std::span<std::byte> region);  // 4096-aligned; once. Touches none of it
     // Reset, empty frame; null when no slot is left for this use.
     PacketPtr acquire(Use use = Use::data);
+    // The same bytes at the same offset, metadata and annotations too; null when no slot is left.
+    PacketPtr copy(const Packet& packet);
     // Once the graph is known: `management` slots are for Use::management alone; queues leave `passing` more to what does not wait.
     void reserve(std::size_t management, std::size_t passing) {
         management_ = management;

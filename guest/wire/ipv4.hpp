@@ -8,8 +8,12 @@ namespace unibpf::wire {
 
 enum class IpProtocol : std::uint8_t {
     icmp = 1,
+    igmp = 2,
+    ipip = 4,
     tcp = 6,
     udp = 17,
+    gre = 47,
+    esp = 50,
     icmpv6 = 58
 };
 
@@ -28,7 +32,7 @@ class Ipv4 : public Fields<Byte> {
     static constexpr std::size_t version_at = 0, tos_at = 1, length_at = 2, id_at = 4, fragment_at = 6, ttl_at = 8, protocol_at = 9;
     static constexpr std::size_t checksum_at = 10, source_at = 12, destination_at = 16, least_header_bytes = 20, address_bytes = 4;
     static constexpr std::uint8_t version_and_words = 0x45;  // no options
-    static constexpr std::uint16_t dont_fragment = 0x4000, fragment_bits = 0x3fff;  // more fragments, and the offset
+    static constexpr std::uint16_t dont_fragment = 0x4000, more_fragments = 0x2000, fragment_bits = 0x3fff;  // more fragments, and the offset
 
     // Check: the header with its options is whole. `check_length` says the same of the packet.
     static IpFault fault(std::span<const std::uint8_t> packet) {
@@ -46,6 +50,10 @@ class Ipv4 : public Fields<Byte> {
     // Get
     std::size_t header_bytes() const { return (Base::get8(version_at) & 15u) * 4u; }
     std::size_t total_bytes() const { return Base::get16(length_at); }
+    std::uint8_t tos() const { return Base::get8(tos_at); }
+    std::uint16_t id() const { return Base::get16(id_at); }
+    std::uint16_t fragment() const { return Base::get16(fragment_at); }
+    std::size_t fragment_offset() const { return (Base::get16(fragment_at) & 0x1fffu) * 8u; }
     std::uint8_t ttl() const { return Base::get8(ttl_at); }
     IpProtocol protocol() const { return IpProtocol{Base::get8(protocol_at)}; }
     bool is_fragment() const { return (Base::get16(fragment_at) & fragment_bits) != 0; }
@@ -74,6 +82,12 @@ class Ipv4 : public Fields<Byte> {
         *Base::at(ttl_at) = ttl;
         store16(Base::at(checksum_at), updated_checksum(checksum(), before, Base::get16(ttl_at)));
     }
+    void set_tos(std::uint8_t tos) const requires Base::writable {
+        const std::uint16_t before = Base::get16(version_at);
+        *Base::at(tos_at) = tos;
+        store16(Base::at(checksum_at), updated_checksum(checksum(), before, Base::get16(version_at)));
+    }
+    void set_id(std::uint16_t id) const requires Base::writable { store16(Base::at(id_at), id); }
     void set_protocol(IpProtocol protocol) const requires Base::writable { *Base::at(protocol_at) = static_cast<std::uint8_t>(protocol); }
     void set_source(std::uint32_t address) const requires Base::writable { store32(Base::at(source_at), address); }
     void set_destination(std::uint32_t address) const requires Base::writable { store32(Base::at(destination_at), address); }

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from unibpf.formats import cbor, envelope
 from unibpf.formats.cbor import Tag
 from unibpf.formats.envelope import EDDSA, ES256, MapPolicy, Release, TrustedKey, VerifierNote
+from unibpf.messages.programs import Probation
 
 FILE = Path(__file__).with_name("envelope.txt")
 ED25519_KEY = ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"unibpf test vector: ed25519").digest())
@@ -52,6 +53,7 @@ FULL = Release(
         MapPolicy(map="hits", policy="keep"),
     ),
     precursor=bytes(range(32, 64)),
+    probation=Probation(time_ms=60_000, packets=1000, share=100, counts_aborted=True),
 )
 GRAPH = Release(
     kind="graph",

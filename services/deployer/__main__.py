@@ -68,7 +68,8 @@ async def _main() -> None:
     has_vms = _has_vms(settings)
     probe = await _probe(settings, has_vms=has_vms)
     key = identity.load_of_host(settings.paths.keys, "deployer", settings.host)
-    async with await Bus.connect(BusSettings(url=settings.nats_url, identity=key)) as bus:
+    connection = BusSettings(url=settings.nats_url, identity=key, order=settings.paths.host / "commands.json")
+    async with await Bus.connect(connection) as bus:
         assembly = _assembly(settings, bus, probe.accel, has_vms=has_vms)
         await Deployer(bus=bus, settings=settings, assembly=assembly, probe=probe).run()
 

@@ -23,7 +23,9 @@ from services.deployer.boot import Fresh, Host, Materials
 from services.deployer.errors import BootError, DeployerError, HypervisorError, SpecError
 from services.deployer.host_config import HostConfig
 from services.deployer.machines.hypervisor import Hypervisor, Machine, MachineKind, OnEnded, Running
+from services.deployer.materials import Sources
 from unibpf.bus import Bus
+from unibpf.client.current import CurrentReleases
 from unibpf.formats import boot_image
 from unibpf.formats.boot_image import BootImageError, SignerKey
 from unibpf.host import graph_check
@@ -54,6 +56,7 @@ class Assembly:
         self, *, bus: Bus, paths: StatePaths, host: Host, drivers: Mapping[MachineKind, Hypervisor], binaries: Path
     ) -> None:
         self._bus = bus
+        self._current = CurrentReleases(bus=bus, paths=paths)
         self._paths = paths
         self._host = host
         self._drivers = drivers
@@ -117,7 +120,9 @@ class Assembly:
         )
         machine = booting.machine_of(self._host, spec, fresh, self.folder(spec.guest))
         signers = self._signers()
-        found = await materials.fetch(self._bus, spec, self.folder(spec.guest).outcomes)
+        folder = self.folder(spec.guest)
+        sources = Sources(bus=self._bus, current=self._current, outcomes=folder.outcomes, floors=folder.floors())
+        found = await materials.fetch(sources, spec)
         return Draft(
             spec=spec,
             materials=replace(found, lacking=found.lacking | wrong),

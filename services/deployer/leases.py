@@ -6,6 +6,7 @@ a boot the guest is claimed once more: collecting what it boots with may have ta
 so that what two hosts do to each other can be tested without either.
 """
 
+from collections.abc import Set
 from typing import Final
 
 import msgspec
@@ -48,10 +49,11 @@ def holder(held: Lease | None, *, now: float) -> str | None:
 
 
 class Leases:
-    """The claims of one host."""
+    """The claims of one host; `held` are the guests that it held a moment ago."""
 
-    def __init__(self, *, bucket: Bucket, host: str, seconds: float) -> None:
+    def __init__(self, *, bucket: Bucket, host: str, seconds: float, held: Set[str] = frozenset()) -> None:
         self._bucket = bucket
+        self._held = held
         self._host = host
         self._seconds = seconds
 
@@ -61,7 +63,7 @@ class Leases:
         before: list[str | None] = [None]
 
         def step(entry: Entry | None) -> Lease | None:
-            held = _readable(entry)
+            held = self._spoilt(entry, now) or _readable(entry)
             lease = claims(held, host=self._host, now=now, seconds=self._seconds)
             written[0] = lease or held
             before[0] = held.host if lease is not None and held is not None and held.host != self._host else None
@@ -71,6 +73,12 @@ class Leases:
         lease = written[0]
         remaining = lease.until - now if lease is not None else 0.0
         return Claimed(holder=holder(lease, now=now), remaining=remaining, before=before[0])
+
+    def _spoilt(self, entry: Entry | None, now: float) -> Lease | None:
+        """What nobody may have written ends no lease of ours: it is written again. Of others' nothing is known then."""
+        if entry is None or entry.fault is None or entry.key not in self._held:
+            return None
+        return Lease(host=self._host, until=now)
 
     async def release(self, guest: str) -> None:
         """Give up a deleted guest."""

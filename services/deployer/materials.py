@@ -6,6 +6,8 @@ rolled back is not booted again: the newest that was good there is (unibpf/host/
 """
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec import Struct
@@ -16,10 +18,12 @@ from unibpf import subjects
 from unibpf.bus import Bus, BusError, RequestFailed
 from unibpf.bus.release_keys import newest_release
 from unibpf.bus.topology import RELEASES
-from unibpf.host import genuine
-from unibpf.host.outcomes import OutcomeFile, choose
+from unibpf.client import genuine
+from unibpf.client.current import CurrentReleases
+from unibpf.host.outcomes import OutcomeFile, choose, was_good
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.guests import GuestSpec
+from unibpf.messages.programs import Signed
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +38,37 @@ class Found(Struct, frozen=True, kw_only=True):
     why: str | None = None
 
 
-async def fetch(bus: Bus, spec: GuestSpec, outcomes: OutcomeFile) -> Materials:
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where releases come from, and what this host knows of the guest: what ran, and how high its numbers were."""
+
+    bus: Bus
+    current: CurrentReleases
+    outcomes: OutcomeFile
+    floors: Mapping[str, int]
+
+
+async def fetch(sources: Sources, spec: GuestSpec) -> Materials:
     """Everything for one boot; raises BootError when the signer refuses or can't be reached."""
-    graph = await _sign_graph(bus, spec)
+    graph = await _sign_graph(sources.bus, spec)
     found = {
-        element: await _chosen(bus, spec, element, program, outcomes)
-        for element, program in sorted(spec.programs.items())
+        element: await _chosen(sources, spec, element, program) for element, program in sorted(spec.programs.items())
     }
     return Materials(
         graph=graph,
-        graph_envelope=await bus.get_object(graph.envelope),
+        graph_envelope=await _graph_envelope(sources.bus, graph),
         programs={element: one.program for element, one in found.items() if one.program is not None},
         lacking={element: one.why or "" for element, one in found.items() if one.program is None},
     )
+
+
+async def _graph_envelope(bus: Bus, graph: SignedGraph) -> bytes:
+    """Its bytes; what is written down of it is what is signed."""
+    data = await bus.get_object(graph.envelope)
+    wrong = genuine.graph_difference(graph, data)
+    if wrong is not None:
+        raise BootError("graph-refused", f"the signed graph is not what it is said to be: {wrong}")
+    return data
 
 
 async def _sign_graph(bus: Bus, spec: GuestSpec) -> SignedGraph:
@@ -61,10 +83,12 @@ async def _sign_graph(bus: Bus, spec: GuestSpec) -> SignedGraph:
         raise SignerAway("signer", f"the graph could not be signed: {error}") from error
 
 
-async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcomes: OutcomeFile) -> "Found":
+async def _chosen(sources: Sources, spec: GuestSpec, element: str, program: str) -> "Found":
     """The release that the element boots with, and its bytes from the bus or, where it has them no more, from the host."""
+    bus, outcomes = sources.bus, sources.outcomes
     newest = await newest_release(await bus.kv(RELEASES), spec.audience, program, element)
-    choice = choose(outcomes.read(), element, program, newest)
+    records = outcomes.read()
+    choice = choose(records, element, program, newest)
     if choice.why is not None:
         logger.warning("element `%s` of `%s`: %s", element, spec.guest, choice.why)
     if choice.release is None:
@@ -77,4 +101,18 @@ async def _chosen(bus: Bus, spec: GuestSpec, element: str, program: str, outcome
     wrong = genuine.difference(choice.release, envelope)
     if wrong is not None:
         return Found(why=f"release `{choice.release.envelope}` of `{program}` is not what it is said to be: {wrong}")
+    if not was_good(records, element, choice.release):
+        wrong = await _older(sources, element, choice.release)
+        if wrong is not None:
+            return Found(why=wrong)
     return Found(program=SignedProgram(release=choice.release, envelope=envelope, bundle=bundle), why=choice.why)
+
+
+async def _older(sources: Sources, element: str, release: Signed) -> str | None:
+    """Why a release that never ran here may be older than what did, or than what is current; None where it is neither."""
+    floor = sources.floors.get(element)
+    if floor is None:
+        return await sources.current.fault(release)
+    if release.sequence < floor:
+        return f"release {release.sequence} of `{release.program}` is older than what ran here ({floor})"
+    return None

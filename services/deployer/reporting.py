@@ -75,7 +75,7 @@ class Reporter:
     async def repeat(self) -> None:
         """Write again what the bus should know of this host's guests and does not."""
         bucket = await self._bus.kv(GUESTS_OBSERVED)
-        known = {entry.key for entry in await bucket.entries()}
+        known = {entry.key for entry in await bucket.entries() if entry.fault is None}
         for guest in self._told.keys() - known:
             await self._tell(self._told[guest])
 

@@ -277,7 +277,8 @@ class Deployer:
             await self._reporter.standing(guest, lacking, folder.liveness.read(boot.boot_id), put_back)
 
     async def _leases(self) -> Leases:
-        return Leases(bucket=await self._bus.kv(LEASES), host=self._settings.host, seconds=self._settings.lease)
+        bucket = await self._bus.kv(LEASES)
+        return Leases(bucket=bucket, host=self._settings.host, seconds=self._settings.lease, held=self._held)
 
     async def _claim(self, guest: str) -> bool:
         return (await self._claim_once(guest)).holder == self._settings.host

@@ -31,8 +31,9 @@ from unibpf.bus.kv import readable
 from unibpf.bus.release_keys import newest_release
 from unibpf.bus.stores.health import Stores, watch
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
+from unibpf.client import genuine
+from unibpf.client.current import CurrentReleases
 from unibpf.formats.envelope import EnvelopeError
-from unibpf.host import genuine
 from unibpf.host.outcomes import ANY_ELEMENT, Outcome, fault, release_of
 from unibpf.host.readiness import Outlook
 from unibpf.messages.desired_maps import MapsPutBack, PutBackQuery
@@ -59,7 +60,12 @@ class Reconfigurer:
         self._settings = settings
         self._sessions = sessions
         self._setbacks = Setbacks(bus)
-        self._updater = Updater(sessions=sessions, patience=settings.patience, on_setback=self._setbacks.tell)
+        self._updater = Updater(
+            sessions=sessions,
+            patience=settings.patience,
+            on_setback=self._setbacks.tell,
+            current=CurrentReleases(bus=bus, paths=settings.paths),
+        )
         self._going_back = GoingBack(sessions=sessions, updater=self._updater)
         self._packages: dict[str, Package] = {}
         self._putting = PuttingBack(bus=bus, sessions=sessions)

@@ -1,6 +1,7 @@
 """The channel to each guest of this host, with the keys of its present boot."""
 
 import time
+from urllib.parse import quote
 
 from services.reconfigurer.errors import GuestUnknown
 from services.reconfigurer.guest_session import Exchange, GuestSession
@@ -40,3 +41,8 @@ class Sessions:
         )
         self._sessions[guest] = (boot.boot_id, session)
         return session
+
+
+def map_path(element: str, name: str) -> str:
+    """The map's resource."""
+    return f"/elements/{element}/maps/{quote(name)}"

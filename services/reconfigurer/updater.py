@@ -27,10 +27,12 @@ from services.reconfigurer.guest_session import Fact
 from services.reconfigurer.plan import Target
 from services.reconfigurer.sessions import Sessions
 from unibpf import tracing
+from unibpf.client.current import CurrentReleases
 from unibpf.formats import bundle as bundles
 from unibpf.formats import cbor, envelope, map_differences
 from unibpf.formats.bundle import BundleError
 from unibpf.host.outcomes import Outcome as Recorded
+from unibpf.host.outcomes import was_good
 from unibpf.messages.elements import ElementEvent, ElementState
 from unibpf.messages.programs import Signed
 from unibpf.messages.status import ElementStatus
@@ -61,9 +63,10 @@ class Package:
 class Updater:
     """Installs releases and rolls back."""
 
-    def __init__(self, *, sessions: Sessions, patience: float, on_setback: OnSetback) -> None:
+    def __init__(self, *, sessions: Sessions, patience: float, on_setback: OnSetback, current: CurrentReleases) -> None:
         self._on_setback = on_setback
         self._sessions = sessions
+        self._current = current
         self._patience = patience
         self._locks: dict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -75,6 +78,7 @@ class Updater:
         Raises GuestUnreachable when patience is over, or once the release `is_wanted` no more.
         """
         async with self._locks[target]:
+            await self._require_current(target, package.release)
             try:
                 installed = await self._patiently(target, lambda: self._install(target, package), is_wanted)
             except GuestRefused as refused:
@@ -84,6 +88,16 @@ class Updater:
             staged = event(target, "staged", package.release, answers.before_swap(installed))
             await asyncio.gather(self._note_active(target, package.release), publish(staged))
             return event(target, "active", package.release, installed)
+
+    async def _require_current(self, target: Target, release: Signed) -> None:
+        """Where this host has nothing to compare it with, a release has to be one that is known to be current."""
+        folder = self._sessions.folder(target.guest)
+        floors, records = await asyncio.to_thread(lambda: (folder.floors(), folder.outcomes.read()))
+        if target.element in floors or was_good(records, target.element, release):
+            return  # the guest has its floor
+        wrong = await self._current.fault(release)
+        if wrong is not None:
+            raise GuestUnreachable("release-list", wrong)
 
     async def keep(self, target: Target, package: Package) -> None:
         """Put the bytes of what became active on the host's shelf: the guest can boot with them while the bus is away."""

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 
 from services.signer import policy
 from services.signer.checking import EXECUTABLE, Checker
@@ -16,6 +17,7 @@ from unibpf import tracing
 from unibpf.bus import Bus, BusError, BusSettings
 from unibpf.host import identity, logs, process
 from unibpf.host.identity import IdentityError
+from unibpf.host.ledger import Ledger, LedgerError
 from unibpf.host.settings import SettingError
 
 NAME = "signer"
@@ -33,7 +35,8 @@ async def serve(settings: Settings) -> None:
     hsm = Hsm.closed(settings.hsm)
     try:
         async with await Bus.connect(BusSettings(url=settings.url, identity=own)) as bus:
-            signer = await Signer.create(bus, hsm, demands)
+            ledger = Ledger.open(settings.ledger, now_ms=int(time.time() * 1000))
+            signer = await Signer.create(bus, hsm, demands, ledger)
             await signer.run(workers=settings.workers)
     finally:
         await hsm.close()
@@ -51,7 +54,7 @@ def main() -> int:
             print(init_token(settings).kid.hex())
         else:
             asyncio.run(process.until_signalled(serve(settings)))
-    except (SignerError, SettingError, BusError, IdentityError) as error:
+    except (SignerError, SettingError, BusError, IdentityError, LedgerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -11,14 +11,16 @@ from services.signer.checking import Checker
 from services.signer.errors import CheckerError, EvidenceError, HsmError, PolicyRefusal
 from services.signer.graphs import Graphs
 from services.signer.hsm import Hsm
-from services.signer.keeping import Keeping
 from services.signer.policy import Policy
 from services.signer.programs import Programs
 from services.signer.sequence import Sequences
 from services.signer.signing import Signing
+from services.signer.upkeep.keeping import Keeping
+from services.signer.upkeep.lists import Lists
 from unibpf import subjects
 from unibpf.bus import Bus, ObjectCorrupt, ObjectMissing, Received, Reject, Retry, ServiceError, consume, topology
 from unibpf.bus.stores.health import Stores, watching
+from unibpf.host.ledger import Ledger, LedgerError
 from unibpf.host.readiness import Outlook
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.programs import Refused, Signed, Verdict
@@ -27,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "unibpf-signer"
 CONSUMER = "signer"
+LEDGER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +53,26 @@ class Signer:
         self._verifier_key = demands.verifier_key
         self._checker = demands.checker
         self._stores = Stores(bus, CONSUMER, alarms=True)
-        self._outlook = Outlook(SERVICE, lacks=[hsm.lacking, demands.checker.lacking], around=[self._stores.check])
+        lacks = [hsm.lacking, demands.checker.lacking, programs.signing.ledger.lacking]
+        self._outlook = Outlook(SERVICE, lacks=lacks, around=[self._stores.check])
         self._stores.outlook = self._outlook
         self._keeping = Keeping(bus)
         self._stores.more_alarms = lambda: self._keeping.alarm
 
     @classmethod
-    async def create(cls, bus: Bus, hsm: Hsm, demands: Demands, *, clock: Callable[[], float] = time.time) -> "Signer":
+    async def create(
+        cls, bus: Bus, hsm: Hsm, demands: Demands, ledger: Ledger, *, clock: Callable[[], float] = time.time
+    ) -> "Signer":
         """Wire the parts together; `clock` gives Unix seconds."""
         sequences = Sequences(
             counters=await bus.kv(topology.SEQUENCES), reservations=await bus.kv(topology.RESERVATIONS)
         )
-        signing = Signing(bus=bus, hsm=hsm, sequences=sequences)
+        signing = Signing(bus=bus, hsm=hsm, sequences=sequences, ledger=ledger)
         releases = await bus.kv(topology.RELEASES)
+        listed = await bus.kv(topology.RELEASE_LISTS)
+        lists = Lists(bus=bus, hsm=hsm, ledger=ledger, releases=releases, lists=listed, clock=clock)
         programs = Programs(
-            signing=signing, checker=demands.checker, releases=releases, policy=demands.policy, clock=clock
+            signing=signing, checker=demands.checker, releases=releases, policy=demands.policy, clock=clock, lists=lists
         )
         graphs = Graphs(signing=signing, policy=demands.policy, clock=clock)
         return cls(bus, hsm, programs=programs, graphs=graphs, demands=demands)
@@ -74,14 +82,16 @@ class Signer:
         endpoints = {subjects.sign_graph(): self.on_sign_graph}
         about = "signs verified programs and graphs inside an HSM"
         await self._bus.serve(SERVICE, endpoints, description=about, about=self._outlook.now)
-        keeping = asyncio.create_task(self._keeping.run(), name="keep objects")
+        beside = [asyncio.create_task(self._keeping.run(), name="keep objects")]
         try:
             async with watching(self._bus, self._outlook):
                 await self._outlook.until_able()
+                beside.append(asyncio.create_task(self._programs.lists.run(), name="lists"))
                 await consume(self._bus, CONSUMER, self.on_verified, concurrency=workers)
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def on_verified(self, received: Received) -> None:
         """`program.verified`: sign, refuse, or put aside."""
@@ -114,6 +124,10 @@ class Signer:
             except HsmError as error:
                 logger.warning("push waits for the token", extra={"push_id": verdict.push_id, "detail": str(error)})
                 await self._hsm.until_usable()
+            except LedgerError as error:
+                logger.warning("push waits for the ledger", extra={"push_id": verdict.push_id, "detail": str(error)})
+                await asyncio.sleep(LEDGER_SECONDS)
+                await self._outlook.until_able()
 
     async def on_sign_graph(self, received: Received) -> SignedGraph:
         """`signer.sign_graph`: 403 when the policy refuses, 503 when the token cannot sign now."""
@@ -130,6 +144,9 @@ class Signer:
             code = "hsm"
             self._reopen()
             raise ServiceError("503", f"hsm: {error}") from error
+        except LedgerError as error:
+            code = "ledger"
+            raise ServiceError("503", f"ledger: {error}") from error
         finally:
             about = {"guest": request.guest, "audience": request.audience, "graph": request.name}
             logger.info("graph", extra={**about, "outcome": outcome, "code": code, "ms": _since(started)})

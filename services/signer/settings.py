@@ -46,6 +46,7 @@ class Settings:
     policy: Path
     verifier_key: str | None
     hsm: HsmSettings
+    ledger: Path
     binaries: Path
     workers: int = 4
     budget: int = DEFAULT_BUDGET
@@ -69,6 +70,7 @@ class Settings:
             policy=Path(environ.get("UNIBPF_SIGNER_POLICY") or DEFAULT_POLICY),
             verifier_key=environ.get("UNIBPF_VERIFIER_KEY"),
             hsm=hsm,
+            ledger=paths.signer_ledger,
             binaries=binary_directory(environ),
             workers=count(environ, "UNIBPF_SIGNER_WORKERS", 4),
             budget=count(environ, "UNIBPF_SIGNER_BUDGET", DEFAULT_BUDGET),

@@ -10,14 +10,20 @@
 The bytes of 3 to 5 were fetched by their digests (the bus checks those), not taken from the message.
 """
 
+from typing import Final
+
 import msgspec
 
 from services.signer.errors import EvidenceError
 from unibpf.formats import bundle as bundles
 from unibpf.formats.bundle import Bundle, BundleError
 from unibpf.host import identity
+from unibpf.host.ledger import Row
 from unibpf.messages.programs import Verdict
 from unibpf.messages.reports import Report, verdict_digest
+
+MAX_AGE_SECONDS: Final = 30 * 86400  # of a push: uploads wait no longer
+MAX_SKEW_SECONDS: Final = 300
 
 
 def believe(payload: bytes, signature: bytes, verifier_key: str) -> Verdict:
@@ -35,6 +41,25 @@ def believe(payload: bytes, signature: bytes, verifier_key: str) -> Verdict:
     if verdict.bundle is None or verdict.kind is None or verdict.bundle_length < 1:
         raise EvidenceError("verdict-payload", "a safe verdict names bundle, length and kind")
     return verdict
+
+
+def check_age(verdict: Verdict, *, closed_ms: int, now: int) -> None:
+    """A push that this host has not signed: it must be younger than what its ledger forgot, and not from the future."""
+    oldest = max(closed_ms, (now - MAX_AGE_SECONDS) * 1000)
+    if verdict.pushed_ms <= 0:
+        raise EvidenceError("verdict-age", "the verdict does not say when its object was pushed: update the verifier")
+    if verdict.pushed_ms < oldest:
+        raise EvidenceError(
+            "verdict-age", f"pushed at {verdict.pushed_ms}, expected not before {oldest}: push it again"
+        )
+    if verdict.pushed_ms > (now + MAX_SKEW_SECONDS) * 1000:
+        raise EvidenceError("verdict-age", f"pushed at {verdict.pushed_ms}, which is in the future: compare the clocks")
+
+
+def check_push(verdict: Verdict, row: Row) -> None:
+    """A push that this host has signed: it is about the same object, or it is another push under its name."""
+    if (verdict.object, verdict.bundle) != (row.object, row.bundle):
+        raise EvidenceError("verdict-push", f"push `{verdict.push_id}` was signed for another object")
 
 
 def certificate_of(verdict: Verdict) -> str:

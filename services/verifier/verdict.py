@@ -8,9 +8,9 @@ from services.verifier.report import Outcome
 from unibpf.bus.errors import Reject
 from unibpf.bus.received import Received
 from unibpf.messages.base import Identity, ProgramName
-from unibpf.messages.programs import MapName, MapWish, Verdict
+from unibpf.messages.programs import MapName, MapWish, Probation, Verdict
 from unibpf.messages.reports import verdict_digest
-from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, UploadError, parse
+from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, Upload, UploadError, parse
 
 
 class Push(Struct, frozen=True, kw_only=True):
@@ -22,6 +22,8 @@ class Push(Struct, frozen=True, kw_only=True):
     audience: str = DEFAULT_AUDIENCE
     element: str = ANY_ELEMENT
     maps: dict[MapName, MapWish] = {}
+    probation: Probation | None = None
+    pushed_ms: int = 0
     signed: bool = False
 
     @classmethod
@@ -30,16 +32,17 @@ class Push(Struct, frozen=True, kw_only=True):
         identity, program = received.tokens[-2:]
         try:
             upload = parse(received.headers)
-            audience, element, maps = upload.audience, upload.element, upload.maps
         except UploadError:
-            audience, element, maps = DEFAULT_AUDIENCE, ANY_ELEMENT, {}
+            upload = Upload()
         fields = {
             "push_id": received.delivery_id,
             "identity": identity,
             "program": program,
-            "audience": audience,
-            "element": element,
-            "maps": maps,
+            "audience": upload.audience,
+            "element": upload.element,
+            "maps": upload.maps,
+            "probation": upload.probation,
+            "pushed_ms": received.stored_us // 1000,
             "signed": received.said is not None,
         }
         try:
@@ -73,5 +76,7 @@ def verdict(push: Push, outcome: Outcome, *, object_digest: str) -> Verdict:
         summary=report.summary(found),
         also=found.also,
         maps=push.maps,
+        probation=push.probation,
+        pushed_ms=push.pushed_ms,
         upload_signed=push.signed,
     )

@@ -341,3 +341,17 @@ async def test_a_guest_cannot_speak_for_another(bench, service, guest):
     guest.claims = {0: "g2"}
     with pytest.raises(RequestFailed, match="`g1` calls itself `g2`"):
         await bench.cli.request(subjects.guest_status(HOST), GuestQuery(guest="g1"), GuestStatus)
+
+
+async def test_a_host_without_a_floor_takes_an_old_release_only_if_the_signed_list_names_it(bench, service, guest):
+    """Whoever holds the server shows a host that never saw the guest a genuine release of yesterday."""
+    bench.signer.write_trusted(bench.paths.trusted_signers)
+    yesterday = bench.signer.sequence - 86_400_000
+    older, newer = await bench.release(b"one", sequence=yesterday), await bench.release(b"two", sequence=yesterday + 1)
+    failed = await bench.event("g1", "failed")
+    assert failed.rule == "release-list" and guest.history == []
+    await bench.signer.write_list(newer)
+    await bench.signer._bus.publish(subjects.signed("firewall"), older)
+    await bench.signer._bus.publish(subjects.signed("firewall"), newer)
+    active = await bench.event("g1", "active")
+    assert (active.envelope, [sequence for sequence, *_ in guest.history]) == (newer.envelope, [newer.sequence])

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -20,14 +21,16 @@ from services.signer.service import Demands, Signer
 from services.signer.settings import DEFAULT_POLICY
 from services.signer.token import read_trusted
 from tests.support.services.nats import NatsFixture
-from tests.support.services.pushes import announce, certified, make_verdict, pass_bundle
+from tests.support.services.pushes import PUSHED_MS, announce, certified, make_verdict, pass_bundle
 from tests.support.signing.hsm import HsmFixture, make_token
 from unibpf import subjects
 from unibpf.bus import Bus, RequestFailed, topology
 from unibpf.bus.permissions import OPERATOR
 from unibpf.formats import bundle as bundles
-from unibpf.formats import envelope
+from unibpf.formats import envelope, release_list
 from unibpf.formats.bundle import Bundle
+from unibpf.formats.release_list import ReleaseList
+from unibpf.host.ledger import GRACE_MS, Ledger
 from unibpf.host.settings import REPOSITORY, binary_directory
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.operations import DeadLetter
@@ -45,6 +48,8 @@ class CountingHsm(Hsm):
     outages = 0
 
     async def sign(self, data: bytes) -> bytes:
+        if envelope.EXTERNAL_AAD not in data:  # a list of what is current, whenever that is made
+            return await super().sign(data)
         if self.outages:
             self.outages -= 1
             raise HsmError("the token is away")
@@ -63,7 +68,8 @@ async def running_signer(
         async with await nats.connect("signer") as bus:
             key = nats.identities["verifier"].public_key
             demands = Demands(verifier_key=key, checker=CHECKER, policy=policies)
-            signer = await Signer.create(bus, token, demands, clock=clock)
+            ledger = Ledger.open(nats.paths.signer_ledger, now_ms=PUSHED_MS)
+            signer = await Signer.create(bus, token, demands, ledger, clock=clock)
             task = asyncio.create_task(signer.run())
             async with asyncio.timeout(PATIENCE):
                 while not await bus.ping("unibpf-signer"):
@@ -389,9 +395,8 @@ async def test_a_signer_killed_in_the_middle_ends_in_the_same_release(nats: Nats
         process = await start()
         for number in range(20):
             bundle = pass_bundle("firewall", returns=number)
-            await announce(
-                verifier, await make_verdict(verifier, "firewall", bundle, push_id=f"UNIBPF_UPLOADS:{number + 1}")
-            )
+            push, now_ms = f"UNIBPF_UPLOADS:{number + 1}", int(time.time() * 1000)
+            await announce(verifier, await make_verdict(verifier, "firewall", bundle, push_id=push, pushed_ms=now_ms))
         await next_event(cli, subjects.signed("firewall"))
         process.send_signal(signal.SIGKILL)
         await process.wait()
@@ -427,3 +432,171 @@ async def test_a_signer_without_a_token_waits_and_says_what_to_run(nats: NatsFix
 def test_the_private_key_is_sensitive_and_was_never_extractable(hsm_token: HsmFixture) -> None:
     listing = hsm_token.pkcs11_tool("--list-objects", "--type", "privkey")
     assert "sensitive, always sensitive, never extractable, local" in listing
+
+
+LOST = (topology.RESERVATIONS, topology.SEQUENCES, topology.RELEASES)
+
+
+async def two_releases(verifier: Bus, cli: Bus) -> tuple[Signed, Signed]:
+    found, after = [], 0
+    for number in (1, 2):
+        bundle = pass_bundle("firewall", returns=number)
+        await announce(verifier, await make_verdict(verifier, "firewall", bundle, push_id=f"UNIBPF_UPLOADS:{number}"))
+        found.append(await signed_of(cli, "firewall", after=after))
+        after, _ = await next_event(cli, subjects.signed("firewall"), after=after)
+    return found[0], found[1]
+
+
+async def test_an_old_verdict_published_again_becomes_no_new_release(nats: NatsFixture, hsm_token: HsmFixture) -> None:
+    """Whoever holds the server has deleted all that the bus knows of the push, and sends its genuine verdict again, to a
+    signer that was started since and remembers no nonce.
+    """
+    async with nats.buses("verifier", "cli", OPERATOR) as (verifier, cli, operator):
+        async with running_signer(nats, hsm_token):
+            first, second = await two_releases(verifier, cli)
+        old, _ = [message async for message in operator.history(subjects.EVENTS, subjects.verified("firewall"))]
+        async with running_signer(nats, hsm_token) as token:
+            after = (await operator.jetstream.stream_info(subjects.EVENTS)).state.last_seq
+            for bucket in LOST:
+                await operator.jetstream.purge_stream(f"KV_{bucket}")
+            headers = {**old.headers, "Nats-Msg-Id": "another"}
+            await operator.jetstream.publish(old.subject, old.data, headers=headers)
+            again = await signed_of(cli, "firewall", after=after)
+        assert again == first
+        assert again.sequence < second.sequence
+        assert token.signatures == 0
+        assert len([m async for m in cli.history(subjects.AUDIT, subjects.audit("firewall"))]) == 2
+        assert await (await cli.kv(topology.RELEASES)).get("edge.firewall") is None, (
+            "no host is told that it is the newest"
+        )
+
+
+async def test_a_verdict_of_a_push_that_the_ledger_may_have_forgotten_is_refused(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with running_signer(nats, hsm_token) as token, nats.buses("verifier", "cli") as (verifier, cli):
+        for number, pushed_ms in enumerate((0, 1, PUSHED_MS - GRACE_MS - 1, PUSHED_MS + 400_000)):
+            bundle, push = pass_bundle(f"p{number}"), f"UNIBPF_UPLOADS:{number}"
+            verdict = await make_verdict(verifier, f"p{number}", bundle, push_id=push, pushed_ms=pushed_ms)
+            await announce(verifier, verdict)
+            _, refused = await next_event(cli, subjects.refused(f"p{number}"))
+            assert msgspec.json.decode(refused, type=Refused).rule == "verdict-age"
+        assert token.signatures == 0
+
+
+async def test_a_push_under_the_number_and_time_of_another_is_refused(nats: NatsFixture, hsm_token: HsmFixture) -> None:
+    async with running_signer(nats, hsm_token) as token, nats.buses("verifier", "cli") as (verifier, cli):
+        await two_releases(verifier, cli)
+        verdict = await make_verdict(
+            verifier, "firewall", pass_bundle("firewall", returns=3), push_id="UNIBPF_UPLOADS:1"
+        )
+        await announce(verifier, verdict)
+        _, refused = await next_event(cli, subjects.refused("firewall"))
+        assert (msgspec.json.decode(refused, type=Refused).rule, token.signatures) == ("verdict-push", 2)
+
+
+@pytest.mark.parametrize("sequence", [2**63 - 1, 2**62, 1, -5, "text"])
+async def test_what_is_poisoned_in_stores_is_neither_signed_nor_in_anybodys_way(
+    nats: NatsFixture, hsm_token: HsmFixture, sequence: object
+) -> None:
+    """Counter, reservation, newest release and audit record of the next push, all written before it comes."""
+    async with running_signer(nats, hsm_token), nats.buses("verifier", "cli", OPERATOR) as (verifier, cli, operator):
+        _, newest = await two_releases(verifier, cli)
+        after = (await operator.jetstream.stream_info(subjects.EVENTS)).state.last_seq
+        bundle = pass_bundle("firewall", returns=3)
+        verdict = await make_verdict(verifier, "firewall", bundle, push_id="UNIBPF_UPLOADS:3")
+        release = {
+            **msgspec.to_builtins(newest),
+            "sequence": sequence,
+            "push_id": "UNIBPF_UPLOADS:3",
+            "bundle": verdict.bundle,
+        }
+        audit = await cli.last(subjects.AUDIT, subjects.audit("firewall"))
+        assert audit is not None
+        forged = {
+            f"$KV.{topology.SEQUENCES}.program.edge.firewall": {"sequence": sequence, "push_id": "x"},
+            f"$KV.{topology.RESERVATIONS}.push.UNIBPF_UPLOADS.3": {**release, "not_after": None},
+            f"$KV.{topology.RELEASES}.edge.firewall": release,
+            subjects.audit("firewall"): {**msgspec.json.decode(audit.data), "sequence": sequence},
+        }
+        for subject, value in forged.items():
+            await operator.jetstream.publish(subject, msgspec.json.encode(value))
+        await announce(verifier, verdict)
+        signed = await signed_of(cli, "firewall", after=after)
+        assert newest.sequence < signed.sequence < newest.sequence + 1000
+        data = await cli.get_object(signed.envelope)
+        release_ = envelope.verify(data, [hsm_token.key])
+        assert (release_.sequence, release_.bundle.hex()) == (signed.sequence, verdict.bundle)
+        entry = await (await cli.kv(topology.RELEASES)).get("edge.firewall")
+        assert entry is not None and entry.decode(Signed) == signed, "hosts are told the genuine one"
+
+
+@pytest.mark.parametrize("sequence", [2**62, 1, "text"])
+async def test_a_poisoned_counter_of_a_graph_is_not_signed(
+    nats: NatsFixture, hsm_token: HsmFixture, sequence: object
+) -> None:
+    async with running_signer(nats, hsm_token), nats.buses("deployer", OPERATOR) as (deployer, operator):
+        ask = SignGraph(guest="fw1", audience="edge", name="fw1", graph="Idle -> Discard;")
+        first = await deployer.request(subjects.sign_graph(), ask, SignedGraph)
+        for text in ("Idle -> Discard;", "Idle -> Counter -> Discard;"):
+            poison = {"sequence": sequence, "push_id": f"graph:{envelope.digest(text.encode())}"}
+            await operator.jetstream.publish(f"$KV.{topology.SEQUENCES}.graph.edge.fw1", msgspec.json.encode(poison))
+            again = await deployer.request(subjects.sign_graph(), replace(ask, graph=text), SignedGraph)
+            assert first.sequence <= again.sequence < first.sequence + 1000
+            assert (
+                envelope.verify(await deployer.get_object(again.envelope), [hsm_token.key]).sequence == again.sequence
+            )
+        assert (again.sequence, again.envelope) != (first.sequence, first.envelope)
+
+
+async def test_a_number_that_was_really_signed_too_far_ahead_is_left_by_an_operator(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    ahead = (1000 + 40 * 86400) * 1000  # as a clock that was wrong for an hour gave it
+    path = nats.paths.signer_ledger
+    Ledger.open(path, now_ms=PUSHED_MS).recover("program.edge.firewall", ahead)
+    lines = path.read_text().replace("recovered", "highest")
+    path.write_text(lines)
+    async with running_signer(nats, hsm_token), nats.buses("verifier", "cli") as (verifier, cli):
+        push = {"program": "firewall", "bundle": pass_bundle("firewall")}
+        await announce(verifier, await make_verdict(verifier, **push, push_id="UNIBPF_UPLOADS:1"))
+        _, refused = await next_event(cli, subjects.refused("firewall"))
+        found = msgspec.json.decode(refused, type=Refused)
+        assert found.rule == "sequence-ahead" and "unibpf recover sequence" in (found.hint or "")
+        Ledger.open(path, now_ms=PUSHED_MS).recover("program.edge.firewall", ahead)
+        await announce(verifier, await make_verdict(verifier, **push, push_id="UNIBPF_UPLOADS:2"))
+        assert (await signed_of(cli, "firewall")).sequence == ahead + 1
+
+
+async def listed(cli: Bus, hsm: HsmFixture, *, sequence: int) -> ReleaseList:
+    """The signed list of `edge`, once it names a release of that number."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            entry = await (await cli.kv(topology.RELEASE_LISTS)).get("edge")
+            if entry is not None and entry.value is not None:
+                found = release_list.verify(entry.value, [hsm.key])
+                if sequence in {one.sequence for one in found.releases}:
+                    return found
+            await asyncio.sleep(0.05)
+
+
+async def test_the_signed_list_names_what_is_newest_and_nothing_that_was_forged(
+    nats: NatsFixture, hsm_token: HsmFixture
+) -> None:
+    async with nats.buses("verifier", "cli", OPERATOR) as (verifier, cli, operator):
+        async with running_signer(nats, hsm_token):
+            first, second = await two_releases(verifier, cli)
+            before = await listed(cli, hsm_token, sequence=second.sequence)
+            assert [one.envelope.hex() for one in before.releases] == [second.envelope]
+        for program, sequence in (("firewall", second.sequence + 5), ("nat", second.sequence)):
+            forged = replace(first, program=program, sequence=sequence)
+            await operator.jetstream.publish(f"$KV.{topology.RELEASES}.edge.{program}", msgspec.json.encode(forged))
+        nats.paths.signer_ledger.unlink()  # as another host's signer begins, whose bucket says so
+        async with running_signer(nats, hsm_token):
+            bundle = pass_bundle("router")
+            await announce(verifier, await make_verdict(verifier, "router", bundle, push_id="UNIBPF_UPLOADS:9"))
+            router = await signed_of(cli, "router")
+            after = await listed(cli, hsm_token, sequence=router.sequence)
+    named = {one.program: one.envelope.hex() for one in after.releases}
+    assert named in ({"router": router.envelope}, {"router": router.envelope, "firewall": second.envelope})
+    assert after.version > before.version

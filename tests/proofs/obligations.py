@@ -5,12 +5,13 @@ formed: known bits have no bit both known and unknown. Functions that others cal
 others' proofs as what they promise (contracts): for each of the words that a proof follows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import z3
 
+from tests.proofs.ir import UnknownCodeError
 from tests.proofs.machine import Contract, Machine, Memory, Pieces, Pointer, Value
 
 _FIELDS: Final = (
@@ -105,6 +106,9 @@ SHARE_HALVES: Final = f"{_LOCAL}12share_halvesERNS0_6ScalarE"
 SHARE_BITS: Final = f"{_LOCAL}10share_bitsERNS0_6ScalarE"
 BITS_RANGE: Final = "_ZN6unibpf8analyser4Tnum5rangeEmm"
 SHIFT: Final = f"{_LOCAL}5shiftENS_3AluEjRKNS0_6ScalarES5_"
+SHIFT_BY: Final = f"{_LOCAL}8shift_byENS_3AluERKNS0_6ScalarEj"
+NEXT: Final = (f"{_LOCAL}7next_upElPKSt6vectorIlSaIlEE", f"{_LOCAL}9next_downElPKSt6vectorIlSaIlEE")
+COMPUTE: Final = "_ZN6unibpf8analyser7computeENS_3AluEjRKNS0_6ScalarES4_"
 MEET: Final = "_ZN6unibpf8analyser4meetERKNS0_6ScalarES3_"
 UNSIGNED: Final = f"{_SCALAR}14unsigned_rangeEmm"
 SIGNED: Final = f"{_SCALAR}12signed_rangeEll"
@@ -118,8 +122,25 @@ def _conditions(
     return [z3.And(machine.path, *formed, *([] if machine.follows(claims(word)) else claims(word))) for word in words]
 
 
-def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What the domain's own shift is asked on the way, which takes 64 bits: one word by another gives a third."""
+
+    operator: str
+    width: int
+    words: tuple[Any, Any, Any]
+
+    @property
+    def amount(self) -> Any:
+        return self.words[1] & (self.width - 1)
+
+
+def contracts(
+    words: list[Any], shifts: Mapping[int, str], *, but: str = "", step: Step | None = None
+) -> dict[str, Contract]:
     """Return what the functions promise of these words; `but` is the one that is being proved.
+
+    `shifts`: which numbers the code gives these operators. `step`: of the shift that is proved or asked.
 
     What a promise asks for is proved where the call stands, part by part; where it cannot be, it stays a condition.
     """
@@ -140,7 +161,11 @@ def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
     def join(machine: Machine, arguments: list[Value], memory: Memory) -> None:
         one, other = _scalar(memory, arguments[1]), _scalar(memory, arguments[2])
         either = lambda word: [z3.Or(one.contains(word), other.contains(word))]  # noqa: E731
+        formed = z3.And(machine.path, one.is_well_formed, other.is_well_formed)
         renewed(machine, arguments[0], memory, [one.is_well_formed, other.is_well_formed], either)
+        machine.facts.append(
+            z3.Implies(formed, _scalar(memory, arguments[0]).is_well_formed)
+        )  # whatever words are in them
 
     def meet(machine: Machine, arguments: list[Value], memory: Memory) -> None:
         one, other = _scalar(memory, arguments[1]), _scalar(memory, arguments[2])
@@ -155,9 +180,52 @@ def contracts(words: list[Any], *, but: str = "") -> dict[str, Contract]:
         low, high = arguments[1], arguments[2]
         renewed(machine, arguments[0], memory, [], lambda w: [low <= w, w <= high])
 
-    known = {NORMALISE: normalise, JOIN: join, MEET: meet, UNSIGNED: unsigned, SIGNED: signed}
-    known |= _steps(words, normalise)
+    known: dict[str, Contract] = {NORMALISE: normalise, JOIN: join, MEET: meet, UNSIGNED: unsigned, SIGNED: signed}
+    known |= dict.fromkeys(NEXT, _any_word) | _steps(words, normalise) | _shifts(shifts, step)
     return {name: contract for name, contract in known.items() if name != but}
+
+
+def _shifts(shifts: Mapping[int, str], step: Step | None) -> dict[str, Contract]:
+    """Return what shifts promise of the words of the step."""
+
+    def shift_by(machine: Machine, arguments: list[Value], memory: Memory) -> None:
+        """What it makes of the word, if the amount is the right one; and it is well formed."""
+        if step is None or shifts[_number(arguments[1])] != step.operator:
+            raise UnknownCodeError("a shift that was not asked")
+        word, _, result = step.words
+        before = _scalar(memory, arguments[2])
+        [condition] = _conditions(machine, [word], [before.is_well_formed], before.holds)
+        same = z3.ZeroExt(32, arguments[3]) == step.amount
+        is_same = machine.follows([same])
+        _overwrite(memory, arguments[0])
+        found = _scalar(memory, arguments[0])
+        machine.facts.append(z3.Implies(condition, found.is_well_formed))
+        machine.facts += [
+            z3.Implies(condition if is_same else z3.And(condition, same), one) for one in found.holds(result)
+        ]
+
+    def shift(machine: Machine, arguments: list[Value], memory: Memory) -> None:
+        asked = None if step is None else (step.operator, step.width)
+        if step is None or (shifts[_number(arguments[1])], _number(arguments[2])) != asked:
+            raise UnknownCodeError("a shift that was not asked")
+        one, by = _scalar(memory, arguments[3]), _scalar(memory, arguments[4])
+        word, amount, result = step.words
+        demands = [one.is_well_formed, by.is_well_formed, *one.holds(word), *by.holds(amount)]
+        condition = z3.And(machine.path, *([] if machine.follows(demands) else demands))
+        _overwrite(memory, arguments[0])
+        found = _scalar(memory, arguments[0])
+        machine.facts += [z3.Implies(condition, one) for one in (*found.holds(result), found.is_well_formed)]
+
+    return {SHIFT_BY: shift_by, SHIFT: shift}
+
+
+def _any_word(_machine: Machine, _arguments: list[Value], _memory: Memory) -> Value:
+    """Nothing is promised."""
+    return z3.FreshConst(z3.BitVecSort(64), "any")
+
+
+def _number(value: Value) -> int:
+    return int(z3.simplify(value).as_long())
 
 
 def _steps(words: list[Any], normalise: Contract) -> dict[str, Contract]:
@@ -215,6 +283,13 @@ def _overwrite_bounds(memory: Memory, place: Value, size: int) -> None:
     memory.replace(thing, ((at, parts[0]), (at + size, parts[1])))
 
 
+# By RFC 9669 4.1, of a word and an amount that is less than 64.
+SHIFTS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "lsh": lambda word, by: word << by,
+    "rsh": z3.LShR,
+    "arsh": lambda word, by: word >> by,
+}
+
 # --- obligations -------------------------------------------------------------------------------------------------------------
 
 Word = Any
@@ -233,12 +308,23 @@ class Obligation:
     result: Callable[[Word, Word], Word] = lambda a, _b: a
     follows: Callable[[Word, Word], list[Word]] = lambda _a, _b: []
     proves: str = ""
-    hard: bool = False  # for a solver, at full width: nonlinear
+    operator: str = ""  # where the function takes one
+    width: int = 64  # likewise
 
     @property
     def function(self) -> str:
         """What is called: a part of the domain that is proved by itself, or what operations.cpp defines."""
-        return self.proves if self.form in {"share", "step", "bits"} else self.name
+        return self.proves if self.form in {"share", "step", "bits", "amounts", "shift"} else self.name
+
+    def step(self, a: Word, b: Word) -> Step | None:
+        """Return the shift on the way, if there is one."""
+        name, _, width = self.name.partition("_")
+        if self.form == "shift":
+            return Step(operator=self.operator, width=self.width, words=(a, b, self.result(a, b)))
+        if self.form != "binary" or name not in SHIFTS:
+            return None
+        x, y, result = self.follows(a, b) or [a, b, self.result(a, b)]
+        return Step(operator=name, width=int(width), words=(x, y, result))
 
 
 def _low(word: Word) -> Word:
@@ -272,7 +358,6 @@ _OPERATORS: Final[dict[str, Callable[[Word, Word], Word]]] = {
     "arsh": lambda a, b: a >> (b & (a.size() - 1)),
     "mul": lambda a, b: a * b, "div": _divide, "mod": _modulo, "sdiv": _divide_signed, "smod": _modulo_signed,
 }  # fmt: skip
-_HARD: Final = frozenset({"mul", "div", "mod", "sdiv", "smod"})
 
 
 def _half(operator: Callable[[Word, Word], Word]) -> Callable[[Word, Word], Word]:
@@ -332,13 +417,20 @@ def obligations() -> Iterator[Obligation]:
     yield Obligation(name="signed_range_of", form="signed", proves=SIGNED)
     yield Obligation(name="join_of", form="join", proves=JOIN)
     yield Obligation(name="meet_of", form="meet", proves=MEET)
+    yield Obligation(name="widen_of", form="widen")
     yield Obligation(name="constant_of", form="constant")
     yield Obligation(name="leq_of", form="leq")
     yield Obligation(name="contains_of", form="contains")
+    for name in SHIFTS:
+        yield Obligation(name=f"{name} by each constant", form="amounts", proves=SHIFT_BY, operator=name)
+        for width in (64, 32):
+            result = lambda a, b, name=name, width=width: SHIFTS[name](a, b & (width - 1))  # noqa: E731
+            asked = {"proves": SHIFT, "operator": name, "width": width}
+            yield Obligation(name=f"{name} of {width} bits", form="shift", result=result, **asked)
     for name, operator in _OPERATORS.items():
-        yield Obligation(name=f"{name}_64", form="binary", result=operator, hard=name in _HARD)
+        yield Obligation(name=f"{name}_64", form="binary", result=operator)
         follows = _wide_steps(name, operator)
-        yield Obligation(name=f"{name}_32", form="binary", result=_half(operator), follows=follows, hard=name in _HARD)
+        yield Obligation(name=f"{name}_32", form="binary", result=_half(operator), follows=follows)
     for bytes_ in (1, 2, 4, 8):
         yield Obligation(name=f"zero_extend_{bytes_}", form="unary", result=_extend(bytes_, False))
         yield Obligation(name=f"sign_extend_{bytes_}", form="unary", result=_extend(bytes_, True))

@@ -1,6 +1,7 @@
 // The operations of the scalar domain as C functions, for proofs from the code that runs: this file is compiled to LLVM's
 // intermediate representation, as the domain's own sources are, and tests/proofs reads that. Nothing links it.
 #include "services/verifier/native/domains/scalar.hpp"
+#include "services/verifier/native/domains/widening.hpp"
 
 using namespace unibpf;
 using namespace unibpf::analyser;
@@ -61,3 +62,5 @@ extern "C" void signed_range_of(std::int64_t low, std::int64_t high, Scalar& out
 extern "C" bool leq_of(const Scalar& a, const Scalar& b) { return a.leq(b); }
 extern "C" bool contains_of(const Scalar& a, std::uint64_t x) { return a.contains(x); }
 extern "C" void normalise_of(Scalar& a) { a.normalise(); }
+using Thresholds = std::vector<std::int64_t>;
+extern "C" void widen_of(const Scalar& a, const Scalar& b, const Thresholds* thresholds, Scalar& out) { out = widen(a, b, thresholds); }

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +15,12 @@ import z3
 
 from tests.proofs import ir
 from tests.proofs.machine import Machine, Memory, Pointer
-from tests.proofs.obligations import NORMALISE, SHARE_64, Obligation, Scalar, any_scalar, contracts
+from tests.proofs.obligations import COMPUTE, NORMALISE, SHARE_64, SHIFTS, Obligation, Scalar, any_scalar, contracts
 from unibpf.host.settings import REPOSITORY
 
 DOMAIN: Final = tuple(
     REPOSITORY / "services" / "verifier" / "native" / "domains" / f"{name}.cpp"
-    for name in ("scalar", "scalar_arithmetic", "scalar_condition")
+    for name in ("scalar", "scalar_arithmetic", "scalar_condition", "widening")
 )
 OPERATIONS: Final = Path(__file__).with_name("operations.cpp")
 # No undefined overflow, and no loop or vector that was not written.
@@ -28,6 +28,7 @@ _FLAGS: Final = (
     *("-std=c++20", "-O1", "-fwrapv", "-fno-exceptions", "-fno-rtti", "-fno-vectorize", "-fno-slp-vectorize"),
     *("-fno-unroll-loops", "-fno-jump-tables", "-g0", "-S", "-emit-llvm", f"-I{REPOSITORY}"),
 )
+APART: Final = frozenset({"scalar", "scalar_arithmetic", "widening"})
 FULL_WIDTH: Final = 64
 EASY_MILLISECONDS: Final = 1000
 QUICK_MILLISECONDS: Final = 200
@@ -47,7 +48,7 @@ class Outcome:
 @cache
 def modules(sources: tuple[Path, ...] = (OPERATIONS, *DOMAIN)) -> list[ir.Module]:
     """Compile and read."""
-    return [ir.read(_compiled(source, apart=source.stem == "scalar")) for source in sources]
+    return [ir.read(_compiled(source, apart=source.stem in APART)) for source in sources]
 
 
 def _compiled(source: Path, *, apart: bool) -> str:
@@ -120,10 +121,12 @@ class _Run:
 
     def __init__(self, one: Obligation, code: list[ir.Module], width: int, solvers: Solvers) -> None:
         self.a, self.b = z3.BitVecs("a b", 64)
-        words = [self.a, *([self.b] if one.form in {"binary", "refine"} else []), *one.follows(self.a, self.b)]
-        if one.form in {"binary", "unary"}:
-            words.append(one.result(self.a, self.b))
-        self.machine = Machine(code, contracts(words, but=one.proves))
+        words = [one.result(self.a, self.b)] if one.form in {"binary", "unary", "amounts", "shift"} else []
+        if one.form != "shift":  # which makes nothing of the words but the result
+            words += [self.a, *([self.b] if one.form in {"binary", "refine"} else []), *one.follows(self.a, self.b)]
+        self.numbers = {name: _number(name, code) for name in SHIFTS}
+        named = {number: name for name, number in self.numbers.items()}
+        self.machine = Machine(code, contracts(words, named, but=one.proves, step=one.step(self.a, self.b)))
         self.machine.ask, self.machine.ask_quickly = solvers.follows, solvers.follows_quickly
         self.memory = Memory()
         self.left, self.right, self.out = (self.machine.add_object(self.memory, any_scalar()) for _ in range(3))
@@ -144,6 +147,15 @@ class _Run:
         return Scalar.at(self.memory, place)
 
 
+def _number(operator: str, code: list[ir.Module]) -> int:
+    """The code's own number of an operator: what its function in operations.cpp hands to the domain."""
+    asked: list[Any] = []
+    machine = Machine(code, {COMPUTE: lambda _machine, arguments, _memory: asked.extend(arguments)})
+    memory = Memory()
+    machine.call(f"{operator}_64", [machine.add_object(memory, any_scalar()) for _ in range(3)], memory)
+    return int(z3.simplify(asked[1]).as_long())
+
+
 def _is_narrow(word: Any, width: int) -> Any:
     """Bounds of words that have so many bits, or the whole range."""
     rest = z3.Extract(word.size() - 1, width - 1, word)
@@ -156,6 +168,14 @@ Question = tuple[_Run, list[Any]]  # what was run, and what has to hold then
 def _questions(one: Obligation, code: list[ir.Module], width: int, solvers: Solvers) -> Iterator[Question]:
     if one.form == "join":  # a word is in one of the two: each of these by itself
         yield from (_joined(one, _Run(one, code, width, solvers), side) for side in (0, 1))
+        yield _joined_at_all(one, _Run(one, code, width, solvers))
+    elif one.form == "amounts":
+        for amount in range(64):
+            by = z3.BitVecVal(amount, 64)
+            this = replace(one, result=lambda a, _b, by=by: SHIFTS[one.operator](a, by))  # type: ignore[misc]
+            yield _shifted(this, _Run(this, code, width, solvers), by)
+    elif one.form == "shift":
+        yield from (_shifted_by_any(one, _Run(one, code, width, solvers), case) for case in _amounts())
     elif one.form == "refine":
         yield from (_refined(one, _Run(one, code, width, solvers), holds) for holds in (True, False))
     else:
@@ -215,6 +235,46 @@ def _joined(one: Obligation, run: _Run, side: int) -> Question:
     return run, _result(run, run.a)
 
 
+def _joined_at_all(one: Obligation, run: _Run) -> Question:
+    """It is well formed even if no word is known to be in one of the two."""
+    run.call(one.name, run.left, run.right, run.out)
+    return run, [run.scalar(run.out).is_well_formed]
+
+
+def _shifted(one: Obligation, run: _Run, by: Any) -> Question:
+    run.known += run.one.holds(run.a)
+    operator = z3.BitVecVal(run.numbers[one.operator], 8)
+    run.call(one.function, run.out, operator, run.left, z3.Extract(31, 0, by))
+    return run, _result(run, one.result(run.a, by))
+
+
+FEW: Final = 8  # amounts: the code tries each
+
+
+def _amounts() -> Iterator[tuple[int, int]]:
+    """How far apart the bounds of the amount are, and how far above the lower one it is; FEW is for more, wherever."""
+    yield from ((apart, above) for apart in range(FEW) for above in range(apart + 1))
+    yield FEW, 0
+
+
+def _shifted_by_any(one: Obligation, run: _Run, case: tuple[int, int]) -> Question:
+    low, high = run.other.words["u64"]
+    apart, above = case
+    run.known += [*run.one.holds(run.a), *run.other.holds(run.b)]
+    run.known += [z3.UGE(high - low, apart)] if apart == FEW else [high == low + apart, run.b == low + above]
+    operator, width = z3.BitVecVal(run.numbers[one.operator], 8), z3.BitVecVal(one.width, 32)
+    run.call(one.function, run.out, operator, width, run.left, run.right)
+    return run, _result(run, one.result(run.a, run.b))
+
+
+def _widened(one: Obligation, run: _Run) -> list[Any]:
+    """Whatever thresholds there are: they are not looked at."""
+    run.known += run.other.holds(run.a)
+    thresholds = run.machine.add_object(run.memory, run.machine.fresh(8))
+    run.call(one.name, run.left, run.right, thresholds, run.out)
+    return _result(run, run.a)
+
+
 def _shared(one: Obligation, run: _Run) -> list[Any]:
     """A part of normalise: the signed and the unsigned interval of a width."""
     run.known += run.one.holds(run.a)
@@ -270,6 +330,7 @@ _FORMS: Final[dict[str, Any]] = {
     "bits": _bits_ranged,
     "meet": _of_both,
     "constant": _constant,
+    "widen": _widened,
     "leq": _included,
     "contains": _contained,
 }

@@ -93,11 +93,12 @@ def test_the_operators_keys_are_in_the_one_shot_containers_only() -> None:
     assert {name for name in CONTAINERS if "profiles" in CONTAINERS[name]} >= {"setup", "init"}
 
 
-def test_the_token_is_the_signers_and_the_pinned_keys_are_the_deployers() -> None:
+def test_the_token_is_the_signers_and_the_pinned_keys_are_the_hosts() -> None:
     assert containers_with("hsm") == {"signer", "setup"}
     assert mounts("signer")[f"{state('signer')}/hsm"] == "hsm" == mounts("setup")[f"{state('setup')}/hsm"]
-    assert containers_with("trusted-signers") == {"deployer", "setup"}
-    assert mounts("deployer")[f"{state('deployer')}/hsm"] == "trusted-signers"
+    assert containers_with("trusted-signers") == {"deployer", "reconfigurer", "setup"}
+    for name in ("deployer", "reconfigurer"):  # who reads signed lists of what is current as well
+        assert mounts(name)[f"{state(name)}/hsm"] == "trusted-signers"
 
 
 def test_deployer_and_reconfigurer_share_the_hosts_directory_at_the_path_that_the_hosts_qemu_sees() -> None:

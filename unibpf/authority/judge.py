@@ -12,7 +12,7 @@ What fresh means depends on how a message came:
     delivered      (a queue, with redelivery) signed within WINDOW of when the server stored it; its nonce at no other place.
                    It may have waited for long: the order that it has to keep is its receiver's (sequence, revision, time)
     stored         (read again) signed within WINDOW of when the server stored it
-    carried        (a command, kept as a value) no older than what this process saw of that key
+    carried        (a command, kept as a value) no older than what this host saw of that key before (order.py)
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from unibpf.authority import statement
 from unibpf.authority.nonces import Nonces
+from unibpf.authority.order import Order
 from unibpf.authority.ring import Ring
 from unibpf.authority.roles import host_of, role_of
 from unibpf.authority.statement import HEADER, Claim, StatementError
@@ -64,13 +65,15 @@ class _Hosted(Struct):
 class Judge:
     """One process's judgement: keys of its host, and what it has seen."""
 
-    def __init__(self, ring: Ring, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+    def __init__(
+        self, ring: Ring, *, order: Order | None = None, now_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    ) -> None:
         self.ring = ring
+        self._order = order or Order()
         self._now_us = now_us
         self._requests = Nonces(floor_us=now_us())
         self._events = Nonces()
         self._good: OrderedDict[bytes, None] = OrderedDict()
-        self._last: dict[str, Said] = {}
 
     def said(self, subject: str, data: bytes, headers: Mapping[str, str], senders: Collection[str]) -> Said:
         """Who said this: signature and right, not whether it is fresh."""
@@ -93,6 +96,8 @@ class Judge:
             raise NoAuthority("wrong-signer", f"`{said.identity}` may not say `{subject}`")
         if "service" in tokens and not _is_of(said, tokens["service"]):
             raise NoAuthority("wrong-signer", f"`{said.identity}` may not say `{subject}`")
+        if said.host is not None and tokens.get("host", said.host) != said.host:
+            raise NoAuthority("wrong-signer", f"`{said.identity}` may not ask at host `{tokens['host']}`")
         if row.of_host:
             check_host(said, data)
         return said
@@ -114,10 +119,10 @@ class Judge:
             raise NoAuthority("stale", f"`{said.identity}` signed it before this service began to listen; ask again")
         self._new(self._requests, said)
 
-    def live(self, said: Said) -> None:
-        """Fresh as a live event is."""
+    def live(self, said: Said, heard: Nonces) -> None:
+        """Fresh as a live event is; `heard` is what that listener heard before: each of several hears the same message."""
         self._near(said, self._now_us(), "now")
-        self._new(self._events, said)
+        self._new(heard, said)
 
     def delivered(self, said: Said, *, stored_us: int, place: str) -> None:
         """Fresh as a message of a queue is."""
@@ -132,10 +137,9 @@ class Judge:
         """Fresh as a command is that is kept as a value: nothing older ever comes after it."""
         if said.at_us > self._now_us() + WINDOW_US:
             raise NoAuthority("stale", f"`{said.identity}` signed it in the future: set the clocks")
-        last = self._last.get(key)
-        if last is not None and said.at_us < last.at_us:
-            raise NoAuthority("stale", f"`{key}` was said anew after that, by `{last.identity}`")
-        self._last[key] = said
+        if said.at_us < self._order.last(key):
+            raise NoAuthority("stale", f"something newer than what `{said.identity}` signed was said of `{key}` before")
+        self._order.raise_to(key, said.at_us)
 
     def _near(self, said: Said, then_us: int, what: str) -> None:
         away = (said.at_us - then_us) / 1e6

@@ -10,8 +10,7 @@ from unibpf.subjects import CLI, DEPLOYER, PUSHER, RECONFIGURER, SIGNER, VERIFIE
 
 OPERATOR: Final = "operator"
 OF_A_HOST: Final = (DEPLOYER, RECONFIGURER)
-CORE: Final = (OPERATOR, VERIFIER, SIGNER)
-_ROLES: Final = (*CORE, *OF_A_HOST, CLI)
+_ROLES: Final = (OPERATOR, VERIFIER, SIGNER, *OF_A_HOST, CLI)
 
 
 def role_of(identity: str) -> str:

@@ -2,8 +2,8 @@
 
 Permissions look at a message's subject and never at its reply. The server's own answers (acknowledgements, direct gets) go
 wherever the asker says, with no permission of his asked: inside one account that makes the server a deputy for everybody.
-So the streams are in an account of the core's, and pushers, the command line and each hypervisor host have their own, in which
-a foreign reply subject means nothing: an answer crosses back to the account that it was asked from.
+So the streams are in an account that only the operator has, and verifier, signer, pushers, the command line and each hypervisor
+host have their own, in which a foreign reply subject means nothing: an answer crosses back to the account that asked.
 
     imports of services   what its identities may publish: into streams, to the JetStream API, to services of others
     imports of streams    what they hear live. A message that came by a service import does not go on to a third account, so
@@ -13,9 +13,9 @@ a foreign reply subject means nothing: an answer crosses back to the account tha
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from unibpf.authority.roles import CORE, OF_A_HOST, host_of, role_of
+from unibpf.authority.roles import OF_A_HOST, OPERATOR, host_of, role_of
 from unibpf.bus.permissions import DISCOVERY, OTHERS, ROLES, heard_rows, permissions, request_family
-from unibpf.subjects import PREFIX, SUBJECTS, Subject
+from unibpf.subjects import PREFIX, SERVICES, SUBJECTS, Subject
 
 CORE_ACCOUNT: Final = "CORE"
 SYSTEM_ACCOUNT: Final = "SYS"
@@ -25,11 +25,11 @@ MANY_ANSWERS: Final = ("$JS.API.DIRECT.GET.", "$JS.API.CONSUMER.MSG.NEXT.", "$SR
 def account_of(identity: str) -> str:
     """The account of an identity; a host's services share one."""
     role = role_of(identity)
-    if role in CORE:
+    if role == OPERATOR:
         return CORE_ACCOUNT
     if role in OF_A_HOST:
         return f"HOST-{host_of(identity) or 'any'}"
-    return f"PUSHER-{identity}"
+    return f"{'SERVICE' if role in SERVICES else 'PUSHER'}-{identity}"
 
 
 def accounts(users: Mapping[str, str]) -> dict[str, Any]:
@@ -86,14 +86,14 @@ def _stored(identity: str) -> Iterator[str]:
 def _requests(name: str, identity: str, members: Mapping[str, list[str]]) -> Iterator[tuple[str, str, str]]:
     """Yield what its services are asked by, from where they are."""
     role = role_of(identity)
-    asked = [row for row in SUBJECTS if row.server is not None and (role in row.senders or role in CORE)]
+    asked = [row for row in SUBJECTS if row.server is not None and role in {*row.senders, OPERATOR}]
     for account, others in members.items():
         if account == name:
             continue
         for other in others:
             rows = [row for row in asked if row.server == role_of(other)]
             between_hosts = role in OF_A_HOST and role_of(other) in OF_A_HOST  # which ask none but their own
-            if role not in CORE and not between_hosts:
+            if role != OPERATOR and not between_hosts:
                 yield from (("service", account, request_family(row, host_of(other))) for row in rows[:1])
             if not between_hosts and any(row.server == role_of(other) for row in SUBJECTS):
                 yield from (("service", account, verb) for verb in _discovery(role_of(other)))

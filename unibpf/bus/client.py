@@ -27,8 +27,10 @@ from opentelemetry.trace import SpanKind
 
 from unibpf import VERSION, subjects, tracing
 from unibpf.authority.judge import Judge, NoAuthority
+from unibpf.authority.nonces import Nonces
+from unibpf.authority.order import Order
 from unibpf.authority.ring import Ring
-from unibpf.authority.roles import CORE, role_of
+from unibpf.authority.roles import OPERATOR, role_of
 from unibpf.authority.signing import signed as signed_headers
 from unibpf.bus import service as serving
 from unibpf.bus import topology
@@ -65,12 +67,14 @@ class BusSettings:
     """How to connect. `url` may name several servers, separated by commas; `timeout` is in seconds.
 
     `ring` is the folder of public keys that others' signatures are checked with; the folder of the identity's own key if unset.
+    `order` is the file in which the order of commands outlives this process.
     """
 
     url: str
     identity: Identity
     timeout: float = 5.0
     ring: Path | None = None
+    order: Path | None = None
 
 
 class Bus:
@@ -81,7 +85,7 @@ class Bus:
         self._settings = settings
         self._violations = violations
         self._js: JetStreamContext = client.jetstream(timeout=settings.timeout)
-        self.judge = Judge(Ring(settings.ring or settings.identity.directory))
+        self.judge = Judge(Ring(settings.ring or settings.identity.directory), order=Order(settings.order))
         self._stores = {row.name: ObjectStore(row.name, self._js, self.guarded) for row in topology.STORES}
         self._services: list[Service] = []
         current = tracing.current()
@@ -265,15 +269,19 @@ class Bus:
         return await Follower.start(self._client, changes_of(bucket))
 
     async def history(self, stream: str, subject: str, *, start: int = 1) -> AsyncIterator[Received]:
-        """The stored messages of `subject` (wildcards allowed) from stream sequence `start` on, up to the newest."""
-        sequence = start
+        """The stored messages of `subject` (wildcards allowed) from stream sequence `start` on, up to the newest.
+
+        What nobody may say, or said only once and is there again, is left out.
+        """
+        sequence, read = start, Nonces()
         while True:
             try:
                 stored = await self._js.get_msg(stream, subject=subject, seq=sequence, next=True, direct=True)
             except NotFoundError:
                 return
             found = self._believed(Received.stored(stream, stored))
-            if found is not None:
+            said = found.said if found is not None else None
+            if found is not None and (said is None or read.is_new(said.nonce, said.at_us)):
                 yield found
             sequence = (stored.seq or 0) + 1
 
@@ -291,7 +299,7 @@ class Bus:
 
     def _judge_of_events(self) -> Judge | None:
         """A person or a CI job that has nobody's public key hears events as they come; a service never does."""
-        is_service = role_of(self.identity.name) in {*CORE, *subjects.SERVICES}
+        is_service = role_of(self.identity.name) in {OPERATOR, *subjects.SERVICES}
         return self.judge if is_service or self.judge.ring.knows_services() else None
 
     def _believed(self, received: Received) -> Received | None:

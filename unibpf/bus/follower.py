@@ -9,6 +9,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from unibpf.authority.judge import Judge, NoAuthority
+from unibpf.authority.nonces import Nonces
 from unibpf.bus.connection.connecting import barrier
 from unibpf.bus.received import Received
 
@@ -20,6 +21,7 @@ class Follower:
 
     def __init__(self, judge: Judge | None = None) -> None:
         self._judge = judge
+        self._heard = Nonces()
         self._queue: asyncio.Queue[Received] = asyncio.Queue()
         self._subscriptions: list[Subscription] = []
 
@@ -52,7 +54,7 @@ class Follower:
         received = Received.live(message)
         try:
             if self._judge is not None:
-                received = received.believed(self._judge, "live")
+                received = received.believed(self._judge, "live", self._heard)
         except NoAuthority as error:
             logger.warning("passed over: %s: %s", error.rule, error.reason)
             return

@@ -20,7 +20,9 @@ from nats.js.errors import APIError, NotFoundError
 
 from unibpf.bus.errors import ObjectCorrupt, ObjectMissing
 
-FRESH_SECONDS: Final = 600.0  # bytes stored longer ago may soon be forgotten (services/signer/keeping.py): stored again
+FRESH_SECONDS: Final = (
+    600.0  # bytes stored longer ago may soon be forgotten (services/signer/upkeep/keeping.py): stored again
+)
 CHUNK_BYTES: Final = 512 * 1024
 MAX_OBJECT_BYTES: Final = 4 * 1024 * 1024
 

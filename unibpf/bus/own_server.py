@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from unibpf.authority.roles import OF_A_HOST, of_host, role_of
 from unibpf.bus.embedded import configuration
@@ -11,9 +11,6 @@ from unibpf.bus.permissions import OPERATOR
 from unibpf.host import identity
 from unibpf.host.identity import IdentityError
 from unibpf.subjects import CLI, PUSHER, SERVICES
-
-# Public keys of others that an identity checks signatures with.
-PINS: Final = {"signer": ("verifier",)}
 
 
 class BusFileError(ValueError):
@@ -31,13 +28,14 @@ def make_keys(directory: Path, pushers: Sequence[str], hosts: Sequence[str] = ()
 
 
 def export_keys(directory: Path, target: Path, names: Sequence[str]) -> None:
-    """One folder an identity, to be given to its host: its own seed (0600), its public key, and those that it pins."""
+    """One folder an identity, to be given to its host: its own seed (0600), and everybody's public key.
+
+    What others sign is checked with these files; who has none of the services' cannot check what they say.
+    """
     for name in names:
         folder = target / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own = (identity.seed_file(directory, name), identity.public_file(directory, name))
-        pinned = (identity.public_file(directory, other) for other in PINS.get(name, ()))
-        for source in (*own, *pinned):
+        for source in (identity.seed_file(directory, name), *sorted(directory.glob("*.pub"))):
             shutil.copy(source, folder)  # with its mode
 
 

@@ -17,6 +17,7 @@ from unibpf.bus.topology import (
     LEASES,
     MAPS,
     OBJECTS,
+    RELEASE_LISTS,
     RELEASES,
     RESERVATIONS,
     SEQUENCES,
@@ -76,9 +77,16 @@ class Role:
 
 ROLES: Final = {
     VERIFIER: Role(stores=(OBJECTS, UPLOADED)),
-    SIGNER: Role(writes=(RELEASES, SEQUENCES, RESERVATIONS), reads=(SETBACKS,), streams=(AUDIT,), stores=(OBJECTS,)),
-    DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, MAPS, LEASES), watches=(GUESTS,), reads=(RELEASES,)),
-    RECONFIGURER: Role(writes=(GUESTS_OBSERVED, SETBACKS), reads=(RELEASES, GUESTS, MAPS, LEASES), streams=(EVENTS,)),
+    SIGNER: Role(
+        writes=(RELEASES, RELEASE_LISTS, SEQUENCES, RESERVATIONS),
+        reads=(SETBACKS,),
+        streams=(AUDIT,),
+        stores=(OBJECTS,),
+    ),
+    DEPLOYER: Role(writes=(GUESTS, GUESTS_OBSERVED, MAPS, LEASES), watches=(GUESTS,), reads=(RELEASES, RELEASE_LISTS)),
+    RECONFIGURER: Role(
+        writes=(SETBACKS,), reads=(RELEASES, RELEASE_LISTS, GUESTS, GUESTS_OBSERVED, MAPS, LEASES), streams=(EVENTS,)
+    ),
     CLI: Role(reads=ALL_BUCKETS, streams=(EVENTS, TRACES, AUDIT, DEAD), stores=(UPLOADED,), whole_families=True),
     # Pushes under its own name and hears what becomes of it: who runs the program says when the push has come to its end.
     PUSHER: Role(reads=(GUESTS_OBSERVED,), streams=(EVENTS, TRACES), stores=(UPLOADED,)),

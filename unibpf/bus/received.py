@@ -15,6 +15,7 @@ from opentelemetry.context import Context
 
 from unibpf import subjects, tracing
 from unibpf.authority.judge import Judge, NoAuthority, Said
+from unibpf.authority.nonces import Nonces
 from unibpf.bus.errors import Reject
 
 T = TypeVar("T")
@@ -74,8 +75,8 @@ class Received:
             stored_us=stamp_us(headers.get(STORED_HEADER, "")),
         )
 
-    def believed(self, judge: Judge, how: How) -> "Received":
-        """With who said it, where the table says that somebody has to; raises NoAuthority."""
+    def believed(self, judge: Judge, how: How, heard: Nonces | None = None) -> "Received":
+        """With who said it, where the table says that somebody has to; raises NoAuthority. `heard` is a listener's memory."""
         row = subjects.row_of(self.subject)
         if row is None or row.authority == "not" or (row.authority == "may" and not judge.can_tell(self.headers)):
             return self
@@ -84,7 +85,7 @@ class Received:
             case "request":
                 judge.request(said)
             case "live":
-                judge.live(said)
+                judge.live(said, heard if heard is not None else Nonces())
             case "delivered":
                 judge.delivered(said, stored_us=self.stored_us, place=self.delivery_id)
             case "stored":

@@ -34,6 +34,7 @@ ACK_WAIT_SECONDS: Final = 5.0
 MAX_DELIVERIES: Final = 6
 
 RELEASES: Final = "unibpf-releases"
+RELEASE_LISTS: Final = "unibpf-release-lists"
 GUESTS: Final = "unibpf-guests"
 GUESTS_OBSERVED: Final = "unibpf-guests-observed"
 MAPS: Final = "unibpf-maps"
@@ -173,6 +174,11 @@ BUCKETS: Final = (
         cleaner="16 are kept of each",
     ),
     Bucket(
+        name=RELEASE_LISTS,
+        description="<audience>: the signed list of what is current",
+        cleaner="one an audience, for ever",
+    ),
+    Bucket(
         name=GUESTS,
         description="<guest>: desired GuestSpec",
         history=8,
@@ -220,7 +226,7 @@ STORES: Final = (
         description="bundles, certificates, envelopes and reports by their SHA-256",
         max_bytes=2048 * MIB,
         full="forget",
-        cleaner="the signer stores again what kept releases name, before it would be forgotten (services/signer/keeping.py)",
+        cleaner="the signer stores again what kept releases name, before it would be forgotten (upkeep/keeping.py)",
     ),
     Store(
         name=UPLOADED,

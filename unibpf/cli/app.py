@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "guest": "guest",
     "map": "map",
     "bus": "bus",
+    "recover": "recover",
 }
 
 

@@ -16,7 +16,7 @@ from unibpf.client import guests
 from unibpf.client.waiting import Outcome, Waiting, targets_of
 from unibpf.messages.base import Kind
 from unibpf.messages.operations import DeadLetter
-from unibpf.messages.programs import MapWish
+from unibpf.messages.programs import MapWish, Probation
 from unibpf.messages.reports import Report
 from unibpf.push.loading import NOTHING, Loading
 from unibpf.push.upload import ANY_ELEMENT, DEFAULT_AUDIENCE, INLINE_BYTES, MAX_OBJECT_BYTES, Upload
@@ -36,6 +36,7 @@ class Push:
     budget: int | None = None
     loading: Loading = NOTHING
     maps: dict[str, MapWish] = field(default_factory=dict)
+    probation: Probation | None = None
 
 
 async def publish(bus: Bus, push: Push) -> str:
@@ -50,6 +51,7 @@ async def publish(bus: Bus, push: Push) -> str:
         budget=push.budget,
         loading=push.loading,
         maps=push.maps,
+        probation=push.probation,
     )
     if len(data) > INLINE_BYTES:
         upload, data = msgspec.structs.replace(upload, object=await bus.put_object(data, store=UPLOADED)), b""

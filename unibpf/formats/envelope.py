@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, Final, Literal
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -22,6 +23,7 @@ from msgspec import Struct
 
 from unibpf.formats import cbor
 from unibpf.formats.cbor import Tag
+from unibpf.messages.programs import Probation
 
 EDDSA: Final = -8
 ES256: Final = -7
@@ -43,7 +45,7 @@ MapPolicyName = Literal["keep", "migrate", "reset"]
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 _MAP_NAME: Final = re.compile(r"[A-Za-z0-9_.]{1,63}")
 _REQUIRED: Final = frozenset((0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11))
-_OPTIONAL: Final = frozenset((9, 12))
+_OPTIONAL: Final = frozenset((9, 12, 13))
 
 
 class EnvelopeError(ValueError):
@@ -86,6 +88,7 @@ class Release(Struct, frozen=True, kw_only=True):
     not_after: int | None = None
     maps: tuple[MapPolicy, ...] = ()
     precursor: bytes | None = None
+    probation: Probation | None = None
 
 
 class TrustedKey(Struct, frozen=True, kw_only=True):
@@ -147,6 +150,8 @@ def encode_release(release: Release) -> bytes:
         item[9] = release.not_after
     if release.precursor is not None:
         item[12] = release.precursor
+    if release.probation is not None:
+        item[13] = _encode_probation(release.probation)
     return cbor.encode(item)
 
 
@@ -219,7 +224,7 @@ def decode_release(payload: bytes) -> Release:
     """The payload taken apart; raises EnvelopeError `payload` on anything that the schema does not have."""
     item = _decode("payload", payload)
     if not isinstance(item, dict) or not item.keys() >= _REQUIRED or not item.keys() <= _REQUIRED | _OPTIONAL:
-        raise EnvelopeError("payload", "got other map keys, expected 0 to 8, 10, 11 and optionally 9, 12")
+        raise EnvelopeError("payload", "got other map keys, expected 0 to 8, 10, 11 and optionally 9, 12, 13")
     if item[0] != 1:
         raise EnvelopeError("payload", f"got version {item[0]!r}, expected 1")
     kind = item[1]
@@ -238,6 +243,7 @@ def decode_release(payload: bytes) -> Release:
         "verifier": _decode_note(item[10]),
         "maps": _decode_policies(item[11]),
         "precursor": item.get(12),
+        "probation": _decode_probation(item[13]) if 13 in item else None,
     }
     release = Release(**values)
     _check_release(release)
@@ -260,6 +266,7 @@ def _check_release(release: Release) -> None:
         ("verifier", note, _is_digest(note.options) and _is_digest(note.verdict)),
         ("precursor", release.precursor, release.precursor is None or _is_digest(release.precursor)),
         ("maps", release.maps, _are_policies(release.maps)),
+        ("probation", release.probation, release.probation is None or _is_probation(release.probation)),
     )
     for field, value, holds in rows:
         if not holds:
@@ -285,6 +292,24 @@ def _are_policies(rows: tuple[MapPolicy, ...]) -> bool:
         for row in rows
     )
     return well_formed and all(before < after for before, after in pairwise(names))
+
+
+def _is_probation(one: Probation) -> bool:
+    try:
+        return msgspec.convert(msgspec.to_builtins(one), Probation) == one
+    except msgspec.ValidationError:
+        return False
+
+
+def _encode_probation(one: Probation) -> list[Any]:
+    return [one.time_ms, one.packets, one.share, int(one.counts_aborted)]
+
+
+def _decode_probation(item: object) -> Probation:
+    match item:
+        case [int(time_ms), int(packets), int(share), int(aborted)] if aborted in {0, 1}:
+            return Probation(time_ms=time_ms, packets=packets, share=share, counts_aborted=aborted == 1)
+    raise EnvelopeError("payload", "got another probation, expected time, packets, share, and 0 or 1")
 
 
 def _encode_policy(row: MapPolicy) -> list[Any]:

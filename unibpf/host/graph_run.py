@@ -43,7 +43,10 @@ def run_graph(
         raise GraphRunError(f"the run did not end within {WALL_SECONDS} s") from error
     if done.returncode != 0:
         raise GraphRunError(done.stderr.strip() or f"`{EXECUTABLE}` ended with {done.returncode}")
-    return [_row(line) for line in done.stdout.splitlines() if line.count("\t") == 4]
+    rows = [_row(line) for line in done.stdout.splitlines() if line.count("\t") == 4]
+    if not rows:
+        raise GraphRunError("the graph has no elements")
+    return rows
 
 
 def _row(line: str) -> ElementRun:

@@ -5,6 +5,7 @@ publisher, a signature does.
 """
 
 import base64
+import functools
 import os
 import re
 import secrets
@@ -14,7 +15,7 @@ from typing import Final
 
 import nkeys  # type: ignore[import-untyped]
 from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
+from nacl.signing import SigningKey, VerifyKey
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 _PUBLIC: Final = re.compile(r"U[A-Z2-7]{55}")
@@ -46,8 +47,7 @@ class Identity:
 
     def sign(self, data: bytes) -> bytes:
         """Ed25519 signature, 64 bytes."""
-        signature: bytes = nkeys.from_seed(self._seed).sign(data)
-        return signature
+        return _signing_key(self._seed).sign(data).signature
 
 
 def create(directory: Path, name: str) -> Identity:
@@ -100,14 +100,26 @@ def checked_public(text: str) -> str:
 
 def verify(public_key: str, data: bytes, signature: bytes) -> bool:
     """Whether `signature` over `data` is by the owner of `public_key`."""
-    raw = base64.b32decode(checked_public(public_key))
-    if raw[0] != nkeys.PREFIX_BYTE_USER or nkeys.crc16(raw[:-2]).to_bytes(2, "little") != raw[-2:]:
-        raise IdentityError(f"`{public_key}` has a wrong checksum")
     try:
-        VerifyKey(raw[1:33]).verify(data, signature)
+        _verify_key(public_key).verify(data, signature)
     except (BadSignatureError, ValueError):
         return False
     return True
+
+
+@functools.lru_cache(maxsize=1024)
+def _verify_key(public_key: str) -> VerifyKey:
+    raw = base64.b32decode(checked_public(public_key))
+    if raw[0] != nkeys.PREFIX_BYTE_USER or nkeys.crc16(raw[:-2]).to_bytes(2, "little") != raw[-2:]:
+        raise IdentityError(f"`{public_key}` has a wrong checksum")
+    return VerifyKey(raw[1:33])
+
+
+@functools.lru_cache(maxsize=16)
+def _signing_key(seed: bytes) -> SigningKey:
+    """Made once: it signs every message of a process."""
+    _, raw = nkeys.decode_seed(seed)
+    return SigningKey(bytes(raw))
 
 
 def is_name(text: str) -> bool:

@@ -76,6 +76,11 @@ def newest_good(outcomes: Outcomes, element: str, program: str) -> Signed | None
     return max(good, key=lambda release: release.sequence, default=None)
 
 
+def was_good(outcomes: Outcomes, element: str, release: Signed) -> bool:
+    """Whether this very release was active there and stayed so."""
+    return any(one.state == "active" and one.release.envelope == release.envelope for one in outcomes.get(element, ()))
+
+
 def choose(outcomes: Outcomes, element: str, program: str, newest: Signed | None) -> Choice:
     """The newest release that applies to the element, unless it failed there; then the newest that was good there."""
     good = newest_good(outcomes, element, program)

@@ -78,6 +78,11 @@ class StatePaths:
         """`[{"kid", "alg", "key"}]`, all hex but `alg`: the signer keys that boot images pin."""
         return self.hsm / "trusted-signers.json"
 
+    @property
+    def signer_ledger(self) -> Path:
+        """What the signers of this host have signed (ledger.py)."""
+        return self.hsm / "ledger.jsonl"
+
     def create(self) -> None:
         """Make every folder, readable by its owner only."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

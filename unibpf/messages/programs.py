@@ -2,6 +2,8 @@
 
 from typing import Annotated, Literal
 
+from msgspec import Meta
+
 from unibpf.messages.base import (
     Audience,
     Digest,
@@ -19,11 +21,26 @@ MapName = Annotated[str, whole("[A-Za-z0-9_.]{1,63}")]
 MapWish = Literal["keep", "reset"]
 
 
+class Probation(Message, frozen=True, kw_only=True):
+    """How long a guest watches a new program, by time and packets, whichever is later, and when it leaves it.
+
+    It does where one packet in `share` is bad, or more: its run was stopped or, with `counts_aborted`, ended in XDP_ABORTED.
+    Where every packet is one of these, it does anyway.
+    """
+
+    time_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 2000
+    packets: Annotated[int, Meta(ge=1, le=1_000_000)] = 64
+    share: Annotated[int, Meta(ge=1, le=1_000_000)] = 64
+    counts_aborted: bool = False
+
+
 class Verdict(Message, frozen=True, kw_only=True):
     """`program.verified` / `program.rejected`: the verdict over one pushed object.
 
-    `push_id` is the stream sequence of the upload (`<stream>:<sequence>`): a redelivered upload keeps it. `audience` is what
-    the pusher asked for (header `Unibpf-Audience`), `maps` what he wants of maps at the swap (`Unibpf-Maps`; not named: keep).
+    `push_id` is the stream sequence of the upload (`<stream>:<sequence>`), `pushed_ms` when the server stored it (Unix ms): a
+    redelivered upload keeps both, and the signer signs one pair once. `audience` is what
+    the pusher asked for (header `Unibpf-Audience`), `maps` what he wants of maps at the swap (`Unibpf-Maps`; not named: keep),
+    `probation` how it is to be watched (`Unibpf-Probation`; None: as the guest does by itself).
     Header `Unibpf-Signature` (base64) is the verifier's nkey signature over the payload bytes. `also` are the opinions of
     other verifiers that this one was told to ask, the same as in the report. `upload_signed`: the pusher's key signed the
     upload (docs/authority.md); where not, the server alone vouches for `identity`.
@@ -48,6 +65,8 @@ class Verdict(Message, frozen=True, kw_only=True):
     summary: str = ""
     also: list[SecondOpinion] = []
     maps: dict[MapName, MapWish] = {}
+    probation: Probation | None = None
+    pushed_ms: int = 0
     upload_signed: bool = False
 
 
@@ -65,6 +84,7 @@ class Signed(Message, frozen=True, kw_only=True):
     policy: str
     identity: Identity
     not_after: int | None = None
+    probation: Probation | None = None
     upload_signed: bool = False
 
 

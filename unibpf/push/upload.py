@@ -8,6 +8,7 @@
     Unibpf-Tails, Unibpf-Constants, Unibpf-Max-Entries, Unibpf-Inner-Maps
                       what a loader of the object's own would set (unibpf.push.loading), words with commas between them
     Unibpf-Maps       what becomes of maps at the swap: NAME=reset or NAME=keep, with commas between them  (default keep)
+    Unibpf-Probation  how guests watch it after the swap: time=SECONDS, packets=N, share=N, aborted  (default: as they do it)
     Unibpf-Budget     instructions that one packet may cost at most, where that is less than the class gives
     Unibpf-Object     digest of the object in the object store; then the payload is empty (objects above INLINE_BYTES)
 
@@ -23,7 +24,7 @@ from msgspec import Struct
 
 from unibpf.formats.bpf import MAX_MAPS
 from unibpf.messages.base import Audience, Digest, ElementName, Kind
-from unibpf.messages.programs import MapName, MapWish
+from unibpf.messages.programs import MapName, MapWish, Probation
 from unibpf.push import loading
 from unibpf.push.loading import NOTHING, Loading
 
@@ -33,6 +34,7 @@ SECTION: Final = "Unibpf-Section"
 FUNCTION: Final = "Unibpf-Function"
 KIND: Final = "Unibpf-Kind"
 MAPS: Final = "Unibpf-Maps"
+PROBATION: Final = "Unibpf-Probation"
 BUDGET: Final = "Unibpf-Budget"
 OBJECT: Final = "Unibpf-Object"
 
@@ -44,6 +46,7 @@ HEADERS: Final = {
     KIND: "what a program of an xdp section is: filter (default), classifier or rewriter",
     **{option.header: f"{option.help}: {option.metavar}, with commas between them" for option in loading.OPTIONS},
     MAPS: "what becomes of maps at the swap: NAME=reset or NAME=keep (default), with commas between them",
+    PROBATION: "how guests watch it after the swap: time=SECONDS, packets=N, share=N, aborted, with commas between them",
     BUDGET: "instructions that one packet may cost at most, where that is less than its guests give",
     OBJECT: "SHA-256 of the object in the object store; then the payload is empty",
 }
@@ -52,6 +55,7 @@ DEFAULT_AUDIENCE: Final = "edge"
 ANY_ELEMENT: Final = "*"
 INLINE_BYTES: Final = 512 << 10
 MAX_OBJECT_BYTES: Final = 4 << 20  # of the object store; the front end itself would take more
+_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,11}")
 _PLAIN: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -74,6 +78,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     kind: Kind | None = None
     loading: Loading = NOTHING
     maps: dict[str, MapWish] = {}
+    probation: Probation | None = None
     budget: int | None = None
     object: str | None = None
 
@@ -86,6 +91,7 @@ class Upload(Struct, frozen=True, kw_only=True):
             FUNCTION: self.function,
             KIND: self.kind,
             MAPS: ",".join(f"{name}={wish}" for name, wish in self.maps.items()) or None,
+            PROBATION: None if self.probation is None else probation_words(self.probation),
             BUDGET: None if self.budget is None else str(self.budget),
             OBJECT: self.object,
         }
@@ -103,6 +109,7 @@ def parse(headers: Mapping[str, str]) -> Upload:
         kind=_kind(headers),
         loading=_loading(headers),
         maps=_maps(headers),
+        probation=_probation(headers),
         budget=_budget(headers),
         object=_checked(headers[OBJECT], Digest, "object", OBJECT) if OBJECT in headers else None,
     )
@@ -143,6 +150,39 @@ def read_wishes(words: Iterable[str]) -> dict[str, MapWish]:
     if len(found) > MAX_MAPS:
         raise ValueError(f"got {len(found)} maps, expected at most {MAX_MAPS}")
     return found
+
+
+def read_probation(text: str) -> Probation:
+    """`time=60,packets=1000,share=100,aborted`, each of them optional; raises ValueError."""
+    found: dict[str, int | bool] = {}
+    for word in text.split(","):
+        name, _, value = word.partition("=")
+        if word == "aborted":
+            found["counts_aborted"] = True
+        elif name in {"packets", "share"} and _NUMBER.fullmatch(value):
+            found[name] = int(value)
+        elif name == "time" and _SECONDS.fullmatch(value):
+            found["time_ms"] = round(float(value) * 1000)
+        else:
+            raise ValueError(f"got `{word:.80}`, expected `time=SECONDS`, `packets=N`, `share=N` or `aborted`")
+    try:
+        return msgspec.convert(found, Probation)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+def probation_words(probation: Probation) -> str:
+    """As `read_probation` takes them."""
+    words = [f"time={probation.time_ms / 1000:g}", f"packets={probation.packets}", f"share={probation.share}"]
+    return ",".join([*words, *(["aborted"] if probation.counts_aborted else [])])
+
+
+def _probation(headers: Mapping[str, str]) -> Probation | None:
+    value = headers.get(PROBATION)
+    try:
+        return read_probation(value) if value is not None else None
+    except ValueError as error:
+        raise UploadError("upload-header", f"header `{PROBATION}` is not valid: {error}") from error
 
 
 def _maps(headers: Mapping[str, str]) -> dict[str, MapWish]:

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from unibpf.authority.roles import OF_A_HOST, of_host
 from unibpf.bus import Bus, BusSettings
 from unibpf.bus.embedded import LOOPBACK, EmbeddedServer, answers
 from unibpf.bus.permissions import OPERATOR
@@ -25,6 +26,7 @@ from unibpf.host import identity
 from unibpf.host.settings import REPOSITORY, StatePaths, host_name
 from unibpf.stack import lock
 from unibpf.stack.lock import FolderLock, Occupied
+from unibpf.stack.server_watch import ServerWatch
 from unibpf.stack.supervisor import Command, Supervisor, start_time
 from unibpf.subjects import CLI, SERVICES
 
@@ -90,6 +92,7 @@ class Stack:
         self._environ = dict(environ)
         self._progress = progress
         self._supervisor = Supervisor(self._write_state)
+        self._watching: asyncio.Task[None] | None = None
         self.url = ""
 
     def pids(self) -> dict[str, int]:
@@ -118,13 +121,15 @@ class Stack:
         """End the services, then the server. Guests keep running; the next `up` adopts them."""
         if not self._lock.is_held:
             return
+        if self._watching is not None:
+            self._watching.cancel()
         await self._supervisor.stop()
         state_file(self._paths).unlink(missing_ok=True)
         self._paths.nats_url_file.unlink(missing_ok=True)
         self._lock.release()
 
     async def _start_server(self) -> None:
-        names = (OPERATOR, *SERVICES, *PUSHERS)
+        names = _identities(host_name(self._environ))
         identities = [identity.create(self._paths.keys, name) for name in names]
         if self._port and _is_taken(self._port):
             raise StackError(f"port {self._port} is taken: something listens there already")
@@ -134,6 +139,8 @@ class Stack:
         )
         self.url = server.url
         await self._supervisor.start(command)
+        watch = ServerWatch(log=command.log, store=self._paths.nats, restart=lambda: self._supervisor.restart("nats"))
+        self._watching = asyncio.create_task(watch.run(), name="watch the server")
         async with asyncio.timeout(READY_SECONDS):
             while not await asyncio.to_thread(answers, server.port):
                 await asyncio.sleep(POLL_SECONDS)
@@ -189,6 +196,13 @@ class Stack:
         partial.write_bytes(msgspec.json.encode(state))
         partial.chmod(0o600)
         partial.replace(path)
+
+
+def _identities(host: str) -> tuple[str, ...]:
+    """A key of its own for each service of this host, where its name can be part of an identity's."""
+    own = {role: of_host(role, host) for role in OF_A_HOST}
+    services = (own[one] if one in own and identity.is_name(own[one]) else one for one in SERVICES)
+    return (OPERATOR, *services, *PUSHERS)
 
 
 def _is_taken(port: int) -> bool:

@@ -62,6 +62,10 @@ class Supervisor:
         await self._spawn(running)
         running.task = asyncio.create_task(self._keep(running), name=f"keep {command.name}")
 
+    async def restart(self, name: str) -> None:
+        """End one of them as `stop` would; it is started again as if it had ended by itself."""
+        await _terminate(self._running[name].process)
+
     async def stop(self) -> None:
         """SIGTERM in reverse order, SIGKILL after `STOP_PATIENCE`."""
         self._stopping = True

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from unibpf.vnf import maglev, rules
+from unibpf.vnf import guard, maglev, rules
 from unibpf.vnf.settings import Rows, SettingsError, Table, read
 
 FILLERS: Final[dict[str, Callable[[Table], Rows]]] = {
+    "ddos": guard.fill,
     "firewall": rules.fill,
     "loadbalancer": maglev.fill,
 }

@@ -97,6 +97,17 @@ Status parse_policies(cbor::Reader& reader, Release& release) {
     return done();
 }
 
+// [milliseconds, packets, share, whether XDP_ABORTED counts]
+Result<Probation> parse_probation(cbor::Reader& reader) {
+    if (TRY(reader.array()) != 4) return payload("the probation is not an array of four");
+    Probation probation;
+    probation.ns = TRY(number_within(reader, 1, 3'600'000)) * 1'000'000;
+    probation.packets = TRY(number_within(reader, 1, 1'000'000));
+    probation.share = TRY(number_within(reader, 1, 1'000'000));
+    probation.counts_aborted = TRY(number_within(reader, 0, 1)) == 1;
+    return probation;
+}
+
 Status parse_field(cbor::Reader& reader, unsigned key, Release& release) {
     switch (key) {
         case 0: TRY(number_within(reader, 1, 1)); break;
@@ -117,6 +128,7 @@ Status parse_field(cbor::Reader& reader, unsigned key, Release& release) {
         case 10: return parse_verifier(reader);
         case 11: return parse_policies(reader, release);
         case 12: release.precursor = TRY(sized_bytes(reader, 32)); break;
+        case 13: release.probation = TRY(parse_probation(reader)); break;
         default: return payload("a release has an unknown key", key);
     }
     return done();
@@ -185,7 +197,7 @@ Status parse_release(Bytes bytes, Release& release) {
     cbor::Reader reader{bytes, "payload"};
     auto map = TRY(cbor::MapReader::open(reader));
     while (const auto key = TRY(map.next())) TRY(parse_field(reader, *key, release));
-    TRY(map.require(0b1101'1111'1111));  // all but not-after (9) and precursor (12)
+    TRY(map.require(0b1101'1111'1111));  // all but not-after (9), precursor (12) and probation (13)
     return reader.end();
 }
 

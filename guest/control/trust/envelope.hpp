@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "guest/bpf/maps/map.hpp"
+#include "guest/bpf/slot.hpp"
 #include "guest/control/boot.hpp"
 #include "guest/control/steps.hpp"
 
@@ -51,6 +52,7 @@ struct Release {
     std::optional<std::uint64_t> not_after;  // Unix seconds
     FixedList<MapPolicyEntry, max_map_policies> map_policies;
     Bytes precursor;           // empty or 32 bytes
+    std::optional<Probation> probation;
 };
 
 struct SignedBundle {

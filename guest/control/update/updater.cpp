@@ -68,7 +68,7 @@ Status Updater::load(ProgramSlot& slot, const Judgement& judgement, bool keyed, 
     const std::uint64_t origin = steps.origin_ns();
     StageReport& staged = *stage_report_;
     staged = StageReport{};
-    TRY(slot.stage(judgement.bundle, plan, ReleaseMeta{release.sequence, judgement.digest, keyed}, staged));
+    TRY(slot.stage(judgement.bundle, plan, ReleaseMeta{release.sequence, judgement.digest, keyed, release.probation}, staged));
     steps.add({"decode", staged.decode_start_ns - origin, staged.decode_ns});
     steps.add({"maps", staged.maps_start_ns - origin, staged.maps_ns});
     steps.add({"load", staged.load_start_ns - origin, staged.load_ns});

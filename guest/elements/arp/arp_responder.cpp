@@ -28,10 +28,11 @@ void ARPResponder::add_entries(const Arg& arg, Args& args) {
     Entry entry;
     while (!rest.empty()) {
         const std::string_view word = next_word(rest);
-        if (read_word(word, entry.prefix)) {
+        const bool ip = read_word(word, entry.prefix), ether = read_word(word, entry.ether);  // a name of AddressInfo may be both
+        if (ip) {
             if (count_ == max_addresses) return args.error("more than ", max_addresses, " addresses");
             entries_[count_++].prefix = entry.prefix;
-        } else if (!read_word(word, entry.ether)) {
+        } else if (!ether) {
             entry.device = word;
         }
     }

@@ -22,8 +22,6 @@ class Tee : public Element {
     void push(unsigned port, Batch&& batch) override;
 
   private:
-    PacketPtr copy(const Packet& packet);
-
     PacketPool* pool_ = nullptr;
 };
 

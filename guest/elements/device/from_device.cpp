@@ -1,5 +1,6 @@
 #include "guest/elements/device/from_device.hpp"
 
+#include <cstring>
 #include <utility>
 
 #include "guest/drivers/nic.hpp"
@@ -10,6 +11,14 @@
 namespace unibpf {
 
 namespace {
+// IEEE 802.3-2018 3.2.3: the group bit, and the group of all.
+std::uint8_t type_of(const Packet& packet) {
+    constexpr std::uint8_t everybody[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    if (packet.length() < sizeof everybody || (packet.data()[0] & 1) == 0) return static_cast<std::uint8_t>(PacketType::host);
+    const bool all = std::memcmp(packet.data(), everybody, sizeof everybody) == 0;
+    return static_cast<std::uint8_t>(all ? PacketType::broadcast : PacketType::multicast);
+}
+
 constexpr Handler handler_rows[] = {count_handler, reset_handler<FromDevice>};
 }  // namespace
 
@@ -31,6 +40,7 @@ bool FromDevice::run_task() {
     nic_->receive(batch);
     if (batch.empty()) return false;
     count_packets(batch.size());
+    for (Packet& packet : batch) packet.type = type_of(packet);
     output(0).push(std::move(batch));
     return true;
 }

@@ -8,7 +8,8 @@ namespace unibpf {
 //
 //   FromDevice(DEVNAME)
 //
-// Pushes the frames that arrive at the NIC named DEVNAME, one batch in each round. A NIC has one reader. The management NIC
+// Pushes the frames that arrive at the NIC named DEVNAME, one batch in each round, with their packet type annotation: for one host,
+// for many or for all. A NIC has one reader. The management NIC
 // `mgmt` belongs to Control: no graph can name it.
 // Ports: one push output.
 // Handlers: count (read), reset_counts (write).

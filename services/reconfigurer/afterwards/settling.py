@@ -20,6 +20,7 @@ from unibpf.messages.programs import Signed
 logger = logging.getLogger(__name__)
 
 PROBATION_SECONDS: Final = 3.5  # of the guest: two; and the last comparison of a swap comes after three
+MARGIN_SECONDS: Final = 1.5
 TRIES: Final = 5
 PAUSE_SECONDS: Final = 2.0
 
@@ -47,7 +48,8 @@ class Settling:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _look(self, target: Target, release: Signed) -> None:
-        await asyncio.sleep(PROBATION_SECONDS)
+        named = release.probation.time_ms / 1000 if release.probation is not None else 0.0
+        await asyncio.sleep(max(PROBATION_SECONDS, named + MARGIN_SECONDS))
         for _ in range(TRIES):
             with contextlib.suppress(ReconfigurerError, BusError):
                 if await self._runs(target, release):

@@ -5,12 +5,11 @@ asking again is harmless, but for `create`, which then finds its own entries.
 """
 
 from typing import Any, Final
-from urllib.parse import quote
 
 from opentelemetry.trace import SpanKind
 
 from services.reconfigurer import answers, timings
-from services.reconfigurer.sessions import Sessions
+from services.reconfigurer.sessions import Sessions, map_path
 from unibpf import tracing
 from unibpf.bus import Reject
 from unibpf.formats import cbor
@@ -18,11 +17,6 @@ from unibpf.formats.control_keys import MapChangesKey
 from unibpf.messages.maps import MAX_CHANGE_BYTES, MapChange, MapChanged, MapMode
 
 FLAGS: Final[dict[MapMode, int]] = {"any": 0, "create": 1, "replace": 2}  # BPF_ANY, BPF_NOEXIST, BPF_EXIST
-
-
-def map_path(element: str, name: str) -> str:
-    """The map's resource."""
-    return f"/elements/{element}/maps/{quote(name)}"
 
 
 def body(wanted: MapChange) -> bytes:

@@ -4,8 +4,7 @@ from typing import Final
 
 from services.reconfigurer import answers
 from services.reconfigurer.errors import GuestUnreachable
-from services.reconfigurer.maps.map_changes import map_path
-from services.reconfigurer.sessions import Sessions
+from services.reconfigurer.sessions import Sessions, map_path
 from services.reconfigurer.updater import EMPTY
 from unibpf.formats import cbor
 from unibpf.formats.control_keys import MapQueryKey

@@ -1,3 +1,4 @@
+#!/usr/bin/click -f
 # 1 "router.in"
 #line 4 "other.in"
 FromDevice(eth0)

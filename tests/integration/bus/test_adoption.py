@@ -5,7 +5,7 @@ import shutil
 import time
 
 from services.deployer import desires
-from services.signer.sequence import TICKS, Sequences
+from services.signer.sequence import TICKS, Floor, Sequences
 from tests.support.services.nats import NatsFixture, create_topology
 from unibpf.bus import topology
 from unibpf.bus.permissions import OPERATOR
@@ -93,7 +93,7 @@ async def test_a_lost_store_is_written_back_from_the_hosts_files(nats: NatsFixtu
         counters, reservations = await signer.kv(topology.SEQUENCES), await signer.kv(topology.RESERVATIONS)
         counter = "program.edge.firewall"
         taken = await Sequences(counters=counters, reservations=reservations).take(
-            counter, "S:1", seen=await counters.get(counter), audited=0, now=int(time.time())
+            counter, "S:1", seen=await counters.get(counter), floor=Floor(), now=int(time.time())
         )
         assert taken == newest + 1, "above what the guest has seen, without waiting for the clock"
         assert await adoption.write_back(operator, kept) == adoption.Adopted(), "a second time there is nothing to do"

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from services.signer.keeping import Keeping
 from services.signer.sequence import Reservation
+from services.signer.upkeep.keeping import Keeping
 from tests.support.services.nats import NatsFixture
 from unibpf.bus import ObjectMissing, topology
 from unibpf.bus.permissions import OPERATOR

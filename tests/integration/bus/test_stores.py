@@ -130,6 +130,10 @@ async def test_anybody_may_ask_for_the_condition_of_the_stores(nats: NatsFixture
         assert found.faults == ["stream KV_unibpf-leases is missing", "stream UNIBPF_AUDIT is 100% full (messages)"]
 
 
+async def never(_: Reservation) -> bool:
+    return False
+
+
 async def test_reservations_never_stop_signing_by_being_full(nats: NatsFixture) -> None:
     """The bucket is made small, so that a few hundred pushes are what 175,000 were."""
     async with nats.buses(OPERATOR, "signer") as (operator, signer):
@@ -139,8 +143,10 @@ async def test_reservations_never_stop_signing_by_being_full(nats: NatsFixture) 
         sequences = Sequences(counters=await signer.kv(topology.SEQUENCES), reservations=bucket)
         for number in range(300):
             wanted = Reservation(push_id=f"S:{number}", sequence=number, policy="p", bundle="0" * 64)
-            reserved = await sequences.reserve(push_key(wanted.push_id), wanted)
-            assert (await sequences.fulfil(push_key(wanted.push_id), reserved, "1" * 64)).envelope
+            reserved = await sequences.reserve(push_key(wanted.push_id), wanted, seen=None, is_usable=never)
+            await sequences.fulfil(push_key(wanted.push_id), reserved, "1" * 64)
+            found = await sequences.find(push_key(wanted.push_id))
+            assert found is not None and found.reservation is not None and found.reservation.envelope
         assert (await setup.condition(operator.jetstream)).faults == []
         assert await sequences.find("push.S.0") is None and await sequences.find("push.S.299") is not None
 

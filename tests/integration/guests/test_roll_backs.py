@@ -9,6 +9,7 @@ from tests.support.guests.guests import Bench, filter_bundle, spec
 from unibpf.bus.topology import SETBACKS
 from unibpf.client import guests
 from unibpf.client.rollbacks import roll_back
+from unibpf.messages.programs import Probation
 
 
 @pytest.fixture
@@ -48,5 +49,5 @@ async def test_after_a_reboot_a_guest_goes_back_to_the_release_that_its_host_has
     (twice,) = (await roll_back(bench.cli, "g1", "fw")).elements
     assert twice.already and twice.sequence == good.sequence
     await bench.when("g1", lambda it: it.state == "running", "a guest that runs")
-    newer = await bench.release(filter_bundle(1))
+    newer = await bench.release(filter_bundle(1), probation=Probation(time_ms=50, packets=1, counts_aborted=True))
     assert (await bench.event("g1", "active", number=2)).envelope == newer.envelope

@@ -1,7 +1,7 @@
 """A real nats-server for a test: own directory, free port, the topology created, an identity for everybody."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,11 +44,11 @@ class NatsFixture:
 
 
 @contextlib.contextmanager
-def running_server(root: Path) -> Iterator[NatsFixture]:
+def running_server(root: Path, names: Sequence[str] = IDENTITIES) -> Iterator[NatsFixture]:
     """A server without topology, stopped at the end."""
     paths = StatePaths(root=root)
     paths.create()
-    identities = {name: identity.create(paths.keys, name) for name in IDENTITIES}
+    identities = {name: identity.create(paths.keys, name) for name in names}
     server = EmbeddedServer(directory=paths.nats, identities=identities.values())
     server.start()
     try:

@@ -10,20 +10,12 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "vnfs/firewall/program.c"
 GUEST = ROOT / "vnfs/firewall/guest.toml"
 # What needs no bus, or reports it away as a finding; `demo` makes a stack of its own.
-LOCAL = {
-    "up",
-    "down",
-    "verify",
-    "run",
-    "demo",
-    "graph check",
-    "guest check",
-    "bus keys",
-    "bus config",
-    "status",
-    "wire",
-}
+LOCAL = {"up", "down", "verify", "run", "demo", "graph check", "graph draw", "graph run", "guest check"}
+LOCAL |= {"bus keys", "bus config", "status", "wire"}
+LOCAL |= {"recover sequence"}
 WORDS = {
+    "audience": "edge",
+    "program": "firewall",
     "nic": "fw-1/in0",
     "key": "1",
     "keys": "1",
@@ -31,8 +23,8 @@ WORDS = {
     "trace_id": "0" * 32,
     "name": "rules",
     "element": "fw",
-    "place": "fw-1",
 }
+WORDS |= {"place": "fw-1", "path": "fw.count"}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from unibpf.messages.programs import Verdict
 from unibpf.messages.reports import Report, SecondOpinion, verdict_digest
 
 OPTIONS_DIGEST = "0" * 64
+PUSHED_MS = 1_000_000  # by the clock of signers in tests
 XDP_PASS = bytes.fromhex("b7000000020000009500000000000000")  # r0 = 2; exit
 
 
@@ -40,6 +41,7 @@ async def make_verdict(
     push_id: str,
     opinions: Sequence[SecondOpinion] = (),
     proof: bytes = b"",
+    pushed_ms: int = PUSHED_MS,
     **changes: object,
 ) -> Verdict:
     """Store bundle, certificate and report as the verifier does.
@@ -77,6 +79,7 @@ async def make_verdict(
         kind="filter",
         certificate=certificate,
         also=report.also,
+        pushed_ms=pushed_ms,
     )
     return msgspec.structs.replace(verdict, **changes)
 

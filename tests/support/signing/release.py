@@ -4,15 +4,17 @@ For tests of what comes after the signer; the real signer and its token have tes
 """
 
 import json
+import time
 from pathlib import Path
 
 from tests.support.signing.signing import Signer, release_of
 from unibpf import subjects
 from unibpf.bus import Bus, Received, ServiceError
 from unibpf.bus.release_keys import release_key
-from unibpf.bus.topology import RELEASES
+from unibpf.bus.topology import RELEASE_LISTS, RELEASES
 from unibpf.formats import envelope
 from unibpf.formats.envelope import TrustedKey, VerifierNote
+from unibpf.formats.release_list import Current, ReleaseList
 from unibpf.messages.graphs import SignedGraph, SignGraph
 from unibpf.messages.programs import Signed
 
@@ -20,15 +22,15 @@ OPERATOR = VerifierNote(name="operator", version="", options=bytes(32), verdict=
 
 
 class TestSigner:
-    """Signs anything; `sequence` counts up from a number that can be set."""
+    """Signs anything; `sequence` counts up from the clock, or from a number that can be set."""
 
     __test__ = False
 
-    def __init__(self, *, bus: Bus, sequence: int = 1_700_000_000) -> None:
+    def __init__(self, *, bus: Bus, sequence: int | None = None) -> None:
         self._bus = bus
         self._signer = Signer()
         self._graphs: dict[tuple[str, str], SignedGraph] = {}
-        self.sequence = sequence
+        self.sequence = int(time.time() * 1000) if sequence is None else sequence  # as a signer's, they are the clock's
         self.is_away = False  # as where the token is gone
 
     @property
@@ -39,6 +41,19 @@ class TestSigner:
         """`trusted-signers.json`, as `init-token` writes it."""
         row = {"kid": self.trusted.kid.hex(), "alg": "EdDSA", "key": self.trusted.key.hex()}
         path.write_text(json.dumps([row]))
+
+    async def write_list(self, *releases: Signed, audience: str = "edge") -> None:
+        """The signed list that names these as current."""
+        rows = tuple(
+            Current(
+                program=one.program, element=one.element, sequence=one.sequence, envelope=bytes.fromhex(one.envelope)
+            )
+            for one in releases
+        )
+        now = time.time()
+        wanted = ReleaseList(audience=audience, version=int(now * 1000), time=int(now), releases=rows)
+        bucket = await self._bus.kv(RELEASE_LISTS)
+        await bucket.change(audience, lambda _: self._signer.release_list(wanted))
 
     async def serve(self) -> None:
         """Answer `sign_graph` as the signer does."""

@@ -8,9 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from unibpf.formats import cbor, envelope
+from unibpf.formats import cbor, envelope, release_list
 from unibpf.formats.boot_image import SignerKey
 from unibpf.formats.envelope import EDDSA, ES256, Release, TrustedKey, VerifierNote
+from unibpf.formats.release_list import ReleaseList
 from unibpf.messages.programs import Signed
 
 NOTE = VerifierNote(name="test", version="0", options=bytes(32), verdict=bytes(32))
@@ -63,6 +64,13 @@ class Signer:
         protected = envelope.protected_header(self.trusted.alg, self.trusted.kid)
         payload = envelope.encode_release(release)
         return envelope.assemble(protected, payload, self.raw_signature(envelope.to_be_signed(protected, payload)))
+
+    def release_list(self, wanted: ReleaseList) -> bytes:
+        """The signed list of what is current."""
+        protected = envelope.protected_header(self.trusted.alg, self.trusted.kid)
+        payload = release_list.encode(wanted)
+        signature = self.raw_signature(release_list.to_be_signed(protected, payload))
+        return release_list.assemble(protected, payload, signature)
 
     def release(self, data: bytes, **fields: Any) -> bytes:
         """The envelope of `release_of`."""

@@ -54,16 +54,19 @@ def graph_draw(
         str | None, typer.Option(help="A running guest with this graph, for the numbers of its packets.")
     ] = None,
     nic: Annotated[list[str] | None, typer.Option(help="A NIC that its guest has; may be repeated.")] = None,
+    json: Json = False,
 ) -> None:
     """Draw a graph as SVG: elements along the way of the packets, ports, what is pushed and what is pulled."""
     from unibpf.cli.reports.graph_picture import picture
 
     report = _sound(file, nic if nic is not None else _nics_of(file))
     text = picture(report, counters=_counters(guest) if guest is not None else None, title=file.name)
-    if output is None:
-        sys.stdout.write(text)
-    else:
+    if output is not None:
         output.write_text(text)
+    if json:
+        emit_json({"elements": len(report.elements), "connections": len(report.connections), "svg": text})
+    elif output is None:
+        sys.stdout.write(text)
 
 
 @app.command("run")

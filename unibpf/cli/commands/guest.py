@@ -126,7 +126,7 @@ def guest_handler(
     try:
         answer = run(work())
     except handlers.HandlerError as error:
-        fail(Exit.USAGE, str(error), error.hint, rule="handler")
+        fail(Exit.USAGE, str(error), error.hint, rule=error.rule)
     if json:
         emit_json({"guest": guest, "handler": path, "value": answer})
     elif value is None:

@@ -46,6 +46,12 @@ def push(
         list[str] | None,
         typer.Option("--map", metavar="NAME=reset|keep", help="What becomes of a map at the swap (default: keep)."),
     ] = None,
+    probation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS", help="How guests watch it: time=SECONDS,packets=N,share=N,aborted (any of them)."
+        ),
+    ] = None,
     budget: Annotated[
         int | None,
         typer.Option(min=1, max=999_999_999_999, help="Refuse it where a packet may cost more instructions."),
@@ -61,7 +67,13 @@ def push(
 ) -> None:
     """Publish a program; the pipeline verifies, signs and swaps it into the running guests."""
     from unibpf.cli import push as push_words
-    from unibpf.cli.inputs.program_file import default_program_name, load_object, parsed_loading, parsed_wishes
+    from unibpf.cli.inputs.program_file import (
+        default_program_name,
+        load_object,
+        parsed_loading,
+        parsed_probation,
+        parsed_wishes,
+    )
     from unibpf.cli.reports.text import print_report
     from unibpf.cli.session import run
     from unibpf.client import push as pushing
@@ -79,6 +91,7 @@ def push(
         budget=budget,
         loading=parsed_loading(tails=tail, constants=const, max_entries=max_entries, inner_maps=inner),
         maps=parsed_wishes(map_wish),
+        probation=parsed_probation(probation),
     )
 
     outcome = Outcome(program=request.program)

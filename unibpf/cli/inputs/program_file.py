@@ -6,11 +6,11 @@ from pathlib import Path
 
 from unibpf.cli.output import Exit, fail
 from unibpf.client.push import read_object
-from unibpf.messages.programs import MapWish
+from unibpf.messages.programs import MapWish, Probation
 from unibpf.push import loading
 from unibpf.push.compile import CompileError, compile_c
 from unibpf.push.loading import Loading
-from unibpf.push.upload import read_wishes
+from unibpf.push.upload import read_probation, read_wishes
 
 _NAME = re.compile(r"[^a-z0-9_-]+")
 
@@ -37,6 +37,14 @@ def parsed_loading(**words: Sequence[str] | None) -> Loading:
         return loading.read({field: found or () for field, found in words.items()})
     except ValueError as error:
         fail(Exit.USAGE, str(error))
+
+
+def parsed_probation(words: str | None) -> Probation | None:
+    """What `push --probation` says, or the end of the command with a message."""
+    try:
+        return read_probation(words) if words is not None else None
+    except ValueError as error:
+        fail(Exit.USAGE, f"`--probation`: {error}")
 
 
 def parsed_wishes(words: Sequence[str] | None) -> dict[str, MapWish]:

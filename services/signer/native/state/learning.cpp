@@ -92,7 +92,8 @@ bool State::use_origin(Symbol symbol) {
             lower.hs = mine.hs;
             lower.ones = mine.ones & UINT32_MAX;
             lower.fuzzy = mine.fuzzy | ~std::uint64_t{UINT32_MAX};
-            return narrow(origin.left, lower) && narrow(own, low_bytes(word(origin.left), 4));
+            if (!narrow(origin.left, lower) || !narrow(own, low_bytes(word(origin.left), 4))) return false;
+            return word(origin.left).u.high > UINT32_MAX || distance(own, origin.left, {0, 0});  // nothing was cut off
         }
     }
     __builtin_unreachable();

@@ -37,8 +37,8 @@ Interval<T> multiply(Interval<T> a, Interval<T> b) {
         __builtin_mul_overflow(a.high, b.low, &products[2]) || __builtin_mul_overflow(a.high, b.high, &products[3])) {
         return result;
     }
-    const auto [low, high] = std::minmax({products[0], products[1], products[2], products[3]});
-    return {low, high};
+    return {std::min(std::min(products[0], products[1]), std::min(products[2], products[3])),
+            std::max(std::max(products[0], products[1]), std::max(products[2], products[3]))};
 }
 
 Scalar from_bits(Tnum bits) {
@@ -48,20 +48,8 @@ Scalar from_bits(Tnum bits) {
     return x;
 }
 
-Scalar shift(Alu op, unsigned width, const Scalar& a, const Scalar& by) {
-    const unsigned limit = width - 1;
-    if (!by.is_constant() && by.u64.high <= limit && by.u64.high - by.u64.low < 8) {  // few amounts: all of them
-        Scalar x = shift(op, width, a, Scalar::constant(by.u64.low));
-        for (std::uint64_t n = by.u64.low + 1; n <= by.u64.high; ++n) x = join(x, shift(op, width, a, Scalar::constant(n)));
-        return x;
-    }
-    if (!by.is_constant()) {  // unknown amount: only the direction is known
-        Scalar x;
-        if (op == Alu::rsh) x = Scalar::unsigned_range(0, a.u64.high);
-        if (op == Alu::arsh && a.s64.low >= 0) x = Scalar::unsigned_range(0, a.u64.high);
-        return x;
-    }
-    const auto n = static_cast<unsigned>(by.u64.low) & limit;
+// Every word by n places, n < 64.
+Scalar shift_by(Alu op, const Scalar& a, unsigned n) {
     Scalar x;
     if (op == Alu::lsh) {
         x.bits = shift_left(a.bits, n);
@@ -76,6 +64,19 @@ Scalar shift(Alu op, unsigned width, const Scalar& a, const Scalar& by) {
     }
     x.normalise();
     return x;
+}
+
+Scalar shift(Alu op, unsigned width, const Scalar& a, const Scalar& by) {
+    const std::uint64_t limit = width - 1;
+    if (by.is_constant()) return shift_by(op, a, static_cast<unsigned>(by.u64.low & limit));
+    if (by.u64.high <= limit && by.u64.high - by.u64.low < 8) {  // few amounts: all of them
+        Scalar x = shift_by(op, a, static_cast<unsigned>(by.u64.low));
+        for (std::uint64_t n = by.u64.low + 1; n <= by.u64.high; ++n) x = join(x, shift_by(op, a, static_cast<unsigned>(n)));
+        return x;
+    }
+    // Unknown amount: only the direction is known.
+    if (op == Alu::rsh || (op == Alu::arsh && a.s64.low >= 0)) return Scalar::unsigned_range(0, a.u64.high);
+    return Scalar::top();
 }
 
 Scalar bitwise(Alu op, const Scalar& a, const Scalar& b) {

@@ -39,7 +39,7 @@ class Containment {
             return outer.symbol == zero_symbol && witness(null_here, outer.nullable);
         }
         const bool same_object = outer.is_set() ? (inner.object & ~outer.object) == 0 : inner.object == outer.object;
-        const bool whole_in_half = outer.kind == Kind::packet_address && inner.kind == outer.kind && inner.object + low_half == outer.object;
+        const bool whole_in_half = outer.kind == Kind::packet_address && inner.kind == outer.kind && inner.object != outer.object && (inner.object | low_half) == outer.object;
         if (whole_in_half) return term(inner, outer) && nullable(inner, outer);
         if (inner.kind != outer.kind || !same_object || !term(inner, outer)) return false;
         if (!identity(inner, outer)) return false;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "services/verifier/native/domains/widening.hpp"
 #include "services/verifier/native/state/state.hpp"
 
 namespace unibpf::analyser {
@@ -34,45 +35,6 @@ struct KeyHash {
         return (key.left * 0x9e3779b97f4a7c15ULL) ^ (key.right * 0xc2b2ae3d27d4eb4fULL) ^ (key.distance * 0x165667b19e3779f9ULL);
     }
 };
-
-std::int64_t next_threshold_up(std::int64_t bound, const std::vector<std::int64_t>* thresholds) {
-    if (thresholds != nullptr) {
-        const auto next = std::lower_bound(thresholds->begin(), thresholds->end(), bound);
-        if (next != thresholds->end()) return *next;
-    }
-    return INT64_MAX;
-}
-std::int64_t next_threshold_down(std::int64_t bound, const std::vector<std::int64_t>* thresholds) {
-    if (thresholds != nullptr) {
-        const auto next = std::upper_bound(thresholds->begin(), thresholds->end(), bound);
-        if (next != thresholds->begin()) return *(next - 1);
-    }
-    return INT64_MIN;
-}
-
-// Bits that are not stable are given up but for the lowest, which tell alignment: bit by bit would take 64 rounds.
-Tnum widen(Tnum a, Tnum joined) {
-    if (joined.leq(a) || joined.mask == 0) return joined;
-    const std::uint64_t lowest = joined.mask & negate(joined.mask);
-    return {joined.value & (lowest - 1), ~(lowest - 1)};
-}
-
-// Bounds of `joined` that are beyond those of `a` jump to a threshold or to the end of the type.
-Scalar widen(const Scalar& a, const Scalar& joined, const std::vector<std::int64_t>* thresholds) {
-    Scalar x;
-    x.bits = widen(a.bits, joined.bits);
-    x.s64 = {joined.s64.low < a.s64.low ? next_threshold_down(joined.s64.low, thresholds) : a.s64.low,
-             joined.s64.high > a.s64.high ? next_threshold_up(joined.s64.high, thresholds) : a.s64.high};
-    x.u64.low = joined.u64.low < a.u64.low ? 0 : a.u64.low;
-    x.u64.high = a.u64.high;
-    if (joined.u64.high > a.u64.high) {
-        const auto next = joined.u64.high > INT64_MAX ? INT64_MAX : next_threshold_up(static_cast<std::int64_t>(joined.u64.high), thresholds);
-        x.u64.high = next == INT64_MAX ? UINT64_MAX : static_cast<std::uint64_t>(next);
-    }
-    x.u32 = {joined.u32.low < a.u32.low ? 0 : a.u32.low, joined.u32.high > a.u32.high ? UINT32_MAX : a.u32.high};
-    x.s32 = {joined.s32.low < a.s32.low ? INT32_MIN : a.s32.low, joined.s32.high > a.s32.high ? INT32_MAX : a.s32.high};
-    return x;
-}
 
 class Joiner {
   public:

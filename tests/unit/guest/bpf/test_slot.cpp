@@ -365,6 +365,51 @@ TEST_CASE("on a quiet guest a bad program is found out by the first packets, aft
     CHECK(bench.run().code == 2);
 }
 
+TEST_CASE("a program that aborts every packet is rolled back, one that passes some is not") {
+    for (const bool mixed : {false, true}) {
+        Bench bench;
+        bench.slot.set_limits(1000, 0);
+        bench.install(returning(2), 1);
+        bench.slot.set_limits(1000, 1'000'000'000'000);
+        // counts[0] goes up with each run: the first one aborts nothing.
+        bench.install(mixed ? counting() : returning(0), 2);
+        for (int i = 0; i < 40; ++i) bench.run();
+        CHECK(bench.slot.active()->sequence == (mixed ? 2 : 1));
+        CHECK(bench.slot.counters().rollbacks == (mixed ? 0 : 1));
+    }
+}
+
+TEST_CASE("a release names how long it is on probation, and what is bad there") {
+    const timespec pause{0, 3'000'000};
+    struct Row {
+        const char* name;
+        Probation probation;
+        BundleSpec program;
+        int runs;
+        std::uint64_t active;
+    };
+    const Row rows[] = {
+        {"one bad packet is enough", {1'000'000'000'000, 1, 1, false}, endless(), 1, 1},
+        {"four of its packets are", {1'000'000'000'000, 4, 1, false}, endless(), 4, 1},
+        {"three of four are not", {1'000'000'000'000, 4, 1, false}, endless(), 3, 2},
+        {"aborts count where it says so", {1'000'000'000'000, 8, 1, true}, returning(0), 8, 1},
+        {"aborts of every packet do anyway", {1'000'000'000'000, 8, 1, false}, returning(0), 8, 1},
+        {"its time is over, its packets are not", {1'000'000, 500, 1, false}, endless(), 32, 1},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.name);
+        Bench bench;
+        bench.slot.set_limits(1000, 0);
+        bench.install(returning(2), 1);
+        const auto bundle = test::encode(row.program);
+        REQUIRE(bench.slot.stage(bundle, {}, ReleaseMeta{.sequence = 2, .probation = row.probation}, bench.report).ok());
+        REQUIRE(bench.slot.activate().ok());
+        nanosleep(&pause, nullptr);
+        for (int i = 0; i < row.runs; ++i) bench.run();
+        CHECK(bench.slot.active()->sequence == row.active);
+    }
+}
+
 TEST_CASE("after probation traps only drop packets") {
     Bench bench;
     bench.slot.set_limits(1000, 0);

@@ -63,10 +63,11 @@ struct ReleaseFields {
     std::optional<std::uint64_t> not_after = {};
     std::optional<Octets> precursor = {};
     std::vector<std::pair<std::string, std::uint64_t>> maps = {};
+    std::vector<std::uint64_t> probation = {};  // empty: none
 
     Octets encoded(const Octets& bundle) const {
         return encode([&](cbor::Writer& w) {
-            w.map(11 + (not_after ? 1 : 0) + (precursor ? 1 : 0));
+            w.map(11 + (not_after ? 1 : 0) + (precursor ? 1 : 0) + (probation.empty() ? 0 : 1));
             w.uint(0), w.uint(version);
             w.uint(1), w.uint(kind);
             w.uint(2), w.text(program);
@@ -81,6 +82,10 @@ struct ReleaseFields {
             w.uint(11), w.array(maps.size());
             for (const auto& [name, policy] : maps) w.array(2), w.text(name), w.uint(policy);
             if (precursor) w.uint(12), w.bytes(*precursor);
+            if (!probation.empty()) {
+                w.uint(13), w.array(probation.size());
+                for (const std::uint64_t number : probation) w.uint(number);
+            }
         });
     }
 };

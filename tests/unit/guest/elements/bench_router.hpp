@@ -49,6 +49,11 @@ class BenchRouter {
             if (!router->run_once(now_ns_ += 1000)) return;
     }
 
+    // Time passes, a millisecond a round.
+    void wait(std::uint64_t milliseconds) {
+        for (; milliseconds > 0; --milliseconds) router->run_once(now_ns_ += 1'000'000);
+    }
+
     // Numbers of the helpers called (opcode 0x85, src 0), all below 256.
     static std::set<std::uint8_t> helpers_of(const std::vector<std::uint8_t>& instructions) {
         std::set<std::uint8_t> helpers;

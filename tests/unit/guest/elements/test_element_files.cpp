@@ -4,8 +4,10 @@
 //   %program ELEMENT n     instructions in hexadecimal, n outputs: loaded and activated in that element
 //   %in NIC                frames in hexadecimal: `ff*6` six times ff, `3 x 00*60` three such frames
 //   %write                 `element handler value`
+//   %wait NUMBER           milliseconds pass, in rounds a millisecond apart
 //   %out NIC               every frame sent since the last %out of that NIC
-//   %counters              `element handler value`, `element packets n`, `element drops REASON n`
+//   %counters              `element handler value`, `element handler(argument) value`, `element packets n`,
+//                          `element drops REASON n`; `|` in a value stands for the end of a line
 //   %console               what was printed
 //
 // Before a check the router runs until nothing happens. Frames sent or drops counted that no section mentions are faults,
@@ -60,12 +62,17 @@ std::string hex(const std::vector<Frame>& frames) {
     return text;
 }
 
-std::string read_handler(const Element& element, const std::string& name) {
+// `name` or `name(argument)`.
+std::string read_handler(Element& element, const std::string& called) {
+    const std::size_t open = called.find('(');
+    const std::string name = called.substr(0, open);
     const Handler* handler = element.element_class().handler(name);
-    if (!handler || !handler->read) return "no handler " + name;
-    char buffer[256];
+    const bool queried = open != std::string::npos && handler && handler->query;
+    if (!queried && (!handler || !handler->read)) return "no handler " + name;
+    char buffer[1024];
     Text text{buffer};
-    handler->read(element, text);
+    if (!queried) handler->read(element, text);
+    else if (!handler->query(element, called.substr(open + 1, called.size() - open - 2), text).ok()) return "refused";
     return std::string{text.view()};
 }
 
@@ -90,6 +97,7 @@ class Script {
         else if (section.name == "in") in(section);
         else if (section.name == "program") program(section);
         else if (section.name == "write") write(section);
+        else if (section.name == "wait") bench_->wait(std::stoul(section.argument));
         else if (section.name == "out") out(section);
         else if (section.name == "counters") counters(section);
         else if (section.name == "console") console_says(section);
@@ -122,7 +130,8 @@ class Script {
         for (const std::string& line : section.lines) {
             std::istringstream words{line};
             std::string name, handler_name, value;
-            words >> name >> handler_name >> value;
+            words >> name >> handler_name;
+            value = rest(words);
             Element* element = bench_->router->find(name);
             REQUIRE(element);
             const Handler* handler = element->element_class().handler(handler_name);
@@ -146,18 +155,29 @@ class Script {
             CAPTURE(line);
             std::istringstream words{line};
             std::string name, what, value;
-            words >> name >> what >> value;
-            const Element* element = bench_->router->find(name);
+            words >> name >> what;
+            value = rest(words);
+            Element* element = bench_->router->find(name);
             REQUIRE(element);
             if (what == "packets") CHECK(std::to_string(element->packets()) == value);
-            else if (what == "drops" && value.find_first_not_of("0123456789") != std::string::npos) drops(*element, value, words);
+            else if (what == "drops" && value.find(' ') != std::string::npos) drops(*element, value);
             else CHECK(read_handler(*element, what) == value);
         }
     }
 
-    void drops(const Element& element, const std::string& reason, std::istringstream& words) {
+    // What is left of a line; `|` stands for the end of one.
+    static std::string rest(std::istringstream& words) {
+        std::string text;
+        std::getline(words >> std::ws, text);
+        std::replace(text.begin(), text.end(), '|', '\n');
+        return text;
+    }
+
+    void drops(const Element& element, const std::string& what) {
+        std::istringstream words{what};
+        std::string reason;
         std::uint64_t expected = 0, got = ~0ull;
-        words >> expected;
+        words >> reason >> expected;
         for (std::size_t i = 0; i < drop_reason_count; ++i)
             if (drop_reasons[i].name == reason) got = element.drops()[i];
         CHECK(got == expected);

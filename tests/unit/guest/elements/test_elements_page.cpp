@@ -1,9 +1,10 @@
 // docs/elements.md is made from the registry: its tables and the guest cannot disagree.
-// UNIBPF_WRITE_DOCS=1 makes this test write the page instead of comparing it.
+// UNIBPF_WRITE_DOCS=1 makes this test write the page, and the lines of manuals that the rows say, instead of comparing them.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <string>
 
 #include "guest/control/control_element.hpp"
@@ -23,8 +24,8 @@ the manual of each element, with an example, stands above its class in `guest/el
 
 Ports: inputs/outputs, `1-2` one to two, `1-` one or more, `-` any number. Processing: `h` push, `l` pull, `a` agnostic (as its
 neighbours are, push by default), the last letter of a side for its further ports. Between `h` and `l` belongs a `Queue`, the
-other way round an `Unqueue`; packets may run neither in a circle nor through more than 48 elements
-without a `Queue`. Where outputs are marked *sparse*, some may be left free. Handlers in *italics* are written.
+other way round an `Unqueue`; where packets could be pushed in a circle, a `Detour` stands in it of its own accord; no packet may run
+through more than 48 elements without a `Queue` or a `Detour`. Where outputs are marked *sparse*, some may be left free. Handlers in *italics* are written.
 
 The language is that of click(5), whole: compounds with overloads (`||`, `...`) and `__REST__`, lists of ports and elements, `=>`,
 `connectiontunnel`, landmarks. A variable that nothing defines stays as it stands.
@@ -103,9 +104,9 @@ std::string ports_line(const ElementClass& row) {
 
 std::string handlers_line(const ElementClass& row) {
     const auto mode = [](const Handler& handler) {
-        return std::string{handler.read && handler.write ? "read, write"
-                           : handler.read                ? "read"
-                                                         : "write"};
+        return std::string{handler.read && handler.write   ? "read, write"
+                           : handler.read || handler.query ? "read"
+                                                           : "write"};
     };
     std::string text;
     for (std::size_t i = 0; i < row.handlers.size(); ++i) {
@@ -125,6 +126,26 @@ std::string manual(const ElementClass& row, const std::string& headers) {
     return begin == std::string::npos || end == std::string::npos ? "" : headers.substr(begin, end - begin);
 }
 
+// The same manual with the lines that the row says.
+std::string settled(const ElementClass& row, const std::string& text) {
+    std::istringstream lines{text};
+    std::string kept;
+    for (std::string line; std::getline(lines, line);)
+        if (!line.starts_with("// Ports: ") && !line.starts_with("// Drops: ") && !line.starts_with("// Handlers: ")) kept += line + "\n";
+    return kept + ports_line(row) + drops_line(row) + handlers_line(row);
+}
+
+void write_manuals() {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(SOURCE_ROOT "/guest/elements")) {
+        if (entry.path().extension() != ".hpp") continue;
+        const std::string before = read_file(entry.path());
+        std::string after = before;
+        for (const ElementClass* row : standard_elements())
+            if (const std::string text = manual(*row, after); !text.empty()) after.replace(after.find(text), text.size(), settled(*row, text));
+        if (after != before) std::ofstream{entry.path()} << after;
+    }
+}
+
 std::string all_headers() {
     std::string text;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(SOURCE_ROOT "/guest/elements"))
@@ -135,6 +156,7 @@ std::string all_headers() {
 }  // namespace
 
 TEST_CASE("each element's manual tells summary, ports, drops and handlers as its row does, and an example") {
+    if (std::getenv("UNIBPF_WRITE_DOCS")) write_manuals();
     const std::string headers = all_headers();
     for (const ElementClass* row : standard_elements()) {
         const std::string text = manual(*row, headers);
@@ -159,7 +181,7 @@ TEST_CASE("element classes and their handlers have different names") {
         CHECK(!row->summary.empty());
         for (const Handler& handler : row->handlers) {
             CHECK(row->handler(handler.name) == &handler);
-            CHECK(static_cast<bool>(handler.read || handler.write));
+            CHECK(static_cast<bool>(handler.read || handler.write || handler.query));
         }
     }
 }

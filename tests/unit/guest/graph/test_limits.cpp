@@ -100,7 +100,7 @@ TEST_CASE("a router that finds no memory says so") {
     all_elements();
     // All but a few KiB of the heap is taken, in ever smaller pieces.
     std::vector<void*> taken;
-    for (std::size_t size = 1 << 20; size >= 1024; size /= 2)
+    for (std::size_t size = 1 << 20; size >= 8192; size /= 2)
         while (void* block = Heap::system().allocate(size)) taken.push_back(block);
     const std::string error = first_error(repeat("Idle;", 900));
     for (void* block : taken) Heap::system().release(block);

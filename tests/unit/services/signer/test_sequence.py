@@ -3,7 +3,7 @@
 import pytest
 
 from services.signer.errors import PolicyRefusal
-from services.signer.sequence import MAX_AHEAD, TICKS, next_sequence, push_key
+from services.signer.sequence import MAX_AHEAD, TICKS, check, next_sequence, push_key
 
 NOW = 1_700_000_000
 CLOCK = NOW * TICKS
@@ -50,6 +50,25 @@ def test_a_counter_that_a_clock_set_right_left_ahead_is_believed() -> None:
 
 
 @pytest.mark.parametrize("audited", [2**63 - 1, CLOCK + MAX_AHEAD + 1])
-def test_a_spoilt_audit_log_is_refused_not_signed(audited: int) -> None:
-    with pytest.raises(PolicyRefusal, match="ahead of the clock"):
-        next_sequence(stored=0, audited=audited, now=NOW)
+def test_a_spoilt_audit_log_is_not_believed(audited: int) -> None:
+    assert next_sequence(stored=CLOCK + 9, audited=audited, now=NOW) == CLOCK + 10
+
+
+@pytest.mark.parametrize("ahead", [0, 1, MAX_AHEAD])
+def test_what_this_host_has_signed_is_always_below_the_next_number(ahead: int) -> None:
+    assert next_sequence(stored=0, audited=0, signed=CLOCK + ahead, now=NOW) == CLOCK + ahead + 1
+
+
+@pytest.mark.parametrize("signed", [2**60, CLOCK + MAX_AHEAD + 1])
+def test_what_it_has_signed_too_far_ahead_is_refused_until_an_operator_says_so(signed: int) -> None:
+    with pytest.raises(PolicyRefusal, match="ahead of the clock") as refused:
+        next_sequence(stored=0, audited=0, signed=signed, now=NOW)
+    assert "unibpf recover sequence" in (refused.value.hint or "")
+    assert next_sequence(stored=0, audited=0, signed=signed, recovered=signed, now=NOW) == signed + 1
+
+
+@pytest.mark.parametrize("sequence", [0, -1, CLOCK + MAX_AHEAD + 2, 2**63 - 1, 2**64])
+def test_no_number_outside_its_bounds_is_signed_wherever_it_comes_from(sequence: int) -> None:
+    with pytest.raises(PolicyRefusal):
+        check(sequence, now=NOW)
+    check(CLOCK + MAX_AHEAD + 1, now=NOW)

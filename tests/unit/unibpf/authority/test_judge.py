@@ -80,7 +80,7 @@ def test_nothing_that_is_covered_can_be_changed(judge: Judge, tmp_path: Path) ->
 @pytest.mark.parametrize("row", [row for row in subjects.SUBJECTS if row.authority != "not"], ids=lambda row: row.name)
 @pytest.mark.parametrize("name", ["cli", "ci", "verifier", "signer", "deployer-a", "reconfigurer-a", "operator"])
 def test_only_the_tables_senders_may_say_a_row(judge: Judge, tmp_path: Path, row: subjects.Subject, name: str) -> None:
-    own = {"identity": name, "service": name, "state": row.states[0] if row.states else ""}
+    own = {"identity": name, "service": name, "host": "a", "state": row.states[0] if row.states else ""}
     subject = row(*(own.get(one, "x") for one in row.parameters))
     role = {"ci": "pusher", "deployer-a": "deployer", "reconfigurer-a": "reconfigurer"}.get(name, name)
     headers = say(tmp_path, name, subject, b'{"host": "a"}')
@@ -110,6 +110,9 @@ def test_a_host_speaks_of_itself_only(judge: Judge, tmp_path: Path) -> None:
         judge.said_row(row, subject, data, say(tmp_path, "deployer-a", subject, data))
     assert judge.said_row(row, subject, data, say(tmp_path, "deployer-b", subject, data)).host == "b"
     check_host(said(host="b"), b"no message")
+    asked = subjects.put_back("b")
+    with refused("wrong-signer"):
+        judge.said_row(subjects.put_back, asked, b"", say(tmp_path, "deployer-a", asked, b""))
 
 
 def test_a_key_that_was_taken_away_or_replaced_counts_for_nothing_at_once(judge: Judge, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.signing.golden import blocks
-from unibpf.formats import envelope
+from unibpf.formats import cbor, envelope
 from unibpf.formats.envelope import EnvelopeError, MapPolicy, TrustedKey
 from unibpf.host.settings import REPOSITORY
+from unibpf.messages.programs import Probation
 
 GOLDEN = REPOSITORY / "schemas" / "golden"
 VECTORS = blocks("envelope")
@@ -118,8 +119,21 @@ def test_an_envelope_above_the_cap_is_not_even_parsed() -> None:
         {"maps": (MapPolicy(map="b"), MapPolicy(map="a"))},
         {"maps": (MapPolicy(map="a"), MapPolicy(map="a"))},
         {"precursor": b""},
+        {"probation": Probation(time_ms=0)},
+        {"probation": Probation(packets=1_000_001)},
+        {"probation": Probation(share=0)},
     ],
 )
 def test_a_release_that_a_guest_would_refuse_is_not_encoded(change: dict[str, object]) -> None:
     with pytest.raises(EnvelopeError, match=next(iter(change))):
         envelope.encode_release(replace(GENERATOR.SMALL, **change))
+
+
+@pytest.mark.parametrize(
+    "item", [[0, 1, 1, 0], [1, 1, 1, 2], [1, 1, 1], [1, 1, 1, 0, 0], "x", [1, 1, 3_600_001_000, 0]]
+)
+def test_a_probation_of_another_form_is_not_read(item: object) -> None:
+    payload = cbor.decode(envelope.encode_release(GENERATOR.SMALL), max_bytes=4096)
+    assert isinstance(payload, dict)
+    with pytest.raises(EnvelopeError):
+        envelope.decode_release(cbor.encode({**payload, 13: item}))

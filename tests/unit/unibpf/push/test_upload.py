@@ -2,6 +2,8 @@
 
 import pytest
 
+from unibpf.messages.programs import Probation
+from unibpf.push import upload
 from unibpf.push.loading import Constant, Inner, Loading, MaxEntries, Tail
 from unibpf.push.upload import Upload, UploadError, parse
 
@@ -72,3 +74,30 @@ def test_a_malformed_header_is_refused_by_name(header: str, value: str, rule: st
     with pytest.raises(UploadError, match=header) as caught:
         parse({header: value})
     assert caught.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (
+            "time=60,packets=1000,share=100,aborted",
+            Probation(time_ms=60_000, packets=1000, share=100, counts_aborted=True),
+        ),
+        ("time=0.25", Probation(time_ms=250)),
+        ("packets=1", Probation(packets=1)),
+        ("aborted", Probation(counts_aborted=True)),
+    ],
+)
+def test_a_push_says_how_it_is_to_be_watched(words, meant):
+    assert upload.read_probation(words) == meant
+    assert upload.parse(upload.Upload(probation=meant).headers()).probation == meant
+
+
+@pytest.mark.parametrize(
+    "words", ["", "time=0", "time=3601", "time=-1", "packets=0", "share=1000001", "share=x", "all", "a,"]
+)
+def test_a_probation_that_no_guest_would_take_is_refused(words):
+    with pytest.raises(ValueError, match=r"[eE]xpected"):
+        upload.read_probation(words)
+    with pytest.raises(upload.UploadError, match="Unibpf-Probation"):
+        upload.parse({"Unibpf-Probation": words})

@@ -225,6 +225,31 @@ TEST_CASE("the same release again is no replay") {
     CHECK(rule_of({.element = "fw"}, target) == "sequence");  // same number, another envelope
 }
 
+TEST_CASE("a release says how it is to be watched, within bounds") {
+    Release release;
+    REQUIRE(parse_release(ReleaseFields{}.encoded(bundle), release).ok());
+    CHECK_FALSE(release.probation.has_value());
+    const Octets payload = ReleaseFields{.probation = {60'000, 1000, 100, 1}}.encoded(bundle);
+    REQUIRE(parse_release(payload, release).ok());
+    REQUIRE(release.probation.has_value());
+    CHECK(release.probation->ns == 60'000'000'000);
+    CHECK(release.probation->packets == 1000);
+    CHECK(release.probation->share == 100);
+    CHECK(release.probation->counts_aborted);
+    const std::vector<std::uint64_t> wrong[] = {
+        {0, 1, 1, 0},
+        {3'600'001, 1, 1, 0},
+        {1, 0, 1, 0},
+        {1, 1'000'001, 1, 0},
+        {1, 1, 0, 0},
+        {1, 1, 1'000'001, 0},
+        {1, 1, 1, 2},
+        {1, 1, 1},
+        {1, 1, 1, 0, 0},
+    };
+    for (const auto& numbers : wrong) CHECK(rule_of({.probation = numbers}) == "payload");
+}
+
 TEST_CASE("a precursor must be what is active") {
     const Octets digest = octets(Bytes{digest_of({.sequence = 5})});
     Target target = firewall();

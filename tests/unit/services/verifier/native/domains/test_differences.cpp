@@ -26,6 +26,17 @@ TEST_CASE("forgetting a symbol keeps what followed through it") {
     CHECK(differences.path(3, 4) == std::nullopt);
 }
 
+TEST_CASE("what is forgotten of a symbol is nothing that goes by others, or through it") {
+    Differences differences;
+    differences.add(1, 2, 5);
+    differences.add(2, 3, 4);
+    differences.add(4, 5, 6);
+    differences.forget(2);
+    CHECK(differences.path(1, 3) == 9);
+    CHECK(differences.path(4, 5) == 6);
+    CHECK_FALSE(differences.path(1, 2).has_value());
+}
+
 TEST_CASE("constraints that hold for a valuation never imply one that does not") {
     Generator generator{11};
     for (int round = 0; round < 2000; ++round) {

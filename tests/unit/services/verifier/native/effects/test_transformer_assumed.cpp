@@ -58,4 +58,28 @@ TEST_CASE("nothing goes on from what is wrong in every execution") {
     CHECK_FALSE(apply_assumed(state, CallHelper{9999}, setting));
 }
 
+TEST_CASE("a complement to which something else is added than an address of the packet is nothing that is known") {
+    State state = State::entry(Platform::guest);
+    state.registers[2] = Value::pointer(Kind::packet);
+    for (const Value& other : {Value::constant(7), Value::pointer(Kind::stack), Value::pointer(Kind::map_value, 1)}) {
+        state.registers[3] = state.complement(state.registers[2]);
+        state.registers[4] = other;
+        apply(state, Compute{Alu::add, 64, 3, {true, 4, 0}}, setting);
+        CHECK(state.registers[3].kind == Kind::mixed);
+    }
+}
+
+TEST_CASE("halves of two addresses compare as offsets do only where both are their own halves") {
+    for (const bool is_short : {false, true}) {
+        State state = State::entry(Platform::guest);
+        state.registers[2] = Value::pointer(Kind::packet);
+        Value far = state.number(Scalar::unsigned_range(0, is_short ? 0 : std::uint64_t{1} << 34));
+        far.kind = Kind::packet;
+        state.registers[3] = is_short ? Value::number(packet_size).moved(0) : far;
+        state.registers[3].kind = Kind::packet;
+        REQUIRE(follow(state, Branch{Condition::gt, 32, 3, {true, 2, 0}, 0}, true, options));
+        CHECK((state.range(state.registers[3]).low > 0) == is_short);
+    }
+}
+
 }  // namespace unibpf::analyser

@@ -209,6 +209,80 @@ TEST_CASE("a state with a definition holds no state that breaks it") {
     CHECK(leq(outer, inner));
 }
 
+TEST_CASE("a difference that was computed before is known, and a sum says nothing of other symbols") {
+    State state = State::entry(Platform::guest);
+    const auto some = [&] { return state.number(Scalar::unsigned_range(0, 100)); };
+    const Number a = some(), b = some(), c = some();
+    const Number difference = state.subtract(a, b), sum = state.add(a, c);
+    CHECK(state.known_difference(a.term().moved(3), b) == std::optional{difference.term().moved(3)});
+    CHECK(state.known_difference(sum, a) == std::optional{c.term()});
+    CHECK_FALSE(state.known_difference(a, c).has_value());
+    CHECK_FALSE(state.known_difference(c, b).has_value());
+    CHECK_FALSE(state.known_difference(b, a).has_value());
+}
+
+// From + part, where part <= (end - other) was tested.
+std::optional<std::int64_t> beyond_the_end(bool same_start) {
+    State state = State::entry(Platform::guest);
+    state.relates_shares = true;
+    const auto some = [&](std::uint64_t most) { return state.number(Scalar::unsigned_range(0, most)); };
+    const Number end = some(1000), from = some(1000), other = some(1000), part = some(1000);
+    const Number way = state.subtract(end, same_start ? from : other);
+    REQUIRE(state.assume(Condition::sle, 64, true, part, way));
+    return state.upper_difference(state.add(from, part).term(), end.term());
+}
+
+TEST_CASE("a part of the way from one place does not go beyond the end, from another place it may") {
+    CHECK(beyond_the_end(true).value_or(1) <= 0);
+    CHECK(beyond_the_end(false).value_or(1) > 0);
+}
+
+TEST_CASE("a part of the way bounds the number that it leads to") {
+    State state = State::entry(Platform::guest);
+    state.relates_shares = true;
+    const Number end = state.number(Scalar::unsigned_range(0, 60)), from = state.number(Scalar::unsigned_range(0, 1000));
+    const Number part = state.number(Scalar::unsigned_range(0, 1000)), way = state.subtract(end, from);
+    REQUIRE(state.assume(Condition::sle, 64, true, part, way));
+    const Number sum = state.add(from, part);
+    CHECK(state.scalar(sum).s64.high <= 60);
+}
+
+TEST_CASE("the half of what may be negative is not near the whole") {
+    State state = State::entry(Platform::guest);
+    state.relates_shares = true;
+    const Number a = state.number(Scalar::unsigned_range(0, 100)), b = state.number(Scalar::unsigned_range(0, 100));
+    const Number whole = state.subtract(a, b);
+    const Number half = state.shifted_right(whole, 1, compute(Alu::rsh, 64, state.scalar(whole), Scalar::constant(1)));
+    CHECK(state.range(half).high >= INT64_MAX / 2);
+}
+
+TEST_CASE("addresses of the packet as it is and from before it moved are nothing in common") {
+    State a = State::entry(Platform::guest), b = a;
+    for (const std::uint64_t form : {std::uint64_t{0}, low_half}) {
+        a.registers[2] = Value::pointer(Kind::packet_address, form);
+        b.registers[2] = Value::pointer(Kind::packet_address, from_before);
+        CHECK(join(a, b).registers[2].kind == Kind::mixed);
+        b.registers[2] = Value::pointer(Kind::packet_address, low_half);
+        CHECK(join(a, b).registers[2].is_half());
+    }
+}
+
+TEST_CASE("a join keeps which number was shifted, unless one side has moved it") {
+    State a = State::entry(Platform::guest);
+    const Number whole = a.number(Scalar::unsigned_range(0, UINT32_MAX));
+    const Number shifted = a.number(compute(Alu::lsh, 64, a.scalar(whole), Scalar::constant(32)), {Definition::Form::shifted, whole, {}});
+    a.registers[2] = whole;
+    a.registers[3] = shifted;
+    State b = a;
+    State joined = join(a, b);
+    const auto kept = joined.shifted_number(*joined.registers[3].as_number());
+    REQUIRE(kept.has_value());
+    CHECK(Value{*kept} == joined.registers[2]);
+    b.registers[3] = Value{shifted}.moved(5);
+    joined = join(a, b);
+    CHECK_FALSE(joined.shifted_number(*joined.registers[3].as_number()).has_value());
+}
+
 TEST_CASE("moving the packet leaves of its pointers what is good for distances, moving it again nothing") {
     State state = State::entry(Platform::guest);
     state.registers[2] = packet_at(Value::constant(0));

@@ -1,0 +1,1 @@
+"""What the signer does beside pushes: lists of what is current, and objects that must not be forgotten."""
