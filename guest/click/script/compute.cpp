@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "guest/bpf/maps/random.hpp"
-#include "guest/click/elements/summary_fields.hpp"
+#include "guest/click/summary_fields.hpp"
 #include "guest/click/script/expand.hpp"
 
 namespace unibpf::click {
