@@ -208,7 +208,7 @@ class Chaos:
     async def _release_faults(self, seen: GuestObserved) -> list[str]:
         try:
             ask = GuestQuery(guest=seen.guest)
-            status = await self.operator.request(subjects.guest_status(seen.host), ask, GuestStatus, timeout=3.0)
+            status = await self.bench.cli.request(subjects.guest_status(seen.host), ask, GuestStatus, timeout=3.0)
         except BusError as error:
             return [f"{seen.guest} does not answer: {error}"]
         active = next(element.envelope for element in status.elements if element.name == "fw")
