@@ -1,11 +1,13 @@
 """The reconfigurer on a real nats-server: releases reach guests, and only what a guest vouches for is reported."""
 
+import asyncio
 import base64
 import contextlib
 import signal
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.support.guests import fake_guest
 from tests.support.services.services import eventually, running
@@ -15,6 +17,7 @@ from unibpf.bus import BusNotReady, PermissionDenied, RequestFailed
 from unibpf.bus.permissions import OPERATOR
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES
 from unibpf.host.guest_folder import GuestFolder
+from unibpf.host.outcomes import Outcome
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestEvent, GuestObserved
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
@@ -143,6 +146,23 @@ async def test_a_reconfigurer_killed_and_started_again_ends_in_the_same_state(be
     assert guest.active[0] == signed.sequence and len(guest.history) == 1
 
 
+async def test_ends_that_were_written_down_and_not_told_are_told_once(bench, service, guest):
+    release = await bench.release()
+    await bench.event("g1", "active")
+    file = GuestFolder(bench.paths.guests, "g1").outcomes
+    refused = replace(release, sequence=release.sequence - 1, envelope="a" * 64, push_id="test:refused")
+    file.note("fw", Outcome(release=refused, state="refused", rule="memory", reason="no room", at_us=1, untold=True))
+    file.note("fw", Outcome(release=release, state="active", at_us=2, untold=True))
+    await bench.observe("g1", announce=True)
+    again = await bench.event("g1", "active", number=2)
+    failed = await bench.event("g1", "failed")
+    assert (again.push_id, again.already) == (release.push_id, True)
+    assert (failed.push_id, failed.rule, failed.reason) == ("test:refused", "memory", "no room")
+    await bench.observe("g1", announce=True)
+    await asyncio.sleep(1.0)  # another comparison
+    assert len([one for one in await bench.events("g1") if one.state in {"active", "failed"}]) == 3
+
+
 async def test_a_release_sent_again_is_reported_as_already_active(bench, service, guest):
     signed = await bench.release()
     await bench.event("g1", "active")
@@ -186,7 +206,7 @@ async def test_a_host_reads_the_bytes_of_releases_for_its_guests_only(nats, benc
                 await bench.signer.release(b"x", program="nat", audience="edge")
                 last = await bench.release()
                 await eventually(lambda last=last: is_active(guest, last), what="the last release")
-                asked = [one for one in await silence(heard) if one.reply.startswith("_R_.")]  # from a host
+                asked = [one for one in await silence(heard) if is_by_a_host(one)]
             wanted = {signed.envelope, signed.bundle, last.envelope, last.bundle}
             assert asked and {digest for digest in map(named, asked) if digest} <= wanted
 
@@ -202,6 +222,11 @@ async def silence(heard):
         while True:
             found.append(await heard.next(0.3))
     return found
+
+
+def is_by_a_host(message):
+    """The signer's requests come from an account of its own too."""
+    return message.reply.startswith("_R_.") and "SERVICE-" not in message.headers.get("Nats-Request-Info", "")
 
 
 def named(message):
