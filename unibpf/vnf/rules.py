@@ -30,6 +30,13 @@ def fill(document: Table) -> Rows:
 
 
 def _rule(rule: Table) -> bytes:
+    value = conditions(rule) + word(rule.choice("action", ACTIONS) + 1)
+    rule.done()
+    return value
+
+
+def conditions(rule: Table) -> bytes:
+    """What a rule says about a packet's ends, as vnfs/include/conditions.h has it."""
     source = rule.network("source") if rule.has("source") else None
     destination = rule.network("destination") if rule.has("destination") else None
     versions = {network.version for network in (source, destination) if network}
@@ -42,11 +49,9 @@ def _rule(rule: Table) -> bytes:
     if ports != [0, LARGEST_PORT] * 2 and protocol not in {6, 17}:
         raise SettingsError(f"{rule.place}: ports are of `tcp` and `udp`")
     nic = rule.number("nic", 0)
-    action = rule.choice("action", ACTIONS) + 1
-    rule.done()
     (source_bits, source_bytes), (destination_bits, destination_bytes) = map(_prefix, (source, destination))
     ends = source_bytes + destination_bytes + bytes([source_bits, destination_bits])
-    return ends + struct.pack("<BB4HII", protocol, versions.pop() if versions else 0, *ports, nic, action)
+    return ends + struct.pack("<BB4HI", protocol, versions.pop() if versions else 0, *ports, nic)
 
 
 def _ports(rule: Table, name: str) -> tuple[int, int]:
