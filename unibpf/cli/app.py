@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "graph": "graph",
     "guest": "guest",
     "map": "map",
+    "vnf": "vnf",
     "bus": "bus",
     "recover": "recover",
 }

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from unibpf.vnf import maglev, rules
+from unibpf.vnf import automaton, guard, maglev, rules
 from unibpf.vnf.settings import Rows, SettingsError, Table, read
 
 FILLERS: Final[dict[str, Callable[[Table], Rows]]] = {
+    "ddos": guard.fill,
     "firewall": rules.fill,
+    "ids": automaton.fill,
+    "ips": automaton.fill,
     "loadbalancer": maglev.fill,
 }
 

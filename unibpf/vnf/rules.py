@@ -8,6 +8,7 @@ from unibpf.vnf.settings import LARGEST_PORT, Network, Rows, SettingsError, Tabl
 
 RULES: Final = 256  # of a bank, as vnfs/firewall/stateful.h
 ACTIONS: Final = ("accept", "deny")
+RULE_BYTES: Final = 52
 ANYWHERE: Final = (0, bytes(16))
 
 
@@ -23,12 +24,19 @@ def fill(document: Table) -> Rows:
     if len(values) > RULES:
         raise SettingsError(f"got {len(values)} rules, at most {RULES} have room")
     if len(values) < RULES:
-        values.append(bytes(len(_value())))  # the list ends
+        values.append(bytes(RULE_BYTES))  # the list ends
     rows = [(word(bank * RULES + number), value) for number, value in enumerate(values)]
     return {"rules": rows, "config": [(word(0), word(bank) + word(policy) + word(loose))]}
 
 
 def _rule(rule: Table) -> bytes:
+    value = conditions(rule) + word(rule.choice("action", ACTIONS) + 1)
+    rule.done()
+    return value
+
+
+def conditions(rule: Table) -> bytes:
+    """What a rule says about a packet's ends, as vnfs/include/conditions.h has it."""
     source = rule.network("source") if rule.has("source") else None
     destination = rule.network("destination") if rule.has("destination") else None
     versions = {network.version for network in (source, destination) if network}
@@ -41,9 +49,9 @@ def _rule(rule: Table) -> bytes:
     if ports != [0, LARGEST_PORT] * 2 and protocol not in {6, 17}:
         raise SettingsError(f"{rule.place}: ports are of `tcp` and `udp`")
     nic = rule.number("nic", 0)
-    action = rule.choice("action", ACTIONS) + 1
-    rule.done()
-    return _value(source, destination, protocol, versions.pop() if versions else 0, ports, nic, action)
+    (source_bits, source_bytes), (destination_bits, destination_bytes) = map(_prefix, (source, destination))
+    ends = source_bytes + destination_bytes + bytes([source_bits, destination_bits])
+    return ends + struct.pack("<BB4HI", protocol, versions.pop() if versions else 0, *ports, nic)
 
 
 def _ports(rule: Table, name: str) -> tuple[int, int]:
@@ -55,17 +63,5 @@ def _ports(rule: Table, name: str) -> tuple[int, int]:
     return first, last
 
 
-def _value(  # noqa: PLR0913, PLR0917 - the fields of a rule
-    source: Network | None = None,
-    destination: Network | None = None,
-    protocol: int = 0,
-    version: int = 0,
-    ports: list[int] | tuple[int, ...] = (0, 0, 0, 0),
-    nic: int = 0,
-    action: int = 0,
-) -> bytes:
-    (source_bits, source_bytes), (destination_bits, destination_bytes) = (
-        mapped_prefix(network) if network else ANYWHERE for network in (source, destination)
-    )
-    ends = source_bytes + destination_bytes + bytes([source_bits, destination_bits, protocol, version])
-    return ends + struct.pack("<4HII", *ports, nic, action)
+def _prefix(network: Network | None) -> tuple[int, bytes]:
+    return mapped_prefix(network) if network else ANYWHERE

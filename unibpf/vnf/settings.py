@@ -66,6 +66,13 @@ class Table:
             raise self._fault(name, value, "text")
         return value
 
+    def texts(self, name: str) -> list[str]:
+        """A list of texts; without it, an empty one."""
+        value = self._take(name, [])
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise self._fault(name, value, "a list of texts")
+        return value
+
     def protocol(self, name: str, default: str | None = None) -> int:
         """An IP protocol by name or number."""
         value = self._take(name, default)

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <include/counters.h>
-#include <include/flow_id.h>
+#include <include/flow.h>
 
 #ifndef FLOWS
 #define FLOWS 8192

@@ -1,6 +1,7 @@
 /* What the stateful firewall keeps, and what an operator sets: maps, their values, counters. */
 #pragma once
 
+#include <include/conditions.h>
 #include <include/counters.h>
 #include <include/fragments.h>
 
@@ -55,14 +56,8 @@ COUNTERS(REASONS)
 
 enum action { NO_RULE, ACCEPT, DENY };
 struct rule {
-	struct address source, destination; /* of IPv4 mapped, and bits 96 more */
-	__u8 source_bits, destination_bits;
-	__u8 protocol;                      /* 0: any */
-	__u8 version;                       /* 4, 6, 0: any */
-	__u16 source_first, source_last;    /* ports in host order; 0 to 65535: any, also without ports */
-	__u16 destination_first, destination_last;
-	__u32 nic;                          /* by which it comes in; 0: any */
-	__u32 action;                       /* NO_RULE: the list ends before */
+	struct conditions when;
+	__u32 action; /* NO_RULE: the list ends before */
 };
 /* Two banks, so that a list changes as a whole: fill the other one, then say so in `config`. */
 struct {

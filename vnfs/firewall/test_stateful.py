@@ -249,11 +249,15 @@ def test_a_rule_may_be_about_a_nic(bundle: bytes) -> None:
 @pytest.mark.parametrize("version", [4, 6])
 def test_later_fragments_pass_with_their_first_one(version: int, runner: Runner, bundle: bytes) -> None:
     first, last = bytes(UDP(sport=1, dport=53) / bytes(16)), bytes(16)
-    parts = ((1, 0, first), (0, 3, last))
-    if version == 4:
-        packets = [LINK / IP(src=IN, dst=OUT, id=9, proto=17, flags=m, frag=at) / part for m, at, part in parts]
-    else:
-        packets = [out(6) / IPv6ExtHdrFragment(nh=17, id=9, m=m, offset=at) / Raw(part) for m, at, part in parts]
+    head4 = [
+        LINK / IP(src=IN, dst=OUT, id=9, proto=17, flags=more, frag=place) / part
+        for more, place, part in (("MF", 0, first), (0, 3, last))
+    ]
+    head6 = [
+        out(6) / IPv6ExtHdrFragment(nh=17, id=9, m=m, offset=place) / Raw(part)
+        for m, place, part in ((1, 0, first), (0, 3, last))
+    ]
+    packets = head4 if version == 4 else head6
     assert filtered(runner, bundle, [packets[1], *packets]).codes == [DROP, PASS, PASS]
 
 

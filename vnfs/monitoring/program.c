@@ -5,7 +5,7 @@
  * and round, so that silent flows are told too, as long as anything comes by. Everything passes.
  */
 #include <include/counters.h>
-#include <include/flow_id.h>
+#include <include/flow.h>
 
 #ifndef BUCKETS
 #define BUCKETS 2048

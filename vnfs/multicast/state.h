@@ -3,7 +3,7 @@
 
 #include <include/checksum.h>
 #include <include/counters.h>
-#include <include/flow_id.h>
+#include <include/flow.h>
 
 #ifndef PORTS
 #define PORTS 4 /* numbers 1 to 3, as the NICs after the management NIC; the graph has an output for each set of them */

@@ -3,7 +3,7 @@
 
 #include <include/checksum.h>
 #include <include/counters.h>
-#include <include/flow_id.h>
+#include <include/flow.h>
 
 #ifndef TUNNELS
 #define TUNNELS 64
