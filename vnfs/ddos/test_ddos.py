@@ -9,8 +9,8 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from tests.support.kernel.function_runs import DROP, PASS, TX, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner
-from tests.support.programs.function_runs import DROP, PASS, TX, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.scapy_frames import anew
 from tests.support.programs.siphash import siphash24
 from tests.support.programs.vnf import bundle_of
