@@ -24,6 +24,8 @@ constexpr std::size_t heap_bytes = 96u << 20;
 
 Driver* driver = nullptr;
 volatile std::sig_atomic_t interrupted = 0;
+constexpr int most_signals = 32;
+volatile std::sig_atomic_t signals_got[most_signals] = {};  // for scripts
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
@@ -111,6 +113,18 @@ std::uint64_t Driver::read_clock() const {
     return static_cast<std::uint64_t>(now.tv_sec) * second_ns + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+void Driver::catch_signal(int number) {
+    if (number < most_signals) std::signal(number, [](int got) { signals_got[got] = signals_got[got] + 1; });
+}
+
+void Driver::handle_signals() {
+    for (int number = 0; number < most_signals; ++number) {
+        if (signals_got[number] == 0) continue;
+        signals_got[number] = 0;
+        for (Script* script : scripts_) script->signalled(number);
+    }
+}
+
 // Nothing was to be done in this round: on to the next moment at which something may be.
 void Driver::wait() {
     const std::uint64_t next = router_->timers().next_ns();
@@ -143,6 +157,7 @@ bool Driver::goes_on() {
 void Driver::run() {
     busy_ns_ = now_ns_;
     while (interrupted == 0) {
+        handle_signals();
         if (run_count_ <= 0 && !goes_on()) break;
         now_ns_ = options_.simulated ? now_ns_ + 1 : read_clock();
         if (next_arrival() != TimerQueue::never) arrived_ns_ = now_ns_;

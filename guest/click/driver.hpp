@@ -47,6 +47,8 @@ class Driver final : public RunControl {
     const Registry& registry() const { return registry_; }
     std::uint64_t now_ns() const { return now_ns_; }
 
+    // A signal of that number goes to the scripts that are for it, instead of ending the run.
+    void catch_signal(int number);
     void add_script(Script& script) { scripts_.push_back(&script); }
     // A fault while running: on standard error, in Click's form. The exit status is 1 then, if it counts.
     void complain(const Element* who, std::string_view text, bool counts = true);
@@ -55,6 +57,7 @@ class Driver final : public RunControl {
   private:
     std::uint64_t read_clock() const;
     void wait();
+    void handle_signals();
     bool wire_is_done() const;
     std::uint64_t next_arrival() const;
     bool goes_on();

@@ -173,7 +173,7 @@ class Parser {
     bool read_graph() {
         if (expression_) {
             options_.driver.text = *expression_;
-            options_.driver.file = "expr";
+            options_.driver.file = "config";  // as Click calls it
         } else if (!file_ || *file_ == "-") {
             options_.driver.text = from_stream(std::cin);
             options_.driver.file = "<stdin>";

@@ -30,7 +30,7 @@ std::span<ElementPorts> check_ports(const FlatGraph& graph, BuildContext& contex
 // wait for the next round. Returns whether any was; then ports are to be checked anew. Needs ports checked without a fault.
 bool cut_circles(FlatGraph& graph, std::span<const ElementPorts> ports, const ElementClass& detour, BuildContext& context);
 
-// No packet may be pushed or pulled in a circle, nor through more elements than the stack has room for (runs.cpp).
+// No packet may be pushed or pulled in a circle, nor through more elements than the stack has room for (paths/runs.cpp).
 // Needs ports that were checked without a fault.
 void check_runs(const FlatGraph& graph, std::span<const ElementPorts> ports, BuildContext& context);
 

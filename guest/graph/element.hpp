@@ -143,6 +143,9 @@ class Element {
     // A timer of this element's has come to its time.
     virtual void run_timer(Timer&) {}
 
+    // Of queues: how many packets may wait there; the guest's packet slots are divided by it.
+    virtual std::size_t queue_capacity() const { return 0; }
+
     // What the element holds besides its counters, which the router takes over for all. `old` has the same name and class and is
     // thrown away afterwards.
     virtual void take_state(Element& old) { (void)old; }

@@ -53,6 +53,14 @@ Element* Router::find(std::string_view name) const {
     return nullptr;
 }
 
+Element* Router::find(std::string_view name, const Element& from) const {
+    std::string_view scope = name_scope(from.name());
+    for (; !scope.empty(); scope = name_scope(slice(scope, 0, scope.size() - 1)))
+        for (Element* element : elements_)
+            if (element->name().starts_with(scope) && slice(element->name(), scope.size()) == name) return element;
+    return find(name);
+}
+
 void Router::take_state(Router& old) {
     for (Element* element : elements_) {
         Element* before = old.find(element->name());

@@ -52,6 +52,8 @@ class Router {
     bool run_once(std::uint64_t now_ns);
 
     Element* find(std::string_view name) const;
+    // As `from`'s configuration means it: an element of its own compound first, then of those around it.
+    Element* find(std::string_view name, const Element& from) const;
     std::span<Element* const> elements() const { return elements_; }
     Environment& environment() const { return *environment_; }
     std::uint64_t now() const { return now_ns_; }

@@ -1,9 +1,11 @@
 """Where a guest's parts meet: materials from the bus, what is fresh, the private folder, the driver of its machine.
 
-The order of a boot is: draft (may be refused, changes nothing), stop the old one, install (image and record on the disk),
-start. A crash of the deployer between any two of these leaves a state that plan.py knows what to do with.
+The order of a boot is: draft (may be refused, changes nothing), rehearse (beside the one that runs), stop the old one, install
+(image and record on the disk), start. A crash of the deployer between any two of these leaves a state that plan.py knows
+what to do with.
 """
 
+import asyncio
 import logging
 import os
 import secrets
@@ -22,6 +24,7 @@ from services.deployer import materials
 from services.deployer.boot import Fresh, Host, Materials
 from services.deployer.errors import BootError, DeployerError, HypervisorError, SpecError
 from services.deployer.host_config import HostConfig
+from services.deployer.machines import rehearsal
 from services.deployer.machines.hypervisor import Hypervisor, Machine, MachineKind, OnEnded, Running
 from services.deployer.materials import Sources
 from unibpf.bus import Bus
@@ -31,6 +34,7 @@ from unibpf.formats.boot_image import BootImageError, SignerKey
 from unibpf.host import graph_check
 from unibpf.host.graph_check import GraphCheckMissing
 from unibpf.host.guest_folder import Boot, GuestFolder, all_boots, unreadable_boots
+from unibpf.host.private_file import write_private
 from unibpf.host.settings import StatePaths
 from unibpf.messages.guests import GuestSpec
 
@@ -71,6 +75,8 @@ class Assembly:
         """Open every driver."""
         for driver in self._each():
             await driver.open(on_ended)
+            for left in filter(rehearsal.is_one, await driver.running()):
+                await driver.stop(left.guest)
 
     async def close(self) -> None:
         """Close every driver; guests go on."""
@@ -79,7 +85,8 @@ class Assembly:
 
     async def running(self) -> list[Running]:
         """What runs, of every driver."""
-        return [item for driver in self._each() for item in await driver.running()]
+        found = [item for driver in self._each() for item in await driver.running()]
+        return [item for item in found if not rehearsal.is_one(item)]
 
     async def lacking(self) -> str | None:
         """Why no guest can be started here, or None."""
@@ -112,12 +119,7 @@ class Assembly:
         others = [boot.spec for guest, boot in self.boots().items() if guest != spec.guest]
         self._host.config.check(spec, others=others)
         wrong = await self._disagreements(spec)
-        fresh = Fresh(
-            boot_id=str(uuid.uuid4()),
-            seed=secrets.token_bytes(boot_image.SEED_BYTES),
-            control_port=_free_udp_port(),
-            now_us=time.time_ns() // 1000,
-        )
+        fresh = _fresh()
         machine = booting.machine_of(self._host, spec, fresh, self.folder(spec.guest))
         signers = self._signers()
         folder = self.folder(spec.guest)
@@ -149,17 +151,42 @@ class Assembly:
             raise SpecError("programs", "; ".join(graph_check.program_lines(wrong)), hint=CHECK_HINT)
         return wrong
 
+    async def rehearse(self, draft: Draft, ended: asyncio.Event, *, seconds: float) -> None:
+        """Boot it once beside the guest that runs (machines/rehearsal.py); raises BootError where that comes to nothing.
+
+        Where there is no room for both, or no second machine can be had, nothing is tried and nothing is said.
+        """
+        boots = self.boots()
+        if not rehearsal.has_room(self._host.config, draft.spec, [boot.spec for boot in boots.values()]):
+            return
+        fresh = _fresh()
+        machine = rehearsal.machine_of(draft.machine, boot_id=fresh.boot_id, control_port=fresh.control_port)
+        image = self._image(draft, fresh)
+        self._host.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(machine.image, image)
+        machine.console.touch(mode=0o600)
+        try:
+            await self.start(machine)
+            await rehearsal.until_ready(machine, ended, seconds)
+        except HypervisorError as error:
+            logger.warning("`%s` could not be tried beside the old one: %s", draft.spec.guest, error)
+        finally:
+            await self.stop(machine.guest)
+            rehearsal.remove(machine)
+
+    def _image(self, draft: Draft, fresh: Fresh) -> bytes:
+        floors = self.folder(draft.spec.guest).floors()
+        try:
+            return boot_image.encode(booting.image_of(draft.spec, draft.materials, fresh, draft.signers, floors))
+        except BootImageError as error:
+            raise BootError("boot-image", str(error)) from error
+
     async def install(self, draft: Draft, *, is_restart: bool) -> Boot:
         """Write boot image and record; from here on this boot is the guest's last one."""
         folder = self.folder(draft.spec.guest)
         last = folder.boot()
         restarts = last.restarts + 1 if is_restart and last is not None else 0
-        try:
-            image = boot_image.encode(
-                booting.image_of(draft.spec, draft.materials, draft.fresh, draft.signers, folder.floors())
-            )
-        except BootImageError as error:
-            raise BootError("boot-image", str(error)) from error
+        image = self._image(draft, draft.fresh)
         record = booting.record_of(draft.spec, draft.materials, draft.fresh, draft.machine, restarts=restarts)
         self._host.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._remove_sockets(draft.spec.guest)
@@ -196,6 +223,15 @@ class Assembly:
                 f"no signer is trusted: `{self._paths.trusted_signers}` does not exist",
                 hint="create the token with `python -m services.signer init-token`",
             ) from None
+
+
+def _fresh() -> Fresh:
+    return Fresh(
+        boot_id=str(uuid.uuid4()),
+        seed=secrets.token_bytes(boot_image.SEED_BYTES),
+        control_port=_free_udp_port(),
+        now_us=time.time_ns() // 1000,
+    )
 
 
 def _read_capped(path: Path) -> bytes:

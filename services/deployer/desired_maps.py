@@ -106,7 +106,7 @@ class DesiredEntries:
         if entry is None:
             known = folder.put_back.read()
             return known is not None and known.desired != DesiredMaps()
-        if entry.value is None:
+        if entry.value is None and entry.fault is None:
             return False
         try:
             return entry.decode(DesiredMaps) != DesiredMaps()

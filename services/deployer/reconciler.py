@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from services.deployer import plan
 from services.deployer.assembly import Assembly
 from services.deployer.errors import BootError, DeployerError, LeaseError, PortTaken
-from services.deployer.machines import console
+from services.deployer.machines import console, rehearsal
 from services.deployer.machines.hypervisor import Ended, Running, is_port_taken
 from services.deployer.plan import Action, World
 from services.deployer.reporting import Reporter
@@ -226,7 +226,22 @@ class Reconciler:
         elif action.kind == "adopt" and running is not None:
             await self._adopt(action.spec, running)
         else:
+            if action.kind == "replace":
+                await self._rehearse(action.spec)
             await self._boot(action.spec, restart=action.kind == "restart")
+
+    async def _rehearse(self, spec: GuestSpec) -> None:
+        """What never ran here has to become ready beside the old one, before that is ended."""
+        if spec == self._assembly.folder(spec.guest).good_spec():
+            return
+        tried = rehearsal.name_of(spec.guest)
+        guest = self._guest(spec.guest)
+        guest.spec, guest.is_stopped = spec, False
+        try:
+            draft = await self._assembly.draft(spec)
+            await self._assembly.rehearse(draft, self._guest(tried).ended, seconds=self._boot_timeout)
+        finally:
+            self._guests.pop(tried, None)
 
     async def _boot(self, spec: GuestSpec, *, restart: bool) -> None:
         guest = self._guest(spec.guest)

@@ -180,7 +180,8 @@ class Programs:
     async def _has_failed(self, newest: Row) -> bool:
         """Whether a guest refused or left it: who pushes it again wants it tried again, and guests try what is newer."""
         try:
-            return await (await self.signing.bus.kv(SETBACKS)).get(newest.envelope) is not None
+            found = await (await self.signing.bus.kv(SETBACKS)).get(newest.envelope)
+            return found is not None and found.fault is None
         except BusNotReady:  # a server that nobody gave this bucket yet
             return False
 

@@ -147,8 +147,11 @@ def summary(report: Report) -> str:
 
 
 def _findings(translation: Translation, analysis: Analysis) -> list[Finding]:
-    found = [_finding(finding, translation.sources) for finding in analysis.findings[:MAX_FINDINGS]]
-    if not found or not translation.is_unoptimised:
+    if not analysis.findings:
+        return []
+    sources = translation.sources
+    found = [_finding(finding, sources) for finding in analysis.findings[:MAX_FINDINGS]]
+    if not translation.is_unoptimised:
         return found
     first = replace(found[0], hint=f"{hints.UNOPTIMISED}; {found[0].hint}" if found[0].hint else hints.UNOPTIMISED)
     return [first, *found[1:]]

@@ -35,9 +35,9 @@ def levels() -> dict[Path, str]:
 
 
 def folder(path: Path) -> str:
-    """As the sets above name it: of elements and control the first level, of the others two."""
+    """As the sets above name it: of elements, control and graph the first level, of the others two."""
     parts = path.parent.parts
-    return "/".join(parts[:1] if parts[:1] in {("elements",), ("control",)} else parts[:2])
+    return "/".join(parts[:1] if parts[:1] in {("elements",), ("control",), ("graph",)} else parts[:2])
 
 
 @pytest.mark.skipif(not COMMANDS.exists(), reason="no build")

@@ -1,141 +1,119 @@
-"""Functions of the catalogue in a VM, as their folders describe them: settings by control, packets by their NICs."""
+"""Functions of the catalogue in a VM, each with its graph and one exchange that shows that it does its job there."""
 
 import struct
-from collections.abc import Iterable
-from ipaddress import IPv4Address
+from collections.abc import Callable
 from pathlib import Path
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+import pytest
+from msgspec.structs import replace
+from scapy.layers.dns import DNS, DNSQR
+from scapy.layers.igmp import IGMP
+from scapy.layers.inet import GRE, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
-from scapy.packet import Packet, Raw
+from scapy.layers.ppp import PPPoED, PPPoED_Tags, PPPoETag
+from scapy.packet import Packet
 
 from tests.support.guests.function_guest import FunctionGuest, running_function
-from tests.support.programs.scapy_frames import anew
 from tests.support.programs.vnf import bundle_of
+from unibpf.formats.bundle import decode, encode
 from unibpf.host.settings import REPOSITORY
-from unibpf.vnf.filling import fill
 
-FOLDERS = REPOSITORY / "vnfs"
-INSIDE, OUTSIDE = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
-HOST, SERVER = "10.0.0.7", "198.51.100.9"
+VNFS = REPOSITORY / "vnfs"
+LINK = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 
 
-def settle(guest: FunctionGuest, element: str, function: str, text: str) -> None:
-    for name, rows in fill(function, text.encode()).items():
-        for key, value in rows:
-            guest.set(element, name, key, value)
+def u32(value: int) -> bytes:
+    return struct.pack("<I", value)
 
 
-def through(guest: FunctionGuest, there: str, packet: Packet, back: str) -> Packet | None:
-    """What leaves by one NIC after a packet came in by another."""
-    guest.send(there, packet)
-    frame = guest.receive(back)
-    return None if frame is None else Ether(frame)
+def exchange(guest: FunctionGuest, sent: Packet, nic: str, other: str) -> Packet:
+    guest.send(nic, sent)
+    frame = guest.receive(other)
+    assert frame, f"nothing left by {other}"
+    return Ether(frame)
 
 
-def link(source: str = INSIDE, destination: str = OUTSIDE) -> Packet:
-    return Ether(src=source, dst=destination)
+def nat64(guest: FunctionGuest) -> None:
+    pool = bytes([192, 0, 2, 1])
+    guest.set("translator", "config", bytes(4), bytes(32) + pool + bytes(32))
+    out = exchange(guest, LINK / IPv6(src="2001:db8::7", dst="64:ff9b::c633:6409") / UDP(sport=5), "inside", "outside")
+    assert (out[IP].src, out[IP].dst) == ("192.0.2.1", "198.51.100.9")
+    back = LINK / IP(src="198.51.100.9", dst="192.0.2.1") / UDP(sport=53, dport=out[UDP].sport) / b"answer"
+    home = exchange(guest, back, "outside", "inside")
+    assert (home[IPv6].dst, home[UDP].dport, bytes(home[UDP].payload)) == ("2001:db8::7", 5, b"answer")
 
 
-def passes(guest: FunctionGuest, ways: Iterable[tuple[str, str, Packet]]) -> list[bool]:
-    return [through(guest, there, packet, back) is not None for there, back, packet in ways]
+def tunnel(guest: FunctionGuest) -> None:
+    local, remote = (bytes(10) + b"\xff\xff" + bytes([192, 0, 2, end]) for end in (1, 2))
+    value = (
+        struct.pack("<BBHI", 2, 4, 0, 7)
+        + local
+        + remote
+        + bytes(24)
+        + struct.pack("<BBHB11x4Q", 0, 255, 0, 1, *[0] * 4)
+    )
+    guest.set("tunnel", "tunnels", u32(3), value)
+    guest.set("tunnel", "routes4", u32(8) + bytes([10, 0, 0, 0]), u32(3))
+    guest.set("tunnel", "endpoints", local + remote + struct.pack("<II", 7, 2), u32(3))
+    inner = IP(src="172.16.0.1", dst="10.9.9.9", ttl=9) / UDP() / b"inside"
+    out = exchange(guest, LINK / inner, "inside", "outside")
+    assert (out[IP].dst, out[GRE].key, out[GRE][IP].ttl) == ("192.0.2.2", 7, 8)
+    wrapped = LINK / IP(src="192.0.2.2", dst="192.0.2.1") / GRE(key_present=1, key=7) / inner
+    assert exchange(guest, wrapped, "outside", "inside")[IP] == Ether(bytes(LINK / inner))[IP]
 
 
-def test_nat_shares_its_address_and_finds_the_way_home(bin_directory: Path) -> None:
-    public = "192.0.2.1"
-    with running_function(FOLDERS / "nat", "microvm", bin_directory) as guest:
-        guest.set("translator", "config", bytes(4), IPv4Address(public).packed + bytes(28))
-        guest.set("translator", "networks", struct.pack("<I", 16) + bytes([10, 0, 0, 0]), struct.pack("<I", 1))
-        for protocol in (TCP(sport=5001, dport=80, flags="S"), UDP(sport=5001, dport=53) / b"question"):
-            out = through(guest, "inside", link() / IP(src=HOST, dst=SERVER) / protocol, "outside")
-            assert out is not None and anew(bytes(out)) == bytes(out)
-            assert out[IP].src == public
-            kind = type(protocol)
-            back = kind(sport=protocol.dport, dport=out[kind].sport) / b"answer"
-            home = through(guest, "outside", link(OUTSIDE, INSIDE) / IP(src=SERVER, dst=public) / back, "inside")
-            assert home is not None and anew(bytes(home)) == bytes(home)
-            assert (home[IP].dst, home[kind].dport) == (HOST, 5001)
-        quoted = IP(src=public, dst=SERVER) / UDP(sport=out[UDP].sport, dport=53) / b"question"
-        error = link(OUTSIDE, INSIDE) / IP(src="198.51.100.1", dst=public) / ICMP(type=3, code=1) / quoted
-        told = through(guest, "outside", error, "inside")
-        assert told is not None and told[IP].dst == HOST
-        who = ARP(op=1, psrc=SERVER, pdst=public, hwsrc=OUTSIDE)
-        answer = through(guest, "outside", Ether(src=OUTSIDE, dst="ff:ff:ff:ff:ff:ff") / who, "outside")
-        assert answer is not None and answer[ARP].op == 2
+def dpi(guest: FunctionGuest) -> None:
+    guest.set("dpi", "policy", u32(8), u32(1))
+    guest.send("inside", LINK / IP() / UDP(sport=99, dport=99) / DNS(rd=1, qd=DNSQR(qname="a.example")))
+    request = LINK / IP() / TCP(sport=98, dport=99) / b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
+    assert bytes(exchange(guest, request, "inside", "outside")) == bytes(request)  # what came before did not pass
 
 
-def test_the_load_balancer_spreads_and_moves_what_a_backend_leaves(bin_directory: Path) -> None:
-    text = '[[service]]\naddress = "192.0.2.10"\nport = 80\nbackends = ['
-    text += ", ".join(f'{{number = {n}, link = "02:00:00:00:01:0{n}"}}' for n in range(3)) + "]"
-    with running_function(FOLDERS / "loadbalancer", "microvm", bin_directory) as guest:
-        settle(guest, "balancer", "loadbalancer", text)
-
-        def backends() -> list[str]:
-            found = []
-            for port in range(1000, 1020):
-                packet = link(OUTSIDE, INSIDE) / IP(src=SERVER, dst="192.0.2.10") / TCP(sport=port, dport=80, flags="S")
-                out = through(guest, "outside", packet, "servers")
-                assert out is not None and bytes(out)[6:] == bytes(packet)[6:]
-                found.append(out.dst[-1])
-            return found
-
-        before = backends()
-        assert set(before) == {"0", "1", "2"}
-        assert backends() == before
-        guest.set(
-            "balancer", "backends", struct.pack("<I", 1), struct.pack("<II", 0, 1) + bytes([2, 0, 0, 0, 1, 1, 0, 0])
-        )
-        after = backends()
-        assert all(new == old if old != "1" else new != "1" for old, new in zip(before, after, strict=True))
+def monitoring(guest: FunctionGuest) -> None:
+    packet = LINK / IP() / TCP(sport=98, dport=99, flags="F")
+    assert bytes(exchange(guest, packet, "outside", "inside")) == bytes(packet)
+    (record,) = guest.entries("monitor", "records")
+    assert record[1][32:36] == struct.pack(">HH", 98, 99)
 
 
-def test_the_stateful_firewall_lets_answers_in(bin_directory: Path) -> None:
-    programs = {"firewall": bundle_of(FOLDERS / "firewall/stateful.c")}
-    syn = TCP(sport=5, dport=80, flags="S")
-    answer = TCP(sport=80, dport=5, flags="SA")
-    ways = [
-        ("outside", "inside", link(OUTSIDE, INSIDE) / IP(src=SERVER, dst=HOST) / answer),
-        ("inside", "outside", link() / IP(src=HOST, dst=SERVER) / syn),
-        ("outside", "inside", link(OUTSIDE, INSIDE) / IP(src=SERVER, dst=HOST) / answer),
-        ("outside", "inside", link(OUTSIDE, INSIDE) / IP(src=SERVER, dst=HOST) / syn),
-    ]
-    with running_function(
-        FOLDERS / "firewall", "microvm", bin_directory, others=programs, guest="stateful.toml"
-    ) as guest:
-        settle(guest, "fw", "firewall", '[[rule]]\nsource = "10.0.0.0/16"\naction = "accept"')
-        assert passes(guest, ways) == [False, True, True, False]
+def congestion(guest: FunctionGuest) -> None:
+    guest.set("aqm", "config", bytes(4), struct.pack("<QQII6I", 1, 0, 1, 0, 1, 2, 0, 0, 0, 0))
+    packets = [LINK / IP(tos=2) / UDP() / bytes(900) for _ in range(2)]
+    assert [exchange(guest, packet, "inside", "outside")[IP].tos for packet in packets] == [2, 3]
 
 
-def test_the_guard_shakes_hands_for_the_server(bin_directory: Path) -> None:
-    text = 'secret = "00112233445566778899aabbccddeeff"\n[[server]]\nprefix = "10.0.0.0/16"'
-    there = link(OUTSIDE, INSIDE) / IP(src=SERVER, dst=HOST)
-    home = link() / IP(src=HOST, dst=SERVER)
-    with running_function(FOLDERS / "ddos", "microvm", bin_directory) as guest:
-        settle(guest, "guard", "ddos", text)
-        syn = there / TCP(sport=5, dport=80, seq=7, flags="S", options=[("MSS", 1460)])
-        cookie = through(guest, "outside", syn, "outside")
-        assert cookie is not None and str(cookie[TCP].flags) == "SA"
-        number = (cookie[TCP].seq + 1) % 2**32
-        begin = through(guest, "outside", there / TCP(sport=5, dport=80, seq=8, ack=number, flags="A"), "servers")
-        assert begin is not None and (str(begin[TCP].flags), begin[TCP].seq) == ("S", 7)
-        done = through(guest, "servers", home / TCP(sport=80, dport=5, seq=100, ack=8, flags="SA"), "servers")
-        assert done is not None and (str(done[TCP].flags), done[TCP].ack) == ("A", 101)
-        data = home / TCP(sport=80, dport=5, seq=101, ack=8, flags="PA") / Raw(b"hello")
-        arrived = through(guest, "servers", data, "outside")
-        assert arrived is not None and arrived[TCP].seq == number
-        assert anew(bytes(arrived)) == bytes(arrived)
-        forged = there / TCP(sport=6, dport=80, seq=8, ack=number, flags="A")
-        assert through(guest, "outside", forged, "servers") is None
+def multicast(guest: FunctionGuest) -> None:
+    report = Ether(src=LINK.src, dst="01:00:5e:01:02:03") / IP(src="10.0.0.1", dst="239.1.2.3", ttl=1)
+    guest.send("port2", report / IGMP(type=0x16, gaddr="239.1.2.3"))
+    data = Ether(dst="01:00:5e:01:02:03") / IP(dst="239.1.2.3") / UDP() / b"stream"
+    assert bytes(exchange(guest, data, "port1", "port2")) == bytes(data)
+    exchange(
+        guest, Ether(src=LINK.src, dst="ff:ff:ff:ff:ff:ff") / ARP(), "port1", "port3"
+    )  # not the stream: that came not
 
 
-RULES = '[[rule]]\nid = 1\ncontents = ["attack"]\naction = "drop"\nblock = "source"\nblock_seconds = 600'
+def bras(guest: FunctionGuest) -> None:
+    access = bytes([2, 0, 0, 0, 0, 10])
+    value = access + bytes(14) + bytes([10, 255, 0, 1]) + bytes([10, 64, 0, 0]) + bytes(4) + bytes(range(16))
+    guest.set("bras", "config", bytes(4), value)
+    asked = (
+        Ether(src=LINK.src, dst="ff:ff:ff:ff:ff:ff") / PPPoED(code=9) / PPPoED_Tags(tag_list=[PPPoETag(tag_type=0x101)])
+    )
+    offered = exchange(guest, asked, "access", "access")
+    assert offered[PPPoED].code == 7
+    again = LINK / PPPoED(code=0x19) / PPPoED_Tags(tag_list=offered[PPPoED_Tags].tag_list)
+    opened = exchange(guest, again, "access", "access")
+    assert (opened[PPPoED].code, opened[PPPoED].sessionid > 0) == (0x65, True)
 
 
-def test_detection_passes_what_prevention_stops(bin_directory: Path) -> None:
-    attack = link(OUTSIDE, INSIDE) / IP(src=SERVER, dst=HOST) / UDP(sport=1, dport=2) / b"an attack"
-    plain = link(OUTSIDE, INSIDE) / IP(src=SERVER, dst=HOST) / UDP(sport=1, dport=2) / b"nothing"
-    ways = [("outside", "inside", packet) for packet in (plain, attack, plain)]
-    for function, expected in (("ids", [True, True, True]), ("ips", [True, False, False])):
-        with running_function(FOLDERS / function, "microvm", bin_directory) as guest:
-            settle(guest, function, function, RULES)
-            assert passes(guest, ways) == expected
+@pytest.mark.parametrize(
+    "exchanges", [nat64, tunnel, dpi, monitoring, congestion, multicast, bras], ids=lambda one: one.__name__
+)
+def test_a_function_does_its_job_in_a_vm(exchanges: Callable[[FunctionGuest], None], bin_directory: Path) -> None:
+    others = {}
+    if exchanges is bras:
+        tunnels = bundle_of(VNFS / "tunnel/program.c", "FOREIGN=XDP_PASS", "TUNNELS=8", "ROUTES=8")
+        others["tunnel-through"] = encode(replace(decode(tunnels), name="tunnel-through"))
+    with running_function(VNFS / exchanges.__name__, "microvm", bin_directory, others=others) as guest:
+        exchanges(guest)

@@ -9,6 +9,7 @@ over the value. `decode` never looks past `max_bytes`, never nests deeper than `
 trailing, range, type.
 """
 
+import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple, cast
 
@@ -75,6 +76,9 @@ _SHORT_COUNT: Final = 4096
 _SHORT: Final = tuple(_short(value) for value in range(_SHORT_COUNT))
 
 
+_TWO_BYTES: Final = struct.Struct(">BH")
+_FOUR_BYTES: Final = struct.Struct(">BI")
+_U32: Final = (1 << 32) - 1
 _ONLY_NUMBERS: Final = frozenset({int})
 
 
@@ -82,7 +86,12 @@ def _is_short_row(row: list[object]) -> bool:
     if not 0 < len(row) < 24 or not _ONLY_NUMBERS.issuperset(map(type, row)):
         return False
     numbers = cast("list[int]", row)
-    return min(numbers) >= 0 and max(numbers) < _SHORT_COUNT
+    return min(numbers) >= 0 and max(numbers) <= _U32
+
+
+def _number(value: int) -> bytes:
+    """Of one that has no place among the short ones, and no more than 32 bits."""
+    return _TWO_BYTES.pack(_UINT << 5 | 25, value) if value < 1 << 16 else _FOUR_BYTES.pack(_UINT << 5 | 26, value)
 
 
 def _write(out: bytearray, item: object) -> None:
@@ -111,13 +120,13 @@ def _write(out: bytearray, item: object) -> None:
 
 
 def _write_elements(out: bytearray, elements: Sequence[object]) -> None:
-    """Line information is thousands of short rows of small numbers: one lookup for each number."""
+    """Line information is thousands of short rows of numbers: one lookup for most of these."""
     for element in elements:
         if type(element) is int and 0 <= element < _SHORT_COUNT:
             out += _SHORT[element]
         elif type(element) is list and _is_short_row(element):
             out.append(_ARRAY << 5 | len(element))
-            out += b"".join([_SHORT[number] for number in element])
+            out += b"".join([_SHORT[one] if one < _SHORT_COUNT else _number(one) for one in element])
         else:
             _write(out, element)
 

@@ -4,7 +4,7 @@ aqm :: BPFRewriter(PROGRAM congestion);
 dropped :: Counter;
 
 FromDevice(inside) -> aqm;
-aqm[0] -> to_outside :: Queue(1024) -> ToDevice(outside);
+aqm[0] -> to_outside :: Queue(512) -> ToDevice(outside);
 aqm[1] -> dropped -> Discard;
 
 FromDevice(outside) -> Queue(512) -> ToDevice(inside);

@@ -7,8 +7,8 @@ FromDevice(inside) -> from_inside :: Paint(1) -> dpi;
 FromDevice(outside) -> from_outside :: Paint(2) -> dpi;
 
 dpi[0] -> way :: CheckPaint(1);
-way[0] -> Queue(512) -> ToDevice(outside);
-way[1] -> Queue(512) -> ToDevice(inside);
+way[0] -> Queue(256) -> ToDevice(outside);
+way[1] -> Queue(256) -> ToDevice(inside);
 dpi[1] -> dropped -> Discard;
 dpi[255] -> dropped; // a program that redirects by number needs an element with all outputs
-dpi[3] -> Queue(512) -> ToDevice(apart);
+dpi[3] -> Queue(256) -> ToDevice(apart);

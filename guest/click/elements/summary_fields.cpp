@@ -216,15 +216,8 @@ void write_nanoseconds(View v, std::string& out) {
     out += text;
 }
 
-void write_microseconds(View v, std::string& out) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%llu.%06llu", static_cast<unsigned long long>(v.packet.arrival_ns / second_ns),
-                  static_cast<unsigned long long>(v.packet.arrival_ns % second_ns / 1000));
-    out += text;
-}
-
 constexpr SummaryField fields[] = {
-    {"timestamp", "ts", write_microseconds, read_time},
+    {"timestamp", "ts", [](View v, std::string& out) { out += timestamp_text(v.packet.arrival_ns); }, read_time},
     {"ntimestamp", "nts", write_nanoseconds, read_time},
     {"ts_sec", "tssec", [](View v, std::string& out) { put(out, v.packet.arrival_ns / second_ns); }, read_time},
     {"ts_usec", "tsusec", [](View v, std::string& out) { put(out, v.packet.arrival_ns % second_ns / 1000); }, nullptr},

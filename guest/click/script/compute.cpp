@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <optional>
 
 #include "guest/bpf/maps/random.hpp"
+#include "guest/click/elements/summary_fields.hpp"
 #include "guest/click/script/expand.hpp"
 
 namespace unibpf::click {
@@ -33,9 +33,8 @@ std::optional<Number> parse_number(std::string_view word) {
 }
 
 std::string text_of(double value) {
-    if (std::abs(value) < 9e15 && value == std::floor(value)) return std::to_string(static_cast<std::int64_t>(value));
     char buffer[64];
-    std::snprintf(buffer, sizeof buffer, "%.15g", value);
+    std::snprintf(buffer, sizeof buffer, "%.12g", value);
     return buffer;
 }
 std::string text_of(const Number& number) { return number.whole ? std::to_string(number.integer) : text_of(number.fraction); }
@@ -248,12 +247,6 @@ std::string read_file(const std::string& name) {
     return {std::istreambuf_iterator<char>{stream}, {}};
 }
 
-std::string time_text(std::uint64_t ns) {
-    char buffer[48];
-    std::snprintf(buffer, sizeof buffer, "%" PRIu64 ".%09" PRIu64, ns / 1'000'000'000, ns % 1'000'000'000);
-    return buffer;
-}
-
 std::string joined(const Words& words) {
     std::string out;
     for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
@@ -267,7 +260,7 @@ bool compute(Driver& driver, std::string_view name, const std::string& argument,
         if (row.name == name) return answer = row.compute(name, words_of(argument)), true;
     std::string_view text = argument;
     HandlerPath path;
-    if (name == "now") answer.text = time_text(driver.now_ns());
+    if (name == "now") answer.text = timestamp_text(driver.now_ns());
     else if (name == "first") answer.text = unquoted_text(take_word(text));
     else if (name == "rest") take_word(text), answer.text = text;
     else if (name == "length") answer.text = std::to_string(unquoted_text(text).size());

@@ -1,6 +1,7 @@
 #include "guest/click/script/script.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <utility>
 
@@ -87,10 +88,32 @@ Script* Script::of(Element* element) {
 
 bool Script::read_type(std::string_view name, Args& args) {
     constexpr std::pair<std::string_view, Type> types[] = {{"ACTIVE", Type::active}, {"PASSIVE", Type::passive}, {"DRIVER", Type::driver}, {"PACKET", Type::packet}, {"SIGNAL", Type::signal}, {"PROXY", Type::proxy}};
+    std::string_view rest = name;
+    const std::string_view first = take_word(rest);
     for (const auto& [known, type] : types)
-        if (known == name) return type_ = type, true;
+        if (known == first && (type == Type::signal ? read_signals(rest) : rest.empty())) return type_ = type, true;
     args.error("got TYPE `", name, "`, expected ACTIVE, PASSIVE, DRIVER, PACKET, SIGNAL or PROXY");
     return false;
+}
+
+// Names or numbers of signals; false when one is none, or there is none.
+bool Script::read_signals(std::string_view names) {
+    constexpr std::pair<std::string_view, int> known[] = {{"INT", SIGINT}, {"TERM", SIGTERM}, {"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}};
+    for (const std::string& word : words_of(names)) {
+        const auto found = std::find_if(std::begin(known), std::end(known), [&](const auto& row) {
+            return row.first == word || "SIG" + std::string{row.first} == word || std::to_string(row.second) == word;
+        });
+        if (found == std::end(known)) return false;
+        signals_.push_back(found->second);
+        driver_->catch_signal(found->second);
+    }
+    return !signals_.empty();
+}
+
+bool Script::signalled(int number) {
+    if (std::count(signals_.begin(), signals_.end(), number) == 0) return false;
+    run_with({});
+    return true;
 }
 
 void Script::configure(Args& args) {
@@ -378,6 +401,12 @@ Answer Script::run_with(std::string_view arguments) {
     return {!failed_, failed_ ? "script " + std::string{name()} + " failed" : result_};
 }
 
+Answer Script::run_as_proxy(std::string_view handler, std::string_view arguments, bool write) {
+    variables_["0"] = handler;
+    variables_["write"] = write ? "true" : "false";
+    return run_with(arguments);
+}
+
 bool Script::read_own(std::string_view handler, std::string_view argument, Answer& answer) {
     const std::string text{argument};
     if (std::count(exported_.begin(), exported_.end(), handler) > 0) return answer.text = variables_[std::string{handler}], true;
@@ -387,7 +416,8 @@ bool Script::read_own(std::string_view handler, std::string_view argument, Answe
         answer = found ? Answer{true, *found} : Answer{false, "no variable `" + text + "`"};
         return true;
     }
-    return compute(*driver_, handler, text, answer);
+    if (compute(*driver_, handler, text, answer)) return true;
+    return type_ == Type::proxy && (answer = run_as_proxy(handler, text, false), true);
 }
 
 bool Script::write_own(std::string_view handler, std::string_view value, Answer& answer) {
@@ -398,7 +428,7 @@ bool Script::write_own(std::string_view handler, std::string_view value, Answer&
         return variables_[variable] = unquoted_text(rest), true;
     }
     if (handler == "goto") return at_ = 0, running_ = true, go_to(std::string{value}), true;
-    if (handler != "step") return false;
+    if (handler != "step") return type_ == Type::proxy && (answer = run_as_proxy(handler, value, true), true);
     std::uint32_t count = 1;
     if (!value.empty() && !read_word(value, count)) return answer = {false, "step: expected a number"}, true;
     if (!running_) return answer = run_with({}), true;

@@ -37,8 +37,11 @@ enum class ScriptOp : std::uint8_t {
 
 // Script - does what its arguments say, one after the other
 //
-//   Script([TYPE ACTIVE|PASSIVE|DRIVER|PACKET|SIGNAL|PROXY,] INSTRUCTION, ...)
+//   Script([TYPE ACTIVE|PASSIVE|DRIVER|PACKET|SIGNAL NAME ...|PROXY,] INSTRUCTION, ...)
 //
+// It runs at once (ACTIVE), when its `run` handler is called (PASSIVE), at once and again when the driver stops (DRIVER), for each
+// packet, which leaves by the output that it returns (PACKET), for each signal INT, TERM, HUP, USR1 or USR2 that the process gets
+// (SIGNAL), or for each handler of it that it does not have itself, $0 being its name and $write whether it is written (PROXY).
 // Instructions: set VAR TEXT, init VAR TEXT, export VAR, print [>FILE] TEXT|HANDLER, printn, read HANDLER, write HANDLER VALUE,
 // wait [TIME], wait_step [N], wait_stop [N], pause, stop, end, exit, loop, label NAME, goto NAME [CONDITION], return TEXT,
 // error TEXT, save HANDLER FILE, append HANDLER FILE. A `q` at the end of set, init, print, printn, return, error, read and write
@@ -60,6 +63,8 @@ class Script : public Element {
 
     void begin();
     bool manages_driver() const { return type_ == Type::driver; }
+    // A signal of that number has come; whether the script is for it.
+    bool signalled(int number);
     // As many stops as it takes have come; returns whether the driver goes on.
     bool driver_stopped();
 
@@ -85,6 +90,7 @@ class Script : public Element {
     };
 
     bool read_type(std::string_view name, Args& args);
+    bool read_signals(std::string_view names);
     void parse(const Arg& arg, Args& args);
     void execute();
     // False: the script waits or has ended.
@@ -105,6 +111,7 @@ class Script : public Element {
     std::string value(const Instruction& instruction);
     std::optional<std::string> variable(const std::string& name) const;
     Answer run_with(std::string_view arguments);
+    Answer run_as_proxy(std::string_view handler, std::string_view arguments, bool write);
 
     std::vector<Instruction> instructions_;
     std::map<std::string, std::string> variables_;
@@ -116,6 +123,7 @@ class Script : public Element {
     std::uint32_t jumps_ = 0;   // since the script waited last
     ScriptOp waiting_ = ScriptOp::end;
     Type type_ = Type::active;
+    std::vector<int> signals_;
     bool running_ = false;
     bool jumped_ = false;
     bool failed_ = false;

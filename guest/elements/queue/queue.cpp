@@ -40,11 +40,11 @@ void Queue::initialize(Environment& environment, Errors& errors) {
 
 void Queue::divide_slots(const Router& router, PacketPool& pool, Errors& errors) {
     std::size_t queues = 0, wanted = 0;
-    const Queue* last = nullptr;
+    const Element* last = nullptr;
     for (const Element* element : router.elements()) {
-        if (&element->element_class() != &class_row) continue;
-        last = static_cast<const Queue*>(element);
-        wanted += last->capacity();
+        if (element->queue_capacity() == 0) continue;
+        last = element;
+        wanted += element->queue_capacity();
         ++queues;
     }
     const std::size_t passing = on_their_way + queues * own_packets;
@@ -67,6 +67,17 @@ PacketPtr Queue::take_front() {
     if (++first_ == capacity_) first_ = 0;
     --length_;
     return packet;
+}
+
+void Queue::prepend(PacketPtr&& packet) {
+    first_ = (first_ == 0 ? capacity_ : first_) - 1;
+    ring_[first_] = std::move(packet);
+    if (++length_ > highwater_) highwater_ = length_;
+}
+
+PacketPtr Queue::take_back() {
+    const std::uint32_t at = first_ + --length_;
+    return std::move(ring_[at < capacity_ ? at : at - capacity_]);
 }
 
 void Queue::push(unsigned, Batch&& batch) {

@@ -35,13 +35,17 @@ class Queue : public Element {
     std::uint32_t length() const { return length_; }
     std::uint32_t highwater() const { return highwater_; }
     std::uint32_t capacity() const { return capacity_; }
+    std::size_t queue_capacity() const override { return capacity_; }
     void reset();
 
-  private:
+  protected:
     bool has_room() const { return length_ < capacity_ && (length_ < own_packets || !pool_ || pool_->may_wait()); }
     void append(PacketPtr&& packet);
     PacketPtr take_front();
+    void prepend(PacketPtr&& packet);  // before the first one
+    PacketPtr take_back();
 
+  private:
     // A ring: `length_` packets from `first_` on, modulo the capacity.
     OwnedArray<PacketPtr> ring_;
     const PacketPool* pool_ = nullptr;

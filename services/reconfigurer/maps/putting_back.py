@@ -41,7 +41,7 @@ from unibpf.messages.status import ElementStatus, MapStatus
 
 logger = logging.getLogger(__name__)
 
-UNREADABLE: Final = "the desired map entries can't be read (written by a newer version?); this host's copy counts"
+UNREADABLE: Final = "the desired map entries can't be read or believed (a newer version's?); this host's copy counts"
 
 Place = tuple[str, str]  # element and map
 
@@ -215,7 +215,7 @@ def choose(entry: Entry | None, before: PutBackRecord) -> _Desired:
     """What is desired: what the bus says, nothing after a tombstone, the host's copy where the bus says nothing readable."""
     if entry is None:
         return _Desired(maps=before.desired)
-    if entry.value is None:
+    if entry.value is None and entry.fault is None:
         return _Desired(maps=DesiredMaps(), revision=entry.revision)
     try:
         return _Desired(maps=entry.decode(DesiredMaps), revision=entry.revision)

@@ -60,6 +60,9 @@ class Lists:
             except (BusError, HsmError, LedgerError, EnvelopeError) as error:
                 logger.warning("the signed list of releases waits: %s", error)
                 patience = RETRY_SECONDS
+            except Exception:  # a fault of ours must not end the lists for ever
+                logger.exception("the signed list of releases waits")
+                patience = RETRY_SECONDS
             try:
                 async with asyncio.timeout(patience):
                     await self._wake.wait()

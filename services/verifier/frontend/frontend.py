@@ -14,6 +14,7 @@ import functools
 import re
 from typing import Final, Literal
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -89,9 +90,14 @@ class Translation(Struct, frozen=True, kw_only=True):
     instructions: int
     helpers: tuple[int, ...]
     maps: tuple[str, ...]
-    sources: tuple[lines.SourceLine, ...]
+    packed_sources: bytes
     kind_is_open: bool = False
     is_unoptimised: bool = False
+
+    @property
+    def sources(self) -> tuple[lines.SourceLine, ...]:
+        """The lines of large programs are megabytes, which only findings need: unpacked where they are asked for."""
+        return msgspec.msgpack.decode(self.packed_sources, type=tuple[lines.SourceLine, ...])
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -329,7 +335,7 @@ class _Object:
             instructions=len(result.code) // bpf.INSN_BYTES,
             helpers=called,
             maps=tuple(entry.name for entry in result.maps),
-            sources=sources,
+            packed_sources=msgspec.msgpack.encode(sources),
             kind_is_open=candidate.is_open,
             is_unoptimised=needs.is_unoptimised(linked),
         )

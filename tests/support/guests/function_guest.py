@@ -44,6 +44,12 @@ class FunctionGuest:
         answer = self.channel.request("POST", f"/elements/{element}/maps/{name}", cbor.encode({0: [[key, value]]}))
         assert answer.name == "2.04", answer
 
+    def entries(self, element: str, name: str) -> list[tuple[bytes, bytes]]:
+        """The first entries of a map, or records of a ring, as one answer takes them."""
+        answer = self.channel.request("FETCH", f"/elements/{element}/maps/{name}", cbor.encode({}))
+        assert answer.name == "2.05", answer
+        return [tuple(row) for row in answer.body[4]]
+
 
 @contextmanager
 def running_function(

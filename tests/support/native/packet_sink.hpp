@@ -17,9 +17,16 @@ elementclass Icmp { input -> r :: ICMPPingResponder -> EtherMirror -> output; r[
 FromDevice(eth0) -> sort :: Classifier(12/0806 20/0001, 12/0800 !14/6?, 12/0800, 0/01%01, -);
 out :: ToDevice(eth1);
 sort[0] -> arp :: ARPResponder(10.0.0.0/8 eth0) -> out;   arp[1] -> out;
-sort[1] -> ip :: CheckIPHeader(14, BADSRC 255.255.255.255) -> icmp :: Icmp -> out;   icmp[1] -> out;
+elementclass Forward {
+  input -> o :: IPGWOptions(10.0.0.1) -> IPMirror -> d :: DecIPTTL -> SetIPECN(1) -> c :: IPClassifier(tcp port 80 or udp, icmp type echo, ip frag or tcp opt syn, -);
+  o[1] -> ICMPError(10.0.0.1, parameterproblem) -> output;   d[1] -> ICMPError(10.0.0.1, timeexceeded) -> output;
+  c[0] -> nat :: IPRewriter(pattern 1.0.0.1 - - - 0 0, MAPPING_CAPACITY 50) -> output;   c[1] -> ICMPPingRewriter(pattern 1.0.0.1 - - - 0 0, MAPPING_CAPACITY 50) -> output;
+  c[2] -> IPAddrPairRewriter(pattern 1.0.0.1 - 0 0, MAPPING_CAPACITY 50) -> i :: ICMPRewriter(nat) -> output;   i[1] -> output;
+  c[3] -> g :: GREUnencap -> StripToNetworkHeader -> output;   g[1] -> r :: RadixIPLookup(0.0.0.0/0 0) -> output;
+}
+sort[1] -> HostEtherFilter(eth0, DROP_OTHER false) -> ip :: CheckIPHeader(14, BADSRC 255.255.255.255) -> icmp :: Icmp -> forward :: Forward -> out;   icmp[1] -> forward;
 sort[2] -> Strip(14) -> CheckIPHeader(CHECKSUM false) -> Icmp2 :: ICMPPingResponder -> Unstrip(14) -> out;
-sort[3] -> EtherRewrite(2:0:0:0:0:1, 2:0:0:0:0:2) -> Print(x) -> Queue(40) -> Paint(3) -> Unqueue -> out;
+sort[3] -> StripEtherVLANHeader -> EnsureEther -> EtherRewrite(2:0:0:0:0:1, 2:0:0:0:0:2) -> Print(x) -> Queue(40) -> Paint(3) -> Unqueue -> out;
 sort[4] -> EtherEncap(0x0800, 2:0:0:0:0:1, 2:0:0:0:0:2) -> CheckIPHeader(OFFSET 14) -> c :: CheckPaint(1) -> out;   c[1] -> out;
 )";
 

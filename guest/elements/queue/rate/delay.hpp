@@ -29,6 +29,8 @@ class DelayElement : public Element {
 //   DelayShaper(DELAY)
 //
 // A packet can be pulled DELAY after its timestamp, which SetTimestamp and FromDevice set.
+// Ports: one pull input, one pull output.
+// Handlers: count, delay_ms (read).
 // Example: FromDevice(eth0) -> Queue -> DelayShaper(20ms) -> ToDevice(eth1);
 class DelayShaper : public DelayElement {
   public:
@@ -42,6 +44,8 @@ class DelayShaper : public DelayElement {
 //   DelayUnqueue(DELAY)
 //
 // Pulls packets and pushes each DELAY after its timestamp, which SetTimestamp and FromDevice set.
+// Ports: one pull input, one push output.
+// Handlers: count, delay_ms (read).
 // Example: FromDevice(eth0) -> Queue -> DelayUnqueue(20ms) -> Queue -> ToDevice(eth1);
 class DelayUnqueue : public DelayElement {
   public:
@@ -56,6 +60,8 @@ class DelayUnqueue : public DelayElement {
 //   Burster(INTERVAL [, MAX])
 //
 // Each INTERVAL pulls at most MAX packets (default 8) and pushes them on.
+// Ports: one pull input, one push output.
+// Handlers: count, interval_ms (read).
 // Example: Queue -> Burster(10ms, 4) -> Discard;
 class Burster : public Element {
   public:

@@ -63,6 +63,9 @@ class RateUnqueue : public RatedElement {
 //   RatedSplitter(RATE)
 //
 // Up to RATE packets a second leave by output 0, those beyond it by output 1. The handler `rate` changes it; bursts are those of 20 milliseconds, one packet at least.
+// Ports: one agnostic input, one or two outputs (agnostic, further ones push).
+// Drops: policed.
+// Handlers: count, drops (read), rate (read, write).
 // Example: s :: RatedSplitter(1000) -> Discard; s[1] -> Discard;
 class RatedSplitter : public RateSplitter {
   public:
@@ -75,6 +78,9 @@ class RatedSplitter : public RateSplitter {
 //   BandwidthRatedSplitter(RATE)
 //
 // Packets of up to RATE bytes a second (`8Mbps`, `1MBps`) leave by output 0, those beyond it by output 1. The handler `rate` changes it; bursts are those of 20 milliseconds, one packet at least.
+// Ports: one agnostic input, one or two outputs (agnostic, further ones push).
+// Drops: policed.
+// Handlers: count, drops (read), rate (read, write).
 // Example: s :: BandwidthRatedSplitter(1MBps) -> Discard; s[1] -> Discard;
 class BandwidthRatedSplitter : public RateSplitter {
   public:
@@ -87,6 +93,8 @@ class BandwidthRatedSplitter : public RateSplitter {
 //   Shaper(RATE)
 //
 // Gives at most RATE packets a second to whoever pulls. The handler `rate` changes it; bursts are those of 20 milliseconds, one packet at least.
+// Ports: one pull input, one pull output.
+// Handlers: count, drops (read), rate (read, write).
 // Example: Queue -> Shaper(1000) -> ToDevice(eth0);
 class Shaper : public RateShaper {
   public:
@@ -99,6 +107,8 @@ class Shaper : public RateShaper {
 //   BandwidthShaper(RATE)
 //
 // Gives at most RATE bytes a second (`8Mbps`, `1MBps`) to whoever pulls. The handler `rate` changes it; bursts are those of 20 milliseconds, one packet at least.
+// Ports: one pull input, one pull output.
+// Handlers: count, drops (read), rate (read, write).
 // Example: Queue -> BandwidthShaper(1MBps) -> ToDevice(eth0);
 class BandwidthShaper : public RateShaper {
   public:
@@ -111,6 +121,8 @@ class BandwidthShaper : public RateShaper {
 //   RatedUnqueue(RATE)
 //
 // Moves at most RATE packets a second. The handler `rate` changes it; bursts are those of 20 milliseconds, one packet at least.
+// Ports: one pull input, one push output.
+// Handlers: count, drops (read), rate (read, write).
 // Example: Queue -> RatedUnqueue(1000) -> Discard;
 class RatedUnqueue : public RateUnqueue {
   public:
@@ -123,6 +135,8 @@ class RatedUnqueue : public RateUnqueue {
 //   BandwidthRatedUnqueue(RATE)
 //
 // Moves at most RATE bytes a second (`8Mbps`, `1MBps`). The handler `rate` changes it; bursts are those of 20 milliseconds, one packet at least.
+// Ports: one pull input, one push output.
+// Handlers: count, drops (read), rate (read, write).
 // Example: Queue -> BandwidthRatedUnqueue(1MBps) -> Discard;
 class BandwidthRatedUnqueue : public RateUnqueue {
   public:

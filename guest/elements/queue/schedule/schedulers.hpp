@@ -32,6 +32,8 @@ class FairScheduler : public Element {
 //   PrioSched
 //
 // Input 0 goes before input 1, and so on.
+// Ports: one or more pull inputs, one pull output.
+// Handlers: count (read).
 // Example: s :: PrioSched; q1 :: Queue -> s -> ToDevice(eth0); q2 :: Queue -> [1]s;
 class PrioSched : public Element {
   public:
@@ -45,6 +47,8 @@ class PrioSched : public Element {
 //   SimplePrioSched
 //
 // The same element by its other name.
+// Ports: one or more pull inputs, one pull output.
+// Handlers: count (read).
 // Example: s :: SimplePrioSched; q1 :: Queue -> s -> ToDevice(eth0); q2 :: Queue -> [1]s;
 class SimplePrioSched : public PrioSched {
   public:
@@ -56,6 +60,8 @@ class SimplePrioSched : public PrioSched {
 //   RoundRobinSched
 //
 // One packet from each input that has some, in turn.
+// Ports: one or more pull inputs, one pull output.
+// Handlers: count (read).
 // Example: s :: RoundRobinSched; q1 :: Queue -> s -> ToDevice(eth0); q2 :: Queue -> [1]s;
 class RoundRobinSched : public FairScheduler {
   public:
@@ -70,6 +76,8 @@ class RoundRobinSched : public FairScheduler {
 //   StrideSched(TICKETS0, TICKETS1, ...)
 //
 // An input with twice the TICKETS gives twice as many packets, as long as both have some (stride scheduling, Waldspurger 1995).
+// Ports: one or more pull inputs, one pull output.
+// Handlers: count (read).
 // Example: s :: StrideSched(1, 3); q1 :: Queue -> s -> ToDevice(eth0); q2 :: Queue -> [1]s;
 class StrideSched : public FairScheduler {
   public:
@@ -88,6 +96,8 @@ class StrideSched : public FairScheduler {
 //   DRRSched([QUANTUM])
 //
 // Deficit round robin (Shreedhar, Varghese 1996): each input gets QUANTUM bytes (default 500) a turn.
+// Ports: one or more pull inputs, one pull output.
+// Handlers: count (read).
 // Example: s :: DRRSched; q1 :: Queue -> s -> ToDevice(eth0); q2 :: Queue -> [1]s;
 class DRRSched : public FairScheduler {
   public:
@@ -107,6 +117,8 @@ class DRRSched : public FairScheduler {
 //   PullSwitch([INPUT])
 //
 // Packets come from INPUT (default 0) alone; with -1 none do. The handler `switch` chooses another one.
+// Ports: one or more pull inputs, one pull output.
+// Handlers: count (read), switch (read, write).
 // Example: s :: PullSwitch(1); q1 :: Queue -> s -> ToDevice(eth0); q2 :: Queue -> [1]s;
 class PullSwitch : public Element {
   public:
@@ -127,6 +139,8 @@ class PullSwitch : public Element {
 //   StaticPullSwitch([INPUT])
 //
 // As PullSwitch, without the handler.
+// Ports: one or more pull inputs, one pull output.
+// Handlers: count, switch (read).
 // Example: s :: StaticPullSwitch(1); q1 :: Queue -> s -> ToDevice(eth0); q2 :: Queue -> [1]s;
 class StaticPullSwitch : public PullSwitch {
   public:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.deployer.errors import HypervisorError, PortTaken, SignerAway, SpecError
+from services.deployer.errors import BootError, HypervisorError, PortTaken, SignerAway, SpecError
 from services.deployer.machines.hypervisor import Ended, Running
 from services.deployer.reconciler import Reconciler
 from tests.support.guests.guests import spec
@@ -22,6 +22,7 @@ class Bench:
         self.is_ours = is_ours
         self.draft_fault = draft_fault
         self.stop_fault: Exception | None = None
+        self.rehearse_fault: Exception | None = None
         self.start_fault: Exception = HypervisorError("test", "no such machine")
         self.asked: list[str] = []
         self.boot: Boot | None = None
@@ -45,6 +46,11 @@ class Bench:
         if self.draft_fault is not None:
             raise self.draft_fault
         return self
+
+    async def rehearse(self, _draft, _ended, *, seconds):
+        self.asked.append("rehearse")
+        if self.rehearse_fault is not None:
+            raise self.rehearse_fault
 
     async def stop(self, _guest):
         self.asked.append("stop")
@@ -142,6 +148,21 @@ async def test_a_fault_that_passes_refuses_nothing(tmp_path):
     bench.was_good(spec())
     assert await look(bench, spec(memory_mib=16)) == ["draft", "alarm: signer: no answer"]
     assert bench.folder("g1").refused_spec() is None
+
+
+async def test_a_new_specification_that_fails_beside_the_old_one_is_refused_and_nothing_is_stopped(tmp_path):
+    bench = Bench(tmp_path)
+    bench.rehearse_fault = BootError("ended", "no memory")
+    bench.was_good(spec())
+    assert await look(bench, spec(memory_mib=16)) == ["draft", "rehearse", "refused: ended"]
+
+
+async def test_what_was_good_before_and_a_guest_that_is_not_running_are_not_rehearsed(tmp_path):
+    assert "rehearse" not in await look(Bench(tmp_path), spec())
+    bench = Bench(tmp_path)
+    bench.was_good(spec())
+    bench.folder("g1").is_good(spec(memory_mib=16))
+    assert "rehearse" not in await look(bench, spec(memory_mib=16))
 
 
 async def test_a_control_port_that_somebody_else_took_refuses_no_specification(tmp_path):

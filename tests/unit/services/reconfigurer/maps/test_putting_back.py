@@ -26,6 +26,8 @@ def test_where_the_bus_says_nothing_that_can_be_read_the_hosts_copy_counts():
     assert putting_back.choose(None, COPY).maps == MAPS
     found = putting_back.choose(entry(b'{"file": 1}'), COPY)
     assert found.maps == MAPS and "newer version" in found.problem
+    strange = putting_back.choose(Entry(key="g1", value=None, revision=7, fault="nobody signed it"), COPY)
+    assert strange.maps == MAPS and strange.problem is not None, "a value that nobody signed is no tombstone"
 
 
 def test_rows_that_were_kept_come_after_the_files():
