@@ -53,10 +53,15 @@ class FunctionGuest:
 
 @contextmanager
 def running_function(
-    function: Path, machine: Machine, binaries: Path, *, others: Mapping[str, bytes] | None = None
+    function: Path,
+    machine: Machine,
+    binaries: Path,
+    *,
+    others: Mapping[str, bytes] | None = None,
+    guest: str = "guest.toml",
 ) -> Iterator[FunctionGuest]:
     """Boot the guest of `function/guest.toml`; `program.c` is compiled now, bundles of `others` are by program."""
-    described = tomllib.loads((function / "guest.toml").read_text())
+    described = tomllib.loads((function / guest).read_text())
     names = [nic["name"] for nic in described["nics"]]
     image = _image(function, described, names, others or {})
     with short_folder() as folder, ExitStack() as stack:
@@ -84,8 +89,8 @@ def running_function(
 
 def _image(function: Path, described: dict[str, Any], names: Sequence[str], others: Mapping[str, bytes]) -> BootImage:
     signer = Signer()
-    graph = (function / "graph.click").read_text()
-    own = bundle_of(function / "program.c")
+    graph = (function / described["graph"]).read_text()
+    own = bundle_of(function / "program.c", kind="rewriter" if "BPFRewriter(" in graph else None)
 
     def first(element: str, program: str) -> FirstProgram:
         data = others.get(program, own)
