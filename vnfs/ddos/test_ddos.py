@@ -10,6 +10,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 from tests.support.programs.function_runs import DROP, PASS, TX, Preset, Run, cut_short, reasons, run_alike
 
+from tests.support.kernel.function_runs import DROP, PASS, TX, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner
 from tests.support.programs.scapy_frames import anew
 from tests.support.programs.siphash import siphash24

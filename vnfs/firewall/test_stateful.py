@@ -20,6 +20,7 @@ from scapy.packet import Packet, Raw
 from tests.support.programs.function_runs import DROP, PASS, Preset, Run, cut_short, in_linux, reasons, run_alike
 
 from tests.support.kernel import kernel_oracle
+from tests.support.kernel.function_runs import DROP, PASS, Preset, Run, cut_short, in_linux, reasons, run_alike
 from tests.support.programs.bundles import Runner
 from tests.support.programs.vnf import bundle_of
 from unibpf.vnf import rules

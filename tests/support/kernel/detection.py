@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 
-from tests.support.programs.function_runs import Preset, Run
+from tests.support.kernel.function_runs import Preset, Run
 from unibpf.vnf.filling import fill
 
 ALERT_BYTES = 64
