@@ -8,7 +8,6 @@ from scapy.layers.inet import IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
-from tests.support.programs.function_runs import DROP, PASS, TX, Preset, Run, cut_short, reasons, run_alike
 
 from tests.support.kernel.function_runs import DROP, PASS, TX, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner

@@ -17,7 +17,6 @@ from scapy.layers.inet6 import (
 )
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
-from tests.support.programs.function_runs import DROP, PASS, Preset, Run, cut_short, in_linux, reasons, run_alike
 
 from tests.support.kernel import kernel_oracle
 from tests.support.kernel.function_runs import DROP, PASS, Preset, Run, cut_short, in_linux, reasons, run_alike
