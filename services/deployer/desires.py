@@ -21,10 +21,11 @@ HINT: Final = "apply its guest file again to say it"
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """A desired guest, and which version of it: the revision of its record."""
+    """A desired guest, and which version of it: the revision of its record, and when it was asked for (Unix microseconds)."""
 
     spec: GuestSpec
     revision: int
+    asked_us: int = 0
 
 
 class Desires(Struct, frozen=True, kw_only=True):
@@ -50,7 +51,8 @@ def read(records: Iterable[Entry], *, host: str, known: Iterable[str]) -> Desire
         if spec.guest != entry.key:
             unclear[entry.key] = f"its desired state names `{spec.guest}`"
         elif spec.host in {None, host}:
-            meant[entry.key] = Wanted(spec=replace(spec, maps=None), revision=entry.revision)
+            asked_us = entry.said.at_us if entry.said is not None else 0
+            meant[entry.key] = Wanted(spec=replace(spec, maps=None), revision=entry.revision, asked_us=asked_us)
         else:
             ended.add(entry.key)
     seen = {*meant, *ended, *unclear}

@@ -6,6 +6,7 @@ a boot the guest is claimed once more: collecting what it boots with may have ta
 so that what two hosts do to each other can be tested without either.
 """
 
+import logging
 from collections.abc import Set
 from typing import Final
 
@@ -13,7 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from services.deployer.errors import LeaseError
+from unibpf.authority.judge import WINDOW_US
 from unibpf.bus import Bucket, Entry
+
+logger = logging.getLogger(__name__)
 
 
 class Lease(Struct, frozen=True, kw_only=True):
@@ -57,13 +61,16 @@ class Leases:
         self._host = host
         self._seconds = seconds
 
-    async def claim(self, guest: str, now: float) -> Claimed:
-        """Take or renew; who holds the guest now."""
+    async def claim(self, guest: str, now: float, *, pinned_us: int | None = None) -> Claimed:
+        """Take or renew; who holds the guest now. `pinned_us` is when somebody asked for it on this very host."""
         written: list[Lease | None] = [None]
         before: list[str | None] = [None]
 
         def step(entry: Entry | None) -> Lease | None:
             held = self._spoilt(entry, now) or _readable(entry)
+            if has_no_business(entry, held, host=self._host, pinned_us=pinned_us):
+                logger.warning("host `%s` took `%s`, which is pinned to this one", held.host if held else "", guest)
+                held = None
             lease = claims(held, host=self._host, now=now, seconds=self._seconds)
             written[0] = lease or held
             before[0] = held.host if lease is not None and held is not None and held.host != self._host else None
@@ -86,6 +93,13 @@ class Leases:
         held = _readable(entry)
         if entry is not None and held is not None and held.host == self._host:
             await self._bucket.delete(guest, entry.revision)
+
+
+def has_no_business(entry: Entry | None, held: Lease | None, *, host: str, pinned_us: int | None) -> bool:
+    """Whether a host took a guest long after it was pinned to another. Before that, or by then, it may run there still."""
+    if entry is None or entry.said is None or held is None or held.host == host or pinned_us is None:
+        return False
+    return entry.said.at_us > pinned_us + 2 * WINDOW_US
 
 
 def _readable(entry: Entry | None) -> Lease | None:

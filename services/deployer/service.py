@@ -62,6 +62,7 @@ class Deployer:
         )
         stores.outlook = self._outlook
         self._held: set[str] = set()
+        self._pinned: dict[str, int] = {}
         self._fence = Fence()
 
     async def run(self) -> None:
@@ -182,6 +183,8 @@ class Deployer:
         self._fence.others_seen |= any(one.host != self._settings.host for one in observed)
         known = self._assembly.boots()
         desires = desire.read(records, host=self._settings.host, known=known)
+        ours = self._settings.host
+        self._pinned = {guest: one.asked_us for guest, one in desires.meant.items() if one.spec.host == ours}
         held, theirs = await self._claims({*desires.meant, *(desires.unclear.keys() & known.keys())})
         wanted = {guest: self._without_refused(guest, one) for guest, one in desires.meant.items() if guest in held}
         await self._reconciler.look(
@@ -216,7 +219,7 @@ class Deployer:
     async def _claim_once(self, guest: str) -> Claimed:
         """Claim, and note by the clock of the boot until when it is ours."""
         asked = time.clock_gettime(time.CLOCK_BOOTTIME)
-        claimed = await (await self._leases()).claim(guest, time.time())
+        claimed = await (await self._leases()).claim(guest, time.time(), pinned_us=self._pinned.get(guest))
         if claimed.holder == self._settings.host:
             self._fence.confirmed(guest, asked=asked, remaining=claimed.remaining)
         else:
