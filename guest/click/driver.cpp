@@ -6,8 +6,8 @@
 #include <ctime>
 
 #include "guest/click/complaints.hpp"
-#include "guest/click/elements/driver_elements.hpp"
-#include "guest/click/script/script.hpp"
+#include "guest/click/driver_elements.hpp"
+#include "guest/click/script.hpp"
 #include "guest/control/control_element.hpp"
 #include "guest/drivers/nic.hpp"
 #include "guest/elements/standard.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "guest/click/script/script.hpp"
+#include "guest/click/script.hpp"
 #include "guest/graph/config.hpp"
 
 namespace unibpf::click {

@@ -24,7 +24,7 @@ from services.reconfigurer.plan import Target
 from services.reconfigurer.queries import handler_calls, inspection
 from services.reconfigurer.sessions import Sessions
 from services.reconfigurer.settings import Settings
-from services.reconfigurer.updater import Package, Updater
+from services.reconfigurer.updater import Package, Updater, of_record
 from unibpf import subjects
 from unibpf.bus import Bus, BusError, ObjectCorrupt, ObjectMissing, Received, ServiceError, consume
 from unibpf.bus.kv import readable
@@ -34,7 +34,7 @@ from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES, reconfigurer
 from unibpf.client import genuine
 from unibpf.client.current import CurrentReleases
 from unibpf.formats.envelope import EnvelopeError
-from unibpf.host.outcomes import ANY_ELEMENT, Outcome, fault, release_of
+from unibpf.host.outcomes import ANY_ELEMENT, Outcome, fault, release_of, untold
 from unibpf.host.readiness import Outlook
 from unibpf.messages.desired_maps import MapsPutBack, PutBackQuery
 from unibpf.messages.elements import ElementEvent, RollbackQuery
@@ -49,6 +49,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 HAND_OVER_SECONDS: Final = 0.5
+ENDS: Final = frozenset({"active", "failed", "rolled_back"})  # of a push on an element
+UNTOLD_US: Final = 30_000_000  # longer than anything takes between record and event in a service that lives
 SETTLED_SECONDS: Final = (1.0, 3.0)  # a guest is on probation for two seconds
 
 
@@ -118,6 +120,7 @@ class Reconfigurer:
 
     async def _compared(self, guest: str, newest: Mapping[str, Signed]) -> None:
         """What else is seen to, each time that a guest answers."""
+        await self._tell_untold(guest)
         await self._putting.put_back(guest)
         outcomes = self._sessions.folder(guest).outcomes.read()
         for element, release in newest.items():
@@ -232,6 +235,15 @@ class Reconfigurer:
 
     async def _publish(self, event: ElementEvent) -> None:
         await self._bus.publish(subjects.element(event.state, event.guest, event.element), event)
+        if event.state in ENDS:
+            file = self._sessions.folder(event.guest).outcomes
+            await asyncio.to_thread(file.told, event.element, envelope=event.envelope, push_id=event.push_id)
+
+    async def _tell_untold(self, guest: str) -> None:
+        """Ends of pushes that a reconfigurer wrote down and died before it told them."""
+        outcomes = self._sessions.folder(guest).outcomes.read()
+        for element, one in untold(outcomes, before_us=time.time_ns() // 1000 - UNTOLD_US):
+            await self._publish(of_record(Target(guest=guest, element=element), one))
 
     async def _package(self, release: Signed) -> Package:
         """The release's bytes; those of a release that is being handed over are here already."""

@@ -147,7 +147,7 @@ class Updater:
         left = max(rows, key=lambda one: one.sequence, default=None)
         if left is None or left.envelope == now_active:
             return None
-        record = Recorded(release=left, state="rolled_back", rule=rule, reason=reason, at_us=_now_us())
+        record = Recorded(release=left, state="rolled_back", rule=rule, reason=reason, at_us=_now_us(), untold=True)
         await self.note(target, record)
         return left
 
@@ -190,7 +190,7 @@ class Updater:
 
     async def _note_active(self, target: Target, release: Signed) -> None:
         folder = self._sessions.folder(target.guest)
-        record = Recorded(release=release, state="active", at_us=_now_us())
+        record = Recorded(release=release, state="active", at_us=_now_us(), untold=True)
 
         def write() -> None:
             folder.raise_floor(target.element, release.sequence)
@@ -231,7 +231,9 @@ class Updater:
         """A judgement about the release is kept; a conflict with what the guest has seen says nothing about it."""
         if refused.code in PASSING:
             return
-        record = Recorded(release=release, state="refused", rule=refused.rule, reason=str(refused), at_us=_now_us())
+        record = Recorded(
+            release=release, state="refused", rule=refused.rule, reason=str(refused), at_us=_now_us(), untold=True
+        )
         await self.note(target, record)
 
 
@@ -327,6 +329,13 @@ def slower(outcome: Outcome) -> str | None:
     if (outcome.engine_before, outcome.engine) != ("jit", "interpreter"):
         return None
     return "the program before was native code, this one is interpreted: the guest had no memory for its native code"
+
+
+def of_record(target: Target, record: Recorded) -> ElementEvent:
+    """The end of a push as it was written down, told later; the guest's numbers are not known any more."""
+    states: dict[str, ElementState] = {"active": "active", "refused": "failed", "rolled_back": "rolled_back"}
+    found = _ended(target, record.release, states[record.state], rule=record.rule, reason=record.reason)
+    return msgspec.structs.replace(found, already=record.state == "active")
 
 
 def failure(target: Target, release: Signed, error: GuestRefused | GuestUnreachable | GuestUnknown) -> ElementEvent:

@@ -125,4 +125,5 @@ def _essence(release: Release) -> tuple[object, ...]:
         release.audience,
         release.bundle,
         release.not_after,
+        release.probation,
     )

@@ -1,5 +1,6 @@
 """The reconfigurer on a real nats-server: releases reach guests, and only what a guest vouches for is reported."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -7,6 +8,7 @@ import signal
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.support.guests import fake_guest
 from tests.support.services.services import eventually, running
@@ -16,6 +18,7 @@ from unibpf.bus import BusNotReady, PermissionDenied, RequestFailed
 from unibpf.bus.permissions import OPERATOR
 from unibpf.bus.topology import GUESTS_OBSERVED, RELEASES
 from unibpf.host.guest_folder import GuestFolder
+from unibpf.host.outcomes import Outcome
 from unibpf.messages.elements import ElementEvent, RollbackQuery
 from unibpf.messages.guests import GuestEvent, GuestObserved
 from unibpf.messages.maps import MapChange, MapChanged, MapDump, MapQuery
@@ -142,6 +145,23 @@ async def test_a_reconfigurer_killed_and_started_again_ends_in_the_same_state(be
     service.start()
     await bench.event("g1", "active")
     assert guest.active[0] == signed.sequence and len(guest.history) == 1
+
+
+async def test_ends_that_were_written_down_and_not_told_are_told_once(bench, service, guest):
+    release = await bench.release()
+    await bench.event("g1", "active")
+    file = GuestFolder(bench.paths.guests, "g1").outcomes
+    refused = replace(release, sequence=release.sequence - 1, envelope="a" * 64, push_id="test:refused")
+    file.note("fw", Outcome(release=refused, state="refused", rule="memory", reason="no room", at_us=1, untold=True))
+    file.note("fw", Outcome(release=release, state="active", at_us=2, untold=True))
+    await bench.observe("g1", announce=True)
+    again = await bench.event("g1", "active", number=2)
+    failed = await bench.event("g1", "failed")
+    assert (again.push_id, again.already) == (release.push_id, True)
+    assert (failed.push_id, failed.rule, failed.reason) == ("test:refused", "memory", "no room")
+    await bench.observe("g1", announce=True)
+    await asyncio.sleep(1.0)  # another comparison
+    assert len([one for one in await bench.events("g1") if one.state in {"active", "failed"}]) == 3
 
 
 async def test_a_release_sent_again_is_reported_as_already_active(bench, service, guest):

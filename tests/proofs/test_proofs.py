@@ -20,6 +20,8 @@ QUICK: Final = (
     "unsigned_range_of",
     "signed_range_of",
     "meet_of",
+    "widen_of",
+    "arsh by each constant",
     "constant_of",
     "contains_of",
     "and_64",
@@ -35,6 +37,12 @@ FAULTS: Final = {
         "__builtin_add_overflow(a.high, b.high, &sum.high)",
         "__builtin_add_overflow(a.high, b.low, &sum.high)",
     ),
+    "rsh by each constant": (
+        "scalar_arithmetic",
+        "x.u64 = {a.u64.low >> n, a.u64.high >> n};",
+        "x.u64 = {a.u64.low >> n, a.u64.low >> n};",
+    ),
+    "widen_of": ("widening", "joined.u64.high > a.u64.high ? up", "joined.u64.high < a.u64.high ? up"),
     "and_64": (
         "scalar_arithmetic",
         "x.u64 = {0, std::min(a.u64.high, b.u64.high)};",

@@ -12,7 +12,6 @@ SPEED = {"packet", "drivers", "elements", "bpf", "bpf/interpreter", "bpf/helpers
 SIZE = {
     "core",
     "graph",
-    "graph/names",
     "control",
     "bpf/jit",
     "drivers/transports",

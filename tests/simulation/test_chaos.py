@@ -22,8 +22,11 @@ from unibpf import subjects
 from unibpf.bus import Bus, BusError
 from unibpf.bus.permissions import OPERATOR
 from unibpf.bus.topology import GUESTS, GUESTS_OBSERVED
+from unibpf.formats.bpf import MapType
+from unibpf.formats.bundle import BundleMap
 from unibpf.host.guest_folder import GuestFolder
 from unibpf.host.outcomes import newest_good
+from unibpf.messages.desired_maps import DesiredChange, DesiredChanged
 from unibpf.messages.guests import GuestObserved, GuestSpec, spec_digest
 from unibpf.messages.programs import Signed
 from unibpf.messages.status import GuestQuery, GuestStatus
@@ -32,6 +35,8 @@ SECONDS: Final = float(os.environ.get("UNIBPF_CHAOS_SECONDS", "45"))
 SEED: Final = int(os.environ.get("UNIBPF_SEED", "1"))
 CONVERGED_SECONDS: Final = 30.0
 NAMES: Final = ("g1", "g2", "g3")
+HOST: Final = "local"
+WEIGHTS: Final = BundleMap(name="weights", type=MapType.HASH, key_size=4, value_size=4, max_entries=8)
 JUNK: Final = b"this is no bundle"
 NEWER: Final = b'{"guest": 7, "version": 9}'
 
@@ -42,7 +47,9 @@ class Model:
     def __init__(self) -> None:
         self.wanted: dict[str, GuestSpec] = {}
         self.unknown: set[str] = set()  # guests whose last wish the store may have lost before it was heard
+        self.kept: dict[str, dict[int, int]] = {}  # map entries that are to be there
         self.good: Signed | None = None
+        self.all_good: list[Signed] = []
         self.bad: list[Signed] = []
 
     @property
@@ -62,7 +69,15 @@ class Chaos:
         self.story: list[str] = []
 
     async def happens(self) -> None:
-        commands = [self._apply, self._apply, self._delete, self._bad_spec, self._release, self._bad_release]
+        commands = [
+            self._apply,
+            self._apply,
+            self._delete,
+            self._bad_spec,
+            self._release,
+            self._bad_release,
+            self._keep,
+        ]
         machines = [self._kill_service, self._stop_service, self._kill_guest, self._hang_guest]
         what = self.chance.choice([*commands, *machines, self._cut, self._lose, self._newer, self._no_signer])
         self.story.append(f"{time.monotonic():.1f} {what.__name__}")
@@ -92,6 +107,7 @@ class Chaos:
         name = self.chance.choice(NAMES)
         await self.bench.delete(name)
         self.model.wanted.pop(name, None)
+        self.model.kept.pop(name, None)
         self.model.unknown.discard(name)
         self._heal()
         await eventually(lambda: self._is_gone(name), seconds=CONVERGED_SECONDS, what=f"the end of `{name}`")
@@ -108,8 +124,28 @@ class Chaos:
             bad = self.model.wanted[self.chance.choice(good)]
             await self.bench.apply(spec(guest=bad.guest, machine="process", memory_mib=10, graph=GRAPH + "Foo -> Bar;"))
 
+    async def _keep(self) -> None:
+        """`map set --keep`, as often as it takes."""
+        known = sorted(self.model.wanted.keys() - self.model.unknown)
+        if not known:
+            return
+        name, key, value = self.chance.choice(known), self.chance.randrange(4), self.chance.randrange(100)
+        change = DesiredChange(guest=name, element="fw", map=WEIGHTS.name, entries=[(key, value)])
+
+        async def ask() -> bool | None:
+            try:
+                await self.bench.cli.request(subjects.keep(HOST), change, DesiredChanged, timeout=2.0)
+            except BusError:
+                return None
+            return True
+
+        self._heal()
+        await eventually(ask, seconds=CONVERGED_SECONDS, what=f"an entry kept for `{name}`")
+        self.model.kept.setdefault(name, {})[key] = value
+
     async def _release(self) -> None:
-        self.model.good = await self.bench.release(filter_bundle(self.chance.choice((1, 2))))
+        self.model.good = await self.bench.release(filter_bundle(self.chance.choice((1, 2)), WEIGHTS))
+        self.model.all_good.append(self.model.good)
 
     async def _bad_release(self) -> None:
         self.model.bad.append(await self.bench.release(JUNK))
@@ -208,7 +244,7 @@ class Chaos:
     async def _release_faults(self, seen: GuestObserved) -> list[str]:
         try:
             ask = GuestQuery(guest=seen.guest)
-            status = await self.operator.request(subjects.guest_status(seen.host), ask, GuestStatus, timeout=3.0)
+            status = await self.bench.cli.request(subjects.guest_status(seen.host), ask, GuestStatus, timeout=3.0)
         except BusError as error:
             return [f"{seen.guest} does not answer: {error}"]
         active = next(element.envelope for element in status.elements if element.name == "fw")
@@ -216,7 +252,11 @@ class Chaos:
         known = GuestFolder(self.bench.paths.guests, seen.guest).outcomes.read()
         if active is None and newest_good(known, "fw", "firewall") is None and self.model.is_newest_bad:
             return []  # a guest that never ran a good release, and the newest is none
-        return [] if active == wanted else [f"{seen.guest} runs release {active}, expected {wanted}"]
+        if active != wanted:
+            return [f"{seen.guest} runs release {active}, expected {wanted}"]
+        kept = len(self.model.kept.get(seen.guest, ()))
+        there = seen.maps.put_back if seen.maps is not None else 0
+        return [] if there == kept or active is None else [f"{seen.guest} has {there} of {kept} entries: {seen.reason}"]
 
 
 @pytest.fixture
@@ -252,4 +292,7 @@ async def test_after_any_faults_all_that_is_wanted_runs_with_the_newest_good_rel
         assert all(one.state != "active" for one in reported), "a release that a guest refused was active there"
         ends = [one.envelope for one in reported if one.rule not in {None, "unreachable"}]
         assert len(ends) == len(set(ends)), "a refused release was offered again"
+        swaps = [one.envelope for one in await chaos.bench.events(name) if one.state == "active" and not one.already]
+        assert len(swaps) == len(set(swaps)), "a push ended twice"
+        assert {*swaps} <= {one.envelope for one in chaos.model.all_good}
         assert GuestFolder(chaos.bench.paths.guests, name).boot() is not None

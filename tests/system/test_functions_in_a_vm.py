@@ -85,12 +85,13 @@ def congestion(guest: FunctionGuest) -> None:
 
 def multicast(guest: FunctionGuest) -> None:
     report = Ether(src=LINK.src, dst="01:00:5e:01:02:03") / IP(src="10.0.0.1", dst="239.1.2.3", ttl=1)
+    hello = Ether(src=LINK.src, dst="ff:ff:ff:ff:ff:ff") / ARP()
     guest.send("port2", report / IGMP(type=0x16, gaddr="239.1.2.3"))
+    assert ARP in exchange(guest, hello, "port2", "port1")  # it came after the report, which reached nobody
+    assert guest.receive("port3")
     data = Ether(dst="01:00:5e:01:02:03") / IP(dst="239.1.2.3") / UDP() / b"stream"
     assert bytes(exchange(guest, data, "port1", "port2")) == bytes(data)
-    exchange(
-        guest, Ether(src=LINK.src, dst="ff:ff:ff:ff:ff:ff") / ARP(), "port1", "port3"
-    )  # not the stream: that came not
+    assert ARP in exchange(guest, hello, "port1", "port3")  # and the stream did not
 
 
 def bras(guest: FunctionGuest) -> None:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from unibpf.formats import cbor
 from unibpf.formats import envelope as envelopes
@@ -31,13 +32,17 @@ State = Literal["active", "rolled_back", "refused"]
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """One release on one element. `rule` and `reason` say why it is not `active`; `at_us` is Unix microseconds."""
+    """One release on one element. `rule` and `reason` say why it is not `active`; `at_us` is Unix microseconds.
+
+    `untold`: it is not known whether the event about it was published: it is written first, and a service may die then.
+    """
 
     release: Signed
     state: State
     rule: str | None = None
     reason: str | None = None
     at_us: int = 0
+    untold: bool = False
 
 
 Outcomes = Mapping[str, Sequence[Outcome]]
@@ -58,6 +63,24 @@ def note(outcomes: Outcomes, element: str, outcome: Outcome) -> dict[str, list[O
     kept = rows[-KEPT:]
     kept = kept if not good or good[0] in kept else [*good, *kept[1:]]
     return {name: list(kept if name == element else rows_) for name, rows_ in {**outcomes, element: kept}.items()}
+
+
+def told(outcomes: Outcomes, element: str, *, envelope: str, push_id: str) -> dict[str, list[Outcome]] | None:
+    """The records once an event about that release, or about that push, was published; None where nothing changes."""
+    rows = outcomes.get(element, ())
+    after = [
+        replace(one, untold=False)
+        if one.untold and (one.release.envelope == envelope or (push_id and one.release.push_id == push_id))
+        else one
+        for one in rows
+    ]
+    return None if after == list(rows) else {name: list(rows_) for name, rows_ in {**outcomes, element: after}.items()}
+
+
+def untold(outcomes: Outcomes, *, before_us: int) -> list[tuple[str, Outcome]]:
+    """Element and record of what was written so long ago that whoever was to tell it has died, oldest first."""
+    found = [(name, one) for name, rows in outcomes.items() for one in rows if one.untold and one.at_us < before_us]
+    return sorted(found, key=lambda row: row[1].at_us)
 
 
 def fault(outcomes: Outcomes, element: str, release: Signed) -> Outcome | None:
@@ -154,6 +177,15 @@ class OutcomeFile:
         with self._locked():
             self._put_aside()
             write_private(self._file, msgspec.json.encode(note(self.read(), element, outcome)))
+
+    def told(self, element: str, *, envelope: str, push_id: str) -> None:
+        """Note that an event was published."""
+        if not self._file.exists():
+            return
+        with self._locked():
+            after = told(self.read(), element, envelope=envelope, push_id=push_id)
+            if after is not None:
+                write_private(self._file, msgspec.json.encode(after))
 
     def _is_readable(self) -> bool:
         """Whether nothing is lost by writing: there is no file, or one that was read."""

@@ -9,9 +9,9 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from tests.support.kernel.detection import ALERT_BYTES, alerts, presets, told
 from tests.support.kernel.function_runs import PASS, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner
-from tests.support.programs.detection import ALERT_BYTES, alerts, presets, told
 from tests.support.programs.vnf import bundle_of
 from unibpf.vnf import automaton
 

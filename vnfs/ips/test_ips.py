@@ -10,9 +10,9 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from tests.support.kernel.detection import presets, told
 from tests.support.kernel.function_runs import DROP, PASS, Preset, Run, cut_short, reasons, run_alike
 from tests.support.programs.bundles import Runner
-from tests.support.programs.detection import presets, told
 from tests.support.programs.vnf import bundle_of
 
 FOLDER = Path(__file__).parent

@@ -410,3 +410,11 @@ def test_what_is_cut_short_or_contradicts_itself_ends_here(runner: Runner, bundl
     run = translate(runner, bundle, [*short, *strange, LINK / ARP()], STATELESS)
     assert run.codes == [DROP] * (len(short) + len(strange) + 1)
     assert run.counters(REASONS) == {"TRUNCATED": len(short), "BAD_HEADER": len(strange), "NOT_IP": 1}
+
+
+def test_a_source_that_nobody_has_is_dropped_and_told_nothing(runner: Runner, bundle: bytes) -> None:
+    packets = [LINK / IP(src=source, dst=POOL, ttl=1) / UDP() for source in ("0.0.0.0", "224.0.0.1", "255.255.255.255")]
+    packets += [LINK / IPv6(src=source, dst=SERVER6, hlim=1) / UDP() for source in ("::", "ff02::1")]
+    run = translate(runner, bundle, packets)
+    assert run.codes == [DROP] * 5
+    assert run.counters(REASONS) == {"BAD_HEADER": 5}

@@ -206,6 +206,9 @@ static __always_inline int to_4(struct xdp_md *ctx, struct layers *layers, struc
 	__u64 addresses6 = sum_words(&old->saddr, 16);
 	ip.tos = bpf_ntohl(*(__be32 *)old) >> 20;
 	ip.ttl = old->hop_limit - 1;
+	/* Nobody has such an address, and an error to it would go to many (RFC 4443 2.4(e.6)). */
+	if (is_zero(&source) || (bpf_ntohl(source.word[0]) >> 24) == 0xff)
+		return ends(BAD_HEADER, XDP_DROP);
 	ip.daddr = known_ip4(config, &destination);
 	if (!ip.daddr)
 		return ends(NOT_OURS, XDP_DROP);

@@ -234,6 +234,9 @@ static __always_inline int to_6(struct xdp_md *ctx, struct layers *layers, struc
 		       (*type == UNREACHABLE4 || *type == EXCEEDED4 || *type == PARAMETER4);
 	struct ip6 *mapped = bpf_map_lookup_elem(&hosts4, &ip.daddr);
 
+	/* Nobody has such an address, and an error to it would go to many (RFC 1122 3.2.2). */
+	if (!ip.saddr || (bpf_ntohl(ip.saddr) >> 28) >= 14)
+		return ends(BAD_HEADER, XDP_DROP);
 	if (config->pool && ip.daddr != config->pool && !mapped)
 		return ends(NOT_OURS, XDP_DROP);
 	if (layers->transport > layers->network + sizeof(ip) && has_source_route(ctx, layers))

@@ -2,8 +2,7 @@
 
 #include <utility>
 
-#include "guest/click/driver.hpp"
-#include "guest/click/script/expand.hpp"
+#include "guest/click/text/expand.hpp"
 
 namespace unibpf::click {
 

@@ -1,6 +1,6 @@
 #include "guest/click/elements/summary_options.hpp"
 
-#include "guest/click/elements/summary_fields.hpp"
+#include "guest/click/summary_fields.hpp"
 #include "guest/graph/args.hpp"
 #include "guest/graph/text.hpp"
 

@@ -1,7 +1,7 @@
 // From what a summary says to a packet: IPv4 with the headers that the fields need.
 #pragma once
 
-#include "guest/click/elements/summary_fields.hpp"
+#include "guest/click/summary_fields.hpp"
 
 namespace unibpf::click {
 

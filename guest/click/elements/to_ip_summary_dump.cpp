@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "guest/click/script/expand.hpp"
+#include "guest/click/text/expand.hpp"
 #include "guest/elements/handlers.hpp"
 
 namespace unibpf::click {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "guest/click/elements/summary_fields.hpp"
+#include "guest/click/summary_fields.hpp"
 #include "guest/graph/element.hpp"
 
 namespace unibpf::click {

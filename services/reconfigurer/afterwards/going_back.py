@@ -80,7 +80,7 @@ class GoingBack:
             raise refused
         now = time.time_ns() // 1000
         await self._updater.note(
-            target, Outcome(release=left, state="rolled_back", rule="asked", reason=ASKED, at_us=now)
+            target, Outcome(release=left, state="rolled_back", rule="asked", reason=ASKED, at_us=now, untold=True)
         )
         reason = f"somebody asked to go back to release {older.sequence} on `{target.element}`"
         await asyncio.to_thread(folder.liveness.ask_restart, boot.boot_id, reason)

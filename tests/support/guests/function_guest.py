@@ -21,7 +21,7 @@ from unibpf.formats import boot_image, bundle, cbor, control_mac
 from unibpf.formats.boot_image import BootImage, FirstProgram
 
 Machine = Literal["process", "microvm"]
-_WAIT: dict[Machine, float] = {"process": 0.5, "microvm": 2.0}
+_WAIT = 10.0  # seconds, on a busy machine
 
 
 @dataclass(kw_only=True)
@@ -35,9 +35,9 @@ class FunctionGuest:
     def send(self, nic: str, *packets: Packet | bytes) -> None:
         self.wires[nic].send(*map(bytes, packets))
 
-    def receive(self, nic: str) -> bytes | None:
-        """The next frame that leaves by this NIC, None: there is none."""
-        return self.wires[nic].receive_one(_WAIT[self.machine])
+    def receive(self, nic: str, seconds: float = _WAIT) -> bytes | None:
+        """The next frame that leaves by this NIC, None: none came in time."""
+        return self.wires[nic].receive_one(seconds)
 
     def set(self, element: str, name: str, key: bytes, value: bytes) -> None:
         """Set an entry while it runs."""
@@ -53,10 +53,15 @@ class FunctionGuest:
 
 @contextmanager
 def running_function(
-    function: Path, machine: Machine, binaries: Path, *, others: Mapping[str, bytes] | None = None
+    function: Path,
+    machine: Machine,
+    binaries: Path,
+    *,
+    others: Mapping[str, bytes] | None = None,
+    guest: str = "guest.toml",
 ) -> Iterator[FunctionGuest]:
     """Boot the guest of `function/guest.toml`; `program.c` is compiled now, bundles of `others` are by program."""
-    described = tomllib.loads((function / "guest.toml").read_text())
+    described = tomllib.loads((function / guest).read_text())
     names = [nic["name"] for nic in described["nics"]]
     image = _image(function, described, names, others or {})
     with short_folder() as folder, ExitStack() as stack:
@@ -84,8 +89,8 @@ def running_function(
 
 def _image(function: Path, described: dict[str, Any], names: Sequence[str], others: Mapping[str, bytes]) -> BootImage:
     signer = Signer()
-    graph = (function / "graph.click").read_text()
-    own = bundle_of(function / "program.c")
+    graph = (function / described["graph"]).read_text()
+    own = bundle_of(function / "program.c", kind="rewriter" if "BPFRewriter(" in graph else None)
 
     def first(element: str, program: str) -> FirstProgram:
         data = others.get(program, own)

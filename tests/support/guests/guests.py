@@ -36,10 +36,10 @@ def spec(**changes) -> GuestSpec:
     return GuestSpec(**(base | changes))
 
 
-def filter_bundle(verdict: int) -> bytes:
-    """The smallest filter: `return verdict`."""
+def filter_bundle(verdict: int, *maps: bundle.BundleMap) -> bytes:
+    """The smallest filter: `return verdict`; it leaves its maps alone."""
     code = bytes([0xB7, 0, 0, 0, verdict, 0, 0, 0]) + bytes([0x95, 0, 0, 0, 0, 0, 0, 0])  # RFC 9669 4.1, 4.3
-    return bundle.encode(bundle.Bundle(name="firewall", kind="filter", code=code, outputs=2))
+    return bundle.encode(bundle.Bundle(name="firewall", kind="filter", code=code, maps=maps, outputs=2))
 
 
 def is_alive(pid: int) -> bool:

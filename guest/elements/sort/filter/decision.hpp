@@ -88,7 +88,14 @@ inline std::uint16_t DecisionProgram::run(Packet& packet) const {
         std::memcpy(&word, bases[static_cast<unsigned>(step.base)] + step.offset, sizeof word);
         word &= step.mask;
         const bool yes = step.compare == WordTest::Compare::equal ? word == step.value : __builtin_bswap32(word) > step.value;
-        at = yes ? step.yes : step.no;
+        // A branch, not a choice of two numbers: the CPU then reads the next test before it knows this one's outcome.
+        if (yes) {
+            at = step.yes;
+            asm volatile("" ::"r"(at));
+        } else {
+            at = step.no;
+            asm volatile("" ::"r"(at));
+        }
     }
     return at == nowhere ? nowhere : static_cast<std::uint16_t>(at & ~leaf);
 }

@@ -24,14 +24,17 @@ constinit const ElementClass IPFilter::class_row{
 
 void PatternSorter::build(std::span<const Rule> rules, Args& args) {
     Arena arena;
-    std::uint16_t next = DecisionProgram::nowhere;
-    for (std::size_t i = rules.size(); i-- > 0;) {
+    const std::span<const Expression*> patterns = arena.array<const Expression*>(rules.size());
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
         PatternFault fault;
-        const Expression* pattern = parse_pattern(rules[i].pattern, arena, fault);
-        if (pattern) next = compile(*pattern, rules[i].target, next, program_, arena);
-        else if (fault.got.empty()) args.errors().add(rules[i].place, "`", name(), "`: pattern ends, expected ", fault.expected);
+        patterns[i] = parse_pattern(rules[i].pattern, arena, fault);
+        if (patterns[i]) continue;
+        if (fault.got.empty()) args.errors().add(rules[i].place, "`", name(), "`: pattern ends, expected ", fault.expected);
         else args.errors().add(rules[i].place, "`", name(), "`: got `", fault.got, "`, expected ", fault.expected);
     }
+    std::uint16_t next = DecisionProgram::nowhere;
+    for (std::size_t i = patterns.size(); i-- > 0;)
+        if (patterns[i]) next = compile(*patterns[i], rules[i].target, next, program_, arena);
     if (arena.exhausted() || !program_.finish(next)) args.error("no memory for ", rules.size(), " patterns");
 }
 

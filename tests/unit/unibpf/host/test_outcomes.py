@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.signing.signing import SIGNED
-from unibpf.host.outcomes import KEPT, Outcome, OutcomeFile, choose, newest_of, note
+from unibpf.host.outcomes import KEPT, Outcome, OutcomeFile, choose, newest_of, note, told, untold
 
 
 def release(sequence, **fields):
@@ -112,3 +112,22 @@ def test_outcomes_that_cannot_be_read_are_an_alarm_until_somebody_looked(tmp_pat
     assert "put aside" in str(file.alarm())
     (tmp_path / "outcomes.unreadable.json").unlink()
     assert file.alarm() is None
+
+
+def test_an_end_that_was_written_and_not_told_is_found_until_it_is_told():
+    rows = history(outcome(1, at_us=10, untold=True), outcome(2, "refused", at_us=5, untold=True), outcome(3, at_us=1))
+    assert [one.release.sequence for _, one in untold(rows, before_us=11)] == [2, 1]
+    assert [one.release.sequence for _, one in untold(rows, before_us=10)] == [2]
+    after = told(rows, "fw", envelope=release(1).envelope, push_id="")
+    assert [one.release.sequence for _, one in untold(after, before_us=11)] == [2]
+    assert told(after, "fw", envelope=release(1).envelope, push_id="") is None
+    assert untold(told(after, "fw", envelope="", push_id=SIGNED.push_id), before_us=11) == []
+
+
+def test_what_is_told_is_on_the_disk(tmp_path):
+    file = OutcomeFile(tmp_path)
+    file.told("fw", envelope=release(1).envelope, push_id="")
+    assert not (tmp_path / "outcomes.json").exists()
+    file.note("fw", outcome(1, at_us=1, untold=True))
+    file.told("fw", envelope=release(1).envelope, push_id="")
+    assert OutcomeFile(tmp_path).read() == {"fw": [outcome(1, at_us=1)]}

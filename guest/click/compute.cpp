@@ -1,4 +1,4 @@
-#include "guest/click/script/compute.hpp"
+#include "guest/click/compute.hpp"
 
 #include <algorithm>
 #include <cinttypes>
@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "guest/bpf/maps/random.hpp"
-#include "guest/click/elements/summary_fields.hpp"
-#include "guest/click/script/expand.hpp"
+#include "guest/click/summary_fields.hpp"
+#include "guest/click/text/expand.hpp"
 
 namespace unibpf::click {
 namespace {

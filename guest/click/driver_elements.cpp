@@ -1,10 +1,10 @@
-#include "guest/click/elements/driver_elements.hpp"
+#include "guest/click/driver_elements.hpp"
 
 #include "guest/click/elements/dump.hpp"
 #include "guest/click/elements/from_ip_summary_dump.hpp"
 #include "guest/click/elements/message.hpp"
 #include "guest/click/elements/to_ip_summary_dump.hpp"
-#include "guest/click/script/script.hpp"
+#include "guest/click/script.hpp"
 
 namespace unibpf::click {
 

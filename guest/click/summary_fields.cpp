@@ -1,4 +1,4 @@
-#include "guest/click/elements/summary_fields.hpp"
+#include "guest/click/summary_fields.hpp"
 
 #include <cctype>
 #include <cstdio>

@@ -1,4 +1,4 @@
-#include "guest/click/script/expand.hpp"
+#include "guest/click/text/expand.hpp"
 
 #include "guest/graph/config.hpp"
 #include "guest/graph/lexer.hpp"

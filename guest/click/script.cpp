@@ -1,12 +1,12 @@
-#include "guest/click/script/script.hpp"
+#include "guest/click/script.hpp"
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <utility>
 
-#include "guest/click/script/compute.hpp"
-#include "guest/click/script/expand.hpp"
+#include "guest/click/compute.hpp"
+#include "guest/click/text/expand.hpp"
 
 namespace unibpf::click {
 namespace {
