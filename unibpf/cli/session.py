@@ -31,7 +31,7 @@ UNREADABLE: Final = "what is stored cannot be read: a newer version may have wri
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine; raises Failed."""
     # What the client library tells on the way (each try to connect) is in the exception that comes last.
-    for name in ("unibpf.bus.violations", "nats"):
+    for name in ("unibpf.bus.connection.violations", "nats"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return asyncio.run(work)

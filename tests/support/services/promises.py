@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = ROOT / "vnfs/firewall/program.c"
 GUEST = ROOT / "vnfs/firewall/guest.toml"
 # What needs no bus, or reports it away as a finding; `demo` makes a stack of its own.
-LOCAL = {"up", "down", "verify", "run", "demo", "graph check", "graph draw", "graph run", "guest check"}
+LOCAL = {"up", "down", "verify", "sign", "run", "demo", "graph check", "graph draw", "graph run", "guest check"}
 LOCAL |= {"bus keys", "bus config", "status", "wire"}
 LOCAL |= {"recover sequence", "vnf list", "vnf show", "vnf new", "vnf fill"}
 WORDS = {
