@@ -12,7 +12,7 @@ GUEST = ROOT / "vnfs/firewall/guest.toml"
 # What needs no bus, or reports it away as a finding; `demo` makes a stack of its own.
 LOCAL = {"up", "down", "verify", "sign", "run", "demo", "graph check", "graph draw", "graph run", "guest check"}
 LOCAL |= {"bus keys", "bus config", "status", "wire"}
-LOCAL |= {"recover sequence", "vnf list", "vnf show", "vnf new", "vnf fill"}
+LOCAL |= {"guest console", "guest logs", "recover sequence", "vnf list", "vnf show", "vnf new", "vnf fill"}
 WORDS = {
     "audience": "edge",
     "program": "firewall",
