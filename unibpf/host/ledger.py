@@ -243,7 +243,7 @@ class Ledger:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            with self._lock.open("w") as lock:
+            with self._lock.open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
