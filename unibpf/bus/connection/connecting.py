@@ -66,7 +66,9 @@ async def _check_version(client: Client, url: str) -> None:
 
 
 async def _abandon(client: Client, connecting: "asyncio.Future[None]") -> None:
-    connecting.cancel()
+    while not connecting.done():  # a try that fails in that moment swallows it (asyncio.wait_for), and the client tries on
+        connecting.cancel()
+        await asyncio.wait({connecting}, timeout=0.1)
     await asyncio.gather(connecting, return_exceptions=True)
     with contextlib.suppress(NatsError, NoServersError, OSError, AssertionError):  # the last: it never began
         await client.close()
