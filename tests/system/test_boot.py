@@ -18,7 +18,7 @@ from unibpf.formats import control_mac
 from unibpf.formats.control_keys import StatusKey
 
 READY = re.compile(r"^unibpf ready guest=test-1 graph=test elements=(\d+) nics=3 ns=(\d+)$", re.MULTILINE)
-LARGEST_IMAGE = 256 * 1024
+LARGEST_IMAGE = 512 * 1024  # with all elements, compiled for speed
 
 
 @pytest.fixture
