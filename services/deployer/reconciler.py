@@ -42,6 +42,7 @@ class _Guest:
         self.boot_id: str | None = None  # the boot that all the rest is about, once there is one
         self.ended = asyncio.Event()
         self.is_watched = False
+        self.is_telling = False  # its machine runs and is left alone; what is left of the task is to say so
         self.is_stopped = False
         self.ready_at = 0.0
         self.spec: GuestSpec | None = None
@@ -144,11 +145,14 @@ class Reconciler:
     async def fence(self, name: str) -> bool:
         """End a guest that another host may run by now; nothing is forgotten, for it may come back here.
 
-        False: it is being worked on, or could not be ended; ask again.
+        False: its machine is being worked on, or could not be ended; ask again.
         """
-        if name in self._tasks:
+        guest, task = self._guest(name), self._tasks.get(name)
+        if task is not None and not guest.is_telling:
             return False
-        guest = self._guest(name)
+        if task is not None:  # who cannot reach the bus would tell for as long as that lasts
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         guest.is_watched, guest.untold = False, "its lease could not be renewed, and another host may run it by now"
         logger.warning("guest `%s` is ended: %s", name, guest.untold)
         try:
@@ -195,6 +199,7 @@ class Reconciler:
     async def _apply(self, action: Action, running: Running | None) -> None:
         started = time.monotonic()
         outcome, detail = "done", ""
+        self._guest(action.guest).is_telling = False
         try:
             cause = self._causes.pop(action.guest, None)
             with tracing.span(f"{action.kind} guest", parent=cause, attributes={"unibpf.guest": action.guest}):
@@ -283,7 +288,7 @@ class Reconciler:
             raise _early_end(console.read_last_words(file))
         note_floors(folder, boot)
         folder.is_good(boot.spec)
-        guest.ready_at = time.monotonic()
+        guest.ready_at, guest.is_telling = time.monotonic(), True
         await self._reporter.alarm(name, CHANGE, None)
         put_back = await self._put_back(folder, name)
         await self._reporter.running(boot, running, ready, put_back)

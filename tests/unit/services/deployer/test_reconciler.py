@@ -186,6 +186,23 @@ async def test_a_guest_that_is_worked_on_when_its_lease_is_over_is_ended_after_t
     assert bench.asked == ["stop"]
 
 
+async def test_a_guest_of_which_is_only_still_told_that_it_runs_is_ended_when_its_lease_is_over(tmp_path):
+    bench = Bench(tmp_path)
+    bench.was_good(spec())
+    bench.folder("g1").console_file("1").write_text("unibpf ready guest=g1 graph=g elements=1 nics=1 ns=1\n")
+
+    async def alarm(*_):
+        await asyncio.Event().wait()  # the bus is away
+
+    bench.alarm = alarm
+    reconciler = Reconciler(assembly=bench, reporter=bench, claim=bench.claim, boot_timeout=1.0)
+    await reconciler.look({"g1": spec()})
+    async with asyncio.timeout(5):
+        while not reconciler._guest("g1").is_telling:
+            await asyncio.sleep(0.01)
+    assert await reconciler.fence("g1") and bench.asked == ["stop"]
+
+
 async def test_a_guest_that_could_not_be_ended_is_not_taken_for_one_that_was(tmp_path):
     bench = Bench(tmp_path)
     bench.stop_fault = HypervisorError("test", "it does not stop")
