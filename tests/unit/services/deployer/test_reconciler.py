@@ -189,6 +189,7 @@ async def test_a_guest_that_is_worked_on_when_its_lease_is_over_is_ended_after_t
 async def test_a_guest_of_which_is_only_still_told_that_it_runs_is_ended_when_its_lease_is_over(tmp_path):
     bench = Bench(tmp_path)
     bench.was_good(spec())
+    bench.folder("g1").write_boot(bench.boot, b"image")
     bench.folder("g1").console_file("1").write_text("unibpf ready guest=g1 graph=g elements=1 nics=1 ns=1\n")
 
     async def alarm(*_):
