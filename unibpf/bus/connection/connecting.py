@@ -66,7 +66,8 @@ async def _check_version(client: Client, url: str) -> None:
 
 
 async def _abandon(client: Client, connecting: "asyncio.Future[None]") -> None:
-    while not connecting.done():  # a try that fails in that moment swallows it (asyncio.wait_for), and the client tries on
+    # A try that fails in that moment swallows the end (asyncio.wait_for), and the client would try on.
+    while not connecting.done():
         connecting.cancel()
         await asyncio.wait({connecting}, timeout=0.1)
     await asyncio.gather(connecting, return_exceptions=True)
